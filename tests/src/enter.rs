@@ -112,6 +112,8 @@ fn go_inside(pidfd: RawFd, report: RawFd, entry: &Entry) -> io::Result<()> {
             -1 => return Err(io::Error::last_os_error()),
             0 => {}
             child => {
+                // Nobody may want to know.
+                libc::signal(libc::SIGPIPE, libc::SIG_IGN);
                 let bytes = child.to_ne_bytes();
                 libc::write(report, bytes.as_ptr().cast(), bytes.len());
                 libc::syscall(libc::SYS_close_range, 0, u32::MAX, 0);
