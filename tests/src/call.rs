@@ -6,7 +6,8 @@
 //! ended, its pipes are closed, whoever else holds them.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::enter::Entry;
@@ -30,6 +31,7 @@ pub struct Agent<'host> {
     kill_after: Option<Duration>,
     entry: Entry,
     bare: bool,
+    under: Vec<String>,
 }
 
 /// The agent `kind` on `host`, without parameters.
@@ -46,6 +48,7 @@ pub fn agent<'host>(host: &'host Host, kind: &str) -> Agent<'host> {
         kill_after: None,
         entry: Entry::default().own_group(),
         bare: false,
+        under: Vec::new(),
     }
 }
 
@@ -135,6 +138,13 @@ impl<'host> Agent<'host> {
         self
     }
 
+    /// As arguments of another program, such as strace.
+    #[must_use]
+    pub fn under(mut self, words: &[&str]) -> Self {
+        self.under = words.iter().map(|word| (*word).to_owned()).collect();
+        self
+    }
+
     /// The action `start`.
     pub fn start(&self) -> Outcome {
         self.action("start")
@@ -177,8 +187,13 @@ impl<'host> Agent<'host> {
             self.host.sh("mkdir -p /run/resource-agents");
         }
         let action = arguments.first().copied().unwrap_or("");
-        let (mut command, pid) = self.host.command_as(executable(&self.kind), self.entry.clone());
-        command.args(arguments).env_clear();
+        let mut program = executable(&self.kind);
+        if self.entry.user.is_some() {
+            program = self.within_reach(&program);
+        }
+        let words: Vec<OsString> = self.under.iter().map(OsString::from).chain([program.into_os_string()]).collect();
+        let (mut command, pid) = self.host.command_as(&words[0], self.entry.clone());
+        command.args(&words[1..]).args(arguments).env_clear();
         let environment = self.variables(action);
         command.envs(&environment);
         let limit = self.kill_after.unwrap_or(self.timeout);
@@ -189,6 +204,14 @@ impl<'host> Agent<'host> {
             outcome.expect_protocol(action);
         }
         outcome
+    }
+
+    /// A copy that any user may run: the way to the built one may be closed to others.
+    fn within_reach(&self, program: &Path) -> PathBuf {
+        let copy = PathBuf::from(format!("/run/within-reach-{}", self.kind));
+        let (from, to) = (program.display(), copy.display());
+        self.host.sh(&format!("test -e {to} || {{ cp {from} {to}.new && chmod 755 {to}.new && mv {to}.new {to}; }}"));
+        copy
     }
 
     fn variables(&self, action: &str) -> BTreeMap<String, String> {

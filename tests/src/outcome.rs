@@ -61,7 +61,10 @@ impl Outcome {
         self.check(LEGAL.contains(&self.code), "its exit code must be one that exists");
         match self.code {
             0 => self.check(self.reasons == 0, "success has no exit reason"),
-            7 => self.check(action == "monitor" || action == "status", "7 is an answer of monitor alone"),
+            7 => {
+                self.check(action == "monitor" || action == "status", "7 is an answer of monitor alone");
+                self.check(self.reasons <= 1, "there is at most one reason line");
+            }
             _ => self.check(self.reasons == 1, "a failure has exactly one reason line"),
         }
         self.check(self.reason.as_deref() != Some(""), "the reason must say something");

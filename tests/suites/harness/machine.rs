@@ -16,6 +16,9 @@ fn a_machine_is_private() {
 
 #[test]
 fn an_overlaid_machine_changes_nothing_outside() {
+    if !harness::root::has_other_users() {
+        return harness::skip::skip("an overlay of / needs real root");
+    }
     let host = Host::builder("overlaid").overlay().start();
     host.sh("rm -r /usr/share/doc; echo mine > /etc/hostname; test ! -e /usr/share/doc");
     assert!(std::path::Path::new("/usr/share/doc").exists());
