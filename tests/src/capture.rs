@@ -124,7 +124,9 @@ fn packet_type(address: &LinkAddr) -> u8 {
 #[must_use]
 pub fn announces(frame: &Frame, address: IpAddr) -> bool {
     match (frame, address) {
-        (Frame::Arp { sender_ip, target_ip, .. }, IpAddr::V4(address)) => *sender_ip == address && *target_ip == address,
+        (Frame::Arp { sender_ip, target_ip, .. }, IpAddr::V4(address)) => {
+            *sender_ip == address && *target_ip == address
+        }
         (Frame::Advertisement { target, solicited, .. }, IpAddr::V6(address)) => *target == address && !solicited,
         _ => false,
     }

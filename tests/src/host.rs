@@ -101,7 +101,9 @@ impl Builder {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
-            .unwrap_or_else(|error| panic!("{}/ocf-test-init: {error}: run cargo build --workspace first", text(&built)));
+            .unwrap_or_else(|error| {
+                panic!("{}/ocf-test-init: {error}: run cargo build --workspace first", text(&built))
+            });
         let cord = outside.stdin.take();
         let mut line = String::new();
         if let Some(stdout) = outside.stdout.take() {
@@ -290,7 +292,6 @@ impl Host {
     }
 
     /// The one place where `ip` sees the address; panics when it is absent or there are several.
-    #[must_use]
     pub fn only(&self, address: &str) -> Seen {
         let mut found = self.seen(address);
         assert!(found.len() == 1, "{}: {address} once is expected, ip shows {found:#?}", self.name);

@@ -45,7 +45,10 @@ fn tcpdump_hears_the_same_frame() {
         return skip("tcpdump is not installed");
     }
     let mut command = rig.b.command("tcpdump");
-    command.args(["-Z", "root", "-l", "-n", "-e", "-c", "1", "-i", "ethB", "arp"]).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+        .args(["-Z", "root", "-l", "-n", "-e", "-c", "1", "-i", "ethB", "arp"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     let mut tcpdump = command.spawn().unwrap();
     let mut said = String::new();
     let mut stderr = BufReader::new(tcpdump.stderr.take().unwrap());

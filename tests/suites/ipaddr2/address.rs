@@ -21,7 +21,17 @@ fn ip_19_every_way_to_write_an_address_means_it() {
 #[test]
 fn ip_20_nonsense_is_refused_and_stop_does_not_mind() {
     let rig = L2::new();
-    for text in [":::::", "2001:db8:::1", "1.2.3", "256.1.1.1", "10.9.0.50/24", "abcd:::", "010.9.0.50", "not_ip_address", "10.9.0.50 "] {
+    for text in [
+        ":::::",
+        "2001:db8:::1",
+        "1.2.3",
+        "256.1.1.1",
+        "10.9.0.50/24",
+        "abcd:::",
+        "010.9.0.50",
+        "not_ip_address",
+        "10.9.0.50 ",
+    ] {
         let vip = rig.ipaddr2(text);
         if text.trim() == text {
             vip.validate().expect_code(6).expect_reason(&["ip", text]);

@@ -13,7 +13,8 @@ fn bursts(heard: &[Heard]) -> Vec<Vec<Heard>> {
     let mut bursts: Vec<Vec<Heard>> = Vec::new();
     for frame in heard {
         let last = bursts.last().and_then(|burst| burst.last()).map(|last: &Heard| last.at);
-        let near = last.and_then(|last| frame.at.duration_since(last).ok()).is_some_and(|gap| gap < Duration::from_millis(60));
+        let near =
+            last.and_then(|last| frame.at.duration_since(last).ok()).is_some_and(|gap| gap < Duration::from_millis(60));
         match bursts.last_mut() {
             Some(burst) if near => burst.push(frame.clone()),
             _ => bursts.push(vec![frame.clone()]),
@@ -40,7 +41,10 @@ fn ip_52_each_burst_is_a_request_and_a_reply_with_ones_own_address() {
         let Frame::Arp { operation, sender_mac, target_mac, .. } = heard.frame else { panic!("{heard:?}") };
         assert_eq!((heard.to, heard.from, sender_mac), (Mac::BROADCAST, mac, mac));
         if operation == 2 {
-            assert_eq!(target_mac, mac, "a neighbour believes a young entry's change only with the own address as target");
+            assert_eq!(
+                target_mac, mac,
+                "a neighbour believes a young entry's change only with the own address as target"
+            );
         }
         operations.push(operation);
     }
@@ -193,7 +197,8 @@ fn ip_59_advertisements_have_the_right_flags() {
         vip.start().expect_code(0);
         for heard in capture.expect_announcements(VIP6, 2, Duration::from_secs(3)) {
             assert!(heard.intact, "{heard:?}");
-            let Frame::Advertisement { router, solicited, override_, target_mac, hop_limit, destination, .. } = heard.frame
+            let Frame::Advertisement { router, solicited, override_, target_mac, hop_limit, destination, .. } =
+                heard.frame
             else {
                 panic!("{heard:?}")
             };
@@ -209,7 +214,9 @@ fn ip_59_advertisements_have_the_right_flags() {
 #[test]
 fn named_neighbours_are_told_directly_too() {
     let rig = L2::new();
-    for (vip, ip, gateway) in [(rig.vip4(), VIP4, "10.9.0.2"), (rig.vip6().param("nodad", "true"), VIP6, "2001:db8:9::2")] {
+    for (vip, ip, gateway) in
+        [(rig.vip4(), VIP4, "10.9.0.2"), (rig.vip6().param("nodad", "true"), VIP6, "2001:db8:9::2")]
+    {
         let mut capture = rig.listen();
         vip.param("announce_to", gateway).param("arp_count", "2").start().expect_code(0);
         let direct = |heard: &Heard| heard.to == MAC_B.parse().unwrap();

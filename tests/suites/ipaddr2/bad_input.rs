@@ -62,7 +62,16 @@ fn a_network_that_is_not_on_this_host_is_5_here_and_fine_elsewhere() {
 fn every_fault_is_told_at_once_with_name_value_and_what_is_allowed() {
     let rig = L2::new();
     let vip = rig.vip4().param("cidr_netmask", "99").param("nodad", "maybe").param("arp_count", "-4");
-    vip.validate().expect_code(6).expect_reason(&["cidr_netmask", "99", "32", "nodad", "maybe", "true", "arp_count", "-4"]);
+    vip.validate().expect_code(6).expect_reason(&[
+        "cidr_netmask",
+        "99",
+        "32",
+        "nodad",
+        "maybe",
+        "true",
+        "arp_count",
+        "-4",
+    ]);
 }
 
 #[test]
@@ -93,7 +102,9 @@ fn the_old_name_netmask_still_works() {
 #[test]
 fn a_full_address_space_of_text_never_crashes_validation() {
     let rig = L2::new();
-    for text in ["%s%n", "$(id)", "`id`", "a b", "\u{fffd}", "ä", "-", "--help", "\t", "\n", "10.9.0.50\n10.9.0.51", "::%ethA"] {
+    for text in
+        ["%s%n", "$(id)", "`id`", "a b", "\u{fffd}", "ä", "-", "--help", "\t", "\n", "10.9.0.50\n10.9.0.51", "::%ethA"]
+    {
         rig.ipaddr2(text).validate().expect_code_in(&[6]);
         rig.vip4().param("nic", text).validate().expect_code_in(&[0, 6]);
         rig.vip4().param("iflabel", text).validate().expect_code_in(&[0, 6]);

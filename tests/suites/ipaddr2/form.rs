@@ -43,7 +43,12 @@ fn ip_18_a_label_that_is_too_long_is_found_by_validation() {
     let rig = L2::new();
     let vip = rig.vip4().param("iflabel", "sixteen_letters_");
     vip.validate().expect_code(6).expect_reason(&["iflabel", "15"]);
-    rig.vip4().param("nic", "ethA").param("iflabel", "elevenchars").validate().expect_code(6).expect_reason(&["iflabel"]);
+    rig.vip4()
+        .param("nic", "ethA")
+        .param("iflabel", "elevenchars")
+        .validate()
+        .expect_code(6)
+        .expect_reason(&["iflabel"]);
 }
 
 /// The label was missing after the address was added, and nobody looked (RA#1985).

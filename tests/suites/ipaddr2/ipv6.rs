@@ -80,8 +80,7 @@ fn ip_50_the_address_is_not_the_source_of_the_nodes_own_traffic() {
     rig.vip6().param("nodad", "true").start().expect_code(0);
     assert_eq!(source().as_deref(), Some("2001:db8:9::1"));
     rig.vip6().param("nodad", "true").stop().expect_code(0);
-    let deprecated =
-        rig.vip6().param("nodad", "true").param("lvs_ipv6_addrlabel", "false").param("preferred_lft", "0");
+    let deprecated = rig.vip6().param("nodad", "true").param("lvs_ipv6_addrlabel", "false").param("preferred_lft", "0");
     deprecated.start().expect_code(0);
     assert_eq!(rig.a.only(VIP6).raw["preferred_life_time"], 0);
     assert_eq!(source().as_deref(), Some("2001:db8:9::1"));
@@ -92,7 +91,9 @@ fn ip_50_the_address_is_not_the_source_of_the_nodes_own_traffic() {
 #[test]
 fn ip_50_the_policy_entry_is_set_and_removed() {
     let rig = L2::new();
-    let entry = || rig.a.ip("-6 addrlabel list").lines().any(|line| line.contains("2001:db8:9::50") && line.contains("label 99"));
+    let entry = || {
+        rig.a.ip("-6 addrlabel list").lines().any(|line| line.contains("2001:db8:9::50") && line.contains("label 99"))
+    };
     let vip = rig.vip6().param("nodad", "true");
     vip.start().expect_code(0);
     assert!(entry());
@@ -111,7 +112,6 @@ fn ip_51_each_monitor_refreshes_ipv6_too() {
     let rig = L2::new();
     let vip = rig.vip6().param("nodad", "true").param("arp_count", "1").param("arp_count_refresh", "1");
     vip.start().expect_code(0);
-    rig.listen();
     for _ in 0..3 {
         let mut capture = rig.listen();
         vip.monitor().expect_code(0).expect_silent();
