@@ -31,7 +31,7 @@ while True: k.append(s.accept())",
 for i in range(200):
     try: s=socket.create_connection(('{ip}',7000),5); break
     except OSError: time.sleep(.02)
-s.recv(1)"
+s.settimeout(None); s.recv(1)"
                 ),
             ],
         )

@@ -72,6 +72,8 @@ fn ip_59_a_default_route_over_the_address_survives_the_takeover() {
     }
     old.ip(&format!("address add {VIP6}/64 dev eth0 nodad"));
     client.sh(&format!("ping -c 1 -W 5 {VIP6} >/dev/null"));
+    let marked = client.ip_json(&format!("neigh show {VIP6} dev eth0"));
+    assert!(marked[0].get("router").is_some(), "{marked}");
     old.ip("link set eth0 down");
     let mut capture = Capture::on(client, "eth0");
     agent(new, "IPaddr2").param("ip", VIP6).param("nodad", "true").start().expect_code(0);
