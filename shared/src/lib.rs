@@ -1,1 +1,40 @@
-//! Placeholder.
+//! The OCF resource agent protocol, once for all agents of the suite.
+//!
+//! # Contract
+//! An agent is a type that implements [`agent::Agent`]: a description ([`spec::Spec`]) and a few functions. Its `main`
+//! is one call of [`run::run`], which
+//! - reads arguments and environment, once, into an [`invocation::Invocation`];
+//! - answers `meta-data`, `usage`, `--help` and `--version` before any parameter is read, as any user, and unknown or
+//!   missing actions with 3;
+//! - judges the parameters ([`param`]): every fault at once, each with its name, its value and what is allowed;
+//! - calls the action with a deadline a little before the caller's time-out;
+//! - turns a [`failure::Failure`] into the exit code that the action and the kind ask for ([`settle`]);
+//! - turns a panic into exit 1 with a reason;
+//! - writes one log line, and last of all one reason line on stderr ([`report`]).
+//!
+//! # Invariants
+//! - Every exit code but 0 and 7 comes with exactly one reason line; 7 may have one.
+//! - 7 can only come from a status, never from start or stop: the types have no way to say it.
+//! - A stop is never gated by parameters, and fails only with what is left or cannot be looked at.
+//! - Nothing but [`run`], [`report`] and [`log`] prints, exits, or reads the process's environment.
+//! - A healthy monitor prints nothing.
+//!
+//! # Layers
+//! Pure: [`action`], [`spec`], [`param`], [`invocation`], [`failure`], [`outcome`], [`settle`], [`metadata`], [`usage`].
+//! Edges: [`run`], [`report`], [`log`], [`lock`], [`sys`].
+
+pub mod action;
+pub mod agent;
+pub mod failure;
+pub mod invocation;
+pub mod lock;
+pub mod log;
+pub mod metadata;
+pub mod outcome;
+pub mod param;
+mod report;
+pub mod run;
+pub mod settle;
+pub mod spec;
+pub mod sys;
+pub mod usage;

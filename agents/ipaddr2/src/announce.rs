@@ -1,0 +1,217 @@
+//! Tells neighbours where the address is: ARP for IPv4, neighbour advertisements for IPv6.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use ocf::failure::{Failure, OrFail};
+use ocf::lock::{self, Lock};
+use ocf::sys::clock::Deadline;
+
+use crate::frame::{Arp, Operation, advertisement};
+use crate::settings::Announce;
+use crate::snapshot::{Hardware, Link};
+use crate::wire::{AdvertisementSocket, ArpSocket};
+use crate::{background, lookup, schedule};
+
+/// All nodes on the link (RFC 4291, section 2.7.1).
+const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
+/// The least time between two later announcements on one interface, of whatever resources: with hundreds of addresses
+/// moving at once, switches and neighbours see at most 500 announcements a second.
+const SPACING: Duration = Duration::from_millis(2);
+/// How long a later announcement waits for its turn before it is sent out of turn.
+const TURN: Duration = Duration::from_secs(2);
+
+/// What is announced, and where.
+#[derive(Clone, Debug)]
+pub struct Subject {
+    /// The address.
+    pub ip: IpAddr,
+    /// The interface's number.
+    pub index: u32,
+    /// The name or label that an IPv4 address stands under.
+    pub label: String,
+    /// A link-layer address to announce instead of the interface's own, for a cluster IP.
+    pub hardware: Option<Vec<u8>>,
+    /// Neighbours to tell directly, each with its link-layer address if that is known.
+    pub direct: Vec<(IpAddr, Option<Vec<u8>>)>,
+}
+
+/// A socket for announcements of one address.
+pub enum Announcer {
+    /// By ARP.
+    V4(ArpSocket, Ipv4Addr),
+    /// By neighbour advertisements.
+    V6(AdvertisementSocket, Ipv6Addr),
+}
+
+impl Announcer {
+    /// Opens a socket. That of an IPv6 address needs the address to be there already.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn open(subject: &Subject) -> io::Result<Self> {
+        match subject.ip {
+            IpAddr::V4(ip) => Ok(Self::V4(ArpSocket::sending(subject.index)?, ip)),
+            IpAddr::V6(ip) => Ok(Self::V6(AdvertisementSocket::open(ip, subject.index)?, ip)),
+        }
+    }
+
+    /// Announces once.
+    ///
+    /// # Errors
+    /// The first of the kernel's; the other packets are sent all the same.
+    pub fn announce(&self, subject: &Subject, hardware: &Hardware) -> io::Result<()> {
+        let own = subject.hardware.as_ref().unwrap_or(&hardware.address);
+        let mut sent = Vec::new();
+        match self {
+            Self::V4(socket, ip) => {
+                for operation in [Operation::Request, Operation::Reply] {
+                    let packet = Arp::announcement(hardware.kind, own, *ip, operation);
+                    sent.push(socket.send(&packet, &hardware.broadcast));
+                }
+                for (neighbour, known) in &subject.direct {
+                    let IpAddr::V4(neighbour) = neighbour else { continue };
+                    let to = known.as_ref().unwrap_or(&hardware.broadcast);
+                    sent.push(socket.send(&Arp::question(hardware.kind, own, *ip, *neighbour), to));
+                    if let Some(to) = known {
+                        let reply = Arp {
+                            target_hw: to.clone(),
+                            target_ip: *neighbour,
+                            ..Arp::announcement(hardware.kind, own, *ip, Operation::Reply)
+                        };
+                        sent.push(socket.send(&reply, to));
+                    }
+                }
+            }
+            Self::V6(socket, ip) => {
+                let packet = advertisement(*ip, own, forwards(&subject.label));
+                sent.push(socket.send(&packet, ALL_NODES));
+                for (neighbour, _) in &subject.direct {
+                    if let IpAddr::V6(neighbour) = neighbour {
+                        sent.push(socket.send(&packet, *neighbour));
+                    }
+                }
+            }
+        }
+        sent.into_iter().collect()
+    }
+}
+
+/// Whether the node is a router on an interface. Unknown is no: hosts are many, routers few.
+fn forwards(name: &str) -> bool {
+    let path = Path::new("/proc/sys/net/ipv6/conf").join(name).join("forwarding");
+    std::fs::read_to_string(path).is_ok_and(|text| text.trim() != "0")
+}
+
+/// Where the background's lock and the interface's gate are.
+#[derive(Clone, Debug)]
+pub struct Places {
+    /// Held by the process that announces this resource's address.
+    pub lock: PathBuf,
+    /// Held by whoever announces on this interface.
+    pub gate: PathBuf,
+}
+
+/// Announces after a start: once before this returns, the other times in the background or, if so configured, before
+/// this returns.
+///
+/// # Errors
+/// When the first announcement could not be sent, or the rest not be left to the background.
+pub fn after_start(
+    announcer: Announcer,
+    subject: &Subject,
+    link: &Link,
+    how: &Announce,
+    places: &Places,
+    deadline: Deadline,
+) -> Result<(), Failure> {
+    let began = Instant::now();
+    let first = announcer.announce(subject, &link.hardware);
+    let later = schedule::later(how.count, how.interval);
+    if how.background {
+        // Even without later announcements: the background closes the socket, which takes its time.
+        background::run(&places.lock, || repeat(&announcer, subject, later, began, &places.gate, None))
+            .or_fail("announcing in the background")?;
+    } else {
+        repeat(&announcer, subject, later, began, &places.gate, Some(deadline));
+    }
+    first.or_fail(format!("announcing {} on {}", subject.ip, link.name))
+}
+
+/// Announces again during a monitor. While an earlier announcement still goes on, that is enough.
+///
+/// # Errors
+/// When it could not begin.
+pub fn refresh(subject: &Subject, how: &Announce, places: &Places, deadline: Deadline) -> Result<(), Failure> {
+    let moments = || std::iter::once(Duration::ZERO).chain(schedule::later(how.refresh, how.interval));
+    let work = |deadline| {
+        if let Ok(announcer) = Announcer::open(subject) {
+            repeat(&announcer, subject, moments(), Instant::now(), &places.gate, deadline);
+        }
+    };
+    if !how.background {
+        work(Some(deadline));
+        return Ok(());
+    }
+    if lock::holder(&places.lock).or_fail(places.lock.display())?.is_some() {
+        return Ok(());
+    }
+    background::run(&places.lock, || work(None)).or_fail("announcing in the background")
+}
+
+/// Ends a background announcement, and returns when it has ended.
+///
+/// # Errors
+/// When it did not end in time, or could not be looked for.
+pub fn end(lock: &Path, deadline: Deadline) -> Result<(), Failure> {
+    match lock::end_holder(lock, deadline).or_fail("ending the announcements")? {
+        true => Ok(()),
+        false => Err(Failure::generic("the announcements in the background do not end")),
+    }
+}
+
+/// The later announcements. Each one first looks whether the address is still there, and reads the link-layer address
+/// anew: a bond may have changed it.
+fn repeat(
+    announcer: &Announcer,
+    subject: &Subject,
+    moments: impl Iterator<Item = Duration>,
+    began: Instant,
+    gate: &Path,
+    deadline: Option<Deadline>,
+) {
+    for moment in moments {
+        let due = Deadline::at(began + moment);
+        if let Some(deadline) = deadline
+            && deadline.min(due).left() < due.left()
+        {
+            return;
+        }
+        due.sleep(Duration::MAX);
+        let turn = Lock::take(gate, Deadline::after(TURN));
+        let Ok(Some(link)) = lookup::link(subject.index) else { return };
+        if !is_here(subject) {
+            return;
+        }
+        // A later announcement that cannot be sent (the link is down) may be followed by one that can.
+        let _ = announcer.announce(subject, &link.hardware);
+        if turn.is_ok() {
+            Deadline::after(SPACING).sleep(SPACING);
+        }
+    }
+}
+
+/// Whether the address is still on its interface. Doubt is no: an announcement too few is repaired by the next, one too
+/// many takes the address from its owner.
+fn is_here(subject: &Subject) -> bool {
+    match subject.ip {
+        IpAddr::V4(ip) => lookup::Asker::open()
+            .and_then(|asker| asker.prefix_of(&subject.label, ip))
+            .is_ok_and(|prefix| prefix.is_some()),
+        IpAddr::V6(ip) => {
+            lookup::address_v6(ip, subject.index).is_ok_and(|found| found.is_some_and(|a| !a.flags.dadfailed))
+        }
+    }
+}

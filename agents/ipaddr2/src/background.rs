@@ -1,0 +1,67 @@
+//! Work that goes on after the action has ended.
+//!
+//! Pacemaker closes its ends of our pipes when the action's process ends, and kills the process group when the action
+//! takes too long: the work gets a session and standard streams of its own. It is found again by a lock that it holds
+//! (the kernel tells who), never by a number in a file.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::AsFd;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+use nix::libc;
+use nix::unistd::{ForkResult, dup2_stderr, dup2_stdin, dup2_stdout, fork, pipe, read, setsid, write};
+use ocf::lock;
+
+/// Runs `work` in a process of its own and returns when that process holds the lock.
+///
+/// The caller must have no threads: the new process begins with a copy of this one's memory. Everything that the
+/// caller has open is open there too until the work ends.
+///
+/// # Errors
+/// When there is no new process, or when somebody else holds the lock.
+pub fn run(lock: &Path, work: impl FnOnce()) -> io::Result<()> {
+    let file = lock::open_holder(lock)?;
+    let (told, tell) = pipe()?;
+    // SAFETY: no thread but this one exists (tokio's runtime is of the current-thread kind and has ended), so no lock of
+    // the allocator or of std can be held by a thread that the copy does not have.
+    match unsafe { fork() }? {
+        ForkResult::Parent { .. } => {
+            drop(tell);
+            let mut answer = [0];
+            match read(&told, &mut answer)? {
+                1 => Ok(()),
+                _ => Err(io::Error::other("the background process ended at once")),
+            }
+        }
+        ForkResult::Child => {
+            let done = catch_unwind(AssertUnwindSafe(|| {
+                drop(told);
+                if detach().is_err() || !lock::hold(&file).unwrap_or(false) {
+                    return;
+                }
+                if write(&tell, &[1]).is_ok() {
+                    drop(tell);
+                    work();
+                }
+            }));
+            // SAFETY: ends this process at once. Its exit handlers are the parent's and must not run twice.
+            unsafe { libc::_exit(i32::from(done.is_err())) }
+        }
+    }
+}
+
+/// A session of our own, and no standard streams of the caller's.
+fn detach() -> io::Result<()> {
+    setsid()?;
+    let null = File::options().read(true).write(true).open("/dev/null")?;
+    dup2_stdin(null.as_fd())?;
+    dup2_stdout(null.as_fd())?;
+    dup2_stderr(null.as_fd())?;
+    // For those who look at the process list.
+    let name = c"IPaddr2-announce";
+    // SAFETY: PR_SET_NAME reads a string that ends with a zero, of which it keeps a copy of 15 bytes.
+    unsafe { libc::prctl(libc::PR_SET_NAME, name.as_ptr()) };
+    Ok(())
+}

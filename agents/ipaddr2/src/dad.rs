@@ -1,0 +1,73 @@
+//! Waits for the kernel's verdict on an IPv6 address: duplicate address detection (RFC 4862, section 5.4).
+#![forbid(unsafe_code)]
+
+use std::net::Ipv6Addr;
+
+use ocf::failure::{Failure, OrFail};
+use ocf::sys::clock::Deadline;
+
+use crate::lookup;
+use crate::netlink::{AddressEvent, AddressEvents};
+use crate::snapshot::AddressFlags;
+
+/// What the kernel has found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Nobody else has the address.
+    Unique,
+    /// Somebody has.
+    Duplicate,
+    /// It was removed while we waited.
+    Gone,
+    /// No verdict in time.
+    Pending,
+}
+
+/// The verdict that the flags tell, once there is one. An optimistic address is usable without.
+pub fn verdict(flags: AddressFlags) -> Verdict {
+    if flags.dadfailed {
+        Verdict::Duplicate
+    } else if flags.tentative && !flags.optimistic {
+        Verdict::Pending
+    } else {
+        Verdict::Unique
+    }
+}
+
+/// Waits for the verdict by the kernel's own word. `events` must have listened since before the address was added.
+///
+/// # Errors
+/// When the kernel cannot be asked.
+pub fn wait(events: &mut AddressEvents, ip: Ipv6Addr, index: u32, deadline: Deadline) -> Result<Verdict, Failure> {
+    loop {
+        let now = look(ip, index)?;
+        if now != Verdict::Pending || deadline.expired() {
+            return Ok(now);
+        }
+        // Any event about this address is a reason to look again; a lost one is made good by the last look.
+        while let Some(event) = events.next(deadline) {
+            let (AddressEvent::Is(address) | AddressEvent::Gone(address)) = event;
+            if address.ip == ip && address.index == index {
+                break;
+            }
+        }
+    }
+}
+
+/// Waits for the verdict by looking now and then, for an address that was there before.
+///
+/// # Errors
+/// When the kernel cannot be asked.
+pub fn poll(ip: Ipv6Addr, index: u32, deadline: Deadline) -> Result<Verdict, Failure> {
+    deadline
+        .poll(|| match look(ip, index) {
+            Ok(Verdict::Pending) => None,
+            answer => Some(answer),
+        })
+        .unwrap_or(Ok(Verdict::Pending))
+}
+
+fn look(ip: Ipv6Addr, index: u32) -> Result<Verdict, Failure> {
+    let found = lookup::address_v6(ip, index).or_fail(format!("state of {ip}"))?;
+    Ok(found.map_or(Verdict::Gone, |address| verdict(address.flags)))
+}

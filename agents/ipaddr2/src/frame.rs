@@ -1,0 +1,247 @@
+//! Builds and reads ARP packets and neighbour advertisements. Pure: bytes in, bytes out.
+#![forbid(unsafe_code)]
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use pnet_packet::Packet;
+use pnet_packet::arp::{ArpHardwareType, ArpOperations, ArpPacket, MutableArpPacket};
+use pnet_packet::ethernet::EtherTypes;
+use pnet_packet::icmpv6::ndp::{MutableNeighborAdvertPacket, NdpOption, NdpOptionTypes, NeighborAdvertFlags};
+use pnet_packet::icmpv6::{Icmpv6Code, Icmpv6Types};
+
+/// Fixed part of an ARP packet, before the addresses.
+const ARP_HEADER: usize = 8;
+/// Up to where pnet reads: the length for Ethernet and IPv4.
+const ARP_ETHERNET: usize = 28;
+
+/// What an ARP packet is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operation {
+    /// "Who has …?"
+    Request,
+    /// "… is at …"
+    Reply,
+}
+
+/// An ARP packet, with addresses of any length.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Arp {
+    /// The hardware type (`ARPHRD_*`).
+    pub kind: u16,
+    /// Request or reply.
+    pub operation: Operation,
+    /// The sender's link-layer address.
+    pub sender_hw: Vec<u8>,
+    /// The sender's address.
+    pub sender_ip: Ipv4Addr,
+    /// The target's link-layer address; zeros where it is what is asked for.
+    pub target_hw: Vec<u8>,
+    /// The target's address.
+    pub target_ip: Ipv4Addr,
+}
+
+impl Arp {
+    /// The announcement that "`ip` is at `hw`" (RFC 5227, section 3): sender and target are the same address.
+    ///
+    /// A reply carries our own link-layer address as the target's, too. Linux neighbours believe a reply within a
+    /// second of their last change only in this form (`arp_is_garp`, net/ipv4/arp.c).
+    #[must_use]
+    pub fn announcement(kind: u16, hw: &[u8], ip: Ipv4Addr, operation: Operation) -> Self {
+        let target_hw = match operation {
+            Operation::Request => vec![0; hw.len()],
+            Operation::Reply => hw.to_vec(),
+        };
+        Self { kind, operation, sender_hw: hw.to_vec(), sender_ip: ip, target_hw, target_ip: ip }
+    }
+
+    /// The question whether anybody has `ip`, asked without claiming it (RFC 5227, section 2.1.1).
+    #[must_use]
+    pub fn probe(kind: u16, hw: &[u8], ip: Ipv4Addr) -> Self {
+        Self {
+            kind,
+            operation: Operation::Request,
+            sender_hw: hw.to_vec(),
+            sender_ip: Ipv4Addr::UNSPECIFIED,
+            target_hw: vec![0; hw.len()],
+            target_ip: ip,
+        }
+    }
+
+    /// A plain question from `ip` to a neighbour, which updates the neighbour's own entry for `ip`.
+    #[must_use]
+    pub fn question(kind: u16, hw: &[u8], ip: Ipv4Addr, neighbour: Ipv4Addr) -> Self {
+        Self {
+            kind,
+            operation: Operation::Request,
+            sender_hw: hw.to_vec(),
+            sender_ip: ip,
+            target_hw: vec![0; hw.len()],
+            target_ip: neighbour,
+        }
+    }
+
+    /// The packet's bytes (RFC 826), without a link-layer header.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let hw = self.sender_hw.len();
+        let length = ARP_HEADER + 2 * (hw + 4);
+        let mut bytes = vec![0; length.max(ARP_ETHERNET)];
+        if let Some(mut header) = MutableArpPacket::new(&mut bytes) {
+            header.set_hardware_type(ArpHardwareType(self.kind));
+            header.set_protocol_type(EtherTypes::Ipv4);
+            header.set_hw_addr_len(hw as u8);
+            header.set_proto_addr_len(4);
+            header.set_operation(match self.operation {
+                Operation::Request => ArpOperations::Request,
+                Operation::Reply => ArpOperations::Reply,
+            });
+        }
+        // pnet's address fields are Ethernet's; these may be longer.
+        let mut at = ARP_HEADER;
+        for part in [&self.sender_hw[..], &self.sender_ip.octets(), &self.target_hw, &self.target_ip.octets()] {
+            bytes[at..at + part.len()].copy_from_slice(part);
+            at += part.len();
+        }
+        bytes.truncate(length);
+        bytes
+    }
+
+    /// Reads a packet; `None` for anything that is not a whole ARP packet for IPv4.
+    #[must_use]
+    pub fn parse(bytes: &[u8]) -> Option<Self> {
+        let header = ArpPacket::new(bytes)?;
+        let hw = usize::from(header.get_hw_addr_len());
+        if header.get_protocol_type() != EtherTypes::Ipv4 || header.get_proto_addr_len() != 4 {
+            return None;
+        }
+        let operation = match header.get_operation() {
+            ArpOperations::Request => Operation::Request,
+            ArpOperations::Reply => Operation::Reply,
+            _ => return None,
+        };
+        let mut rest = bytes.get(ARP_HEADER..)?;
+        let mut take = |length: usize| -> Option<Vec<u8>> {
+            let (part, after) = rest.split_at_checked(length)?;
+            rest = after;
+            Some(part.to_vec())
+        };
+        let (sender_hw, sender_ip, target_hw, target_ip) = (take(hw)?, take(4)?, take(hw)?, take(4)?);
+        let ip = |octets: Vec<u8>| <[u8; 4]>::try_from(octets).ok().map(Ipv4Addr::from);
+        Some(Self {
+            kind: header.get_hardware_type().0,
+            operation,
+            sender_hw,
+            sender_ip: ip(sender_ip)?,
+            target_hw,
+            target_ip: ip(target_ip)?,
+        })
+    }
+}
+
+/// The announcement that "`ip` is at `hw`" for IPv6: an unsolicited neighbour advertisement (RFC 4861, section 7.2.6).
+///
+/// Override, so that neighbours replace what they have; never Solicited, which makes them drop it when it comes to the
+/// all-nodes address; Router exactly when this interface forwards, for without it neighbours stop using us as a router.
+/// The checksum is left to the kernel, which fills it in for raw ICMPv6 sockets (RFC 3542, section 3.1).
+#[must_use]
+pub fn advertisement(ip: Ipv6Addr, hw: &[u8], router: bool) -> Vec<u8> {
+    // Type and length take two bytes of the option, which is counted in units of eight (RFC 4861, section 4.6.1).
+    let units = (hw.len() + 2).div_ceil(8);
+    let mut address = hw.to_vec();
+    address.resize(units * 8 - 2, 0);
+    let mut bytes = vec![0; MutableNeighborAdvertPacket::minimum_packet_size() + units * 8];
+    if let Some(mut packet) = MutableNeighborAdvertPacket::new(&mut bytes) {
+        packet.set_icmpv6_type(Icmpv6Types::NeighborAdvert);
+        packet.set_icmpv6_code(Icmpv6Code(0));
+        let router = if router { NeighborAdvertFlags::Router } else { 0 };
+        packet.set_flags(NeighborAdvertFlags::Override | router);
+        packet.set_target_addr(ip);
+        packet.set_options(&[NdpOption {
+            option_type: NdpOptionTypes::TargetLLAddr,
+            length: units as u8,
+            data: address,
+        }]);
+        return packet.packet().to_vec();
+    }
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const VIP: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 50);
+    const HW: [u8; 6] = [2, 0, 0x5e, 0, 0x53, 1];
+
+    #[test]
+    fn an_ethernet_request_is_the_bytes_of_rfc_826() {
+        let bytes = Arp::announcement(1, &HW, VIP, Operation::Request).to_bytes();
+        let expected = [0, 1, 8, 0, 6, 4, 0, 1, 2, 0, 0x5e, 0, 0x53, 1, 10, 9, 0, 50, 0, 0, 0, 0, 0, 0, 10, 9, 0, 50];
+        assert_eq!(bytes, expected);
+    }
+
+    #[test]
+    fn ip_52_a_reply_names_our_own_address_as_the_target() {
+        let reply = Arp::announcement(1, &HW, VIP, Operation::Reply);
+        assert_eq!((&reply.target_hw, reply.target_ip), (&reply.sender_hw, VIP));
+        assert_eq!(reply.to_bytes()[6..8], [0, 2]);
+    }
+
+    #[test]
+    fn a_probe_claims_nothing() {
+        assert_eq!(Arp::probe(1, &HW, VIP).sender_ip, Ipv4Addr::UNSPECIFIED);
+    }
+
+    #[test]
+    fn ip_57_infiniband_addresses_have_twenty_bytes() {
+        let hw: Vec<u8> = (1..=20).collect();
+        let arp = Arp::announcement(32, &hw, VIP, Operation::Reply);
+        let bytes = arp.to_bytes();
+        assert_eq!(bytes.len(), 8 + 2 * 24);
+        assert_eq!(bytes[..8], [0, 32, 8, 0, 20, 4, 0, 2]);
+        assert_eq!(bytes[8..28], hw[..]);
+        assert_eq!(bytes[28..32], [10, 9, 0, 50]);
+        assert_eq!(Arp::parse(&bytes), Some(arp));
+    }
+
+    #[test]
+    fn what_is_built_is_what_is_read_and_nonsense_is_nothing() {
+        for operation in [Operation::Request, Operation::Reply] {
+            let arp = Arp::announcement(1, &HW, VIP, operation);
+            // Ethernet pads short frames.
+            let mut padded = arp.to_bytes();
+            padded.resize(46, 0);
+            assert_eq!(Arp::parse(&padded), Some(arp));
+        }
+        let good = Arp::probe(1, &HW, VIP).to_bytes();
+        for length in 0..good.len() {
+            assert_eq!(Arp::parse(&good[..length]), None, "{length}");
+        }
+        for (at, value) in [(2, 0x86), (5, 16), (7, 9), (4, 200)] {
+            let mut bad = good.clone();
+            bad[at] = value;
+            assert_eq!(Arp::parse(&bad), None, "byte {at}");
+        }
+    }
+
+    #[test]
+    fn ip_59_an_advertisement_overrides_is_never_solicited_and_tells_a_router() {
+        let ip = "2001:db8:9::50".parse().unwrap();
+        let plain = advertisement(ip, &HW, false);
+        assert_eq!(plain.len(), 32);
+        assert_eq!((plain[0], plain[1], plain[4]), (136, 0, 0x20));
+        assert_eq!(plain[8..24], ip.octets());
+        assert_eq!(plain[24..26], [2, 1]);
+        assert_eq!(plain[26..32], HW);
+        assert_eq!(advertisement(ip, &HW, true)[4], 0xa0);
+    }
+
+    #[test]
+    fn a_long_link_layer_address_fills_whole_units() {
+        let hw: Vec<u8> = (1..=20).collect();
+        let bytes = advertisement("2001:db8::1".parse().unwrap(), &hw, false);
+        assert_eq!(bytes.len(), 24 + 24);
+        assert_eq!(bytes[24..26], [2, 3]);
+        assert_eq!(bytes[26..46], hw[..]);
+    }
+}

@@ -1,0 +1,130 @@
+//! A virtual IPv4 or IPv6 address: on this node while the cluster wants it here, and known to the neighbours at once.
+//!
+//! A drop-in for `ocf:heartbeat:IPaddr2`: the same parameters, defaults and meanings, without iproute2, arping or awk.
+//! Where it differs, it does so on purpose:
+//!
+//! - **The right host, always.** stop finds the address by a record of its own, whatever the parameters say by then,
+//!   and succeeds only when it is gone; the peer forgets an address whose `nic` or `cidr_netmask` has changed. Other
+//!   addresses of the subnet stay, also with `promote_secondaries=0`.
+//! - **Routing does not decide a monitor.** An address that is there is there, whatever routes say.
+//! - **A wrong prefix or label fails the monitor** (1) instead of looking stopped (7). A probe that finds the address on
+//!   an interface without link says 1, so that the cluster takes it down, instead of 7.
+//! - **Announcements**: requests and replies, from the first millisecond; IPv6 is announced in the background too
+//!   (`arp_bg` is true for both families), and refreshed by monitors. Unless `arp_interval` is given they are spread over
+//!   three and a half seconds. `arp_sender` and `send_arp_opts` have no effect.
+//! - **A start without link leaves nothing behind**, and neither does any other failed start.
+//! - **Conflict detection** (`run_arping`) takes a fifth of a second instead of three.
+//! - **A cluster IP is a globally unique clone**; an anonymous clone is a plain address on each node. Its rules change
+//!   in one nft transaction, and nothing announces its address but the shared MAC (with `clusterip_mac_mangle`).
+//! - **Values are checked**: `:::::` and `/33` are refused, a typo in a yes-or-no word too.
+//! - With `dad=optimistic` the address is announced with Override at once, though RFC 4429 asks hosts to wait: the
+//!   cluster has already decided who owns it.
+
+mod announce;
+mod background;
+mod cluster;
+mod conflict;
+mod connections;
+mod dad;
+mod decode;
+mod frame;
+mod judge;
+mod link;
+mod lookup;
+mod monitor;
+mod namespace;
+mod netlink;
+mod params;
+mod parse;
+mod record;
+mod schedule;
+mod select;
+mod settings;
+mod share;
+mod snapshot;
+mod start;
+mod stop;
+mod sysctl;
+mod wire;
+
+use ocf::action::Action;
+use ocf::agent::{Agent, Context};
+use ocf::failure::Failure;
+use ocf::invocation::Invocation;
+use ocf::outcome::Status;
+use ocf::param::{Faults, Values};
+use ocf::spec::{ActionSpec, Spec};
+
+use crate::settings::Settings;
+
+/// The agent.
+pub struct IPaddr2;
+
+/// What the agent is.
+pub const SPEC: Spec = Spec {
+    name: "IPaddr2",
+    version: env!("CARGO_PKG_VERSION"),
+    short: "Virtual IPv4 or IPv6 address",
+    long: "Puts an IPv4 or IPv6 address on a network interface of this node and tells the neighbours, so that clients \
+           follow a service from node to node. Interface and prefix length are found in the routing table unless they \
+           are given.\n\n\
+           As a globally unique clone with several instances, all nodes have the address and each answers its share of \
+           the clients (a cluster IP, which needs nft or iptables); as an anonymous clone it is a plain address on each \
+           node.",
+    parameters: params::ALL,
+    actions: &[
+        ActionSpec::new(Action::Start, 20),
+        ActionSpec::new(Action::Stop, 20),
+        ActionSpec::new(Action::Status, 20).every(10, 0),
+        ActionSpec::new(Action::Monitor, 20).every(10, 0),
+        ActionSpec::new(Action::ReloadAgent, 20),
+        ActionSpec::new(Action::ValidateAll, 20).at(0),
+        ActionSpec::new(Action::ValidateAll, 20).at(10),
+        ActionSpec::new(Action::MetaData, 5),
+    ],
+    needs_root: true,
+    metadata: include_str!("../../../metadata/IPaddr2.xml"),
+};
+
+impl Agent for IPaddr2 {
+    type Params = Settings;
+
+    const SPEC: &'static Spec = &SPEC;
+
+    fn params(values: &Values, invocation: &Invocation, faults: &mut Faults) -> Option<Settings> {
+        settings::settle(values, invocation, faults)
+    }
+
+    fn check_host(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> {
+        start::plan(context, settings).map(drop)
+    }
+
+    fn start(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> {
+        start::start(context, settings)
+    }
+
+    fn stop(context: &Context<'_>, settings: Option<&Settings>) -> Result<(), Failure> {
+        stop::stop(context, settings)
+    }
+
+    fn monitor(context: &Context<'_>, settings: &Settings) -> Result<Status, Failure> {
+        monitor::monitor(context, settings)
+    }
+
+    /// Every reloadable parameter is read anew by the action that uses it: there is nothing to take over, only to see
+    /// that the address is there.
+    fn reload_agent(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> {
+        match monitor::monitor(context, settings)? {
+            Status::Running | Status::Degraded(_) => Ok(()),
+            Status::NotRunning(_) => Err(Failure::generic(format!("{} is not on this node", settings.ip))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_description_holds_together() {
+        ocf::spec::assert_sound(&super::SPEC);
+    }
+}

@@ -1,0 +1,172 @@
+//! "Is this address on this interface?", asked of the kernel directly, in constant time.
+//!
+//! A dump of addresses is not atomic: past one datagram the kernel goes on by position, and a change elsewhere makes
+//! it skip somebody. These questions are answered in one step. A yes is a yes. For IPv4 a no only means that the
+//! address is not there under this name, for a labelled address has only its label: the caller looks further.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::os::fd::{AsRawFd, OwnedFd};
+
+use netlink_packet_core::{NLM_F_REQUEST, NetlinkMessage, NetlinkPayload};
+use netlink_packet_route::RouteNetlinkMessage;
+use netlink_packet_route::address::{AddressAttribute, AddressMessage};
+use netlink_packet_route::link::LinkMessage;
+use nix::libc;
+use nix::sys::socket::{AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, recv, sendto, socket};
+
+use crate::decode;
+use crate::snapshot::{Address, Link};
+
+/// What an interface says about itself in one number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InterfaceFlags(i32);
+
+impl InterfaceFlags {
+    /// Switched on, with a link or of a kind that has none: what `ip` calls UP or UNKNOWN (`dev_get_flags`).
+    #[must_use]
+    pub fn is_running(self) -> bool {
+        let both = libc::IFF_UP | libc::IFF_RUNNING;
+        self.0 & both == both
+    }
+}
+
+/// A socket to ask about interfaces.
+pub struct Asker(OwnedFd);
+
+impl Asker {
+    /// Opens it, in the network namespace that this thread is in.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn open() -> io::Result<Self> {
+        Ok(Self(socket(AddressFamily::Inet, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None)?))
+    }
+
+    /// The prefix length of an IPv4 address that stands under this interface name or label; `None` when it does not.
+    ///
+    /// # Errors
+    /// The kernel's; no such interface is a `None`.
+    pub fn prefix_of(&self, label: &str, ip: Ipv4Addr) -> io::Result<Option<u8>> {
+        let Some(mut request) = ifreq(label) else { return Ok(None) };
+        put_address(&mut request, ip);
+        // With an address in the request the kernel looks for exactly that one under the label. If it is not there it
+        // falls back to the first address of the label, so what came back is compared (net/ipv4/devinet.c).
+        if !self.ask(libc::SIOCGIFADDR, &mut request)? || get_address(&request) != Some(ip) {
+            return Ok(None);
+        }
+        if !self.ask(libc::SIOCGIFNETMASK, &mut request)? {
+            return Ok(None);
+        }
+        Ok(get_address(&request).map(|netmask| netmask.to_bits().leading_ones() as u8))
+    }
+
+    /// The flags of an interface; `None` when there is none of this name.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn flags(&self, name: &str) -> io::Result<Option<InterfaceFlags>> {
+        let Some(mut request) = ifreq(name) else { return Ok(None) };
+        if !self.ask(libc::SIOCGIFFLAGS, &mut request)? {
+            return Ok(None);
+        }
+        // SAFETY: SIOCGIFFLAGS succeeded, so the kernel has written this member of the union.
+        Ok(Some(InterfaceFlags(i32::from(unsafe { request.ifr_ifru.ifru_flags }))))
+    }
+
+    /// One ioctl; `false` when there is no such interface or address.
+    fn ask(&self, number: libc::Ioctl, request: &mut libc::ifreq) -> io::Result<bool> {
+        // SAFETY: the three numbers above read and write a struct ifreq, which `request` is, and keep no pointer to it.
+        let answer = unsafe { libc::ioctl(self.0.as_raw_fd(), number, std::ptr::from_mut(request)) };
+        if answer == 0 {
+            return Ok(true);
+        }
+        let error = io::Error::last_os_error();
+        match error.raw_os_error() {
+            Some(libc::ENODEV | libc::EADDRNOTAVAIL | libc::ENXIO) => Ok(false),
+            _ => Err(error),
+        }
+    }
+}
+
+/// A request about an interface; `None` for a name that is too long to be one.
+pub fn ifreq(name: &str) -> Option<libc::ifreq> {
+    // SAFETY: a struct ifreq is plain data, for which all zeros is a value.
+    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+    if name.len() >= request.ifr_name.len() {
+        return None;
+    }
+    for (to, from) in request.ifr_name.iter_mut().zip(name.bytes()) {
+        *to = from as libc::c_char;
+    }
+    Some(request)
+}
+
+fn put_address(request: &mut libc::ifreq, ip: Ipv4Addr) {
+    let mut data = [0; 14];
+    // struct sockaddr_in: two bytes of port, then the address.
+    for (to, from) in data[2..6].iter_mut().zip(ip.octets()) {
+        *to = from as libc::c_char;
+    }
+    request.ifr_ifru.ifru_addr = libc::sockaddr { sa_family: libc::AF_INET as libc::sa_family_t, sa_data: data };
+}
+
+fn get_address(request: &libc::ifreq) -> Option<Ipv4Addr> {
+    // SAFETY: called after an ioctl that has written this member, which is plain data.
+    let address = unsafe { request.ifr_ifru.ifru_addr };
+    let byte = |i: usize| address.sa_data[i] as u8;
+    (i32::from(address.sa_family) == libc::AF_INET).then(|| Ipv4Addr::new(byte(2), byte(3), byte(4), byte(5)))
+}
+
+/// An IPv6 address with all that the kernel knows of it, on one interface, or with index 0 wherever it is first.
+/// Atomic, whatever else changes; IPv4 has no such question (EOPNOTSUPP).
+///
+/// # Errors
+/// The kernel's; an address that is not there is a `None`.
+pub fn address_v6(ip: Ipv6Addr, index: u32) -> io::Result<Option<Address>> {
+    let mut message = AddressMessage::default();
+    message.header.family = netlink_packet_route::AddressFamily::Inet6;
+    message.header.index = index;
+    message.attributes.push(AddressAttribute::Address(IpAddr::V6(ip)));
+    match ask(RouteNetlinkMessage::GetAddress(message)) {
+        Ok(RouteNetlinkMessage::NewAddress(answer)) => Ok(decode::address(&answer)),
+        Ok(_) => Err(io::Error::other("the kernel answered another question")),
+        Err(error) if matches!(error.raw_os_error(), Some(libc::EADDRNOTAVAIL | libc::ENODEV)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// An interface by its number; `None` when it is gone.
+///
+/// # Errors
+/// The kernel's.
+pub fn link(index: u32) -> io::Result<Option<Link>> {
+    let mut message = LinkMessage::default();
+    message.header.index = index;
+    match ask(RouteNetlinkMessage::GetLink(message)) {
+        Ok(RouteNetlinkMessage::NewLink(answer)) => Ok(Some(decode::link(&answer))),
+        Ok(_) => Err(io::Error::other("the kernel answered another question")),
+        Err(error) if error.raw_os_error() == Some(libc::ENODEV) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// One question, one answer.
+fn ask(message: RouteNetlinkMessage) -> io::Result<RouteNetlinkMessage> {
+    let fd = socket(AddressFamily::Netlink, SockType::Raw, SockFlag::SOCK_CLOEXEC, SockProtocol::NetlinkRoute)?;
+    let mut request = NetlinkMessage::from(message);
+    request.header.flags = NLM_F_REQUEST;
+    request.finalize();
+    let mut buffer = vec![0; request.buffer_len()];
+    request.serialize(&mut buffer);
+    sendto(fd.as_raw_fd(), &buffer, &NetlinkAddr::new(0, 0), MsgFlags::empty())?;
+    // An answer about one address or one interface is below 4 KiB; more is truncated by the kernel and then refused.
+    let mut answer = vec![0; 16 * 1024];
+    let length = recv(fd.as_raw_fd(), &mut answer, MsgFlags::empty())?;
+    let answer = NetlinkMessage::<RouteNetlinkMessage>::deserialize(&answer[..length]).map_err(io::Error::other)?;
+    match answer.payload {
+        NetlinkPayload::InnerMessage(inner) => Ok(inner),
+        NetlinkPayload::Error(error) => Err(io::Error::from_raw_os_error(-error.raw_code())),
+        _ => Err(io::Error::other("the kernel gave no answer")),
+    }
+}

@@ -1,0 +1,258 @@
+//! Is the address here, and does it work? Healthy addresses are answered by a few questions in constant time; everything
+//! else by a look at all addresses.
+#![forbid(unsafe_code)]
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use ocf::agent::Context;
+use ocf::failure::{Failure, OrFail};
+use ocf::outcome::Status;
+
+use crate::announce::{self, Places, Subject};
+use crate::cluster::Rules;
+use crate::dad::{self, Verdict};
+use crate::judge::{Seen, Wanted, judge};
+use crate::lookup::{self, Asker};
+use crate::netlink::Netlink;
+use crate::record::{self, Added, Record};
+use crate::select::Place;
+use crate::settings::Settings;
+use crate::share::Share;
+use crate::snapshot::{Address, Link};
+use crate::{link, namespace};
+
+/// Below this many addresses a dump fits in one datagram and is atomic; above, a change elsewhere can make it skip
+/// somebody, so a negative is repeated.
+const ATOMIC_DUMP: usize = 256;
+/// How often a negative is looked for. One look in about 3,000 misses an address that is there, under constant change.
+const LOOKS: u32 = 3;
+/// How long to wait for duplicate address detection that runs again, as it does after a link came back.
+const DAD_AGAIN: Duration = Duration::from_secs(3);
+
+/// Tells the state.
+///
+/// # Errors
+/// When the address is there and not as it should be, or cannot be looked for.
+pub fn monitor(context: &Context<'_>, settings: &Settings) -> Result<Status, Failure> {
+    if let Some(name) = &settings.network_namespace
+        && !namespace::enter(name)?
+    {
+        return Ok(Status::STOPPED);
+    }
+    let record_path = record::path(context.invocation, "record");
+    let record = record::read(&record_path).unwrap_or_default().unwrap_or_default();
+    let known = record.added.as_ref().filter(|added| is_about(added, settings));
+    if let Some(subject) = quick(settings, known)? {
+        refresh(context, settings, &subject);
+        return Ok(Status::Running);
+    }
+    let (status, found) = thorough(context, settings)?;
+    if let Some((address, link)) = found {
+        if known.is_none() {
+            adopt(context, settings, &address, &link, record);
+        }
+        if link.has_neighbours() && !link.is_lost() {
+            refresh(context, settings, &subject(&address, &link));
+        }
+    }
+    Ok(status)
+}
+
+/// Whether a record is about the resource as it is configured now.
+fn is_about(added: &Added, settings: &Settings) -> bool {
+    added.ip == settings.ip && added.asked == settings.nic && added.namespace == settings.network_namespace
+}
+
+/// The answer "running, and nothing is wrong", or none.
+fn quick(settings: &Settings, known: Option<&Added>) -> Result<Option<Subject>, Failure> {
+    let Some(name) = known.map(|added| &added.name).or(settings.nic.as_ref()) else { return Ok(None) };
+    if settings.cluster_ip.is_some() {
+        return Ok(None);
+    }
+    let context = || format!("looking for {}", settings.ip);
+    let prefix = settings.prefix.or(known.map(|added| added.prefix));
+    let label = settings.label.as_ref().map_or_else(|| name.clone(), |label| format!("{name}:{label}"));
+    let asker = Asker::open().or_fail(context())?;
+    let index = match settings.ip {
+        IpAddr::V4(ip) => match asker.prefix_of(&label, ip).or_fail(context())? {
+            Some(found) if prefix.is_none_or(|wanted| wanted == found) => known.map_or(0, |added| added.index),
+            _ => return Ok(None),
+        },
+        IpAddr::V6(ip) => {
+            let Some(added) = known else { return Ok(None) };
+            match lookup::address_v6(ip, added.index).or_fail(context())? {
+                Some(found)
+                    if prefix.is_none_or(|wanted| wanted == found.prefix)
+                        && !found.flags.tentative
+                        && !found.flags.dadfailed =>
+                {
+                    added.index
+                }
+                _ => return Ok(None),
+            }
+        }
+    };
+    // The rare link that is not running may still be one that counts (dormant, or not looked at): the thorough look
+    // tells.
+    if !asker.flags(name).or_fail(context())?.is_some_and(lookup::InterfaceFlags::is_running) {
+        return Ok(None);
+    }
+    if index == 0 && settings.announce.refresh > 0 {
+        return Ok(None);
+    }
+    Ok(Some(Subject { ip: settings.ip, index, label, hardware: None, direct: Vec::new() }))
+}
+
+/// The whole answer, with the address and its interface where they are found as they should be.
+fn thorough(context: &Context<'_>, settings: &Settings) -> Result<(Status, Option<(Address, Link)>), Failure> {
+    let netlink = Netlink::open()?;
+    let links = netlink.links()?;
+    let addresses = addresses(&netlink, settings.ip)?;
+    let wanted = wanted(settings);
+    let (address, link) = match judge(&wanted, &addresses, &links) {
+        Seen::Absent => return Ok((Status::STOPPED, None)),
+        Seen::Different(how) => return Err(Failure::generic(how)),
+        Seen::Present(address, link) => (address, link),
+    };
+    if let IpAddr::V6(ip) = settings.ip {
+        match dad::poll(ip, link.index, context.deadline.min(ocf::sys::clock::Deadline::after(DAD_AGAIN)))? {
+            Verdict::Unique => {}
+            Verdict::Gone => return Ok((Status::STOPPED, None)),
+            Verdict::Duplicate => return Err(duplicate(settings.ip, link)),
+            // Without a link there is no verdict; the link has its own say below.
+            Verdict::Pending if link.is_lost() => {}
+            Verdict::Pending => {
+                let text = format!("{ip} on {} is not usable: duplicate address detection does not end", link.name);
+                return Err(Failure::generic(text));
+            }
+        }
+    }
+    if let Some(config) = &settings.cluster_ip {
+        let share = Share::new(settings.ip, &place(address, link), config);
+        let rules = Rules::new(context, &share, config).map_err(|f| Failure::generic(f.to_string()))?;
+        if !rules.drops_the_rest()? {
+            return Err(Failure::generic(format!("{} is here without the rules of its cluster IP", settings.ip)));
+        }
+        if !rules.shares()?.contains(&config.node) {
+            return not_this_share(settings, config.node);
+        }
+    }
+    let status = link::status(link, settings.link_check, context.invocation.is_probe())?;
+    Ok((status, Some((address.clone(), link.clone()))))
+}
+
+/// Another instance of the clone serves here, and this one does not: cleanly stopped.
+#[expect(clippy::unnecessary_wraps, reason = "the type of the caller's result")]
+fn not_this_share(settings: &Settings, node: u32) -> Result<(Status, Option<(Address, Link)>), Failure> {
+    let why = format!("{} is here for another instance; share {node} is not served", settings.ip);
+    Ok((Status::NotRunning(Some(why)), None))
+}
+
+/// Somebody else has the address.
+pub fn duplicate(ip: IpAddr, link: &Link) -> Failure {
+    Failure::generic(format!(
+        "another host on {} has {ip} already (duplicate address detection); find and stop it",
+        link.name
+    ))
+}
+
+/// What the resource should look like.
+pub fn wanted(settings: &Settings) -> Wanted<'_> {
+    Wanted { ip: settings.ip, nic: settings.nic.as_deref(), prefix: settings.prefix, label: settings.label.as_deref() }
+}
+
+/// All addresses of the family of `ip`; a list without it is looked at again where it may have been skipped.
+///
+/// # Errors
+/// When the kernel does not answer.
+pub fn addresses(netlink: &Netlink, ip: IpAddr) -> Result<Vec<Address>, Failure> {
+    let mut found = netlink.addresses(ip, None)?;
+    for _ in 1..LOOKS {
+        if found.len() < ATOMIC_DUMP || found.iter().any(|address| address.ip == ip) {
+            break;
+        }
+        found = netlink.addresses(ip, None)?;
+    }
+    Ok(found)
+}
+
+/// The place that an address has.
+pub fn place(address: &Address, link: &Link) -> Place {
+    Place {
+        index: link.index,
+        name: link.name.clone(),
+        prefix: address.prefix,
+        broadcast: address.broadcast,
+        metric: address.metric,
+        label: address.label.clone().filter(|label| *label != link.name),
+    }
+}
+
+/// What is announced about an address that is there.
+pub fn subject(address: &Address, link: &Link) -> Subject {
+    Subject {
+        ip: address.ip,
+        index: link.index,
+        label: address.label.clone().unwrap_or_else(|| link.name.clone()),
+        hardware: None,
+        direct: Vec::new(),
+    }
+}
+
+/// The record of an address that is where it should be.
+pub fn added(settings: &Settings, place: &Place) -> Added {
+    Added {
+        ip: settings.ip,
+        prefix: place.prefix,
+        index: place.index,
+        name: place.name.clone(),
+        label: place.label.clone(),
+        asked: settings.nic.clone(),
+        namespace: settings.network_namespace.clone(),
+        address_label: settings.address_label,
+    }
+}
+
+/// An address that somebody else put here for this resource (the peer, before a change of agents) becomes ours, so that
+/// a stop knows it. Without the right to write it goes on as before.
+fn adopt(context: &Context<'_>, settings: &Settings, address: &Address, link: &Link, record: Record) {
+    let place = place(address, link);
+    let record = Record { added: Some(added(settings, &place)), ..record };
+    if let Err(failure) = record::write(&record::path(context.invocation, "record"), &record) {
+        context.log.debug(format_args!("no record of {}: {failure}", settings.ip));
+    }
+}
+
+/// Announces again, where that is configured. A failure is worth a line in the log, not a failed resource.
+fn refresh(context: &Context<'_>, settings: &Settings, subject: &Subject) {
+    if settings.announce.refresh == 0 || settings.cluster_ip.is_some() {
+        return;
+    }
+    let places = places(context, subject.index);
+    let direct = direct(settings, subject.index).unwrap_or_default();
+    let subject = Subject { direct, ..subject.clone() };
+    if let Err(failure) = announce::refresh(&subject, &settings.announce, &places, context.deadline) {
+        context.log.warn(format_args!("{failure}"));
+    }
+}
+
+/// Where the announcements of this resource keep their locks.
+pub fn places(context: &Context<'_>, index: u32) -> Places {
+    Places {
+        lock: record::path(context.invocation, "announce"),
+        gate: record::directory(context.invocation).join(format!("IPaddr2-interface-{index}.gate")),
+    }
+}
+
+/// The neighbours that are told directly, with the link-layer addresses that are known.
+///
+/// # Errors
+/// When the kernel does not answer.
+pub fn direct(settings: &Settings, index: u32) -> Result<Vec<(IpAddr, Option<Vec<u8>>)>, Failure> {
+    if settings.announce.to.is_empty() {
+        return Ok(Vec::new());
+    }
+    let netlink = Netlink::open()?;
+    settings.announce.to.iter().map(|ip| Ok((*ip, netlink.neighbour(*ip, index)?))).collect()
+}

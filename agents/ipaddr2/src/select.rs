@@ -1,0 +1,139 @@
+//! Chooses the interface, the prefix and the broadcast address for the resource. Pure.
+//!
+//! The most specific connected network wins, then the lowest metric, then the kernel's order. Default routes, routes
+//! that lead nowhere (unreachable, blackhole, prohibit, throw) and other tables' routes tell nothing about where an
+//! address belongs.
+#![forbid(unsafe_code)]
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use ocf::failure::{Failure, Kind};
+
+use crate::parse::Broadcast;
+use crate::settings::{LONGEST_NAME, Settings};
+use crate::snapshot::{Link, Route, RouteKind, Snapshot, TABLE_LOCAL, TABLE_MAIN, contains};
+
+/// The metric that the kernel gives to IPv6 prefix routes by itself (`IP6_RT_PRIO_ADDRCONF`).
+const V6_DEFAULT_METRIC: u32 = 256;
+
+/// Where the address goes, and in which form.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The interface.
+    pub index: u32,
+    /// Its name at the moment.
+    pub name: String,
+    /// The prefix length.
+    pub prefix: u8,
+    /// The broadcast address; none is set without one.
+    pub broadcast: Option<Ipv4Addr>,
+    /// The metric of the prefix route; the kernel's own without one.
+    pub metric: Option<u32>,
+    /// The whole label (`eth0:web`).
+    pub label: Option<String>,
+}
+
+/// Chooses.
+///
+/// # Errors
+/// When this host has no such interface, or no network that the address belongs to; the reason says what to set.
+pub fn place(settings: &Settings, snapshot: &Snapshot) -> Result<Place, Failure> {
+    let wanted = match &settings.nic {
+        Some(name) => Some(link_called(name, snapshot)?),
+        None => None,
+    };
+    let route = best_route(settings, wanted, snapshot);
+    let link = match (wanted, route) {
+        (Some(link), _) => link,
+        (None, Some(route)) => snapshot
+            .link(route.index)
+            .ok_or_else(|| Failure::generic(format!("interface {} of a route is gone", route.index)))?,
+        (None, None) => return Err(no_network(settings)),
+    };
+    let prefix = match (settings.prefix, route) {
+        (Some(prefix), _) => prefix,
+        (None, Some(route)) => route.prefix,
+        (None, None) => return Err(no_network(settings)),
+    };
+    let label = settings.label.as_ref().map(|label| format!("{}:{label}", link.name));
+    if let Some(label) = label.as_ref().filter(|label| label.len() > LONGEST_NAME) {
+        // Wrong on this host only: another node's interface may have a shorter name.
+        return Err(Failure::new(
+            Kind::Args,
+            format!("label \"{label}\" is longer than {LONGEST_NAME} characters; shorten iflabel"),
+        ));
+    }
+    Ok(Place {
+        index: link.index,
+        name: link.name.clone(),
+        prefix,
+        broadcast: broadcast(settings, prefix, route, snapshot),
+        metric: settings.metric.or_else(|| route.and_then(|r| found_metric(r, settings.ip))),
+        label,
+    })
+}
+
+fn link_called<'a>(name: &str, snapshot: &'a Snapshot) -> Result<&'a Link, Failure> {
+    snapshot.link_called(name).ok_or_else(|| {
+        let others: Vec<&str> = snapshot.links.iter().take(16).map(|link| link.name.as_str()).collect();
+        Failure::installed(format!("nic=\"{name}\": no such interface on this node; it has {}", others.join(" ")))
+    })
+}
+
+fn no_network(settings: &Settings) -> Failure {
+    let ip = settings.ip;
+    let on = settings.nic.as_ref().map_or_else(|| "this node".to_owned(), |nic| format!("interface {nic}"));
+    Failure::installed(format!("{on} has no route to the network of {ip}; set both nic and cidr_netmask"))
+}
+
+/// The route that tells where the address belongs.
+fn best_route<'a>(settings: &Settings, link: Option<&Link>, snapshot: &'a Snapshot) -> Option<&'a Route> {
+    let ip = settings.ip;
+    let fits = |route: &&Route| {
+        let may_be_local = ip.is_ipv4() && ip.is_loopback() && route.table == TABLE_LOCAL;
+        let connected = (route.table == settings.route_table && route.kind == RouteKind::Unicast)
+            || (may_be_local && settings.route_table == TABLE_MAIN && route.kind == RouteKind::Local);
+        connected
+            && !route.gateway
+            && route.prefix > 0
+            && route.index != 0
+            && contains(route.network, route.prefix, ip)
+            && settings.prefix.is_none_or(|asked| route.prefix <= asked)
+            && settings.route_protocol.is_none_or(|asked| route.protocol == asked)
+            && link.is_none_or(|link| route.index == link.index)
+            // The host route of an address that is there already says nothing about its network.
+            && !(route.network == ip && is_host_route(route) && settings.prefix.is_none())
+    };
+    // min_by_key keeps the first of equals: the kernel's order.
+    snapshot.routes.iter().filter(fits).min_by_key(|route| (std::cmp::Reverse(route.prefix), route.metric))
+}
+
+fn is_host_route(route: &Route) -> bool {
+    usize::from(route.prefix) == if route.network.is_ipv4() { 32 } else { 128 }
+}
+
+fn found_metric(route: &Route, ip: IpAddr) -> Option<u32> {
+    let by_itself = if ip.is_ipv4() { 0 } else { V6_DEFAULT_METRIC };
+    (route.metric != 0 && route.metric != by_itself && route.kind == RouteKind::Unicast).then_some(route.metric)
+}
+
+/// The broadcast address: the configured one, else that of the address which the network is connected by.
+fn broadcast(settings: &Settings, prefix: u8, route: Option<&Route>, snapshot: &Snapshot) -> Option<Ipv4Addr> {
+    let IpAddr::V4(ip) = settings.ip else { return None };
+    let host_bits = u32::MAX.checked_shr(prefix.into()).unwrap_or(0);
+    // iproute2 leaves prefixes that have no room for a broadcast address alone.
+    let host_bits = if prefix > 30 { 0 } else { host_bits };
+    match settings.broadcast {
+        Some(Broadcast::Address(address)) => Some(address),
+        Some(Broadcast::HostBitsSet) => Some(Ipv4Addr::from_bits(ip.to_bits() | host_bits)),
+        Some(Broadcast::HostBitsCleared) => Some(Ipv4Addr::from_bits(ip.to_bits() & !host_bits)),
+        None => {
+            let route = route?;
+            let base = snapshot.having(route.source?).find(|address| address.index == route.index)?;
+            base.broadcast
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,317 @@
+//! Puts the address on the host: look, decide, change, look again, announce.
+#![forbid(unsafe_code)]
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use ocf::agent::Context;
+use ocf::failure::{Failure, OrFail};
+use ocf::sys::clock::Deadline;
+
+use crate::announce::{self, Announcer, Subject};
+use crate::cluster::Rules;
+use crate::dad::{self, Verdict};
+use crate::decode::AddFlags;
+use crate::judge::{Seen, judge};
+use crate::netlink::{AddressEvents, Netlink};
+use crate::parse::{Dad, LinkCheck};
+use crate::record::{self, Record};
+use crate::select::{self, Place};
+use crate::settings::Settings;
+use crate::share::Share;
+use crate::snapshot::{Address, Link, Snapshot, TABLE_LOCAL, TABLE_MAIN};
+use crate::wire::ArpSocket;
+use crate::{conflict, link, lookup, monitor, namespace, stop, sysctl};
+
+/// How long an interface that start has switched on may take to find its link.
+const LINK_WAIT: Duration = Duration::from_secs(2);
+
+/// What a start is going to do, and what it is based on.
+pub struct Plan {
+    netlink: Netlink,
+    snapshot: Snapshot,
+    place: Place,
+}
+
+/// Looks and decides; changes nothing.
+///
+/// # Errors
+/// What this host lacks, and what to set or do about it.
+pub fn plan(context: &Context<'_>, settings: &Settings) -> Result<Plan, Failure> {
+    if let Some(name) = &settings.network_namespace
+        && !namespace::enter(name)?
+    {
+        return Err(namespace::missing(name));
+    }
+    let netlink = Netlink::open()?;
+    let mut tables = vec![settings.route_table];
+    if settings.ip.is_ipv4() && settings.ip.is_loopback() && settings.route_table == TABLE_MAIN {
+        tables.push(TABLE_LOCAL);
+    }
+    let snapshot = netlink.snapshot(settings.ip, &tables)?;
+    let place = select::place(settings, &snapshot)?;
+    context.log.trace(format_args!("decided: {place:?}"));
+    if let Some(config) = &settings.cluster_ip {
+        Rules::new(context, &Share::new(settings.ip, &place, config), config)?;
+    }
+    Ok(Plan { netlink, snapshot, place })
+}
+
+/// Makes the address available.
+///
+/// # Errors
+/// Why not; nothing of the attempt is left.
+pub fn start(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> {
+    let plan = plan(context, settings)?;
+    let record_path = record::path(context.invocation, "record");
+    let former = record::read(&record_path)?.unwrap_or_default();
+    if already_here(context, settings, &plan)? {
+        let record = Record { added: Some(monitor::added(settings, &plan.place)), ..former };
+        return record::write(&record_path, &record);
+    }
+    // A start after a start that was killed: what that one announced must not outlive the decision made now.
+    announce::end(&monitor::places(context, plan.place.index).lock, context.deadline)?;
+    let record = Record { added: Some(monitor::added(settings, &plan.place)), set_aside: former.set_aside };
+    record::write(&record_path, &record)?;
+    bring_up(context, settings, plan).map_err(|failure| {
+        context.log.debug(format_args!("undoing a failed start"));
+        match stop::undo(context, settings) {
+            Ok(()) => failure,
+            Err(left) => Failure::new(failure.kind, format!("{failure}; and undoing it failed: {left}")),
+        }
+    })
+}
+
+/// Whether there is nothing to do.
+fn already_here(context: &Context<'_>, settings: &Settings, plan: &Plan) -> Result<bool, Failure> {
+    match judge(&monitor::wanted(settings), &plan.snapshot.addresses, &plan.snapshot.links) {
+        Seen::Absent => Ok(false),
+        Seen::Different(how) => Err(Failure::generic(format!("{how}; stop the resource or remove the address first"))),
+        Seen::Present(..) if settings.cluster_ip.is_some() => {
+            Ok(monitor::monitor(context, settings).is_ok_and(|status| status == ocf::outcome::Status::Running))
+        }
+        Seen::Present(address, _) if address.flags.dadfailed => {
+            // Left by an earlier start that was killed before it could see the verdict.
+            plan.netlink.remove(address)?;
+            Ok(false)
+        }
+        Seen::Present(_, link) if link.is_lost() && link::check(settings.link_check) == LinkCheck::Fail => {
+            Err(Failure::generic(link::lost(link)))
+        }
+        Seen::Present(..) => Ok(true),
+    }
+}
+
+fn bring_up(context: &Context<'_>, settings: &Settings, plan: Plan) -> Result<(), Failure> {
+    let Plan { netlink, snapshot, place } = plan;
+    let link = usable_link(context, settings, &netlink, &snapshot, &place)?;
+    // Kept open until the background has a copy: to close it takes longer than all the rest.
+    let _asked = look_for_conflict(context, settings, &snapshot, &link)?;
+    if settings.lvs_support {
+        set_aside(context, &netlink, &snapshot, settings)?;
+    }
+    let shared = match &settings.cluster_ip {
+        Some(config) => Some((Share::new(settings.ip, &place, config), config)),
+        None => None,
+    };
+    if let Some((share, config)) = &shared {
+        let _turn = stop::cluster_turn(context, settings.ip)?;
+        let rules = Rules::new(context, share, config)?;
+        let mut shares: BTreeSet<u32> = rules.shares()?;
+        shares.insert(config.node);
+        rules.make(&shares)?;
+    }
+    if let Some(label) = settings.address_label {
+        // The peer, too, goes on without: it matters for outgoing traffic only.
+        if let Err(failure) = netlink.label_address(settings.ip, label, true) {
+            context.log.warn(format_args!("{failure}"));
+        }
+    }
+    // Opened first, so that nothing but the kernel's own work lies between the address and its announcement.
+    let subject = subject(settings, &place, shared.as_ref().map(|(share, _)| share));
+    let arp = settings.ip.is_ipv4().then(|| Announcer::open(&subject));
+    add(context, settings, &netlink, &snapshot, &place, &link)?;
+    confirm(settings, &place)?;
+    drop(netlink);
+    if !is_announced(&link, shared.as_ref().map(|(share, _)| share)) {
+        return Ok(());
+    }
+    let announcer = arp.unwrap_or_else(|| Announcer::open(&subject));
+    let told = announcer.or_fail(format!("announcing {}", settings.ip)).and_then(|announcer| {
+        let places = monitor::places(context, place.index);
+        announce::after_start(announcer, &subject, &link, &settings.announce, &places, context.deadline)
+    });
+    if let Err(failure) = told {
+        // The address works for everybody who asks for it: no reason to take it down again.
+        context.log.warn(format_args!("{failure}"));
+    }
+    context.log.info(format_args!("{}/{} is on {}", settings.ip, place.prefix, place.name));
+    Ok(())
+}
+
+/// The interface, switched on and with a link, unless links do not matter.
+fn usable_link(
+    context: &Context<'_>,
+    settings: &Settings,
+    netlink: &Netlink,
+    snapshot: &Snapshot,
+    place: &Place,
+) -> Result<Link, Failure> {
+    let gone = || Failure::installed(format!("interface {} is gone", place.name));
+    let mut link = snapshot.link(place.index).cloned().ok_or_else(gone)?;
+    let was_off = !link.up;
+    if was_off {
+        context.log.info(format_args!("switching interface {} on", link.name));
+        netlink.set_up(link.index, true)?;
+        let limit = context.deadline.min(Deadline::after(LINK_WAIT));
+        let look = || match lookup::link(place.index) {
+            Ok(Some(now)) if !now.is_lost() => Some(Some(now)),
+            Ok(Some(_)) | Err(_) => None,
+            Ok(None) => Some(None),
+        };
+        match limit.poll(look) {
+            Some(Some(now)) => link = now,
+            Some(None) => return Err(gone()),
+            None => link = lookup::link(place.index).or_fail(&place.name)?.ok_or_else(gone)?,
+        }
+    }
+    if link.is_lost() && link::check(settings.link_check) == LinkCheck::Fail {
+        if was_off {
+            netlink.set_up(link.index, false)?;
+        }
+        return Err(Failure::generic(link::lost(&link)));
+    }
+    Ok(link)
+}
+
+fn look_for_conflict(
+    context: &Context<'_>,
+    settings: &Settings,
+    snapshot: &Snapshot,
+    link: &Link,
+) -> Result<Option<ArpSocket>, Failure> {
+    let IpAddr::V4(ip) = settings.ip else { return Ok(None) };
+    if !settings.detect_conflict || settings.cluster_ip.is_some() || !link.has_neighbours() || link.is_lost() {
+        return Ok(None);
+    }
+    let own: Vec<Vec<u8>> = snapshot.links.iter().map(|link| link.hardware.address.clone()).collect();
+    let (rival, socket) = conflict::look(ip, link, &own, context.deadline)?;
+    match rival {
+        None => Ok(Some(socket)),
+        Some(hw) => Err(Failure::generic(format!(
+            "{ip} is in use on {} by {}; find that host and take the address off it",
+            link.name,
+            conflict::readable(&hw)
+        ))),
+    }
+}
+
+/// Takes the copy of the address off the loopback interface, for as long as this node has the real one.
+fn set_aside(
+    context: &Context<'_>,
+    netlink: &Netlink,
+    snapshot: &Snapshot,
+    settings: &Settings,
+) -> Result<(), Failure> {
+    let on_loopback =
+        |address: &&Address| address.prefix == 32 && snapshot.link(address.index).is_some_and(|link| link.loopback);
+    let Some(copy) = snapshot.having(settings.ip).find(on_loopback) else { return Ok(()) };
+    let path = record::path(context.invocation, "record");
+    let record = record::read(&path)?.unwrap_or_default();
+    record::write(&path, &Record { set_aside: true, ..record })?;
+    context.log.info(format_args!("setting {} aside on the loopback interface", settings.ip));
+    netlink.remove(copy)
+}
+
+fn add(
+    context: &Context<'_>,
+    settings: &Settings,
+    netlink: &Netlink,
+    snapshot: &Snapshot,
+    place: &Place,
+    link: &Link,
+) -> Result<(), Failure> {
+    let here = snapshot.having(settings.ip).any(|address| address.index == place.index);
+    if here && settings.cluster_ip.is_some() {
+        // Another instance of the clone has put it there.
+        return Ok(());
+    }
+    let flags = AddFlags {
+        nodad: settings.ip.is_ipv6() && settings.dad == Dad::Off,
+        optimistic: settings.ip.is_ipv6() && settings.dad == Dad::Optimistic,
+        noprefixroute: settings.noprefixroute,
+        preferred_lft: (settings.ip.is_ipv6() && settings.preferred_lft != u32::MAX).then_some(settings.preferred_lft),
+    };
+    let IpAddr::V6(ip) = settings.ip else {
+        context.log.trace(format_args!("add {} to {} with {flags:?}", settings.ip, place.name));
+        return netlink.add(settings.ip, place, flags);
+    };
+    let mut events = AddressEvents::listen()?;
+    context.log.trace(format_args!("add {ip} to {} with {flags:?}", place.name));
+    if flags.optimistic {
+        // The kernel takes the flag only where the interface allows it (`ipv6_allow_optimistic_dad`).
+        let name = format!("ipv6/conf/{}/optimistic_dad", place.name);
+        let (added, allowed) = sysctl::with(&name, "1", || netlink.add(settings.ip, place, flags));
+        added?;
+        if !allowed {
+            context
+                .log
+                .warn(format_args!("this kernel has no optimistic duplicate address detection; waiting instead"));
+        }
+    } else {
+        netlink.add(settings.ip, place, flags)?;
+    }
+    match dad::wait(&mut events, ip, place.index, verdict_by(context, link))? {
+        Verdict::Unique => Ok(()),
+        Verdict::Duplicate => Err(monitor::duplicate(settings.ip, link)),
+        Verdict::Gone => Err(Failure::generic(format!("{ip} was removed from {} while it started", place.name))),
+        Verdict::Pending if link.is_lost() => {
+            context.log.warn(format_args!("{ip} is not usable before {} has a link", place.name));
+            Ok(())
+        }
+        Verdict::Pending => {
+            Err(Failure::generic(format!("duplicate address detection for {ip} on {} does not end", place.name)))
+        }
+    }
+}
+
+/// Until when to wait for the verdict: without a link there will be none.
+fn verdict_by(context: &Context<'_>, link: &Link) -> Deadline {
+    if link.is_lost() { Deadline::after(Duration::ZERO) } else { context.deadline }
+}
+
+/// Looks at what has been done.
+fn confirm(settings: &Settings, place: &Place) -> Result<(), Failure> {
+    let context = || format!("looking for {}", settings.ip);
+    let found = match settings.ip {
+        IpAddr::V4(ip) => {
+            let label = place.label.as_ref().unwrap_or(&place.name);
+            lookup::Asker::open().and_then(|asker| asker.prefix_of(label, ip)).or_fail(context())?
+        }
+        IpAddr::V6(ip) => lookup::address_v6(ip, place.index).or_fail(context())?.map(|address| address.prefix),
+    };
+    match found {
+        Some(prefix) if prefix == place.prefix => Ok(()),
+        Some(prefix) => Err(Failure::generic(format!(
+            "{} came up with prefix length {prefix} instead of {}",
+            settings.ip, place.prefix
+        ))),
+        None => Err(Failure::generic(format!("{} was added to {} and is not there", settings.ip, place.name))),
+    }
+}
+
+fn subject(settings: &Settings, place: &Place, share: Option<&Share>) -> Subject {
+    Subject {
+        ip: settings.ip,
+        index: place.index,
+        label: place.label.clone().unwrap_or_else(|| place.name.clone()),
+        hardware: share.map(|share| share.mac.to_vec()),
+        direct: monitor::direct(settings, place.index).unwrap_or_default(),
+    }
+}
+
+/// Whether neighbours are told. Of a cluster IP they may only ever learn the shared address.
+fn is_announced(link: &Link, share: Option<&Share>) -> bool {
+    link.has_neighbours() && !link.is_lost() && share.is_none_or(|share| share.mangle)
+}

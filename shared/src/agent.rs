@@ -1,0 +1,98 @@
+//! What an agent has to say and do; everything else is done for it by [`crate::run`].
+#![forbid(unsafe_code)]
+
+use crate::failure::{Failure, Kind};
+use crate::invocation::Invocation;
+use crate::log::Log;
+use crate::outcome::Status;
+use crate::param::{Faults, Values};
+use crate::spec::Spec;
+use crate::sys::clock::Deadline;
+
+/// What every step of an action is given.
+pub struct Context<'a> {
+    /// The call.
+    pub invocation: &'a Invocation,
+    /// Where messages go.
+    pub log: &'a Log,
+    /// When the action must have ended by itself, a little before the caller would kill it.
+    pub deadline: Deadline,
+    /// The check level, rounded down to one that the agent supports.
+    pub depth: u32,
+}
+
+/// An agent. The order of calls is that of the methods.
+pub trait Agent {
+    /// The parameters of a resource, judged and typed.
+    type Params;
+
+    /// The description.
+    const SPEC: &'static Spec;
+
+    /// Gives the typed parameters, and adds a fault for each combination that cannot be. Pure. Faults of single
+    /// values are known already; `None` means that a value that is needed is missing or faulty.
+    fn params(values: &Values, invocation: &Invocation, faults: &mut Faults) -> Option<Self::Params>;
+
+    /// Judges the machine, for `validate-all` at level 10. A start judges what it meets on its way, by the same functions.
+    ///
+    /// # Errors
+    /// What the machine lacks.
+    fn check_host(_context: &Context<'_>, _params: &Self::Params) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    /// Makes the resource available; returns when `monitor` would say so. Good when it is available already.
+    ///
+    /// # Errors
+    /// Why not. Nothing of the attempt is left then.
+    fn start(context: &Context<'_>, params: &Self::Params) -> Result<(), Failure>;
+
+    /// Makes sure that nothing of the resource is left, verified by looking. `params` is `None` when they are faulty:
+    /// a stop is never gated by validation, and reads what it can use from the context's values.
+    ///
+    /// # Errors
+    /// What is left, or could not be looked at.
+    fn stop(context: &Context<'_>, params: Option<&Self::Params>) -> Result<(), Failure>;
+
+    /// Tells the state.
+    ///
+    /// # Errors
+    /// Why the state is neither running nor cleanly stopped, or cannot be known.
+    fn monitor(context: &Context<'_>, params: &Self::Params) -> Result<Status, Failure>;
+
+    /// Takes over reloadable parameters.
+    ///
+    /// # Errors
+    /// Why not; the resource goes on as before.
+    fn reload_agent(_context: &Context<'_>, _params: &Self::Params) -> Result<(), Failure> {
+        Err(unimplemented("reload-agent"))
+    }
+
+    /// Makes the service read its own configuration again.
+    ///
+    /// # Errors
+    /// Why not; the service goes on as before.
+    fn reload(_context: &Context<'_>, _params: &Self::Params) -> Result<(), Failure> {
+        Err(unimplemented("reload"))
+    }
+
+    /// Hands the live resource over to the node in the meta attribute `migrate_target`.
+    ///
+    /// # Errors
+    /// Why not.
+    fn migrate_to(_context: &Context<'_>, _params: &Self::Params) -> Result<(), Failure> {
+        Err(unimplemented("migrate_to"))
+    }
+
+    /// Receives the live resource from the node in the meta attribute `migrate_source`.
+    ///
+    /// # Errors
+    /// Why not.
+    fn migrate_from(_context: &Context<'_>, _params: &Self::Params) -> Result<(), Failure> {
+        Err(unimplemented("migrate_from"))
+    }
+}
+
+fn unimplemented(action: &str) -> Failure {
+    Failure::new(Kind::Unimplemented, format!("this agent has no action {action}"))
+}

@@ -1,0 +1,95 @@
+//! Writes the meta-data of an agent from its description.
+//!
+//! OCF 1.1, in a form that the 1.0 DTD of the shell tester accepts too: the internal subset declares the attributes that
+//! are new in 1.1 and opens the action names. What no subset can add stays out: the element `deprecated` and the content
+//! type `select`. There is no `encoding=` in the XML declaration, for crmsh fails on one.
+//!
+//! Agents print the committed text, not this: a test holds the two equal, so a monitor carries no XML writer.
+#![forbid(unsafe_code)]
+
+use std::io;
+
+use quick_xml::Writer;
+use quick_xml::events::{BytesDecl, BytesEnd, BytesStart, BytesText, Event};
+
+use crate::param::Info;
+use crate::spec::{ActionSpec, Spec};
+
+/// What the DTD of OCF 1.0 does not know. The first declaration of an attribute binds (XML 1.0, section 3.3).
+const SUBSET: &str = "resource-agent SYSTEM \"ra-api-1.dtd\" [\n\
+  <!ATTLIST parameter unique-group CDATA #IMPLIED reloadable (0|1) #IMPLIED>\n\
+  <!ATTLIST action name CDATA #REQUIRED>\n]";
+
+/// The meta-data as XML.
+///
+/// # Errors
+/// None in practice: writing to memory does not fail; the type is the writer's.
+pub fn xml(spec: &Spec) -> io::Result<String> {
+    let mut writer = Writer::new_with_indent(Vec::new(), b' ', 2);
+    writer.write_event(Event::Decl(BytesDecl::new("1.0", None, None)))?;
+    writer.write_event(Event::DocType(BytesText::from_escaped(SUBSET)))?;
+    let root = BytesStart::new("resource-agent").with_attributes([("name", spec.name), ("version", spec.version)]);
+    writer.write_event(Event::Start(root))?;
+    writer.create_element("version").write_text_content(BytesText::new("1.1"))?;
+    describe(&mut writer, spec.long, spec.short)?;
+    writer.write_event(Event::Start(BytesStart::new("parameters")))?;
+    for parameter in spec.parameters {
+        write_parameter(&mut writer, parameter.info())?;
+    }
+    writer.write_event(Event::End(BytesEnd::new("parameters")))?;
+    writer.write_event(Event::Start(BytesStart::new("actions")))?;
+    for action in spec.actions {
+        write_action(&mut writer, action)?;
+    }
+    writer.write_event(Event::End(BytesEnd::new("actions")))?;
+    writer.write_event(Event::End(BytesEnd::new("resource-agent")))?;
+    let mut text = String::from_utf8(writer.into_inner()).map_err(io::Error::other)?;
+    text.push('\n');
+    Ok(text)
+}
+
+/// The two descriptions, in the order that the schema and Pacemaker's tools ask for.
+fn describe(writer: &mut Writer<Vec<u8>>, long: &str, short: &str) -> io::Result<()> {
+    for (name, text) in [("longdesc", long), ("shortdesc", short)] {
+        writer.create_element(name).with_attribute(("lang", "en")).write_text_content(BytesText::new(text))?;
+    }
+    Ok(())
+}
+
+fn write_parameter(writer: &mut Writer<Vec<u8>>, info: &Info) -> io::Result<()> {
+    let mut start = BytesStart::new("parameter").with_attributes([("name", info.name)]);
+    if let Some(group) = info.unique_group {
+        start.push_attribute(("unique-group", group));
+    }
+    for (attribute, set) in [
+        // `unique` is the word of OCF 1.0 for the same thing; crmsh reads only that one.
+        ("unique", info.unique_group.is_some()),
+        ("required", info.required),
+        ("reloadable", info.reloadable),
+    ] {
+        if set {
+            start.push_attribute((attribute, "1"));
+        }
+    }
+    writer.write_event(Event::Start(start))?;
+    describe(writer, info.long, info.short)?;
+    let mut content = BytesStart::new("content").with_attributes([("type", info.content.word())]);
+    if let Some(default) = info.default {
+        content.push_attribute(("default", default));
+    }
+    writer.write_event(Event::Empty(content))?;
+    writer.write_event(Event::End(BytesEnd::new("parameter")))
+}
+
+fn write_action(writer: &mut Writer<Vec<u8>>, action: &ActionSpec) -> io::Result<()> {
+    let mut element = BytesStart::new("action");
+    element.push_attribute(("name", action.action.word()));
+    element.push_attribute(("timeout", format!("{}s", action.timeout).as_str()));
+    if let Some(interval) = action.interval {
+        element.push_attribute(("interval", format!("{interval}s").as_str()));
+    }
+    if let Some(depth) = action.depth {
+        element.push_attribute(("depth", depth.to_string().as_str()));
+    }
+    writer.write_event(Event::Empty(element))
+}

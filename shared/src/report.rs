@@ -1,0 +1,28 @@
+//! The end of every action: one log line, and last of all one reason line on stderr.
+#![forbid(unsafe_code)]
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use crate::invocation::{Asked, Invocation};
+use crate::log::{Level, Log, fold_line};
+use crate::outcome::{Code, Exit};
+
+/// Logs how the action ended, prints the reason if there is one, and gives the exit code.
+///
+/// Pacemaker takes the text after the last prefix on stderr, up to the newline (`lib/services/services_linux.c`), so
+/// the reason is one line and comes last.
+pub(crate) fn report(exit: &Exit, invocation: &Invocation, log: &Log) -> ExitCode {
+    let code = exit.code as u8;
+    if let Asked::Action(action) = &invocation.asked {
+        log.trace(format_args!("{} ends with {code}", action.word()));
+    }
+    if let Some(reason) = &exit.reason {
+        let level = if matches!(exit.code, Code::NotRunning | Code::Degraded) { Level::Warn } else { Level::Error };
+        log.aside(level, format_args!("{reason}"));
+        let line = format!("{}{}\n", invocation.reason_prefix(), fold_line(reason));
+        // A closed stderr cannot be told about; the exit code still speaks.
+        let _ = std::io::stderr().write_all(line.as_bytes());
+    }
+    ExitCode::from(code)
+}

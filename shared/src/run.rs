@@ -1,0 +1,179 @@
+//! One call from the first look at the environment to the exit code: the same frame for every agent.
+//!
+//! ```text
+//! argv, environ ─► Invocation ─► Values ─► Params ─► check_host ─► the action ─► settle ─► report
+//! ```
+//!
+//! Nothing below this module exits, prints to stdout, or reads the process's environment.
+
+use std::io::Write;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::ExitCode;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use crate::action::Action;
+use crate::agent::{Agent, Context};
+use crate::failure::{Failure, Kind};
+use crate::invocation::{Asked, Invocation};
+use crate::log::Log;
+use crate::outcome::{Code, Exit, Status};
+use crate::settle::settle;
+use crate::spec::Spec;
+use crate::sys::clock::Deadline;
+use crate::{report, usage};
+
+/// An agent's `main`: answers the call that this process was started for.
+#[expect(clippy::disallowed_methods, reason = "the one reader of the process's arguments and environment")]
+pub fn run<A: Agent>() -> ExitCode {
+    let started = Instant::now();
+    let invocation = Invocation::new(std::env::args_os(), std::env::vars_os());
+    std::panic::set_hook(Box::new(remember_panic));
+    let log = Log::new(A::SPEC.name, &invocation);
+    let exit = catch_unwind(AssertUnwindSafe(|| answer::<A>(&invocation, &log, started)))
+        .unwrap_or_else(|_| Exit::because(Code::Generic, panic_reason()));
+    report::report(&exit, &invocation, &log)
+}
+
+/// What the last panic said and where; the hook must not print, for stderr belongs to the reason line.
+static PANIC: OnceLock<String> = OnceLock::new();
+
+fn remember_panic(info: &std::panic::PanicHookInfo<'_>) {
+    let text = info.payload_as_str().unwrap_or("no message");
+    let place = info.location().map_or_else(String::new, |l| format!(" ({}:{})", l.file(), l.line()));
+    // Only the first panic tells the cause.
+    let _ = PANIC.set(format!("{text}{place}"));
+}
+
+fn panic_reason() -> String {
+    let what = PANIC.get().map_or("unknown", String::as_str);
+    format!("internal error, please report it: {what}")
+}
+
+fn answer<A: Agent>(invocation: &Invocation, log: &Log, started: Instant) -> Exit {
+    let spec = A::SPEC;
+    let action = match &invocation.asked {
+        Asked::Action(Action::MetaData) => return say(spec.metadata),
+        Asked::Action(Action::Usage) => return say(&usage::text(spec)),
+        Asked::Version => return say(&format!("{} {}\n", spec.name, spec.version)),
+        Asked::Action(action) if spec.find(*action).is_some() => *action,
+        Asked::Action(action) => return unknown(spec, action.word()),
+        Asked::Unknown(word) => return unknown(spec, word),
+        Asked::Nothing => return unknown(spec, ""),
+    };
+    let timeout = time_allowed(spec, action, invocation);
+    let context = Context {
+        invocation,
+        log,
+        deadline: Deadline::at(started + timeout - reserve(timeout)),
+        depth: spec.depth(action, invocation.depth()),
+    };
+    log.trace(format_args!("{} of {} {} begins", action.word(), spec.name, invocation.instance()));
+    perform::<A>(&context, action).unwrap_or_else(|failure| settle(action, invocation.is_probe(), &failure))
+}
+
+fn perform<A: Agent>(context: &Context<'_>, action: Action) -> Result<Exit, Failure> {
+    let spec = A::SPEC;
+    let values = &context.invocation.values;
+    let changes = !action.is_monitor() && action != Action::ValidateAll;
+    if changes && spec.needs_root && !nix::unistd::geteuid().is_root() {
+        return Err(Failure::new(Kind::Permission, format!("{} must run as root", action.word())));
+    }
+    let mut faults = values.faults(spec.parameters);
+    let params = A::params(values, context.invocation, &mut faults);
+    if changes || action == Action::ValidateAll {
+        warn_of_unknown(context, spec);
+    }
+    let judged = match (faults.into_failure(), params) {
+        (Some(failure), _) => Err(failure),
+        (None, Some(params)) => Ok(params),
+        (None, None) => Err(Failure::generic("the parameters were refused without a reason")),
+    };
+    if action == Action::Stop {
+        if let Err(failure) = &judged {
+            context.log.warn(format_args!("stopping in spite of faulty parameters: {failure}"));
+        }
+        return A::stop(context, judged.as_ref().ok()).map(|()| Exit::OK);
+    }
+    let params = judged?;
+    if action == Action::ValidateAll && context.depth >= 10 {
+        A::check_host(context, &params)?;
+    }
+    match action {
+        Action::Start => A::start(context, &params)?,
+        Action::Reload => A::reload(context, &params)?,
+        Action::ReloadAgent => A::reload_agent(context, &params)?,
+        Action::MigrateTo => A::migrate_to(context, &params)?,
+        Action::MigrateFrom => A::migrate_from(context, &params)?,
+        Action::Monitor => return A::monitor(context, &params).map(Exit::from),
+        Action::Status => return A::monitor(context, &params).map(tell_status),
+        Action::ValidateAll | Action::Stop | Action::MetaData | Action::Usage => {}
+    }
+    Ok(Exit::OK)
+}
+
+fn tell_status(status: Status) -> Exit {
+    let told = say(&format!("{}\n", status.word()));
+    if told == Exit::OK { status.into() } else { told }
+}
+
+/// Names that mean nothing are most often typos of names that do. Told where a person may be looking, not at each monitor.
+fn warn_of_unknown(context: &Context<'_>, spec: &Spec) {
+    for (name, nearest) in context.invocation.values.unknown(spec.parameters) {
+        if name.starts_with("trace_") {
+            continue;
+        }
+        let hint = nearest.map_or_else(String::new, |known| format!("; did you mean {known}?"));
+        context.log.warn(format_args!("unknown parameter {name} is ignored{hint}"));
+    }
+}
+
+fn unknown(spec: &Spec, word: &str) -> Exit {
+    let words: Vec<&str> = spec.actions.iter().map(|entry| entry.action.word()).collect();
+    let mut known: Vec<&str> = Vec::new();
+    for word in words {
+        if !known.contains(&word) {
+            known.push(word);
+        }
+    }
+    let problem =
+        if word.is_empty() { "no action given".to_owned() } else { format!("no such action: {}", word.escape_debug()) };
+    Exit::because(Code::Unimplemented, format!("{problem}; expected one of {}", known.join(" ")))
+}
+
+/// Writes to stdout. A reader that has gone (`agent meta-data | head -1`) is no failure of ours.
+fn say(text: &str) -> Exit {
+    let mut stdout = std::io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Exit::because(Code::Generic, format!("cannot write to stdout: {error}"))
+        }
+        _ => Exit::OK,
+    }
+}
+
+/// The caller's time-out, or the advertised one of the action.
+fn time_allowed(spec: &Spec, action: Action, invocation: &Invocation) -> Duration {
+    let advertised = spec.find(action).map_or(20, |entry| entry.timeout);
+    invocation.timeout().unwrap_or(Duration::from_secs(advertised.into()))
+}
+
+/// The part of the time that is kept back for ending by ourselves, with a reason, before the caller's SIGKILL.
+fn reserve(timeout: Duration) -> Duration {
+    (timeout / 20).clamp(Duration::from_millis(20), Duration::from_secs(1)).min(timeout / 2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reserve_is_a_small_share_and_never_all_of_the_time() {
+        let ms = Duration::from_millis;
+        assert_eq!(reserve(ms(20_000)), ms(1_000));
+        assert_eq!(reserve(ms(2_000)), ms(100));
+        assert_eq!(reserve(ms(100)), ms(20));
+        assert_eq!(reserve(ms(10)), ms(5));
+        assert_eq!(reserve(ms(600_000)), ms(1_000));
+    }
+}
