@@ -58,11 +58,20 @@ pub fn foreign() -> bool {
     std::env::var_os("OCF_AGENTS_DIR").is_some()
 }
 
+/// Whether the executable of an agent is there.
+#[must_use]
+pub fn is_there(kind: &str) -> bool {
+    location(kind).is_file()
+}
+
+fn location(kind: &str) -> PathBuf {
+    std::env::var_os("OCF_AGENTS_DIR").map_or_else(built_directory, PathBuf::from).join(kind)
+}
+
 /// The executable of an agent: in `OCF_AGENTS_DIR`, else the one that was built with the test.
 #[must_use]
 pub fn executable(kind: &str) -> PathBuf {
-    let directory = std::env::var_os("OCF_AGENTS_DIR").map_or_else(built_directory, PathBuf::from);
-    let path = directory.join(kind);
+    let path = location(kind);
     assert!(path.is_file(), "{} is not there: run cargo build --workspace first", path.display());
     path
 }

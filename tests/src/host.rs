@@ -67,6 +67,20 @@ impl Builder {
         self
     }
 
+    /// A symbolic link at `path`. On a private or overlaid file system only.
+    #[must_use]
+    pub fn link(mut self, target: &str, path: &str) -> Self {
+        self.steps.extend(["link", target, path].map(String::from));
+        self
+    }
+
+    /// A `/dev` of its own, with shared memory of its own and without the socket of the system log. With an overlay only.
+    #[must_use]
+    pub fn devices(mut self) -> Self {
+        self.steps.push("devices".into());
+        self
+    }
+
     /// What is at `from` outside appears at `to` inside too.
     #[must_use]
     pub fn bind(mut self, from: &Path, to: &str) -> Self {

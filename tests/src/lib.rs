@@ -10,6 +10,7 @@
 //! * [`call`] runs an OCF agent with Pacemaker's environment, process group, pipes and SIGKILL, and checks on every call
 //!   what holds for all agents (legal exit code, one reason line).
 //! * [`capture`] hears ARP and neighbour advertisements at the far end, with the kernel's time stamps.
+//! * [`cluster`] is a real Corosync and Pacemaker on such hosts.
 //! * [`skip`] leaves a test out loudly, and not at all in an official run (`OCF_OFFICIAL=1`).
 //!
 //! What is deliberately absent: mocks, fixed sleeps, anything that ends processes by name, any way out of a namespace.
@@ -22,6 +23,7 @@
 
 pub mod call;
 pub mod capture;
+pub mod cluster;
 pub mod enter;
 pub mod frame;
 pub mod host;
@@ -33,6 +35,7 @@ pub mod skip;
 pub mod watch;
 
 pub use call::{Agent, agent};
+pub use cluster::Cluster;
 pub use host::Host;
 pub use outcome::Outcome;
 pub use rig::{L2, Lan};

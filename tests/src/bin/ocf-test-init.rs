@@ -1,7 +1,7 @@
 //! Process 1 of a simulated machine: makes the namespaces, mounts what is private, then reaps until it is cut off.
 //!
 //! `ocf-test-init STEP…` with steps in order: `name NAME`, `overlay DIR tmpfs|disk`, `bind FROM TO`, `tmpfs PATH MODE`,
-//! `dir PATH`. Once all is ready it prints the process id of process 1, as the caller sees it, on stdout.
+//! `dir PATH`, `link TARGET PATH`, `devices`. Once all is ready it prints the process id of process 1, as the caller sees it, on stdout.
 //!
 //! It ends when its stdin ends: whoever made the machine holds the other end of that pipe, so the machine cannot outlive a
 //! test process that was killed. Processes that lose their parent are adopted and reaped, as a real init would.
@@ -136,7 +136,21 @@ fn build(steps: &[String]) -> Step<()> {
         let mut word = || words.next().ok_or_else(|| format!("{step}: an argument is missing"));
         match step {
             "name" => sethostname(word()?).at("sethostname")?,
-            "overlay" => root = Some(overlay(Path::new(word()?), word()?)?),
+            "overlay" => {
+                let made = overlay(Path::new(word()?), word()?)?;
+                // At once, so that a later step can put something private over it.
+                mount(Some("/dev"), &made.join("dev"), none, MsFlags::MS_BIND | MsFlags::MS_REC, none)
+                    .at("bind /dev")?;
+                root = Some(made);
+            }
+            "devices" => match &root {
+                Some(root) => devices(&root.join("dev"))?,
+                None => return Err("devices: only after overlay".into()),
+            },
+            "link" => {
+                let (target, at) = (word()?, place(&root, word()?));
+                std::os::unix::fs::symlink(target, &at).at(&at.display().to_string())?;
+            }
             "bind" => {
                 let (from, to) = (word()?, place(&root, word()?));
                 match fs::metadata(from).at(from)?.is_dir() {
@@ -166,14 +180,32 @@ fn build(steps: &[String]) -> Step<()> {
     // /sys/class/net shows the network namespace of whoever mounted it.
     mount(Some("sysfs"), &place(&root, "/sys"), Some("sysfs"), quiet, none).at("mount /sys")?;
     if let Some(root) = root {
-        let dev = root.join("dev");
-        mount(Some("/dev"), &dev, none, MsFlags::MS_BIND | MsFlags::MS_REC, none).at("bind /dev")?;
         let old = root.join(".old");
         fs::create_dir_all(&old).at("pivot_root")?;
         pivot_root(&root, &old).at("pivot_root")?;
         std::env::set_current_dir("/").at("chdir")?;
         umount2("/.old", MntFlags::MNT_DETACH).at("umount the old root")?;
         let _ = fs::remove_dir("/.old");
+    }
+    Ok(())
+}
+
+/// A `/dev` of the machine's own: the devices that every program expects, its own shared memory, no socket of the system log.
+fn devices(dev: &Path) -> Step<()> {
+    let none: Option<&str> = None;
+    let tmpfs = |at: &Path, mode: &str| {
+        fs::create_dir_all(at).at("devices")?;
+        mount(Some("tmpfs"), at, Some("tmpfs"), MsFlags::MS_NOSUID, Some(mode)).at("mount tmpfs")
+    };
+    tmpfs(dev, "mode=755")?;
+    for name in ["null", "zero", "full", "random", "urandom", "tty"] {
+        let (from, to) = (Path::new("/dev").join(name), dev.join(name));
+        fs::File::create(&to).at("devices")?;
+        mount(Some(&from), &to, none, MsFlags::MS_BIND, none).at(&format!("bind {}", from.display()))?;
+    }
+    tmpfs(&dev.join("shm"), "mode=1777")?;
+    for (target, name) in [("/proc/self/fd", "fd"), ("fd/0", "stdin"), ("fd/1", "stdout"), ("fd/2", "stderr")] {
+        std::os::unix::fs::symlink(target, dev.join(name)).at("devices")?;
     }
     Ok(())
 }
