@@ -134,9 +134,9 @@ fn disks() -> TempDir {
 pub struct Node {
     number: usize,
     disk: PathBuf,
-    // Before the host: the programs end before the machine does.
-    daemons: Vec<Resident>,
+    // Dropped in this order: a cut of power ends all at once, where a daemon that lost another one would wait for it.
     host: Host,
+    daemons: Vec<Resident>,
 }
 
 impl Deref for Node {
@@ -157,7 +157,7 @@ impl Node {
         // What tmpfiles.d makes on a real machine.
         host.sh("chmod 1777 /tmp; mkdir -p -m 1755 /run/resource-agents");
         lan.wire(number, &host);
-        Node { number, disk, daemons: Vec::new(), host }
+        Node { number, disk, host, daemons: Vec::new() }
     }
 
     /// A disk that is used for the first time.
