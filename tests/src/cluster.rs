@@ -230,6 +230,20 @@ impl Node {
         self.tool("cat", &["/var/log/pacemaker/pacemaker.log"]).stdout
     }
 
+    /// What the agents were called for on this node, in order, and what it came to: such as `start: ok`, as Pacemaker logs it.
+    #[must_use]
+    pub fn results(&self, resource: &str) -> Vec<String> {
+        let of = format!(" operation for {resource} on ");
+        let log = self.log();
+        let lines = log.lines().filter_map(|line| line.split_once("Result of "));
+        let results = lines.filter_map(|(_, result)| {
+            let (task, rest) = result.split_once(&of)?;
+            let (_, outcome) = rest.split(" | ").next()?.split_once(": ")?;
+            Some(format!("{task}: {outcome}"))
+        });
+        results.collect()
+    }
+
     /// The ends of all logs, for a panic.
     fn logs(&self) -> String {
         let script =

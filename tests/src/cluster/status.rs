@@ -181,7 +181,8 @@ fn failure(node: Node<'_, '_>) -> Failure {
         operation: word(node, "op_key"),
         node: word(node, "node"),
         code: number(node, "exitcode"),
-        reason: word(node, "exitreason"),
+        // Pacemaker 2.1 escapes it twice.
+        reason: word(node, "exitreason").replace("&quot;", "\""),
         status: word(node, "status"),
     }
 }

@@ -1,25 +1,29 @@
-//! Real Pacemaker.
-use harness::Cluster;
+//! Real Pacemaker with the agents: what its own programs and daemons make of them.
+#![allow(clippy::disallowed_methods, reason = "tests own the environment and processes of what they test")]
+
+mod addresses;
+mod changes;
+mod cluster;
+mod tools;
+
 use std::time::Duration;
-#[test]
-fn three() {
-  for n in [2,3] {
-    let began = std::time::Instant::now();
-    let mut cluster = Cluster::up(n);
-    println!("up {n} {:?} {}", began.elapsed(), cluster.status());
-    cluster.node(1).pcs("resource create VIP ocf:native:IPaddr2 ip=10.9.0.50 op monitor interval=2s");
-    let s = cluster.wait_for("started", Duration::from_secs(30), |s| s.are_well(&["VIP"]));
-    println!("idle {:?} {}", began.elapsed(), s);
-    let on = s.resource("VIP").nodes[0].clone();
-    let k: usize = on[4..].parse().unwrap();
-    cluster.kill(k);
-    println!("killed {:?}", began.elapsed());
-    let s = cluster.wait_for("moved", Duration::from_secs(30), |s| s.are_well(&["VIP"]) && s.resource("VIP").nodes[0] != on);
-    println!("moved {:?} {}", began.elapsed(), s);
-    cluster.client.sh("ping -c 1 -W 5 10.9.0.50 >/dev/null");
-    cluster.revive(k);
-    println!("revived {:?} {}", began.elapsed(), cluster.status());
-    cluster.down();
-    println!("down {:?}", began.elapsed());
-  }
+
+use harness::Cluster;
+use harness::cluster::{installed, missing};
+use harness::skip::skip;
+
+/// Until the cluster must have done something small, on a busy machine.
+const SOON: Duration = Duration::from_secs(60);
+
+/// One node; or nothing and a loud skip when this machine cannot have it, or lacks one of the `programs`.
+fn one_node(programs: &[&str]) -> Option<Cluster> {
+    let absent =
+        programs.iter().find(|program| !installed(program)).map(|program| format!("{program} is not installed"));
+    match missing().or(absent) {
+        Some(reason) => {
+            skip(&reason);
+            None
+        }
+        None => Some(Cluster::up(1)),
+    }
 }
