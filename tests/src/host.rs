@@ -14,7 +14,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::enter::{self, Entry, PidPipe, in_network, open_pidfd};
-use crate::process::{self, Finished, Victim};
+use crate::process::{self, Finished, Victim, wait_until};
 
 /// `PATH` inside, unless a test says otherwise.
 pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -302,6 +302,13 @@ impl Host {
     pub fn expect_absent(&self, address: &str) {
         let found = self.seen(address);
         assert!(found.is_empty(), "{}: {address} must not be here, ip shows {found:#?}", self.name);
+    }
+
+    /// Waits until a device is in a state such as `UP`, `DOWN` or `LOWERLAYERDOWN`: the kernel may take a second to tell.
+    pub fn wait_link(&self, nic: &str, state: &str) {
+        let now = || self.ip_json(&format!("link show {nic}"))[0]["operstate"].clone();
+        let there = wait_until(Duration::from_secs(10), || (now() == state).then_some(()));
+        assert!(there.is_some(), "{}: {nic} does not get {state}, it is {}", self.name, now());
     }
 
     /// Sets a kernel parameter of its network, named as with sysctl, but with `/` between the parts.

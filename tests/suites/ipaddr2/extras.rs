@@ -115,11 +115,20 @@ fn a_record_that_cannot_be_read_is_not_believed() {
 #[test]
 fn a_state_directory_that_cannot_be_written_is_no_reason_to_keep_the_address() {
     let rig = L2::new();
-    rig.vip4().start().expect_code(0);
-    rig.a.sh("mount -o remount,ro /run");
-    rig.vip4().monitor().expect_code(0);
-    rig.vip4().stop().expect_code(0);
-    rig.a.expect_absent(VIP4);
+    // Nothing may be written there, and it is no directory either.
+    for ruin in
+        ["mount -o bind,ro /usr/share /run/resource-agents", "rmdir /run/resource-agents; : > /run/resource-agents"]
+    {
+        rig.vip4().start().expect_code(0);
+        rig.vip4().stop().expect_code(0);
+        rig.a.sh("rm -rf /run/resource-agents; mkdir /run/resource-agents");
+        rig.a.ip(&format!("address add {VIP4}/24 dev ethA"));
+        rig.a.sh(ruin);
+        rig.vip4().monitor().expect_code(0);
+        rig.vip4().stop().expect_code(0);
+        rig.a.expect_absent(VIP4);
+        rig.a.sh("umount /run/resource-agents 2>/dev/null || rm -f /run/resource-agents");
+    }
 }
 
 /// A degraded link is shown and not acted upon; the address keeps serving.
@@ -129,10 +138,10 @@ fn a_degraded_link_is_reported_as_such_and_start_accepts_it() {
     let vip = rig.vip4().param("check_link_status", "degraded");
     vip.start().expect_code(0);
     vip.monitor().expect_code(0).expect_silent();
-    rig.b.ip("link set ethB down");
+    rig.carrier(false);
     vip.monitor().expect_code(190).expect_reason(&["ethA"]);
     vip.start().expect_code(0);
-    rig.b.ip("link set ethB up");
+    rig.carrier(true);
     vip.monitor().expect_code(0).expect_silent();
 }
 

@@ -72,8 +72,7 @@ fn ip_28_a_lost_carrier_fails_the_monitor_unless_told_otherwise() {
     let rig = L2::new();
     let vip = rig.vip4();
     vip.start().expect_code(0);
-    rig.b.ip("link set ethB down");
-    assert_eq!(rig.a.ip_json("link show ethA")[0]["operstate"], "LOWERLAYERDOWN");
+    rig.carrier(false);
     vip.monitor().expect_code(7);
     vip.clone().param("check_link_status", "true").monitor().expect_code(7);
     vip.clone().param("check_link_status", "false").monitor().expect_code(0).expect_silent();
@@ -81,9 +80,10 @@ fn ip_28_a_lost_carrier_fails_the_monitor_unless_told_otherwise() {
     // The address is here: a probe must lead to a stop, not be taken for a clean node.
     vip.probe().expect_code(1);
     vip.clone().param("check_link_status", "false").probe().expect_code(0);
-    rig.b.ip("link set ethB up");
+    rig.carrier(true);
     vip.monitor().expect_code(0);
     rig.a.ip("link set ethA down");
+    rig.a.wait_link("ethA", "DOWN");
     vip.monitor().expect_code(7);
     vip.stop().expect_code(0);
     rig.a.expect_absent(VIP4);
@@ -93,7 +93,7 @@ fn ip_28_a_lost_carrier_fails_the_monitor_unless_told_otherwise() {
 #[test]
 fn ip_29_a_start_without_carrier_leaves_nothing() {
     let rig = L2::new();
-    rig.b.ip("link set ethB down");
+    rig.carrier(false);
     rig.vip4().start().expect_code(1).expect_reason(&["ethA"]);
     rig.a.expect_absent(VIP4);
     rig.vip6().start().expect_code(1).expect_reason(&["ethA"]);
@@ -108,9 +108,10 @@ fn a_start_brings_its_device_up() {
     let rig = L2::new();
     rig.second_cable();
     rig.a.ip("link set ethC down");
+    rig.a.wait_link("ethC", "DOWN");
     let vip = rig.ipaddr2("10.7.0.50").param("nic", "ethC").param("cidr_netmask", "24");
     vip.start().expect_code(0);
-    assert_eq!(rig.a.ip_json("link show ethC")[0]["operstate"], "UP");
+    rig.a.wait_link("ethC", "UP");
     vip.monitor().expect_code(0);
 }
 
