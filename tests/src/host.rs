@@ -304,10 +304,14 @@ impl Host {
         assert!(found.is_empty(), "{}: {address} must not be here, ip shows {found:#?}", self.name);
     }
 
-    /// Waits until a device is in a state such as `UP`, `DOWN` or `LOWERLAYERDOWN`: the kernel may take a second to tell.
+    /// Waits until a device is in a state such as `UP`, or in one of several (`DOWN|LOWERLAYERDOWN`): the kernel may take a
+    /// second to tell.
     pub fn wait_link(&self, nic: &str, state: &str) {
         let now = || self.ip_json(&format!("link show {nic}"))[0]["operstate"].clone();
-        let there = wait_until(Duration::from_secs(10), || (now() == state).then_some(()));
+        let there = wait_until(Duration::from_secs(10), || {
+            let now = now();
+            state.split('|').any(|state| now == state).then_some(())
+        });
         assert!(there.is_some(), "{}: {nic} does not get {state}, it is {}", self.name, now());
     }
 

@@ -77,7 +77,8 @@ impl L2 {
     /// Cuts the cable of `ethA` at B's end, or joins it again; returns when A's kernel says so.
     pub fn carrier(&self, there: bool) {
         self.b.ip(if there { "link set ethB up" } else { "link set ethB down" });
-        self.a.wait_link("ethA", if there { "UP" } else { "LOWERLAYERDOWN" });
+        // With the other end in another namespace, kernels differ in what they call it.
+        self.a.wait_link("ethA", if there { "UP" } else { "LOWERLAYERDOWN|DOWN" });
     }
 
     /// A second cable, `ethC` of A and `ethD` of B, without addresses.
@@ -97,10 +98,11 @@ impl L2 {
         self.ipaddr2(VIP6)
     }
 
-    /// IPaddr2 on A with some address.
+    /// IPaddr2 on A with some address, as a resource of its own for each text.
     #[must_use]
     pub fn ipaddr2(&self, ip: &str) -> Agent<'_> {
-        agent(&self.a, "IPaddr2").param("ip", ip)
+        let name: String = ip.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+        agent(&self.a, "IPaddr2").instance(&format!("vip-{name}")).param("ip", ip)
     }
 
     /// Begins to listen at B's end of the cable.

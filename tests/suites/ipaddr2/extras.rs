@@ -72,6 +72,22 @@ fn stop_after_the_parameters_changed_removes_what_start_made() {
     rig.a.expect_absent(VIP4);
 }
 
+/// The caller forgot with which address it started the resource; the record has not.
+#[test]
+fn stop_with_another_address_removes_what_start_recorded() {
+    let rig = L2::new();
+    let vip = rig.vip4();
+    vip.start().expect_code(0);
+    vip.clone().param("ip", "10.9.0.51").stop().expect_code(0);
+    rig.a.expect_absent(VIP4);
+    vip.start().expect_code(0);
+    vip.clone().without("ip").stop().expect_code(0);
+    rig.a.expect_absent(VIP4);
+    vip.start().expect_code(0);
+    vip.param("ip", "junk").stop().expect_code(0);
+    rig.a.expect_absent(VIP4);
+}
+
 /// After a restart of the machine /run is empty, and so it is when somebody clears it (RA:018c46dca).
 #[test]
 fn stop_without_a_record_removes_the_address_all_the_same() {

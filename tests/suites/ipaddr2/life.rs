@@ -40,6 +40,8 @@ fn ip_25_stop_finds_the_address_wherever_it_is() {
         rig.vip4().param("nic", "ethA").param("cidr_netmask", "24").start().expect_code(0);
         rig.vip4().param(name, value).stop().expect_code(0);
         rig.a.expect_absent(VIP4);
+        // And one that no start of ours put there.
+        rig.a.sh("rm -rf /run/resource-agents");
         rig.a.ip(&format!("address add {VIP4}/24 dev ethA"));
         let stop = rig.vip4().param(name, value).stop();
         stop.expect_code_in(&[0, 1]);
@@ -87,6 +89,26 @@ fn ip_28_a_lost_carrier_fails_the_monitor_unless_told_otherwise() {
     vip.monitor().expect_code(7);
     vip.stop().expect_code(0);
     rig.a.expect_absent(VIP4);
+}
+
+/// A device on top of another that is down, as a VLAN or bond may be.
+#[test]
+fn ip_28_a_lower_layer_that_is_down_counts_as_a_lost_carrier() {
+    let rig = L2::new();
+    crate::spare_pair(&rig.a);
+    rig.a.ip("link set spare0 up");
+    rig.a.ip("link set spare1 up");
+    rig.a.wait_link("spare0", "UP");
+    let vip = rig.ipaddr2("10.7.0.50").param("nic", "spare0").param("cidr_netmask", "24");
+    vip.start().expect_code(0);
+    vip.monitor().expect_code(0);
+    rig.a.ip("link set spare1 down");
+    rig.a.wait_link("spare0", "LOWERLAYERDOWN");
+    vip.monitor().expect_code(7);
+    rig.vip4().start().expect_code(0);
+    rig.vip4().monitor().expect_code(0);
+    vip.stop().expect_code(0);
+    rig.a.expect_absent("10.7.0.50");
 }
 
 /// Start without carrier failed and left the address behind.
