@@ -53,10 +53,11 @@ impl Builder {
         self
     }
 
-    /// An empty private file system at `path`.
+    /// An empty private file system at `path`; everybody may write to it where that is the custom.
     #[must_use]
     pub fn tmpfs(mut self, path: &str) -> Self {
-        self.steps.extend(["tmpfs", path, "0755"].map(String::from));
+        let open = ["/tmp", "/var/tmp", "/dev/shm"].contains(&path);
+        self.steps.extend(["tmpfs", path, if open { "1777" } else { "0755" }].map(String::from));
         self
     }
 
@@ -82,18 +83,17 @@ impl Builder {
         }
         let scratch = TempDir::with_prefix("ocf-host-").expect("temporary directory");
         let built = built_directory();
-        let mut steps = vec!["name".to_owned(), self.name.clone()];
-        match &self.overlay {
-            Some(Disk::Memory) => steps.extend(["overlay".into(), text(scratch.path()), "tmpfs".into()]),
-            Some(Disk::Kept(path)) => steps.extend(["overlay".into(), text(path), "disk".into()]),
-            None => {}
-        }
+        let mut steps = match &self.overlay {
+            Some(Disk::Memory) => vec!["overlay".into(), text(scratch.path()), "tmpfs".into()],
+            Some(Disk::Kept(path)) => vec!["overlay".into(), text(path), "disk".into()],
+            None => Vec::new(),
+        };
+        steps.extend(["name", &self.name, "tmpfs", "/run", "0755", "dir", "/run/lock"].map(String::from));
+        steps.extend(self.steps);
         if self.overlay.is_some() {
             // An overlay of / has no other file system under it; the binaries under test may be on one.
             steps.extend(["bind".into(), text(&built), text(&built)]);
         }
-        steps.extend(["tmpfs", "/run", "0755", "dir", "/run/lock"].map(String::from));
-        steps.extend(self.steps);
         let mut outside = Command::new(built.join("ocf-test-init"))
             .args(steps)
             .env_clear()

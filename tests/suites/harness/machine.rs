@@ -24,6 +24,28 @@ fn an_overlaid_machine_changes_nothing_outside() {
     assert!(std::path::Path::new("/usr/share/doc").exists());
     assert_ne!(std::fs::read_to_string("/etc/hostname").unwrap_or_default(), "mine\n");
     assert_eq!(host.ip_json("link show").as_array().map(Vec::len), Some(1));
+    assert_eq!(
+        host.sh("ls /dev/shm /run; test -w /dev/null; test ! -e /dev/log; echo hello > /dev/stdout"),
+        "/dev/shm:\n\n/run:\nlock\nhello\n"
+    );
+    assert!(harness::call::executable("IPaddr2").is_file());
+    assert_eq!(harness::agent(&host, "IPaddr2").action("meta-data").code, 0);
+}
+
+#[test]
+fn a_disk_survives_a_power_cut() {
+    if !harness::root::has_other_users() {
+        return harness::skip::skip("an overlay of / needs real root");
+    }
+    // On a tmpfs, for a disk cannot be on an overlay itself, which / may be.
+    let Ok(disk) = tempfile::TempDir::with_prefix_in("ocf-disk-", "/dev/shm") else {
+        return harness::skip::skip("there is no /dev/shm");
+    };
+    let host = Host::builder("first").disk(disk.path()).start();
+    host.sh("echo kept > /etc/kept; echo lost > /run/lost");
+    drop(host);
+    let host = Host::builder("second").disk(disk.path()).start();
+    assert_eq!(host.sh("cat /etc/kept; ls /run"), "kept\nlock\n");
 }
 
 #[test]
