@@ -1,0 +1,247 @@
+//! Calling an OCF agent as Pacemaker's executor does.
+//!
+//! The environment holds what Pacemaker sets and nothing else: each parameter as `OCF_RESKEY_*`, the meta attributes, the
+//! identity of the resource, the version of the interface, the reason prefix. The interval is there for recurring monitors
+//! only. The agent leads its own process group; on time-out SIGKILL goes to all of it with no warning; when the agent has
+//! ended, its pipes are closed, whoever else holds them.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::enter::Entry;
+use crate::host::{Host, PATH, built_directory};
+use crate::outcome::Outcome;
+use crate::process::{self, Victim};
+
+/// The user and group `nobody` on Debian.
+const NOBODY: u32 = 65534;
+
+/// An agent, its parameters, and where it runs.
+#[derive(Debug, Clone)]
+pub struct Agent<'host> {
+    host: &'host Host,
+    kind: String,
+    instance: String,
+    parameters: BTreeMap<String, String>,
+    meta: BTreeMap<String, String>,
+    environment: BTreeMap<String, String>,
+    timeout: Duration,
+    kill_after: Option<Duration>,
+    entry: Entry,
+    bare: bool,
+    under: Vec<String>,
+}
+
+/// The agent `kind` on `host`, without parameters.
+#[must_use]
+pub fn agent<'host>(host: &'host Host, kind: &str) -> Agent<'host> {
+    Agent {
+        host,
+        kind: kind.to_owned(),
+        instance: "vip".to_owned(),
+        parameters: BTreeMap::new(),
+        meta: BTreeMap::new(),
+        environment: BTreeMap::new(),
+        timeout: Duration::from_secs(20),
+        kill_after: None,
+        entry: Entry::default().own_group(),
+        bare: false,
+        under: Vec::new(),
+    }
+}
+
+/// Whether the suites run against somebody else's agents (`OCF_AGENTS_DIR`), to compare.
+#[must_use]
+pub fn foreign() -> bool {
+    std::env::var_os("OCF_AGENTS_DIR").is_some()
+}
+
+/// The executable of an agent: in `OCF_AGENTS_DIR`, else the one that was built with the test.
+#[must_use]
+pub fn executable(kind: &str) -> PathBuf {
+    let directory = std::env::var_os("OCF_AGENTS_DIR").map_or_else(built_directory, PathBuf::from);
+    let path = directory.join(kind);
+    assert!(path.is_file(), "{} is not there: run cargo build --workspace first", path.display());
+    path
+}
+
+impl<'host> Agent<'host> {
+    /// Sets a parameter.
+    #[must_use]
+    pub fn param(mut self, name: &str, value: &str) -> Self {
+        self.parameters.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    /// Takes a parameter away.
+    #[must_use]
+    pub fn without(mut self, name: &str) -> Self {
+        self.parameters.remove(name);
+        self
+    }
+
+    /// Sets a meta attribute, such as `clone_max`.
+    #[must_use]
+    pub fn meta(mut self, name: &str, value: &str) -> Self {
+        self.meta.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    /// Names the resource; a clone's instance is `name:0`.
+    #[must_use]
+    pub fn instance(mut self, name: &str) -> Self {
+        self.instance = name.to_owned();
+        self
+    }
+
+    /// Sets any other variable.
+    #[must_use]
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.environment.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    /// Pacemaker's time-out of the action.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// SIGKILL to the process group so long after the start, whatever the time-out that the agent is told.
+    #[must_use]
+    pub fn kill_after(mut self, delay: Duration) -> Self {
+        self.kill_after = Some(delay);
+        self
+    }
+
+    /// As an ordinary user.
+    #[must_use]
+    pub fn as_nobody(mut self) -> Self {
+        self.entry = self.entry.user(NOBODY);
+        self
+    }
+
+    /// Without a capability, such as [`crate::enter::CAP_NET_RAW`].
+    #[must_use]
+    pub fn without_capability(mut self, number: i32) -> Self {
+        self.entry = self.entry.without_capability(number);
+        self
+    }
+
+    /// With no environment at all but what [`Agent::env`] sets, as a person types it.
+    #[must_use]
+    pub fn bare(mut self) -> Self {
+        self.bare = true;
+        self
+    }
+
+    /// As arguments of another program, such as strace.
+    #[must_use]
+    pub fn under(mut self, words: &[&str]) -> Self {
+        self.under = words.iter().map(|word| (*word).to_owned()).collect();
+        self
+    }
+
+    /// The action `start`.
+    pub fn start(&self) -> Outcome {
+        self.action("start")
+    }
+
+    /// The action `stop`.
+    pub fn stop(&self) -> Outcome {
+        self.action("stop")
+    }
+
+    /// A recurring monitor, every ten seconds.
+    pub fn monitor(&self) -> Outcome {
+        self.clone().meta("interval", "10000").action("monitor")
+    }
+
+    /// A probe: a monitor with no interval set.
+    pub fn probe(&self) -> Outcome {
+        self.action("monitor")
+    }
+
+    /// `validate-all` at check level 0.
+    pub fn validate(&self) -> Outcome {
+        self.action("validate-all")
+    }
+
+    /// `validate-all` at check level 10, which may look at the machine.
+    pub fn validate_here(&self) -> Outcome {
+        self.clone().env("OCF_CHECK_LEVEL", "10").action("validate-all")
+    }
+
+    /// Any action.
+    pub fn action(&self, action: &str) -> Outcome {
+        self.call(&[action])
+    }
+
+    /// With these arguments, legal or not.
+    pub fn call(&self, arguments: &[&str]) -> Outcome {
+        if foreign() {
+            // The shell agents rely on tmpfiles.d for it.
+            self.host.sh("mkdir -p /run/resource-agents");
+        }
+        let action = arguments.first().copied().unwrap_or("");
+        let mut program = executable(&self.kind);
+        if self.entry.user.is_some() {
+            program = self.within_reach(&program);
+        }
+        let words: Vec<OsString> = self.under.iter().map(OsString::from).chain([program.into_os_string()]).collect();
+        let (mut command, pid) = self.host.command_as(&words[0], self.entry.clone());
+        command.args(&words[1..]).args(arguments).env_clear();
+        let environment = self.variables(action);
+        command.envs(&environment);
+        let limit = self.kill_after.unwrap_or(self.timeout);
+        let done = process::run(&mut command, pid, limit, Victim::Group)
+            .unwrap_or_else(|error| panic!("{} {arguments:?} on {}: {error}", self.kind, self.host.name()));
+        let outcome = Outcome::new(format!("{} {}", self.kind, arguments.join(" ")), environment, done);
+        if !foreign() && self.kill_after.is_none() {
+            outcome.expect_protocol(action);
+        }
+        outcome
+    }
+
+    /// A copy that any user may run: the way to the built one may be closed to others.
+    fn within_reach(&self, program: &Path) -> PathBuf {
+        let copy = PathBuf::from(format!("/run/within-reach-{}", self.kind));
+        let (from, to) = (program.display(), copy.display());
+        self.host.sh(&format!("test -e {to} || {{ cp {from} {to}.new && chmod 755 {to}.new && mv {to}.new {to}; }}"));
+        copy
+    }
+
+    fn variables(&self, action: &str) -> BTreeMap<String, String> {
+        let mut variables = BTreeMap::new();
+        let mut set = |name: &str, value: &str| variables.insert(name.to_owned(), value.to_owned());
+        if !self.bare {
+            set("PATH", PATH);
+            set("LC_ALL", "C.UTF-8");
+            set("TZ", "UTC");
+            set("OCF_ROOT", "/usr/lib/ocf");
+            set("OCF_RA_VERSION_MAJOR", "1");
+            set("OCF_RA_VERSION_MINOR", "1");
+            set("OCF_EXIT_REASON_PREFIX", "ocf-exit-reason:");
+            set("OCF_RESOURCE_INSTANCE", &self.instance);
+            set("OCF_RESOURCE_TYPE", &self.kind);
+            set("OCF_RESOURCE_PROVIDER", "native");
+            set("OCF_RESKEY_CRM_meta_timeout", &self.timeout.as_millis().to_string());
+            set("OCF_RESKEY_CRM_meta_name", action);
+            set("OCF_RESKEY_CRM_meta_on_node", self.host.name());
+            set("OCF_RESKEY_crm_feature_set", "3.19.0");
+        }
+        self.parameters.iter().for_each(|(name, value)| {
+            set(&format!("OCF_RESKEY_{name}"), value);
+        });
+        self.meta.iter().for_each(|(name, value)| {
+            set(&format!("OCF_RESKEY_CRM_meta_{name}"), value);
+        });
+        self.environment.iter().for_each(|(name, value)| {
+            set(name, value);
+        });
+        variables
+    }
+}

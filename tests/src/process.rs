@@ -1,0 +1,186 @@
+//! Running a program with a limit: the one place that waits for processes.
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use crate::enter::{PidPipe, open_pidfd};
+
+/// How long an open pipe may outlast the program before it counts as held by somebody else.
+const GRACE: Duration = Duration::from_millis(50);
+
+/// What became of a program.
+#[derive(Debug, Clone)]
+pub struct Finished {
+    /// Exit code; `None` after a signal.
+    pub code: Option<i32>,
+    /// Signal that ended it.
+    pub signal: Option<i32>,
+    /// All of its standard output.
+    pub stdout: String,
+    /// All of its standard error.
+    pub stderr: String,
+    /// From the start to its end.
+    pub elapsed: Duration,
+    /// The limit passed and it was killed.
+    pub timed_out: bool,
+    /// After its end another process still held its standard output or standard error open.
+    pub held_output: bool,
+    /// Its process id outside; the group's too when it led one.
+    pub pid: i32,
+}
+
+/// What to kill when the limit passes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Victim {
+    /// The program's process group, as Pacemaker does.
+    Group,
+    /// The program alone.
+    Process,
+}
+
+/// Runs `command` until it ends or `limit` passes, then SIGKILLs `victim`. Output is read as Pacemaker's executor reads it:
+/// until the program itself ends, then the pipes are closed, whoever still holds the other end.
+pub fn run(command: &mut Command, pid: PidPipe, limit: Duration, victim: Victim) -> io::Result<Finished> {
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let began = Instant::now();
+    let mut child = command.spawn()?;
+    let inside = pid.read()?;
+    let ended = open_pidfd(child.id() as i32)?;
+    let mut out = Stream::new(child.stdout.take().map(OwnedFd::from));
+    let mut err = Stream::new(child.stderr.take().map(OwnedFd::from));
+    let mut deadline = Some(began + limit);
+    let mut timed_out = false;
+    loop {
+        let mut watched = vec![PollFd::new(ended.as_fd(), PollFlags::POLLIN)];
+        watched.extend([&out, &err].into_iter().filter_map(Stream::watch));
+        let wait = match deadline {
+            Some(deadline) => timeout(deadline.saturating_duration_since(Instant::now())),
+            None => PollTimeout::NONE,
+        };
+        retry(&mut watched, wait)?;
+        let over = watched[0].revents().is_some_and(|events| !events.is_empty());
+        out.drain()?;
+        err.drain()?;
+        if over {
+            break;
+        }
+        if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            deadline = None;
+            timed_out = true;
+            kill(inside, victim);
+        }
+    }
+    let elapsed = began.elapsed();
+    let status = reap(&mut child)?;
+    let grace = Instant::now() + GRACE;
+    while out.is_open() || err.is_open() {
+        let left = grace.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            break;
+        }
+        let mut watched: Vec<PollFd<'_>> = [&out, &err].into_iter().filter_map(Stream::watch).collect();
+        retry(&mut watched, timeout(left))?;
+        out.drain()?;
+        err.drain()?;
+    }
+    use std::os::unix::process::ExitStatusExt as _;
+    Ok(Finished {
+        code: status.code(),
+        signal: status.signal(),
+        held_output: out.is_open() || err.is_open(),
+        stdout: out.text(),
+        stderr: err.text(),
+        elapsed,
+        timed_out,
+        pid: inside,
+    })
+}
+
+/// Rounds up, so that a poll never returns just before its deadline.
+fn timeout(left: Duration) -> PollTimeout {
+    PollTimeout::try_from(left.as_micros().div_ceil(1000).min(i32::MAX as u128) as i32).unwrap_or(PollTimeout::MAX)
+}
+
+fn retry(watched: &mut [PollFd<'_>], wait: PollTimeout) -> io::Result<()> {
+    match poll(watched, wait) {
+        Ok(_) | Err(nix::errno::Errno::EINTR) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn reap(child: &mut Child) -> io::Result<std::process::ExitStatus> {
+    child.wait()
+}
+
+/// Sends SIGKILL to a process that the harness started, or to its group.
+pub(crate) fn kill(pid: i32, victim: Victim) {
+    assert!(pid > 1, "refusing to kill process {pid}");
+    let target = if victim == Victim::Group { -pid } else { pid };
+    // SAFETY: plain system call; the pid is of a child that has not been reaped, so it cannot mean anybody else.
+    unsafe { libc::kill(target, libc::SIGKILL) };
+}
+
+/// One of the program's output streams.
+struct Stream {
+    pipe: Option<File>,
+    bytes: Vec<u8>,
+}
+
+impl Stream {
+    fn new(pipe: Option<OwnedFd>) -> Self {
+        let pipe = pipe.map(File::from);
+        if let Some(pipe) = &pipe {
+            let _ = fcntl(pipe, FcntlArg::F_SETFL(OFlag::O_NONBLOCK));
+        }
+        Stream { pipe, bytes: Vec::new() }
+    }
+
+    fn is_open(&self) -> bool {
+        self.pipe.is_some()
+    }
+
+    fn watch(&self) -> Option<PollFd<'_>> {
+        self.pipe.as_ref().map(|pipe| PollFd::new(pipe.as_fd(), PollFlags::POLLIN))
+    }
+
+    fn drain(&mut self) -> io::Result<()> {
+        let mut buffer = [0; 16384];
+        while let Some(pipe) = &mut self.pipe {
+            match pipe.read(&mut buffer) {
+                Ok(0) => self.pipe = None,
+                Ok(count) => self.bytes.extend_from_slice(&buffer[..count]),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.bytes).into_owned()
+    }
+}
+
+/// Asks `question` again and again, from a millisecond upward, until it answers or `limit` passes.
+pub fn wait_until<T>(limit: Duration, mut question: impl FnMut() -> Option<T>) -> Option<T> {
+    let deadline = Instant::now() + limit;
+    let mut pause = Duration::from_millis(1);
+    loop {
+        if let Some(answer) = question() {
+            return Some(answer);
+        }
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return None;
+        }
+        std::thread::sleep(pause.min(left));
+        pause = (pause * 2).min(Duration::from_millis(20));
+    }
+}

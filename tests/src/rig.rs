@@ -1,0 +1,167 @@
+//! Machines and the wires between them.
+//!
+//! All addresses exist only inside these machines, which have no way out. MAC addresses are fixed, so that a capture can be
+//! compared with them; they are locally administered.
+
+use crate::call::{Agent, agent};
+use crate::capture::Capture;
+use crate::host::Host;
+
+/// The IPv4 address that moves.
+pub const VIP4: &str = "10.9.0.50";
+/// The IPv6 address that moves.
+pub const VIP6: &str = "2001:db8:9::50";
+/// The Ethernet address of `ethA`.
+pub const MAC_A: &str = "02:00:00:09:00:0a";
+/// The Ethernet address of `ethB`.
+pub const MAC_B: &str = "02:00:00:09:00:0b";
+
+/// No router advertisement may ever change a machine under test.
+fn quiet(host: &Host) {
+    for device in ["all", "default"] {
+        host.sysctl(&format!("net/ipv6/conf/{device}/accept_ra"), "0");
+        host.sysctl(&format!("net/ipv6/conf/{device}/router_solicitations"), "0");
+    }
+}
+
+/// Two machines joined by a cable: `ethA` of A (10.9.0.1/24, 2001:db8:9::1/64) and `ethB` of B (.2, ::2).
+#[derive(Debug)]
+pub struct L2 {
+    /// Where the agent runs.
+    pub a: Host,
+    /// The neighbour.
+    pub b: Host,
+}
+
+impl L2 {
+    /// Two plain machines.
+    #[must_use]
+    pub fn new() -> L2 {
+        L2::with(Host::new("nodea"))
+    }
+
+    /// A made by the test, B plain.
+    #[must_use]
+    pub fn with(a: Host) -> L2 {
+        let rig = L2::bare(a, "ethA");
+        rig.a.ip("address add 10.9.0.1/24 brd + dev ethA");
+        rig.a.ip("address add 2001:db8:9::1/64 dev ethA nodad");
+        rig
+    }
+
+    /// As [`L2::with`], but A's device has another name and no address.
+    #[must_use]
+    pub fn bare(a: Host, nic: &str) -> L2 {
+        let b = Host::new("nodeb");
+        quiet(&a);
+        quiet(&b);
+        let rig = L2 { a, b };
+        rig.cable(nic, MAC_A, "ethB", MAC_B);
+        rig.b.ip("address add 10.9.0.2/24 brd + dev ethB");
+        rig.b.ip("address add 2001:db8:9::2/64 dev ethB nodad");
+        rig
+    }
+
+    /// Joins a new device of A with a new device of B, both up.
+    pub fn cable(&self, nic_a: &str, mac_a: &str, nic_b: &str, mac_b: &str) {
+        self.a.ip(&format!(
+            "link add {nic_a} address {mac_a} type veth peer name {nic_b} address {mac_b} netns {}",
+            self.b.pid()
+        ));
+        self.b.ip(&format!("link set {nic_b} up"));
+        self.a.ip(&format!("link set {nic_a} up"));
+        self.a.wait_link(nic_a, "UP");
+        self.b.wait_link(nic_b, "UP");
+    }
+
+    /// Cuts the cable of `ethA` at B's end, or joins it again; returns when A's kernel says so.
+    pub fn carrier(&self, there: bool) {
+        self.b.ip(if there { "link set ethB up" } else { "link set ethB down" });
+        // With the other end in another namespace, kernels differ in what they call it.
+        self.a.wait_link("ethA", if there { "UP" } else { "LOWERLAYERDOWN|DOWN" });
+    }
+
+    /// A second cable, `ethC` of A and `ethD` of B, without addresses.
+    pub fn second_cable(&self) {
+        self.cable("ethC", "02:00:00:09:00:0c", "ethD", "02:00:00:09:00:0d");
+    }
+
+    /// IPaddr2 on A with the IPv4 address.
+    #[must_use]
+    pub fn vip4(&self) -> Agent<'_> {
+        self.ipaddr2(VIP4)
+    }
+
+    /// IPaddr2 on A with the IPv6 address.
+    #[must_use]
+    pub fn vip6(&self) -> Agent<'_> {
+        self.ipaddr2(VIP6)
+    }
+
+    /// IPaddr2 on A with some address, as a resource of its own for each text.
+    #[must_use]
+    pub fn ipaddr2(&self, ip: &str) -> Agent<'_> {
+        let name: String = ip.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+        agent(&self.a, "IPaddr2").instance(&format!("vip-{name}")).param("ip", ip)
+    }
+
+    /// Begins to listen at B's end of the cable.
+    #[must_use]
+    pub fn listen(&self) -> Capture {
+        Capture::on(&self.b, "ethB")
+    }
+}
+
+impl Default for L2 {
+    fn default() -> Self {
+        L2::new()
+    }
+}
+
+/// Any number of machines on a switch. Machine K (from 1) has `eth0` with 10.9.0.K/24 and 2001:db8:9::K/64.
+#[derive(Debug)]
+pub struct Lan {
+    /// The switch: device `br0`, port `pK` to machine K.
+    pub switch: Host,
+    /// The machines.
+    pub hosts: Vec<Host>,
+}
+
+impl Lan {
+    /// A switch with `count` machines.
+    #[must_use]
+    pub fn new(count: usize) -> Lan {
+        let switch = Host::new("switch");
+        switch.sysctl("net/ipv6/conf/default/disable_ipv6", "1");
+        switch.ip("link add br0 type bridge forward_delay 0 mcast_snooping 0");
+        switch.ip("link set br0 up");
+        let mut lan = Lan { switch, hosts: Vec::new() };
+        for number in 1..=count {
+            lan.plug(Host::new(&format!("node{number}")));
+        }
+        lan
+    }
+
+    /// Joins one more machine to the switch.
+    pub fn plug(&mut self, host: Host) {
+        let number = self.hosts.len() + 1;
+        quiet(&host);
+        self.switch.ip(&format!(
+            "link add p{number} type veth peer name eth0 address {} netns {}",
+            mac_of(number),
+            host.pid()
+        ));
+        self.switch.ip(&format!("link set p{number} master br0 up"));
+        host.ip("link set eth0 up");
+        host.wait_link("eth0", "UP");
+        host.ip(&format!("address add 10.9.0.{number}/24 brd + dev eth0"));
+        host.ip(&format!("address add 2001:db8:9::{number}/64 dev eth0 nodad"));
+        self.hosts.push(host);
+    }
+}
+
+/// The Ethernet address of a [`Lan`]'s machine.
+#[must_use]
+pub fn mac_of(number: usize) -> String {
+    format!("02:00:00:09:01:{number:02x}")
+}

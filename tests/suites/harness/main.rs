@@ -1,0 +1,5 @@
+//! The harness judged: what the other suites rely on.
+#![allow(clippy::disallowed_methods, reason = "tests own the environment and processes of what they test")]
+
+mod eyes;
+mod machine;

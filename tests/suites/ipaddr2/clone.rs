@@ -1,0 +1,194 @@
+//! Clones: a plain address on each node, an address of its own for each instance, or a shared cluster IP.
+
+use std::time::Duration;
+
+use harness::capture::is_from;
+use harness::rig::{MAC_A, VIP4, VIP6};
+use harness::skip::skip;
+use harness::{Agent, L2};
+
+/// Instance `number` of a clone of `max`, globally unique or not.
+fn instance<'host>(vip: &Agent<'host>, number: u32, max: u32, unique: bool) -> Agent<'host> {
+    vip.clone()
+        .instance(&format!("vip:{number}"))
+        .meta("clone", &number.to_string())
+        .meta("clone_max", &max.to_string())
+        .meta("clone_node_max", &max.to_string())
+        .meta("globally_unique", if unique { "true" } else { "false" })
+}
+
+/// Stand-ins for the firewall tools that only write down that they were called.
+fn stubs(rig: &L2) {
+    rig.a.sh("mkdir /run/stubs; cd /run/stubs
+        for tool in nft iptables ip6tables arptables iptables-nft iptables-legacy; do
+            printf '#!/bin/sh\\necho \"$0 $*\" >> /run/stubs/log\\nexit 1\\n' > $tool; chmod +x $tool
+        done; : > log");
+}
+
+const STUBBED: &str = "/run/stubs:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// What nft shows; nothing when it cannot be asked.
+fn tables(rig: &L2) -> Option<String> {
+    let done = rig.a.run("/bin/sh", &["-c", "nft list ruleset"]);
+    (done.code == Some(0)).then_some(done.stdout)
+}
+
+/// Whether this kernel has what a cluster IP's rules need.
+fn kernel_has_the_rules(rig: &L2) -> bool {
+    rig.a
+        .run(
+            "/bin/sh",
+            &[
+                "-c",
+                "nft add table ip try && nft 'add chain ip try c { type filter hook prerouting priority mangle; }' \
+            && nft add rule ip try c jhash ip saddr mod 2 seed 1 offset 1 == 1 meta pkttype set host accept; r=$?; \
+            nft delete table ip try; exit $r",
+            ],
+        )
+        .code
+        == Some(0)
+}
+
+/// Clones on the loopback device were taken for a cluster IP (RA#323, RA#78, RA#200).
+#[test]
+fn ip_36_a_clone_on_loopback_is_a_plain_address() {
+    let rig = L2::new();
+    stubs(&rig);
+    let lo = rig.vip4().param("nic", "lo").param("cidr_netmask", "32").env("PATH", STUBBED);
+    for unique in [false, true] {
+        let vip = instance(&lo, 0, 2, unique);
+        vip.start().expect_code(0);
+        assert_eq!(rig.a.only(VIP4).nic, "lo");
+        vip.monitor().expect_code(0).expect_silent();
+        vip.stop().expect_code(0);
+        rig.a.expect_absent(VIP4);
+    }
+    assert_eq!(rig.a.sh("cat /run/stubs/log"), "", "a firewall tool was called");
+}
+
+/// An anonymous clone is a plain address on each node.
+#[test]
+fn ip_36_an_anonymous_clone_is_a_plain_address() {
+    let rig = L2::new();
+    stubs(&rig);
+    let vip = instance(&rig.vip4().env("PATH", STUBBED), 1, 3, false);
+    vip.start().expect_code(0);
+    assert_eq!(rig.a.only(VIP4).nic, "ethA");
+    vip.monitor().expect_code(0);
+    vip.stop().expect_code(0);
+    assert_eq!(rig.a.sh("cat /run/stubs/log"), "");
+}
+
+/// `unique_clone_address` gives each instance an address of its own, and does not touch the firewall.
+#[test]
+fn ip_36_each_instance_may_have_an_address_of_its_own() {
+    let rig = L2::new();
+    stubs(&rig);
+    let base = rig.vip4().param("unique_clone_address", "true").env("PATH", STUBBED);
+    for number in 0..3 {
+        instance(&base, number, 3, true).start().expect_code(0);
+        rig.a.only(&format!("10.9.0.{}", 50 + number));
+    }
+    instance(&base, 1, 3, true).stop().expect_code(0);
+    rig.a.expect_absent("10.9.0.51");
+    rig.a.only("10.9.0.50");
+    instance(&base, 1, 3, true).monitor().expect_code(7);
+    instance(&base, 2, 3, true).monitor().expect_code(0);
+    assert_eq!(rig.a.sh("cat /run/stubs/log"), "");
+}
+
+/// The kernel feature of old is gone, and the tools may be absent (RA#2183).
+#[test]
+fn ip_37_without_a_firewall_tool_a_cluster_ip_is_5_with_a_reason() {
+    let rig = L2::new();
+    rig.a.sh("mkdir /run/none");
+    for (firewall, named) in [("auto", "nft"), ("nft", "nft"), ("iptables", "iptables")] {
+        let vip = instance(&rig.vip4().param("clusterip_firewall", firewall).env("PATH", "/run/none"), 0, 2, true);
+        vip.start().expect_code(5).expect_reason(&[named]);
+        rig.a.expect_absent(VIP4);
+        vip.monitor().expect_code(7);
+        vip.stop().expect_code(0);
+    }
+}
+
+/// A cluster IP announced the hardware address, and so broke itself (RA#1131).
+#[test]
+fn ip_38_a_cluster_ip_never_announces_the_hardware_address() {
+    let rig = L2::new();
+    if !kernel_has_the_rules(&rig) {
+        return skip("nft or the kernel's jhash is not there");
+    }
+    let mut capture = rig.listen();
+    let vip = instance(&rig.vip4().param("clusterip_firewall", "nft"), 0, 2, true);
+    vip.start().expect_code(0);
+    vip.clone().param("arp_count_refresh", "1").monitor().expect_code(0);
+    capture.wait_until(Duration::from_millis(1500), |_| false);
+    let address = VIP4.parse().unwrap();
+    let own = MAC_A.parse().unwrap();
+    let wrong: Vec<_> =
+        capture.heard().iter().filter(|heard| heard.from == own && is_from(&heard.frame, address)).collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    vip.stop().expect_code(0);
+}
+
+/// The rules have the names and form of the shell agent's, so that nodes of both kinds can share an address.
+#[test]
+fn a_cluster_ip_makes_its_rules_and_removes_them_with_its_last_instance() {
+    let rig = L2::new();
+    if !kernel_has_the_rules(&rig) {
+        return skip("nft or the kernel's jhash is not there");
+    }
+    for (vip, ip, table) in [
+        (rig.vip4(), VIP4, "table ip IPaddr2_10_9_0_50"),
+        (rig.vip6().param("nodad", "true"), VIP6, "table ip6 IPaddr2_2001_db8_9__50"),
+    ] {
+        let vip = vip.param("clusterip_firewall", "nft").param("clusterip_hash_seed", "4711");
+        let (first, second) = (instance(&vip, 0, 2, true), instance(&vip, 1, 2, true));
+        first.probe().expect_code(7);
+        first.start().expect_code(0);
+        let rules = tables(&rig).expect("nft");
+        assert!(rules.contains(table) && rules.contains("jhash") && rules.contains("cip-node-1"), "{rules}");
+        assert!(!rules.contains("cip-node-2") && rules.contains("drop"), "{rules}");
+        first.monitor().expect_code(0).expect_silent();
+        second.monitor().expect_code_in(&[1, 7]);
+        second.start().expect_code(0);
+        assert!(tables(&rig).expect("nft").contains("cip-node-2"));
+        second.monitor().expect_code(0);
+        first.stop().expect_code(0);
+        let rules = tables(&rig).expect("nft");
+        assert!(!rules.contains("cip-node-1") && rules.contains("cip-node-2"), "{rules}");
+        rig.a.only(ip);
+        second.monitor().expect_code(0);
+        second.stop().expect_code(0);
+        assert!(!tables(&rig).expect("nft").contains("IPaddr2_"));
+        rig.a.expect_absent(ip);
+        let groups = rig.a.ip("maddress show dev ethA");
+        assert!(!groups.contains("static"), "the shared hardware address stays: {groups}");
+    }
+}
+
+/// Rules that somebody flushed are a failure, and a start puts them back.
+#[test]
+fn a_cluster_ip_without_its_rules_fails_and_start_puts_them_back() {
+    let rig = L2::new();
+    if !kernel_has_the_rules(&rig) {
+        return skip("nft or the kernel's jhash is not there");
+    }
+    let vip = instance(&rig.vip4().param("clusterip_firewall", "nft"), 0, 2, true);
+    vip.start().expect_code(0);
+    rig.a.sh("nft flush ruleset");
+    vip.monitor().expect_code(1);
+    vip.start().expect_code(0);
+    vip.monitor().expect_code(0);
+    rig.a.sh("nft flush ruleset");
+    vip.stop().expect_code(0);
+    rig.a.expect_absent(VIP4);
+}
+
+/// LVS and a cluster IP exclude each other.
+#[test]
+fn lvs_support_and_a_cluster_ip_exclude_each_other() {
+    let rig = L2::new();
+    let vip = instance(&rig.vip4().param("lvs_support", "true"), 0, 2, true);
+    vip.start().expect_code(6).expect_reason(&["lvs_support"]);
+}

@@ -1,0 +1,144 @@
+//! What only IPv6 has: duplicate address detection, source selection, advertisements in the background.
+
+use std::time::Duration;
+
+use harness::L2;
+use harness::frame::Frame;
+use harness::rig::{MAC_A, VIP6};
+
+const STILL_CHECKING: [&str; 3] = ["tentative", "dadfailed", "optimistic"];
+
+/// A duplicate must fail the start and leave nothing (RA#693).
+#[test]
+fn ip_45_a_duplicate_fails_the_start_and_leaves_nothing() {
+    let rig = L2::new();
+    rig.b.ip(&format!("address add {VIP6}/64 dev ethB nodad"));
+    rig.vip6().start().expect_code(1).expect_reason(&["2001:db8:9::50"]);
+    rig.a.expect_absent(VIP6);
+    rig.b.ip(&format!("address del {VIP6}/64 dev ethB"));
+    rig.vip6().start().expect_code(0);
+}
+
+/// The agent's own probes made detection find the copy that LVS keeps on the loopback device (RA#180).
+#[test]
+fn ip_46_a_copy_on_the_loopback_device_is_no_duplicate() {
+    let rig = L2::new();
+    rig.a.ip(&format!("address add {VIP6}/128 dev lo"));
+    let vip = rig.vip6().param("nic", "ethA");
+    vip.start().expect_code(0);
+    let seen = rig.a.seen(VIP6);
+    assert!(seen.iter().any(|seen| seen.nic == "ethA"), "{seen:?}");
+    vip.monitor().expect_code(0);
+    vip.stop().expect_code(0);
+    assert_eq!(rig.a.only(VIP6).nic, "lo");
+    // Without nic the loopback device is no answer either.
+    rig.vip6().monitor().expect_code(7);
+}
+
+/// Detection costs a second or more of every takeover; who wants may leave it out.
+#[test]
+fn ip_48_without_detection_start_is_immediate() {
+    let rig = L2::new();
+    for (name, value) in [("nodad", "true"), ("dad", "off")] {
+        let vip = rig.vip6().param(name, value);
+        vip.start().expect_code(0).expect_within(Duration::from_millis(300));
+        let seen = rig.a.only(VIP6);
+        assert!(!STILL_CHECKING.iter().any(|flag| seen.flag(flag)), "{seen:?}");
+        vip.monitor().expect_code(0);
+        vip.stop().expect_code(0);
+    }
+}
+
+/// Start returned while the address could not be used yet.
+#[test]
+fn ip_48_with_detection_start_returns_when_the_address_is_usable() {
+    let rig = L2::new();
+    for vip in [rig.vip6(), rig.vip6().param("nodad", "false"), rig.vip6().param("dad", "wait")] {
+        vip.start().expect_code(0);
+        let seen = rig.a.only(VIP6);
+        assert!(!STILL_CHECKING.iter().any(|flag| seen.flag(flag)), "{seen:?}");
+        vip.stop().expect_code(0);
+    }
+}
+
+/// Sending the advertisements one after the other held the start.
+#[test]
+fn ip_49_start_does_not_wait_for_its_announcements() {
+    let rig = L2::new();
+    for count in ["1", "5", "50"] {
+        let vip = rig.vip6().param("nodad", "true").param("arp_count", count).param("arp_interval", "200");
+        vip.start().expect_code(0).expect_within(Duration::from_millis(500));
+        vip.stop().expect_code(0).expect_within(Duration::from_millis(500));
+    }
+}
+
+/// The address that came last became the source of the node's own traffic (RA#560, RA#68, KV#1198, KA#1483).
+#[test]
+fn ip_50_the_address_is_not_the_source_of_the_nodes_own_traffic() {
+    let rig = L2::new();
+    let source = || rig.a.ip_json("-6 route get 2001:db8:9::2")[0]["prefsrc"].as_str().map(str::to_owned);
+    rig.vip6().param("nodad", "true").start().expect_code(0);
+    assert_eq!(source().as_deref(), Some("2001:db8:9::1"));
+    rig.vip6().param("nodad", "true").stop().expect_code(0);
+    let deprecated = rig.vip6().param("nodad", "true").param("lvs_ipv6_addrlabel", "false").param("preferred_lft", "0");
+    deprecated.start().expect_code(0);
+    assert_eq!(rig.a.only(VIP6).raw["preferred_life_time"], 0);
+    assert_eq!(source().as_deref(), Some("2001:db8:9::1"));
+    deprecated.monitor().expect_code(0);
+}
+
+/// The entry in the selection policy that does it goes with the address.
+#[test]
+fn ip_50_the_policy_entry_is_set_and_removed() {
+    let rig = L2::new();
+    let entry = || {
+        rig.a.ip("-6 addrlabel list").lines().any(|line| line.contains("2001:db8:9::50") && line.contains("label 99"))
+    };
+    let vip = rig.vip6().param("nodad", "true");
+    vip.start().expect_code(0);
+    assert!(entry());
+    vip.stop().expect_code(0);
+    assert!(!entry());
+    let before = rig.a.ip("-6 addrlabel list");
+    let vip = vip.param("lvs_ipv6_addrlabel", "no");
+    vip.start().expect_code(0);
+    assert_eq!(rig.a.ip("-6 addrlabel list"), before);
+    vip.stop().expect_code(0);
+}
+
+/// The repeated announcement of each monitor was for IPv4 only.
+#[test]
+fn ip_51_each_monitor_refreshes_ipv6_too() {
+    let rig = L2::new();
+    let vip = rig.vip6().param("nodad", "true").param("arp_count", "1").param("arp_count_refresh", "1");
+    vip.start().expect_code(0);
+    for _ in 0..3 {
+        let mut capture = rig.listen();
+        vip.monitor().expect_code(0).expect_silent();
+        let heard = capture.expect_announcements(VIP6, 1, Duration::from_secs(3));
+        let Frame::Advertisement { target_mac, .. } = heard[0].frame else { panic!("{heard:?}") };
+        assert_eq!(target_mac, Some(MAC_A.parse().unwrap()));
+    }
+}
+
+/// A duplicate that detection found after the start fails the monitor (KV#523, KV#1675).
+#[test]
+fn an_optimistic_start_is_immediate_and_a_late_duplicate_fails_the_monitor() {
+    let rig = L2::new();
+    let vip = rig.vip6().param("dad", "optimistic");
+    vip.start().expect_code(0).expect_within(Duration::from_millis(500));
+    vip.monitor().expect_code(0);
+    vip.stop().expect_code(0);
+    rig.b.ip(&format!("address add {VIP6}/64 dev ethB nodad"));
+    let start = vip.start();
+    if start.code == 0 {
+        let failed = harness::process::wait_until(Duration::from_secs(5), || {
+            let seen = rig.a.seen(VIP6);
+            seen.iter().all(|seen| seen.flag("dadfailed")).then_some(())
+        });
+        assert!(failed.is_some());
+        vip.monitor().expect_code(1).expect_reason(&["duplicate"]);
+        vip.stop().expect_code(0);
+    }
+    rig.a.expect_absent(VIP6);
+}
