@@ -64,6 +64,11 @@ impl Invocation {
         self.environment.get(OsStr::new(name))?.to_str().filter(|value| !value.is_empty())
     }
 
+    /// The whole environment, for agents whose purpose it is to show it.
+    pub fn environment(&self) -> impl Iterator<Item = (&OsStr, &OsStr)> {
+        self.environment.iter().map(|(name, value)| (name.as_os_str(), value.as_os_str()))
+    }
+
     /// A meta attribute: `meta("timeout")` is `OCF_RESKEY_CRM_meta_timeout`.
     #[must_use]
     pub fn meta(&self, name: &str) -> Option<&str> {

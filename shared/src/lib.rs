@@ -32,6 +32,7 @@ pub mod log;
 pub mod metadata;
 pub mod outcome;
 pub mod param;
+pub mod prelude;
 mod report;
 pub mod run;
 pub mod settle;

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::PathBuf;
 
 use crate::failure::{Failure, Kind};
 
@@ -187,7 +188,6 @@ pub fn boolean(text: &str) -> Result<bool, String> {
 ///
 /// # Errors
 /// None; the type is that of a parser.
-#[expect(clippy::unnecessary_wraps, reason = "the type of a parser")]
 pub fn text(value: &str) -> Result<String, String> {
     Ok(value.to_owned())
 }
@@ -202,6 +202,15 @@ pub fn whole(text: &str, low: u32, high: u32) -> Result<u32, String> {
         Ok(number) if digits && (low..=high).contains(&number) => Ok(number),
         _ => Err(format!("a whole number from {low} to {high}")),
     }
+}
+
+/// Reads a path. A relative one would depend on the directory that the caller happens to be in.
+///
+/// # Errors
+/// What is allowed instead.
+pub fn absolute_path(text: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(text);
+    if path.is_absolute() { Ok(path) } else { Err("an absolute path".to_owned()) }
 }
 
 /// The parameters that every agent has: tracing without a restart.

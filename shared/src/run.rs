@@ -39,7 +39,9 @@ pub fn run<A: Agent>() -> ExitCode {
 static PANIC: OnceLock<String> = OnceLock::new();
 
 fn remember_panic(info: &std::panic::PanicHookInfo<'_>) {
-    let text = info.payload_as_str().unwrap_or("no message");
+    let payload = info.payload();
+    let text = payload.downcast_ref::<&str>().copied().or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+    let text = text.unwrap_or("no message");
     let place = info.location().map_or_else(String::new, |l| format!(" ({}:{})", l.file(), l.line()));
     // Only the first panic tells the cause.
     let _ = PANIC.set(format!("{text}{place}"));

@@ -149,7 +149,7 @@ impl Deref for Node {
 impl Node {
     /// A machine with its disk and its cable, and nothing running.
     fn power_on(number: usize, disk: PathBuf, lan: &Lan) -> Node {
-        let mut builder = Host::builder(&format!("node{number}")).disk(&disk).devices().tmpfs("/tmp");
+        let mut builder = Host::builder(&format!("node{number}")).disk(&disk).tmpfs("/tmp");
         for kind in AGENTS.into_iter().filter(|kind| is_there(kind)) {
             builder = builder.bind(&executable(kind), &format!("/usr/lib/ocf/resource.d/{PROVIDER}/{kind}"));
         }

@@ -14,7 +14,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::enter::{self, Entry, PidPipe, in_network, open_pidfd};
-use crate::process::{self, Finished, Victim};
+use crate::process::{self, Finished, Victim, wait_until};
 
 /// `PATH` inside, unless a test says otherwise.
 pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -53,10 +53,11 @@ impl Builder {
         self
     }
 
-    /// An empty private file system at `path`.
+    /// An empty private file system at `path`; everybody may write to it where that is the custom.
     #[must_use]
     pub fn tmpfs(mut self, path: &str) -> Self {
-        self.steps.extend(["tmpfs", path, "0755"].map(String::from));
+        let open = ["/tmp", "/var/tmp", "/dev/shm"].contains(&path);
+        self.steps.extend(["tmpfs", path, if open { "1777" } else { "0755" }].map(String::from));
         self
     }
 
@@ -64,20 +65,6 @@ impl Builder {
     #[must_use]
     pub fn dir(mut self, path: &str) -> Self {
         self.steps.extend(["dir", path].map(String::from));
-        self
-    }
-
-    /// A symbolic link at `path`. On a private or overlaid file system only.
-    #[must_use]
-    pub fn link(mut self, target: &str, path: &str) -> Self {
-        self.steps.extend(["link", target, path].map(String::from));
-        self
-    }
-
-    /// A `/dev` of its own, with shared memory of its own and without the socket of the system log. With an overlay only.
-    #[must_use]
-    pub fn devices(mut self) -> Self {
-        self.steps.push("devices".into());
         self
     }
 
@@ -96,18 +83,17 @@ impl Builder {
         }
         let scratch = TempDir::with_prefix("ocf-host-").expect("temporary directory");
         let built = built_directory();
-        let mut steps = vec!["name".to_owned(), self.name.clone()];
-        match &self.overlay {
-            Some(Disk::Memory) => steps.extend(["overlay".into(), text(scratch.path()), "tmpfs".into()]),
-            Some(Disk::Kept(path)) => steps.extend(["overlay".into(), text(path), "disk".into()]),
-            None => {}
-        }
+        let mut steps = match &self.overlay {
+            Some(Disk::Memory) => vec!["overlay".into(), text(scratch.path()), "tmpfs".into()],
+            Some(Disk::Kept(path)) => vec!["overlay".into(), text(path), "disk".into()],
+            None => Vec::new(),
+        };
+        steps.extend(["name", &self.name, "tmpfs", "/run", "0755", "dir", "/run/lock"].map(String::from));
+        steps.extend(self.steps);
         if self.overlay.is_some() {
             // An overlay of / has no other file system under it; the binaries under test may be on one.
             steps.extend(["bind".into(), text(&built), text(&built)]);
         }
-        steps.extend(["tmpfs", "/run", "0755", "dir", "/run/lock"].map(String::from));
-        steps.extend(self.steps);
         let mut outside = Command::new(built.join("ocf-test-init"))
             .args(steps)
             .env_clear()
@@ -316,6 +302,17 @@ impl Host {
     pub fn expect_absent(&self, address: &str) {
         let found = self.seen(address);
         assert!(found.is_empty(), "{}: {address} must not be here, ip shows {found:#?}", self.name);
+    }
+
+    /// Waits until a device is in a state such as `UP`, or in one of several (`DOWN|LOWERLAYERDOWN`): the kernel may take a
+    /// second to tell.
+    pub fn wait_link(&self, nic: &str, state: &str) {
+        let now = || self.ip_json(&format!("link show {nic}"))[0]["operstate"].clone();
+        let there = wait_until(Duration::from_secs(10), || {
+            let now = now();
+            state.split('|').any(|state| now == state).then_some(())
+        });
+        assert!(there.is_some(), "{}: {nic} does not get {state}, it is {}", self.name, now());
     }
 
     /// Sets a kernel parameter of its network, named as with sysctl, but with `/` between the parts.

@@ -13,6 +13,9 @@
 //! * [`cluster`] is a real Corosync and Pacemaker on such hosts.
 //! * [`skip`] leaves a test out loudly, and not at all in an official run (`OCF_OFFICIAL=1`).
 //!
+//! The caller's environment chooses: `OCF_AGENTS_DIR` (somebody else's agents, to compare; the checks that hold for ours on
+//! every call are left out), `OCF_OFFICIAL=1` (nothing may be left out), `OCF_SLOW` (more rounds where chance plays).
+//!
 //! What is deliberately absent: mocks, fixed sleeps, anything that ends processes by name, any way out of a namespace.
 //!
 //! Without root the test process makes itself root of a user namespace before `main` ([`root`]).

@@ -70,6 +70,15 @@ impl L2 {
         ));
         self.b.ip(&format!("link set {nic_b} up"));
         self.a.ip(&format!("link set {nic_a} up"));
+        self.a.wait_link(nic_a, "UP");
+        self.b.wait_link(nic_b, "UP");
+    }
+
+    /// Cuts the cable of `ethA` at B's end, or joins it again; returns when A's kernel says so.
+    pub fn carrier(&self, there: bool) {
+        self.b.ip(if there { "link set ethB up" } else { "link set ethB down" });
+        // With the other end in another namespace, kernels differ in what they call it.
+        self.a.wait_link("ethA", if there { "UP" } else { "LOWERLAYERDOWN|DOWN" });
     }
 
     /// A second cable, `ethC` of A and `ethD` of B, without addresses.
@@ -89,10 +98,11 @@ impl L2 {
         self.ipaddr2(VIP6)
     }
 
-    /// IPaddr2 on A with some address.
+    /// IPaddr2 on A with some address, as a resource of its own for each text.
     #[must_use]
     pub fn ipaddr2(&self, ip: &str) -> Agent<'_> {
-        agent(&self.a, "IPaddr2").param("ip", ip)
+        let name: String = ip.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+        agent(&self.a, "IPaddr2").instance(&format!("vip-{name}")).param("ip", ip)
     }
 
     /// Begins to listen at B's end of the cable.
@@ -150,6 +160,7 @@ impl Lan {
         ));
         self.switch.ip(&format!("link set p{number} master br0 up"));
         host.ip("link set eth0 up");
+        host.wait_link("eth0", "UP");
         host.ip(&format!("address add 10.9.0.{number}/24 brd + dev eth0"));
         host.ip(&format!("address add 2001:db8:9::{number}/64 dev eth0 nodad"));
     }

@@ -1,2 +1,6 @@
-//! Placeholder.
-fn main() {}
+//! Runs the agent.
+#![forbid(unsafe_code)]
+
+fn main() -> std::process::ExitCode {
+    ocf::run::run::<ocf_dummy::Dummy>()
+}

@@ -34,9 +34,12 @@ pub struct Subject {
     pub label: String,
     /// A link-layer address to announce instead of the interface's own, for a cluster IP.
     pub hardware: Option<Vec<u8>>,
-    /// Neighbours to tell directly, each with its link-layer address if that is known.
-    pub direct: Vec<(IpAddr, Option<Vec<u8>>)>,
+    /// Neighbours to tell directly.
+    pub direct: Vec<Neighbour>,
 }
+
+/// A neighbour with its link-layer address, if that is known.
+pub type Neighbour = (IpAddr, Option<Vec<u8>>);
 
 /// A socket for announcements of one address.
 pub enum Announcer {

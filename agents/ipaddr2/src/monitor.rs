@@ -9,7 +9,7 @@ use ocf::agent::Context;
 use ocf::failure::{Failure, OrFail};
 use ocf::outcome::Status;
 
-use crate::announce::{self, Places, Subject};
+use crate::announce::{self, Neighbour, Places, Subject};
 use crate::cluster::Rules;
 use crate::dad::{self, Verdict};
 use crate::judge::{Seen, Wanted, judge};
@@ -143,7 +143,6 @@ fn thorough(context: &Context<'_>, settings: &Settings) -> Result<(Status, Optio
 }
 
 /// Another instance of the clone serves here, and this one does not: cleanly stopped.
-#[expect(clippy::unnecessary_wraps, reason = "the type of the caller's result")]
 fn not_this_share(settings: &Settings, node: u32) -> Result<(Status, Option<(Address, Link)>), Failure> {
     let why = format!("{} is here for another instance; share {node} is not served", settings.ip);
     Ok((Status::NotRunning(Some(why)), None))
@@ -249,7 +248,7 @@ pub fn places(context: &Context<'_>, index: u32) -> Places {
 ///
 /// # Errors
 /// When the kernel does not answer.
-pub fn direct(settings: &Settings, index: u32) -> Result<Vec<(IpAddr, Option<Vec<u8>>)>, Failure> {
+pub fn direct(settings: &Settings, index: u32) -> Result<Vec<Neighbour>, Failure> {
     if settings.announce.to.is_empty() {
         return Ok(Vec::new());
     }

@@ -111,10 +111,7 @@ fn bring_up(context: &Context<'_>, settings: &Settings, plan: Plan) -> Result<()
     if settings.lvs_support {
         set_aside(context, &netlink, &snapshot, settings)?;
     }
-    let shared = match &settings.cluster_ip {
-        Some(config) => Some((Share::new(settings.ip, &place, config), config)),
-        None => None,
-    };
+    let shared = settings.cluster_ip.as_ref().map(|config| (Share::new(settings.ip, &place, config), config));
     if let Some((share, config)) = &shared {
         let _turn = stop::cluster_turn(context, settings.ip)?;
         let rules = Rules::new(context, share, config)?;

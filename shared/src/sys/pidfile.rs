@@ -1,1 +1,113 @@
-//! stub
+//! Pid files: a hint at who might be running, never a licence to signal.
+#![forbid(unsafe_code)]
+
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use super::file::read_small;
+use super::process::Process;
+
+/// A pid file has a few numbers; haproxy's has one per process.
+const LARGEST: u64 = 4096;
+
+/// The numbers in a pid file, one a line; none when there is no file.
+///
+/// # Errors
+/// When the file cannot be read or trusted, or holds anything but numbers of processes that could be others' (1 and
+/// below and our own could not).
+pub fn read(path: &Path) -> io::Result<Vec<i32>> {
+    let Some(bytes) = read_small(path, LARGEST)? else { return Ok(Vec::new()) };
+    let text = std::str::from_utf8(&bytes).map_err(io::Error::other)?;
+    text.lines().map(str::trim).filter(|line| !line.is_empty()).map(number).collect()
+}
+
+fn number(line: &str) -> io::Result<i32> {
+    match line.parse() {
+        Ok(pid) if pid > 1 && pid != std::process::id() as i32 => Ok(pid),
+        _ => Err(io::Error::other(format!("no pid: {line:?}"))),
+    }
+}
+
+/// The living processes that a pid file names, as far as they are the ones meant: begun before the file was last
+/// written, and recognised by `is_it` (executable, arguments).
+///
+/// # Errors
+/// As [`read`], or when /proc cannot be read.
+pub fn living(path: &Path, is_it: impl Fn(&Process) -> bool) -> io::Result<Vec<Process>> {
+    let pids = read(path)?;
+    if pids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let written = std::fs::metadata(path)?;
+    let written = written.mtime() as f64 + written.mtime_nsec() as f64 / 1e9;
+    let booted = boot_time()?;
+    let mut found = Vec::new();
+    for pid in pids {
+        let Some(process) = Process::find(pid)? else { continue };
+        if began_before(process.start_time, booted, written) && is_it(&process) {
+            found.push(process);
+        }
+    }
+    Ok(found)
+}
+
+/// Whether a process that began so many ticks after the boot was there when the file was written. The boot time is known
+/// to the second, so a second's doubt is in the process's favour.
+fn began_before(start_time: u64, booted: f64, written: f64) -> bool {
+    /// USER_HZ, the same on every Linux that Rust runs on.
+    const TICKS: f64 = 100.0;
+    booted + start_time as f64 / TICKS <= written + 1.0
+}
+
+/// When this machine booted, in seconds since 1970 (`btime` in /proc/stat).
+fn boot_time() -> io::Result<f64> {
+    let text = std::fs::read_to_string("/proc/stat")?;
+    let line = text.lines().find_map(|line| line.strip_prefix("btime "));
+    line.and_then(|seconds| seconds.trim().parse().ok()).ok_or_else(|| io::Error::other("/proc/stat has no btime"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::Command;
+    use std::time::{Duration, SystemTime};
+
+    #[test]
+    fn only_numbers_that_can_be_somebody_elses_are_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pid");
+        assert_eq!(read(&path).unwrap(), [0; 0]);
+        for (text, expected) in [
+            ("123\n", Some(vec![123])),
+            (" 12 \n\n34\n", Some(vec![12, 34])),
+            ("", Some(vec![])),
+            ("1\n", None),
+            ("0", None),
+            ("-5", None),
+            ("12x", None),
+        ] {
+            std::fs::write(&path, text).unwrap();
+            assert_eq!(read(&path).ok(), expected, "{text:?}");
+        }
+        std::fs::write(&path, std::process::id().to_string()).unwrap();
+        assert!(read(&path).is_err(), "our own number");
+    }
+
+    #[test]
+    fn sl_06_a_process_younger_than_the_file_is_not_the_one_meant() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pid");
+        let mut child = Command::new("/bin/sleep").arg("60").spawn().unwrap();
+        std::fs::write(&path, child.id().to_string()).unwrap();
+        let is_sleep = |process: &Process| process.exe().is_ok_and(|exe| exe.ends_with("sleep"));
+        assert_eq!(living(&path, is_sleep).unwrap().len(), 1);
+        assert_eq!(living(&path, |_| false).unwrap().len(), 0, "not recognised");
+        let long_ago = SystemTime::now() - Duration::from_secs(3600);
+        std::fs::File::options().write(true).open(&path).unwrap().set_modified(long_ago).unwrap();
+        assert_eq!(living(&path, is_sleep).unwrap().len(), 0, "the number has been used again");
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(living(&path, |_| true).unwrap().len(), 0, "dead");
+    }
+}

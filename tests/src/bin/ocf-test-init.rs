@@ -1,7 +1,7 @@
 //! Process 1 of a simulated machine: makes the namespaces, mounts what is private, then reaps until it is cut off.
 //!
-//! `ocf-test-init STEP…` with steps in order: `name NAME`, `overlay DIR tmpfs|disk`, `bind FROM TO`, `tmpfs PATH MODE`,
-//! `dir PATH`, `link TARGET PATH`, `devices`. Once all is ready it prints the process id of process 1, as the caller sees it, on stdout.
+//! `ocf-test-init STEP…` with steps in order: `overlay DIR tmpfs|disk` (first, if at all), `name NAME`, `bind FROM TO`,
+//! `tmpfs PATH MODE`, `dir PATH`. Once all is ready it prints the process id of process 1, as the caller sees it, on stdout.
 //!
 //! It ends when its stdin ends: whoever made the machine holds the other end of that pipe, so the machine cannot outlive a
 //! test process that was killed. Processes that lose their parent are adopted and reaped, as a real init would.
@@ -122,35 +122,29 @@ fn close_stdout() {
     }
 }
 
-/// Carries out the steps, then gives the machine its own view of processes and network devices.
+/// Gives the machine its own view of processes and network devices, and carries out the steps.
 fn build(steps: &[String]) -> Step<()> {
     let none: Option<&str> = None;
     mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none).at("mount --make-rprivate /")?;
-    let mut root: Option<PathBuf> = None;
+    // An overlay comes first: everything else is mounted on it.
+    let (root, steps) = match steps {
+        [step, dir, kind, rest @ ..] if step == "overlay" => (Some(overlay(Path::new(dir), kind)?), rest),
+        rest => (None, rest),
+    };
     let place = |root: &Option<PathBuf>, path: &str| match root {
         Some(root) => root.join(path.trim_start_matches('/')),
         None => PathBuf::from(path),
     };
+    devices(root.as_deref())?;
+    let quiet = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
+    mount(Some("proc"), &place(&root, "/proc"), Some("proc"), quiet, none).at("mount /proc")?;
+    // /sys/class/net shows the network namespace of whoever mounted it.
+    mount(Some("sysfs"), &place(&root, "/sys"), Some("sysfs"), quiet, none).at("mount /sys")?;
     let mut words = steps.iter().map(String::as_str);
     while let Some(step) = words.next() {
         let mut word = || words.next().ok_or_else(|| format!("{step}: an argument is missing"));
         match step {
             "name" => sethostname(word()?).at("sethostname")?,
-            "overlay" => {
-                let made = overlay(Path::new(word()?), word()?)?;
-                // At once, so that a later step can put something private over it.
-                mount(Some("/dev"), &made.join("dev"), none, MsFlags::MS_BIND | MsFlags::MS_REC, none)
-                    .at("bind /dev")?;
-                root = Some(made);
-            }
-            "devices" => match &root {
-                Some(root) => devices(&root.join("dev"))?,
-                None => return Err("devices: only after overlay".into()),
-            },
-            "link" => {
-                let (target, at) = (word()?, place(&root, word()?));
-                std::os::unix::fs::symlink(target, &at).at(&at.display().to_string())?;
-            }
             "bind" => {
                 let (from, to) = (word()?, place(&root, word()?));
                 match fs::metadata(from).at(from)?.is_dir() {
@@ -175,10 +169,6 @@ fn build(steps: &[String]) -> Step<()> {
             other => return Err(format!("unknown step {other}")),
         }
     }
-    let quiet = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
-    mount(Some("proc"), &place(&root, "/proc"), Some("proc"), quiet, none).at("mount /proc")?;
-    // /sys/class/net shows the network namespace of whoever mounted it.
-    mount(Some("sysfs"), &place(&root, "/sys"), Some("sysfs"), quiet, none).at("mount /sys")?;
     if let Some(root) = root {
         let old = root.join(".old");
         fs::create_dir_all(&old).at("pivot_root")?;
@@ -190,22 +180,34 @@ fn build(steps: &[String]) -> Step<()> {
     Ok(())
 }
 
-/// A `/dev` of the machine's own: the devices that every program expects, its own shared memory, no socket of the system log.
-fn devices(dev: &Path) -> Step<()> {
+/// Keeps the machine's processes from the outside's syslog and shared memory: an overlaid machine has a `/dev` of its own
+/// with the harmless devices, another one only loses `/dev/log`.
+fn devices(root: Option<&Path>) -> Step<()> {
     let none: Option<&str> = None;
-    let tmpfs = |at: &Path, mode: &str| {
-        fs::create_dir_all(at).at("devices")?;
-        mount(Some("tmpfs"), at, Some("tmpfs"), MsFlags::MS_NOSUID, Some(mode)).at("mount tmpfs")
+    let Some(root) = root else {
+        if fs::symlink_metadata("/dev/log").is_ok_and(|log| !log.is_symlink()) {
+            mount(Some("/dev/null"), "/dev/log", none, MsFlags::MS_BIND, none).at("hide /dev/log")?;
+        }
+        return Ok(());
     };
-    tmpfs(dev, "mode=755")?;
+    let dev = root.join("dev");
+    fs::create_dir_all(&dev).at("/dev")?;
+    mount(Some("tmpfs"), &dev, Some("tmpfs"), MsFlags::MS_NOSUID, Some("mode=755")).at("mount /dev")?;
     for name in ["null", "zero", "full", "random", "urandom", "tty"] {
         let (from, to) = (Path::new("/dev").join(name), dev.join(name));
-        fs::File::create(&to).at("devices")?;
-        mount(Some(&from), &to, none, MsFlags::MS_BIND, none).at(&format!("bind {}", from.display()))?;
+        fs::File::create(&to).at(name)?;
+        mount(Some(&from), &to, none, MsFlags::MS_BIND, none).at(name)?;
     }
-    tmpfs(&dev.join("shm"), "mode=1777")?;
-    for (target, name) in [("/proc/self/fd", "fd"), ("fd/0", "stdin"), ("fd/1", "stdout"), ("fd/2", "stderr")] {
-        std::os::unix::fs::symlink(target, dev.join(name)).at("devices")?;
+    for name in ["shm", "pts"] {
+        fs::create_dir(dev.join(name)).at(name)?;
+    }
+    mount(Some("shm"), &dev.join("shm"), Some("tmpfs"), MsFlags::MS_NOSUID, Some("mode=1777")).at("mount /dev/shm")?;
+    let own = Some("newinstance,ptmxmode=0666,mode=620");
+    mount(Some("devpts"), &dev.join("pts"), Some("devpts"), MsFlags::MS_NOSUID, own).at("mount /dev/pts")?;
+    for (link, target) in
+        [("ptmx", "pts/ptmx"), ("fd", "/proc/self/fd"), ("stdin", "fd/0"), ("stdout", "fd/1"), ("stderr", "fd/2")]
+    {
+        std::os::unix::fs::symlink(target, dev.join(link)).at(link)?;
     }
     Ok(())
 }

@@ -24,6 +24,28 @@ fn an_overlaid_machine_changes_nothing_outside() {
     assert!(std::path::Path::new("/usr/share/doc").exists());
     assert_ne!(std::fs::read_to_string("/etc/hostname").unwrap_or_default(), "mine\n");
     assert_eq!(host.ip_json("link show").as_array().map(Vec::len), Some(1));
+    assert_eq!(
+        host.sh("ls /dev/shm /run; test -w /dev/null; test ! -e /dev/log; echo hello > /dev/stdout"),
+        "/dev/shm:\n\n/run:\nlock\nhello\n"
+    );
+    assert!(harness::call::executable("IPaddr2").is_file());
+    assert_eq!(harness::agent(&host, "IPaddr2").action("meta-data").code, 0);
+}
+
+#[test]
+fn a_disk_survives_a_power_cut() {
+    if !harness::root::has_other_users() {
+        return harness::skip::skip("an overlay of / needs real root");
+    }
+    // On a tmpfs, for a disk cannot be on an overlay itself, which / may be.
+    let Ok(disk) = tempfile::TempDir::with_prefix_in("ocf-disk-", "/dev/shm") else {
+        return harness::skip::skip("there is no /dev/shm");
+    };
+    let host = Host::builder("first").disk(disk.path()).start();
+    host.sh("echo kept > /etc/kept; echo lost > /run/lost");
+    drop(host);
+    let host = Host::builder("second").disk(disk.path()).start();
+    assert_eq!(host.sh("cat /etc/kept; ls /run"), "kept\nlock\n");
 }
 
 #[test]
@@ -65,4 +87,15 @@ fn two_machines_reach_each_other() {
     assert_eq!(rig.a.only("10.9.0.1").nic, "ethA");
     assert_eq!(rig.a.only("2001:DB8:9:0::1").prefix, 64);
     rig.a.expect_absent(harness::rig::VIP4);
+}
+
+#[test]
+fn a_child_that_keeps_the_output_is_noticed_and_does_not_hold_the_caller() {
+    let host = Host::new("pipes");
+    let began = std::time::Instant::now();
+    let done = host.run("/bin/sh", &["-c", "sleep 30 & echo done"]);
+    assert!(done.held_output && done.stdout == "done\n", "{done:#?}");
+    let done = host.run("/bin/sh", &["-c", "sleep 30 >/dev/null 2>&1 & echo done"]);
+    assert!(!done.held_output && done.stdout == "done\n", "{done:#?}");
+    assert!(began.elapsed() < Duration::from_secs(20));
 }

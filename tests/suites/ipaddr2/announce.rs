@@ -1,5 +1,6 @@
 //! Telling the neighbours: what is sent, how often, and that start neither waits for it nor fails by it.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use harness::capture::Heard;
@@ -114,7 +115,7 @@ fn without_background_start_returns_after_the_last_burst() {
 fn ip_54_failing_to_announce_is_a_warning_and_not_a_failure() {
     let rig = L2::new();
     let start = rig.vip4().without_capability(CAP_NET_RAW).start();
-    start.expect_code(0).expect_stderr(&["announce"]);
+    start.expect_code(0).expect_stderr(&["announc", VIP4]);
     assert_eq!(start.stderr.lines().count(), 1, "{start}");
     rig.a.only(VIP4);
 }
@@ -183,7 +184,7 @@ fn ip_58_nothing_is_announced_where_nobody_asks() {
     vip.start().expect_code(0).expect_silent();
     vip.clone().param("arp_count_refresh", "1").monitor().expect_code(0).expect_silent();
     capture.wait_until(Duration::from_millis(500), |_| false);
-    assert!(capture.announcements(VIP4).is_empty());
+    assert!(capture.announcements(VIP4).is_empty(), "{:#?}", capture.announcements(VIP4));
 }
 
 /// An advertisement with the wrong flags is dropped, or costs a neighbour its default route (KA#1330, KA#200).
@@ -214,17 +215,38 @@ fn ip_59_advertisements_have_the_right_flags() {
 #[test]
 fn named_neighbours_are_told_directly_too() {
     let rig = L2::new();
+    let neighbour: Mac = MAC_B.parse().unwrap();
     for (vip, ip, gateway) in
         [(rig.vip4(), VIP4, "10.9.0.2"), (rig.vip6().param("nodad", "true"), VIP6, "2001:db8:9::2")]
     {
+        rig.a.sh(&format!("ping -c 1 -W 5 {gateway} >/dev/null"));
+        let ip = ip.parse().unwrap();
+        let about = |heard: &&Heard| match (&heard.frame, ip) {
+            (Frame::Arp { sender_ip, .. }, IpAddr::V4(ip)) => *sender_ip == ip,
+            (Frame::Advertisement { target, .. }, IpAddr::V6(ip)) => *target == ip,
+            _ => false,
+        };
+        let direct = |heard: &[Heard]| heard.iter().filter(about).any(|heard| heard.to == neighbour);
+        let broadcast = |heard: &[Heard]| heard.iter().filter(about).any(|heard| heard.to != neighbour);
         let mut capture = rig.listen();
         vip.param("announce_to", gateway).param("arp_count", "2").start().expect_code(0);
-        let direct = |heard: &Heard| heard.to == MAC_B.parse().unwrap();
-        capture.wait_until(Duration::from_secs(3), |heard| heard.iter().any(direct));
-        let heard = capture.announcements(ip);
-        assert!(heard.iter().any(direct), "nothing was sent to {MAC_B} itself: {heard:#?}");
-        assert!(heard.iter().any(|heard| heard.to != MAC_B.parse().unwrap()), "{heard:#?}");
+        let heard = capture.wait_until(Duration::from_secs(3), |heard| direct(heard) && broadcast(heard));
+        assert!(direct(heard), "nothing about {ip} was sent to {MAC_B} itself: {heard:#?}");
+        assert!(broadcast(heard), "{heard:#?}");
     }
+}
+
+/// A neighbour that is named but not known is asked for, which tells it as well.
+#[test]
+fn a_named_neighbour_that_is_not_known_learns_the_address_all_the_same() {
+    let rig = L2::new();
+    rig.b.ip(&format!("neigh replace {VIP4} lladdr 02:00:00:00:66:66 nud reachable dev ethB"));
+    let vip = rig.vip4().param("announce_to", "10.9.0.2, 10.9.0.77").param("arp_count", "1");
+    vip.start().expect_code(0).expect_silent();
+    let corrected = harness::process::wait_until(Duration::from_secs(2), || {
+        (rig.b.ip_json(&format!("neigh show {VIP4}"))[0]["lladdr"] == MAC_A).then_some(())
+    });
+    assert!(corrected.is_some(), "{}", rig.b.ip("neigh show"));
 }
 
 /// Stop ends the announcing before the address goes: a late announcement would steal it from its new owner.

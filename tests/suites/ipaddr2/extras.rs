@@ -72,6 +72,22 @@ fn stop_after_the_parameters_changed_removes_what_start_made() {
     rig.a.expect_absent(VIP4);
 }
 
+/// The caller forgot with which address it started the resource; the record has not.
+#[test]
+fn stop_with_another_address_removes_what_start_recorded() {
+    let rig = L2::new();
+    let vip = rig.vip4();
+    vip.start().expect_code(0);
+    vip.clone().param("ip", "10.9.0.51").stop().expect_code(0);
+    rig.a.expect_absent(VIP4);
+    vip.start().expect_code(0);
+    vip.clone().without("ip").stop().expect_code(0);
+    rig.a.expect_absent(VIP4);
+    vip.start().expect_code(0);
+    vip.param("ip", "junk").stop().expect_code(0);
+    rig.a.expect_absent(VIP4);
+}
+
 /// After a restart of the machine /run is empty, and so it is when somebody clears it (RA:018c46dca).
 #[test]
 fn stop_without_a_record_removes_the_address_all_the_same() {
@@ -115,11 +131,20 @@ fn a_record_that_cannot_be_read_is_not_believed() {
 #[test]
 fn a_state_directory_that_cannot_be_written_is_no_reason_to_keep_the_address() {
     let rig = L2::new();
-    rig.vip4().start().expect_code(0);
-    rig.a.sh("mount -o remount,ro /run");
-    rig.vip4().monitor().expect_code(0);
-    rig.vip4().stop().expect_code(0);
-    rig.a.expect_absent(VIP4);
+    // Nothing may be written there, and it is no directory either.
+    for ruin in
+        ["mount -o bind,ro /usr/share /run/resource-agents", "rmdir /run/resource-agents; : > /run/resource-agents"]
+    {
+        rig.vip4().start().expect_code(0);
+        rig.vip4().stop().expect_code(0);
+        rig.a.sh("rm -rf /run/resource-agents; mkdir /run/resource-agents");
+        rig.a.ip(&format!("address add {VIP4}/24 dev ethA"));
+        rig.a.sh(ruin);
+        rig.vip4().monitor().expect_code(0);
+        rig.vip4().stop().expect_code(0);
+        rig.a.expect_absent(VIP4);
+        rig.a.sh("umount /run/resource-agents 2>/dev/null || rm -f /run/resource-agents");
+    }
 }
 
 /// A degraded link is shown and not acted upon; the address keeps serving.
@@ -129,10 +154,10 @@ fn a_degraded_link_is_reported_as_such_and_start_accepts_it() {
     let vip = rig.vip4().param("check_link_status", "degraded");
     vip.start().expect_code(0);
     vip.monitor().expect_code(0).expect_silent();
-    rig.b.ip("link set ethB down");
+    rig.carrier(false);
     vip.monitor().expect_code(190).expect_reason(&["ethA"]);
     vip.start().expect_code(0);
-    rig.b.ip("link set ethB up");
+    rig.carrier(true);
     vip.monitor().expect_code(0).expect_silent();
 }
 

@@ -40,6 +40,8 @@ fn ip_25_stop_finds_the_address_wherever_it_is() {
         rig.vip4().param("nic", "ethA").param("cidr_netmask", "24").start().expect_code(0);
         rig.vip4().param(name, value).stop().expect_code(0);
         rig.a.expect_absent(VIP4);
+        // And one that no start of ours put there.
+        rig.a.sh("rm -rf /run/resource-agents");
         rig.a.ip(&format!("address add {VIP4}/24 dev ethA"));
         let stop = rig.vip4().param(name, value).stop();
         stop.expect_code_in(&[0, 1]);
@@ -72,8 +74,7 @@ fn ip_28_a_lost_carrier_fails_the_monitor_unless_told_otherwise() {
     let rig = L2::new();
     let vip = rig.vip4();
     vip.start().expect_code(0);
-    rig.b.ip("link set ethB down");
-    assert_eq!(rig.a.ip_json("link show ethA")[0]["operstate"], "LOWERLAYERDOWN");
+    rig.carrier(false);
     vip.monitor().expect_code(7);
     vip.clone().param("check_link_status", "true").monitor().expect_code(7);
     vip.clone().param("check_link_status", "false").monitor().expect_code(0).expect_silent();
@@ -81,19 +82,40 @@ fn ip_28_a_lost_carrier_fails_the_monitor_unless_told_otherwise() {
     // The address is here: a probe must lead to a stop, not be taken for a clean node.
     vip.probe().expect_code(1);
     vip.clone().param("check_link_status", "false").probe().expect_code(0);
-    rig.b.ip("link set ethB up");
+    rig.carrier(true);
     vip.monitor().expect_code(0);
     rig.a.ip("link set ethA down");
+    rig.a.wait_link("ethA", "DOWN");
     vip.monitor().expect_code(7);
     vip.stop().expect_code(0);
     rig.a.expect_absent(VIP4);
+}
+
+/// A device on top of another that is down, as a VLAN or bond may be.
+#[test]
+fn ip_28_a_lower_layer_that_is_down_counts_as_a_lost_carrier() {
+    let rig = L2::new();
+    crate::spare_pair(&rig.a);
+    rig.a.ip("link set spare0 up");
+    rig.a.ip("link set spare1 up");
+    rig.a.wait_link("spare0", "UP");
+    let vip = rig.ipaddr2("10.7.0.50").param("nic", "spare0").param("cidr_netmask", "24");
+    vip.start().expect_code(0);
+    vip.monitor().expect_code(0);
+    rig.a.ip("link set spare1 down");
+    rig.a.wait_link("spare0", "LOWERLAYERDOWN");
+    vip.monitor().expect_code(7);
+    rig.vip4().start().expect_code(0);
+    rig.vip4().monitor().expect_code(0);
+    vip.stop().expect_code(0);
+    rig.a.expect_absent("10.7.0.50");
 }
 
 /// Start without carrier failed and left the address behind.
 #[test]
 fn ip_29_a_start_without_carrier_leaves_nothing() {
     let rig = L2::new();
-    rig.b.ip("link set ethB down");
+    rig.carrier(false);
     rig.vip4().start().expect_code(1).expect_reason(&["ethA"]);
     rig.a.expect_absent(VIP4);
     rig.vip6().start().expect_code(1).expect_reason(&["ethA"]);
@@ -108,9 +130,10 @@ fn a_start_brings_its_device_up() {
     let rig = L2::new();
     rig.second_cable();
     rig.a.ip("link set ethC down");
+    rig.a.wait_link("ethC", "DOWN");
     let vip = rig.ipaddr2("10.7.0.50").param("nic", "ethC").param("cidr_netmask", "24");
     vip.start().expect_code(0);
-    assert_eq!(rig.a.ip_json("link show ethC")[0]["operstate"], "UP");
+    rig.a.wait_link("ethC", "UP");
     vip.monitor().expect_code(0);
 }
 
@@ -131,10 +154,15 @@ fn ip_30_a_conflict_is_an_ordinary_failure_and_leaves_nothing() {
 #[test]
 fn ip_31_conflict_detection_costs_less_than_a_second() {
     let rig = L2::new();
-    for number in 100..150 {
+    let start = |number: u32| {
         let vip = rig.ipaddr2(&format!("10.9.0.{number}")).param("run_arping", "true");
-        vip.start().expect_code(0).expect_within(Duration::from_secs(1));
-    }
+        vip.start().expect_code(0).expect_within(Duration::from_secs(3)).elapsed
+    };
+    let mut times: Vec<Duration> = (100..150).map(start).collect();
+    times.sort_unstable();
+    // A busy machine may delay a few.
+    assert!(times[44] < Duration::from_secs(1), "{times:?}");
+    assert!(times[25] < Duration::from_millis(600), "{times:?}");
 }
 
 /// Network managers removed the address behind the cluster's back (systemd#12050, KA#836, KV#173).

@@ -94,7 +94,7 @@ fn ip_10_an_alternative_name_is_as_good_as_the_name() {
     vip.start().expect_code(0);
     vip.monitor().expect_code(0).expect_silent();
     rig.vip4().param("nic", "ethA").monitor().expect_code(0);
-    rig.b.ip("link set ethB down");
+    rig.carrier(false);
     let by_name = rig.vip4().param("nic", "ethA").monitor();
     vip.monitor().expect_code(by_name.code).expect_code(7);
 }

@@ -130,7 +130,7 @@ fn sl_20_the_state_directory_is_made_when_it_is_missing() {
         rig.a.sh("rm -rf /run/resource-agents");
         subject.start().expect_code(0);
         assert_eq!(rig.a.sh("stat -c %u:%g /run/resource-agents 2>/dev/null || echo 0:0").trim(), "0:0");
-        assert_eq!(rig.a.sh("find /run/resource-agents -perm -0002 ! -type l ! -perm -1000"), "");
+        assert_eq!(rig.a.sh("find /run -perm -0002 ! -type l ! -type s ! -perm -1000"), "");
         subject.monitor().expect_code(0);
         subject.stop().expect_code(0);
     }

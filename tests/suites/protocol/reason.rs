@@ -52,7 +52,6 @@ fn sl_19_every_failure_has_a_reason() {
         one_line(subject.call(&[]).expect_code(3));
         one_line(subject.action("promote").expect_code(3));
         one_line(subject.action("").expect_code(3));
-        one_line(subject.action("-h").expect_code_in(&[3]));
     }
     for (wrong, _) in mistaken(&rig) {
         for outcome in [wrong.start(), wrong.validate(), wrong.monitor()] {

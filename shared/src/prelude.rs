@@ -1,0 +1,10 @@
+//! What every agent needs: `use ocf::prelude::*;`.
+#![forbid(unsafe_code)]
+
+pub use crate::action::Action;
+pub use crate::agent::{Agent, Context};
+pub use crate::failure::{Failure, Kind, OrFail};
+pub use crate::invocation::Invocation;
+pub use crate::outcome::Status;
+pub use crate::param::{AnyParam, Faults, Param, TRACE_FILE, TRACE_RA, Values, absolute_path, boolean, text, whole};
+pub use crate::spec::{ActionSpec, Spec};
