@@ -2,7 +2,8 @@
 
 use std::fs::File;
 use std::io::{self, Read as _};
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -11,8 +12,8 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::enter::{PidPipe, open_pidfd};
 
-/// How long an open pipe may outlast the program before it counts as held by somebody else.
-const GRACE: Duration = Duration::from_millis(50);
+/// How long to look for whoever keeps a pipe open after the program has ended.
+const GRACE: Duration = Duration::from_secs(3);
 
 /// What became of a program.
 #[derive(Debug, Clone)]
@@ -79,13 +80,15 @@ pub fn run(command: &mut Command, pid: PidPipe, limit: Duration, victim: Victim)
     let elapsed = began.elapsed();
     let status = reap(&mut child)?;
     let grace = Instant::now() + GRACE;
+    let mut held_output = false;
     while out.is_open() || err.is_open() {
+        held_output = held_by_another(&[&out, &err]);
         let left = grace.saturating_duration_since(Instant::now());
-        if left.is_zero() {
+        if held_output || left.is_zero() {
             break;
         }
         let mut watched: Vec<PollFd<'_>> = [&out, &err].into_iter().filter_map(Stream::watch).collect();
-        retry(&mut watched, timeout(left))?;
+        retry(&mut watched, timeout(left.min(Duration::from_millis(20))))?;
         out.drain()?;
         err.drain()?;
     }
@@ -93,13 +96,29 @@ pub fn run(command: &mut Command, pid: PidPipe, limit: Duration, victim: Victim)
     Ok(Finished {
         code: status.code(),
         signal: status.signal(),
-        held_output: out.is_open() || err.is_open(),
+        held_output,
         stdout: out.text(),
         stderr: err.text(),
         elapsed,
         timed_out,
         pid: inside,
     })
+}
+
+/// Whether another program has the writing end of a pipe. A fork of ours that has not begun its own program yet does not
+/// count: tests run in parallel, and it has every descriptor for a moment.
+fn held_by_another(streams: &[&Stream]) -> bool {
+    let pipes: Vec<_> = streams.iter().filter_map(|stream| stream.name()).collect();
+    let own = std::fs::read_link("/proc/self/exe").ok();
+    let has_it = |process: &Path| {
+        let descriptors = std::fs::read_dir(process.join("fd")).into_iter().flatten().flatten();
+        let mut targets = descriptors.filter_map(|entry| std::fs::read_link(entry.path()).ok());
+        targets.any(|target| pipes.contains(&target))
+    };
+    let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten().map(|entry| entry.path());
+    processes
+        .filter(|path| path.file_name().is_some_and(|name| name.as_encoded_bytes()[0].is_ascii_digit()))
+        .any(|path| has_it(&path) && std::fs::read_link(path.join("exe")).ok().is_some_and(|exe| Some(exe) != own))
 }
 
 /// Rounds up, so that a poll never returns just before its deadline.
@@ -143,6 +162,12 @@ impl Stream {
 
     fn is_open(&self) -> bool {
         self.pipe.is_some()
+    }
+
+    /// What it is called in /proc, such as `pipe:[4711]`.
+    fn name(&self) -> Option<PathBuf> {
+        let pipe = self.pipe.as_ref()?;
+        std::fs::read_link(format!("/proc/self/fd/{}", pipe.as_raw_fd())).ok()
     }
 
     fn watch(&self) -> Option<PollFd<'_>> {

@@ -88,3 +88,14 @@ fn two_machines_reach_each_other() {
     assert_eq!(rig.a.only("2001:DB8:9:0::1").prefix, 64);
     rig.a.expect_absent(harness::rig::VIP4);
 }
+
+#[test]
+fn a_child_that_keeps_the_output_is_noticed_and_does_not_hold_the_caller() {
+    let host = Host::new("pipes");
+    let began = std::time::Instant::now();
+    let done = host.run("/bin/sh", &["-c", "sleep 30 & echo done"]);
+    assert!(done.held_output && done.stdout == "done\n", "{done:#?}");
+    let done = host.run("/bin/sh", &["-c", "sleep 30 >/dev/null 2>&1 & echo done"]);
+    assert!(!done.held_output && done.stdout == "done\n", "{done:#?}");
+    assert!(began.elapsed() < Duration::from_secs(20));
+}

