@@ -122,8 +122,13 @@ impl Stage {
         let [four, six] = sides;
         let mut stage = Stage { lan: Lan::new(3), whose, sides: [four?, six?] };
         let client = &stage.lan.hosts[2];
+        let lan = &stage.lan;
+        std::thread::scope(|scope| {
+            let start = |side: &Side| succeeded(&mover(lan, whose, side.address, 1).start());
+            let threads = stage.sides.each_ref().map(|side| scope.spawn(move || start(side)));
+            threads.into_iter().try_for_each(|thread| thread.join().unwrap_or_else(|it| std::panic::resume_unwind(it)))
+        })?;
         for side in &mut stage.sides {
-            succeeded(&mover(&stage.lan, whose, side.address, 1).start())?;
             side.prober = Some(Prober::on(client, side.address, INTERVAL));
         }
         // The client must know where both are before they move.
@@ -132,12 +137,18 @@ impl Stage {
         known.map(|()| stage).ok_or_else(|| "the client gets no answer from the addresses on node1".to_owned())
     }
 
-    /// Moves both addresses to the other machine; returns when the client talks with it.
-    pub fn swap(&mut self) -> Vec<Move> {
+    /// Moves both addresses to the other machine, and tells of each as soon as the client talks with it there.
+    pub fn swap<E>(&mut self, mut told: impl FnMut(Move) -> Result<(), E>) -> Result<(), E> {
         let (lan, whose) = (&self.lan, self.whose);
+        let (done, moves) = std::sync::mpsc::channel();
         std::thread::scope(|scope| {
-            let threads: Vec<_> = self.sides.iter_mut().map(|side| scope.spawn(move || side.go(lan, whose))).collect();
-            threads.into_iter().map(|thread| thread.join().unwrap_or_else(|it| std::panic::resume_unwind(it))).collect()
+            for side in &mut self.sides {
+                let done = done.clone();
+                // Nobody listens any more when telling failed.
+                scope.spawn(move || done.send(side.go(lan, whose)).is_ok());
+            }
+            drop(done);
+            moves.iter().try_for_each(&mut told)
         })
     }
 }
@@ -215,26 +226,21 @@ impl Side {
     }
 }
 
-/// The questions between two moments, one character each; a long outage is shortened.
+/// The questions between two moments, one character each; what is long is shortened.
 fn strip(probes: &[Probe], from: SystemTime, to: SystemTime) -> String {
+    const LONG: usize = 40;
     let inside = probes.iter().filter(|probe| probe.sent >= from && probe.sent <= to);
     let all: String = inside.map(|probe| if probe.answered.is_some() { '!' } else { '.' }).collect();
-    let (first, last) = (all.find('.'), all.rfind('.'));
-    match (first, last) {
-        (Some(first), Some(last)) if last - first > 40 => {
-            format!(
-                "{}... {} lost ...{}",
-                &all[..first + 1],
-                &all[first..=last].matches('.').count(),
-                tail(&all[last..])
-            )
-        }
-        _ => tail(&all).to_owned(),
+    let (Some(first), Some(last)) = (all.find('.'), all.rfind('.')) else {
+        return all[..all.len().min(LONG)].to_owned();
+    };
+    let (before, lost, after) = (&all[..first], &all[first..=last], &all[last + 1..]);
+    let before = &before[before.len().saturating_sub(LONG / 2)..];
+    let after = &after[..after.len().min(LONG / 4)];
+    match lost.len() > LONG {
+        true => format!("{before}... {} lost ...{after}", lost.matches('.').count()),
+        false => format!("{before}{lost}{after}"),
     }
-}
-
-fn tail(text: &str) -> &str {
-    &text[..text.len().min(48)]
 }
 
 #[cfg(test)]
@@ -246,7 +252,7 @@ mod tests {
         let at = |ms| std::time::UNIX_EPOCH + Duration::from_millis(ms);
         let probe = |n: u64| Probe { sent: at(n * 10), answered: (!(5..100).contains(&n)).then(|| at(n * 10 + 1)) };
         let probes: Vec<Probe> = (0..105).map(probe).collect();
-        assert_eq!(strip(&probes, at(0), at(10_000)), "!!!!!.... 95 lost ....!");
+        assert_eq!(strip(&probes, at(0), at(10_000)), "!!!!!... 95 lost ...!!!!!");
         assert_eq!(strip(&probes[..7], at(0), at(10_000)), "!!!!!..");
     }
 }

@@ -24,7 +24,7 @@ noticed.
 
   --quick    two moves only
   --compare  the same with the shell agent ocf:heartbeat:IPaddr2, when installed
-  --moves N  so many moves (6; with --compare 3 of each agent)
+  --moves N  so many moves (6; with --compare 2 of each agent)
   --json     for machines: one object, no table
 ";
 
@@ -89,7 +89,7 @@ fn wish(mut words: impl Iterator<Item = String>) -> Result<Option<Wish>, String>
             other => return Err(format!("unknown option {other}")),
         }
     }
-    wish.moves = moves.unwrap_or(if wish.compare { 3 } else { 6 });
+    wish.moves = moves.unwrap_or(if wish.compare { 2 } else { 6 });
     Ok(Some(wish))
 }
 
@@ -130,12 +130,11 @@ fn perform(wish: &Wish) -> io::Result<ExitCode> {
                 out.line("both addresses are on node1 and answer the client")?;
                 for number in 1..=wish.moves {
                     wait(PAUSE);
-                    let made = stage.swap();
-                    made.iter().try_for_each(|it| out.told(it))?;
-                    moves.extend(made);
-                    if number == wish.moves {
-                        out.line("")?;
-                    }
+                    stage.swap(|it| {
+                        let told = out.told(number, &it);
+                        moves.push(it);
+                        told
+                    })?;
                 }
             }
             Err(why) => {
@@ -162,6 +161,7 @@ fn wait(time: Duration) {
 }
 
 fn table(out: &mut Paper, moves: &[Move]) -> io::Result<()> {
+    out.line("")?;
     let head = format!(
         "{:<7} {:<14} {:<6} {:>9} {:>9} {:>10} {:>10} {:>10} {:>6}",
         "agent", "address", "move", "stop", "start", "announced", "followed", "longest", "lost"
@@ -213,15 +213,15 @@ impl Paper {
         if self.silent { Ok(()) } else { writeln!(self.out, "{text}") }
     }
 
-    fn told(&mut self, it: &Move) -> io::Result<()> {
+    fn told(&mut self, number: usize, it: &Move) -> io::Result<()> {
         let at = self.began.elapsed().as_secs_f64();
         let family = if it.address.is_ipv6() { "IPv6" } else { "IPv4" };
         let mac = it.client_has.map_or("nothing".to_owned(), |mac| mac.to_string());
         let verdict = match &it.failure {
-            None => self.good(&format!("client has {mac}")),
+            None => self.good(&format!("client now has {mac}")),
             Some(why) => self.bad(why),
         };
-        self.line(&format!("{at:6.2} s  {family} node{} > node{}  {verdict}  {}", it.from, it.to, it.strip))
+        self.line(&format!("{at:6.2} s  {number}. {family} node{} > node{}  {verdict}  {}", it.from, it.to, it.strip))
     }
 
     fn paint(&self, code: &str, text: &str) -> String {
