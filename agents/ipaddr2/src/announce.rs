@@ -34,6 +34,8 @@ pub struct Subject {
     pub label: String,
     /// A link-layer address to announce instead of the interface's own, for a cluster IP.
     pub hardware: Option<Vec<u8>>,
+    /// Whether there is anybody to tell.
+    pub has_neighbours: bool,
     /// Neighbours to tell directly.
     pub direct: Vec<Neighbour>,
 }

@@ -29,6 +29,12 @@ impl InterfaceFlags {
         let both = libc::IFF_UP | libc::IFF_RUNNING;
         self.0 & both == both
     }
+
+    /// Whether neighbours can be told about an address on it.
+    #[must_use]
+    pub fn has_neighbours(self) -> bool {
+        self.0 & (libc::IFF_NOARP | libc::IFF_LOOPBACK) == 0
+    }
 }
 
 /// A socket to ask about interfaces.

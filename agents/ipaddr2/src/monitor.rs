@@ -43,7 +43,9 @@ pub fn monitor(context: &Context<'_>, settings: &Settings) -> Result<Status, Fai
     let record_path = record::path(context.invocation, "record");
     let record = record::read(&record_path).unwrap_or_default().unwrap_or_default();
     let known = record.added.as_ref().filter(|added| is_about(added, settings));
-    if let Some(subject) = quick(settings, known)? {
+    if let Some(added) = known
+        && let Some(subject) = quick(settings, added)?
+    {
         refresh(context, settings, &subject);
         return Ok(Status::Running);
     }
@@ -52,7 +54,7 @@ pub fn monitor(context: &Context<'_>, settings: &Settings) -> Result<Status, Fai
         if known.is_none() {
             adopt(context, settings, &address, &link, record);
         }
-        if link.has_neighbours() && !link.is_lost() {
+        if !link.is_lost() {
             refresh(context, settings, &subject(&address, &link));
         }
     }
@@ -64,44 +66,35 @@ fn is_about(added: &Added, settings: &Settings) -> bool {
     added.ip == settings.ip && added.asked == settings.nic && added.namespace == settings.network_namespace
 }
 
-/// The answer "running, and nothing is wrong", or none.
-fn quick(settings: &Settings, known: Option<&Added>) -> Result<Option<Subject>, Failure> {
-    let Some(name) = known.map(|added| &added.name).or(settings.nic.as_ref()) else { return Ok(None) };
+/// The answer "running, and nothing is wrong", or none: `added` says where to look.
+fn quick(settings: &Settings, added: &Added) -> Result<Option<Subject>, Failure> {
     if settings.cluster_ip.is_some() {
         return Ok(None);
     }
     let context = || format!("looking for {}", settings.ip);
-    let prefix = settings.prefix.or(known.map(|added| added.prefix));
+    let name = &added.name;
+    let prefix = settings.prefix.unwrap_or(added.prefix);
     let label = settings.label.as_ref().map_or_else(|| name.clone(), |label| format!("{name}:{label}"));
     let asker = Asker::open().or_fail(context())?;
-    let index = match settings.ip {
-        IpAddr::V4(ip) => match asker.prefix_of(&label, ip).or_fail(context())? {
-            Some(found) if prefix.is_none_or(|wanted| wanted == found) => known.map_or(0, |added| added.index),
-            _ => return Ok(None),
-        },
-        IpAddr::V6(ip) => {
-            let Some(added) = known else { return Ok(None) };
-            match lookup::address_v6(ip, added.index).or_fail(context())? {
-                Some(found)
-                    if prefix.is_none_or(|wanted| wanted == found.prefix)
-                        && !found.flags.tentative
-                        && !found.flags.dadfailed =>
-                {
-                    added.index
-                }
-                _ => return Ok(None),
-            }
-        }
+    let found = match settings.ip {
+        IpAddr::V4(ip) => asker.prefix_of(&label, ip).or_fail(context())?,
+        IpAddr::V6(ip) => lookup::address_v6(ip, added.index)
+            .or_fail(context())?
+            .filter(|found| !found.flags.tentative && !found.flags.dadfailed)
+            .map(|found| found.prefix),
     };
-    // The rare link that is not running may still be one that counts (dormant, or not looked at): the thorough look
-    // tells.
-    if !asker.flags(name).or_fail(context())?.is_some_and(lookup::InterfaceFlags::is_running) {
-        return Ok(None);
-    }
-    if index == 0 && settings.announce.refresh > 0 {
-        return Ok(None);
-    }
-    Ok(Some(Subject { ip: settings.ip, index, label, hardware: None, direct: Vec::new() }))
+    // The rare link that is not running may still be one that counts (dormant, or not looked at): the whole look tells.
+    let flags = asker.flags(name).or_fail(context())?.filter(|flags| flags.is_running());
+    let (Some(found), Some(flags)) = (found, flags) else { return Ok(None) };
+    let subject = Subject {
+        ip: settings.ip,
+        index: added.index,
+        label,
+        hardware: None,
+        direct: Vec::new(),
+        has_neighbours: flags.has_neighbours(),
+    };
+    Ok((found == prefix).then_some(subject))
 }
 
 /// The whole answer, with the address and its interface where they are found as they should be.
@@ -189,13 +182,14 @@ pub fn place(address: &Address, link: &Link) -> Place {
 }
 
 /// What is announced about an address that is there.
-pub fn subject(address: &Address, link: &Link) -> Subject {
+fn subject(address: &Address, link: &Link) -> Subject {
     Subject {
         ip: address.ip,
         index: link.index,
         label: address.label.clone().unwrap_or_else(|| link.name.clone()),
         hardware: None,
         direct: Vec::new(),
+        has_neighbours: link.has_neighbours(),
     }
 }
 
@@ -225,7 +219,7 @@ fn adopt(context: &Context<'_>, settings: &Settings, address: &Address, link: &L
 
 /// Announces again, where that is configured. A failure is worth a line in the log, not a failed resource.
 fn refresh(context: &Context<'_>, settings: &Settings, subject: &Subject) {
-    if settings.announce.refresh == 0 || settings.cluster_ip.is_some() {
+    if settings.announce.refresh == 0 || settings.cluster_ip.is_some() || !subject.has_neighbours {
         return;
     }
     let places = places(context, subject.index);

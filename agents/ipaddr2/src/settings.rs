@@ -192,7 +192,9 @@ fn judge_mask(ip: IpAddr, mask: Mask, faults: &mut Faults) {
             faults.wrong(name, &mask.length.to_string(), "a prefix length from 1 to 32 for an IPv4 address");
         }
         IpAddr::V6(_) if mask.dotted => {
-            faults.push(format!("{name}: expected a prefix length from 1 to 128 for an IPv6 address, not a netmask"));
+            let netmask = Ipv4Addr::from_bits(u32::MAX << (32 - mask.length));
+            let expected = "a prefix length from 1 to 128 for an IPv6 address, not a netmask";
+            faults.wrong(name, &netmask.to_string(), expected);
         }
         _ => {}
     }

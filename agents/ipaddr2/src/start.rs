@@ -126,12 +126,13 @@ fn bring_up(context: &Context<'_>, settings: &Settings, plan: Plan) -> Result<()
         }
     }
     // Opened first, so that nothing but the kernel's own work lies between the address and its announcement.
-    let subject = subject(settings, &place, shared.as_ref().map(|(share, _)| share));
-    let arp = settings.ip.is_ipv4().then(|| Announcer::open(&subject));
+    let subject = subject(settings, &place, &link, shared.as_ref().map(|(share, _)| share));
+    let arp = (settings.ip.is_ipv4() && subject.has_neighbours).then(|| Announcer::open(&subject));
     add(context, settings, &netlink, &snapshot, &place, &link)?;
     confirm(settings, &place)?;
     drop(netlink);
-    if !is_announced(&link, shared.as_ref().map(|(share, _)| share)) {
+    context.log.info(format_args!("{}/{} is on {}", settings.ip, place.prefix, place.name));
+    if !subject.has_neighbours {
         return Ok(());
     }
     let announcer = arp.unwrap_or_else(|| Announcer::open(&subject));
@@ -143,7 +144,6 @@ fn bring_up(context: &Context<'_>, settings: &Settings, plan: Plan) -> Result<()
         // The address works for everybody who asks for it: no reason to take it down again.
         context.log.warn(format_args!("{failure}"));
     }
-    context.log.info(format_args!("{}/{} is on {}", settings.ip, place.prefix, place.name));
     Ok(())
 }
 
@@ -298,17 +298,14 @@ fn confirm(settings: &Settings, place: &Place) -> Result<(), Failure> {
     }
 }
 
-fn subject(settings: &Settings, place: &Place, share: Option<&Share>) -> Subject {
+/// What is announced after a start, and to whom. Of a cluster IP neighbours may only ever learn the shared address.
+fn subject(settings: &Settings, place: &Place, link: &Link, share: Option<&Share>) -> Subject {
     Subject {
         ip: settings.ip,
         index: place.index,
         label: place.label.clone().unwrap_or_else(|| place.name.clone()),
         hardware: share.map(|share| share.mac.to_vec()),
+        has_neighbours: link.has_neighbours() && !link.is_lost() && share.is_none_or(|share| share.mangle),
         direct: monitor::direct(settings, place.index).unwrap_or_default(),
     }
-}
-
-/// Whether neighbours are told. Of a cluster IP they may only ever learn the shared address.
-fn is_announced(link: &Link, share: Option<&Share>) -> bool {
-    link.has_neighbours() && !link.is_lost() && share.is_none_or(|share| share.mangle)
 }

@@ -125,8 +125,10 @@ fn remove(context: &Context<'_>, target: &Target<'_>) -> Result<(), Failure> {
     }
     // Look again: what counts is what is there, not what the kernel was asked to do.
     let now = monitor::addresses(&netlink, target.ip)?;
-    let left = self::ours(target, &now, &links);
-    if let Some(address) = left.first() {
+    let removed =
+        |address: &Address| ours.iter().any(|gone| gone.index == address.index && gone.prefix == address.prefix);
+    let left = now.iter().find(|a| a.ip == target.ip && (removed(a) || is_ours(target, a, &links)));
+    if let Some(address) = left {
         let name = links.iter().find(|link| link.index == address.index).map_or("?", |link| link.name.as_str());
         failures.push(Failure::generic(format!("{}/{} is still on {name}", address.ip, address.prefix)));
         return Failure::collect(failures).map_or(Ok(()), Err);
@@ -144,19 +146,21 @@ fn remove(context: &Context<'_>, target: &Target<'_>) -> Result<(), Failure> {
 /// and no stop has told before that nothing of this resource is left, the address itself, wherever it is but on the
 /// loopback interface: a resource whose `nic` was changed while it ran is still somewhere.
 fn ours<'a>(target: &Target<'_>, addresses: &'a [Address], links: &[Link]) -> Vec<&'a Address> {
-    let wanted = Wanted { ip: target.ip, nic: target.nic.as_deref(), prefix: None, label: None };
-    let link = |address: &Address| links.iter().find(|link| link.index == address.index);
-    let added = target.record.as_ref().and_then(|record| record.added.as_ref());
-    let is_ours = |address: &&Address| {
-        let recorded = added.is_some_and(|added| added.index == address.index);
-        address.ip == target.ip && (recorded || link(address).is_some_and(|link| belongs(&wanted, link)))
-    };
-    let found: Vec<&Address> = addresses.iter().filter(is_ours).collect();
+    let found: Vec<&Address> = addresses.iter().filter(|address| is_ours(target, address, links)).collect();
     if !found.is_empty() || target.record.is_some() {
         return found;
     }
-    let elsewhere = |address: &&Address| address.ip == target.ip && link(address).is_some_and(|link| !link.loopback);
-    addresses.iter().filter(elsewhere).collect()
+    let on_loopback = |address: &Address| links.iter().any(|link| link.index == address.index && link.loopback);
+    addresses.iter().filter(|address| address.ip == target.ip && !on_loopback(address)).collect()
+}
+
+/// Whether the record names an address, or a monitor would take it for the resource.
+fn is_ours(target: &Target<'_>, address: &Address, links: &[Link]) -> bool {
+    let wanted = Wanted { ip: target.ip, nic: target.nic.as_deref(), prefix: None, label: None };
+    let added = target.record.as_ref().and_then(|record| record.added.as_ref());
+    let recorded = added.is_some_and(|added| added.index == address.index);
+    let belongs_here = || links.iter().any(|link| link.index == address.index && belongs(&wanted, link));
+    address.ip == target.ip && (recorded || belongs_here())
 }
 
 /// For a cluster IP: takes this instance's share out of the rules; `true` when other instances on this node still need
