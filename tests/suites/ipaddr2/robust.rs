@@ -108,7 +108,7 @@ fn two_hundred_starts_at_once_all_succeed() {
 #[test]
 fn two_starts_of_one_address_at_once_both_succeed() {
     let rig = L2::new();
-    for _ in 0..10 {
+    for _ in 0..40 {
         std::thread::scope(|scope| {
             for _ in 0..2 {
                 scope.spawn(|| rig.vip4().start().expect_code(0).code);
