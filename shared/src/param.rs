@@ -4,7 +4,6 @@
 //! can use whatever is good. Judging is a step of its own, [`Values::faults`], that reports every fault at once.
 #![forbid(unsafe_code)]
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -236,7 +235,8 @@ pub const TRACE_FILE: Param<String> = Param::new(
 /// The values of an invocation, by parameter name, as they were given. An empty value counts as unset.
 #[derive(Clone, Debug, Default)]
 pub struct Values {
-    given: BTreeMap<String, Given>,
+    // A handful: looked through faster than any map is built, and a monitor does little else.
+    given: Vec<(String, Given)>,
 }
 
 /// A value as it stood in the environment.
@@ -255,7 +255,7 @@ impl Values {
             Some(text) => Given::Text(text.to_owned()),
             None => Given::Bytes,
         };
-        self.given.insert(name.to_owned(), given);
+        self.given.push((name.to_owned(), given));
     }
 
     /// Values from pairs, for tests.
@@ -286,7 +286,10 @@ impl Values {
 
     fn find(&self, info: &Info) -> Option<(&'static str, &Given)> {
         let names = std::iter::once(info.name).chain(info.aliases.iter().copied());
-        names.into_iter().find_map(|name| Some((name, self.given.get(name)?)))
+        names.into_iter().find_map(|name| {
+            let (_, value) = self.given.iter().find(|(given, _)| given == name)?;
+            Some((name, value))
+        })
     }
 
     /// Every fault of the values taken one by one.
@@ -317,7 +320,7 @@ impl Values {
             .iter()
             .flat_map(|p| std::iter::once(p.info().name).chain(p.info().aliases.iter().copied()))
             .collect();
-        let strange = self.given.keys().filter(|name| !known.contains(&name.as_str()));
+        let strange = self.given.iter().map(|(name, _)| name).filter(|name| !known.contains(&name.as_str()));
         strange.map(|name| (name.clone(), nearest(name, &known))).collect()
     }
 }

@@ -6,7 +6,8 @@ const AGENT: &str = env!("CARGO_BIN_EXE_Dummy");
 
 #[expect(clippy::disallowed_methods, reason = "a test waits for what it calls")]
 fn call(action: &str, environment: &[(&str, &str)]) -> (Option<i32>, String) {
-    let output = Command::new(AGENT).arg(action).env_clear().envs(environment.iter().copied()).output().unwrap();
+    let output =
+        Command::new(AGENT).arg(action).env_clear().envs(environment.iter().copied()).output().expect("the agent runs");
     (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
 }
 

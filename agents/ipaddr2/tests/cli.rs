@@ -6,13 +6,13 @@ const AGENT: &str = env!("CARGO_BIN_EXE_IPaddr2");
 
 #[expect(clippy::disallowed_methods, reason = "a test waits for what it calls")]
 fn call(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
-    Command::new(AGENT).args(arguments).env_clear().envs(environment.iter().copied()).output().unwrap()
+    Command::new(AGENT).args(arguments).env_clear().envs(environment.iter().copied()).output().expect("the agent runs")
 }
 
 fn reason(output: &Output) -> String {
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(stderr.matches("ocf-exit-reason:").count(), 1, "{stderr}");
-    let line = stderr.lines().last().unwrap();
+    let line = stderr.lines().last().expect("a line");
     line.strip_prefix("ocf-exit-reason:").unwrap_or_else(|| panic!("{stderr}")).to_owned()
 }
 
