@@ -8,7 +8,7 @@ use std::ffi::{OsStr, OsString};
 use std::time::Duration;
 
 use crate::action::Action;
-use crate::param::Values;
+use crate::values::Values;
 
 /// The argument that an agent was called with.
 #[derive(Clone, Debug, PartialEq, Eq)]
