@@ -53,6 +53,39 @@ fn an_action_ends_by_itself_before_its_time_out() {
     start.expect_code(0);
 }
 
+/// Duplicate address detection takes a second at least: with less time than that, start gives up by itself.
+#[test]
+fn a_start_that_runs_out_of_time_says_so_and_leaves_nothing() {
+    let rig = L2::new();
+    rig.a.sysctl("net/ipv6/conf/ethA/dad_transmits", "30");
+    let start = rig.vip6().timeout(Duration::from_secs(2)).start();
+    start.expect_code(1).expect_reason(&[VIP6]);
+    rig.a.expect_absent(VIP6);
+    rig.vip6().stop().expect_code(0);
+}
+
+/// The process that announces in the background may hang, be stopped or be killed: nobody waits for it.
+#[test]
+fn a_background_that_hangs_or_died_holds_nobody_up() {
+    let rig = L2::new();
+    let busy = |ip: &str| rig.ipaddr2(ip).param("arp_count", "500").param("arp_interval", "20");
+    for signal in ["STOP", "KILL"] {
+        let vip = busy(VIP4);
+        vip.start().expect_code(0);
+        rig.a.sh(&format!(
+            "for f in $(grep -l IPaddr2 /proc/[0-9]*/comm); do f=${{f%/comm}}; kill -{signal} ${{f#/proc/}}; done"
+        ));
+        vip.clone().param("arp_count_refresh", "1").monitor().expect_code(0).expect_within(Duration::from_secs(5));
+        let other = rig.ipaddr2("10.9.0.60");
+        other.start().expect_code(0).expect_within(Duration::from_secs(5));
+        other.stop().expect_code(0).expect_within(Duration::from_secs(5));
+        vip.stop().expect_code(0).expect_within(Duration::from_secs(5));
+        rig.a.expect_absent(VIP4);
+        let left = rig.a.sh("grep -l IPaddr2 /proc/[0-9]*/comm 2>/dev/null || true");
+        assert_eq!(left, "", "processes stay after SIG{signal}");
+    }
+}
+
 /// A fail-over of hundreds of addresses starts them all at once (RA#913).
 #[test]
 fn two_hundred_starts_at_once_all_succeed() {
@@ -75,7 +108,7 @@ fn two_hundred_starts_at_once_all_succeed() {
 #[test]
 fn two_starts_of_one_address_at_once_both_succeed() {
     let rig = L2::new();
-    for _ in 0..10 {
+    for _ in 0..40 {
         std::thread::scope(|scope| {
             for _ in 0..2 {
                 scope.spawn(|| rig.vip4().start().expect_code(0).code);
