@@ -84,19 +84,28 @@ pub fn hold(file: &File) -> io::Result<bool> {
     }
 }
 
+/// How often a holder may end or change while it is looked at.
+const ATTEMPTS: usize = 100;
+
 /// The process that holds the lock now; `None` when none does.
 ///
 /// # Errors
-/// When the file cannot be used, or the holder cannot be looked at from here (another pid namespace).
+/// When the file cannot be used, or the holder cannot be looked at from here (another pid namespace, another /proc).
 pub fn holder(path: &Path) -> io::Result<Option<Process>> {
     if !path.exists() {
         return Ok(None);
     }
     let file = open_holder(path)?;
-    let Some(pid) = holder_pid(&file)? else { return Ok(None) };
-    let Some(process) = Process::find(pid)? else { return Ok(None) };
-    // Asked again: the number was the holder's before and after we learned whose it is, so it is this process's.
-    Ok((holder_pid(&file)? == Some(pid)).then_some(process))
+    for _ in 0..ATTEMPTS {
+        let Some(pid) = holder_pid(&file)? else { return Ok(None) };
+        let process = Process::find(pid)?;
+        // Asked again: the number was the holder's before and after we learned whose it is, so it is this process's. A
+        // lock that has changed hands in between is held all the same.
+        if process.is_some() && holder_pid(&file)? == Some(pid) {
+            return Ok(process);
+        }
+    }
+    Err(io::Error::other("the lock is held by a process that is not in /proc"))
 }
 
 /// Ends the holder, and returns when it has ended; `false` when one still holds the lock at the deadline.

@@ -12,7 +12,7 @@ use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use nix::libc::O_NOFOLLOW;
+use nix::libc::{O_NOFOLLOW, O_NONBLOCK};
 
 use crate::invocation::{Asked, Invocation};
 use crate::param::{TRACE_FILE, TRACE_RA, absolute_path, boolean};
@@ -239,7 +239,9 @@ fn append(path: &Path, line: &str) {
     // The few links that are meant lead to descriptors: /dev/stderr, /proc/self/fd/3.
     let follow = path.starts_with("/dev") || path.starts_with("/proc");
     let mut options = OpenOptions::new();
-    options.append(true).mode(0o600).custom_flags(if follow { 0 } else { O_NOFOLLOW }).create(!follow);
+    // O_NONBLOCK: a pipe without a reader, or a full one, must not hold the action up.
+    let flags = O_NONBLOCK | if follow { 0 } else { O_NOFOLLOW };
+    options.append(true).mode(0o600).custom_flags(flags).create(!follow);
     if let Ok(mut file) = options.open(path) {
         let _ = file.write_all(line.as_bytes());
     }
@@ -335,6 +337,14 @@ mod tests {
         let text = std::fs::read_to_string(&debug_file).unwrap();
         assert_eq!(text.lines().count(), 3, "{text}");
         assert!(text.contains("DEBUG: second line"), "{text}");
+    }
+
+    #[test]
+    fn a_pipe_that_nobody_reads_does_not_hold_an_action_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::from_bits_truncate(0o600)).unwrap();
+        append(&pipe, "lost\n");
     }
 
     #[test]

@@ -47,13 +47,7 @@ mod stop;
 mod sysctl;
 mod wire;
 
-use ocf::action::Action;
-use ocf::agent::{Agent, Context};
-use ocf::failure::Failure;
-use ocf::invocation::Invocation;
-use ocf::outcome::Status;
-use ocf::param::{Faults, Values};
-use ocf::spec::{ActionSpec, Spec};
+use ocf::prelude::*;
 
 use crate::settings::Settings;
 

@@ -65,15 +65,15 @@ pub fn plan(context: &Context<'_>, settings: &Settings) -> Result<Plan, Failure>
 pub fn start(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> {
     let plan = plan(context, settings)?;
     let record_path = record::path(context.invocation, "record");
-    let former = record::read(&record_path)?.unwrap_or_default();
+    let former = record::read(&record_path).unwrap_or_default().unwrap_or_default();
+    let record = Record { added: Some(monitor::added(settings, &plan.place)), ..former };
     if already_here(context, settings, &plan)? {
-        let record = Record { added: Some(monitor::added(settings, &plan.place)), ..former };
-        return record::write(&record_path, &record);
+        note(context, &record);
+        return Ok(());
     }
     // A start after a start that was killed: what that one announced must not outlive the decision made now.
     announce::end(&monitor::places(context, plan.place.index).lock, context.deadline)?;
-    let record = Record { added: Some(monitor::added(settings, &plan.place)), set_aside: former.set_aside };
-    record::write(&record_path, &record)?;
+    note(context, &record);
     bring_up(context, settings, plan).map_err(|failure| {
         context.log.debug(format_args!("undoing a failed start"));
         match stop::undo(context, settings) {
@@ -81,6 +81,13 @@ pub fn start(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> 
             Err(left) => Failure::new(failure.kind, format!("{failure}; and undoing it failed: {left}")),
         }
     })
+}
+
+/// Records what is about to be there. A service is worth more than a record: without one, stop goes by the address.
+fn note(context: &Context<'_>, record: &Record) {
+    if let Err(failure) = record::write(&record::path(context.invocation, "record"), record) {
+        context.log.warn(format_args!("no record is kept: {failure}"));
+    }
 }
 
 /// Whether there is nothing to do.
@@ -216,6 +223,7 @@ fn set_aside(
     let Some(copy) = snapshot.having(settings.ip).find(on_loopback) else { return Ok(()) };
     let path = record::path(context.invocation, "record");
     let record = record::read(&path)?.unwrap_or_default();
+    // Without a record nobody would put it back.
     record::write(&path, &Record { set_aside: true, ..record })?;
     context.log.info(format_args!("setting {} aside on the loopback interface", settings.ip));
     netlink.remove(copy)

@@ -10,7 +10,7 @@ use std::net::IpAddr;
 use ocf::agent::Context;
 use ocf::failure::{Failure, OrFail};
 use ocf::lock::Lock;
-use ocf::param::Faults;
+use ocf::values::Faults;
 
 use crate::cluster::Rules;
 use crate::judge::{Wanted, belongs};
