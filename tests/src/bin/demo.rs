@@ -57,7 +57,8 @@ fn main() -> ExitCode {
     }
     // The harness panics when the kernel refuses something: that is said in plain words too.
     std::panic::set_hook(Box::new(|panic| {
-        let what = panic.payload_as_str().unwrap_or("for an unknown reason");
+        let text = panic.payload().downcast_ref::<String>().map(String::as_str);
+        let what = text.or(panic.payload().downcast_ref::<&str>().copied()).unwrap_or("for an unknown reason");
         let _ = writeln!(io::stderr(), "The demo cannot go on: {what}\n\n{NEEDS}");
     }));
     match std::panic::catch_unwind(|| perform(&wish)) {
