@@ -87,7 +87,7 @@ fn actions_have_time_outs_with_a_unit() {
 #[test]
 fn every_advertised_action_exists_and_no_other_does() {
     if call::foreign() {
-        return;
+        return harness::skip::skip("the agents under test are somebody else's, who promised nothing of the kind");
     }
     for (kind, _) in agents() {
         let host = Host::new("reader");
