@@ -63,6 +63,7 @@ pub fn plan(context: &Context<'_>, settings: &Settings) -> Result<Plan, Failure>
 /// # Errors
 /// Why not; nothing of the attempt is left.
 pub fn start(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> {
+    let _alone = stop::alone(context)?;
     let plan = plan(context, settings)?;
     let record_path = record::path(context.invocation, "record");
     let former = record::read(&record_path).unwrap_or_default().unwrap_or_default();

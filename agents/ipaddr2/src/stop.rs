@@ -9,7 +9,7 @@ use std::net::IpAddr;
 
 use ocf::agent::Context;
 use ocf::failure::{Failure, OrFail};
-use ocf::lock::Lock;
+use ocf::lock::{Lock, LockError};
 use ocf::values::Faults;
 
 use crate::cluster::Rules;
@@ -35,6 +35,7 @@ struct Target<'a> {
 /// # Errors
 /// What is left, or what could not be looked at.
 pub fn stop(context: &Context<'_>, settings: Option<&Settings>) -> Result<(), Failure> {
+    let _alone = alone(context)?;
     let path = record::path(context.invocation, "record");
     let record = record::read(&path).unwrap_or_else(|failure| {
         context.log.warn(format_args!("the record cannot be read, going by the parameters: {failure}"));
@@ -189,6 +190,22 @@ fn leave_to_other_instances(
     shares.remove(&config.node);
     rules.make(&shares)?;
     Ok(!shares.is_empty())
+}
+
+/// Keeps the starts and stops of one resource apart. Pacemaker does so by itself; people and other tools may not. Where
+/// no lock can be kept, they are on their own.
+///
+/// # Errors
+/// When another one is at work until the deadline.
+pub fn alone(context: &Context<'_>) -> Result<Option<Lock>, Failure> {
+    match Lock::take(&record::path(context.invocation, "lock"), context.deadline) {
+        Ok(lock) => Ok(Some(lock)),
+        Err(LockError::Busy) => Err(Failure::generic("another start or stop of this resource does not end")),
+        Err(LockError::File(error)) => {
+            context.log.debug(format_args!("no lock is kept: {error}"));
+            Ok(None)
+        }
+    }
 }
 
 /// The lock under which the rules of a cluster IP change: other instances of the clone may be here too.
