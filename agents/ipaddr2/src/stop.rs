@@ -19,7 +19,7 @@ use crate::record::{self, Record};
 use crate::settings::{self, Settings};
 use crate::share::Share;
 use crate::snapshot::{Address, Link, contains};
-use crate::{announce, connections, monitor, namespace, params, sysctl};
+use crate::{announce, connections, namespace, observe, params, sysctl};
 
 /// What is known about the thing to stop: from the record, from the parameters, or from those of them that are good.
 struct Target<'a> {
@@ -105,7 +105,7 @@ fn remove(context: &Context<'_>, target: &Target<'_>) -> Result<(), Failure> {
     }
     let netlink = Netlink::open()?;
     let links = netlink.links()?;
-    let addresses = monitor::addresses(&netlink, target.ip)?;
+    let addresses = observe::addresses(&netlink, target.ip)?;
     let ours = ours(target, &addresses, &links);
     if leave_to_other_instances(context, target, &ours, &links)? {
         return forget(context, target, true);
@@ -125,7 +125,7 @@ fn remove(context: &Context<'_>, target: &Target<'_>) -> Result<(), Failure> {
         failures.extend(take_off(context, &netlink, address, name, &addresses).err());
     }
     // Look again: what counts is what is there, not what the kernel was asked to do.
-    let now = monitor::addresses(&netlink, target.ip)?;
+    let now = observe::addresses(&netlink, target.ip)?;
     let removed =
         |address: &Address| ours.iter().any(|gone| gone.index == address.index && gone.prefix == address.prefix);
     let left = now.iter().find(|a| a.ip == target.ip && (removed(a) || is_ours(target, a, &links)));
@@ -176,7 +176,7 @@ fn leave_to_other_instances(
     let Some(config) = &settings.cluster_ip else { return Ok(false) };
     let here = ours.first().and_then(|address| {
         let link = links.iter().find(|link| link.index == address.index)?;
-        Some(monitor::place(address, link))
+        Some(observe::place(address, link))
     });
     let Some(place) = here else { return Ok(false) };
     let _turn = cluster_turn(context, target.ip)?;
