@@ -34,6 +34,7 @@ mod lookup;
 mod monitor;
 mod namespace;
 mod netlink;
+mod observe;
 mod params;
 mod parse;
 mod record;
@@ -119,6 +120,6 @@ impl Agent for IPaddr2 {
 mod tests {
     #[test]
     fn the_description_holds_together() {
-        ocf::spec::assert_sound(&super::SPEC);
+        ocf::metadata::assert_sound(&super::SPEC);
     }
 }

@@ -22,7 +22,7 @@ use crate::settings::Settings;
 use crate::share::Share;
 use crate::snapshot::{Address, Link, Snapshot, TABLE_LOCAL, TABLE_MAIN};
 use crate::wire::ArpSocket;
-use crate::{conflict, link, lookup, monitor, namespace, stop, sysctl};
+use crate::{conflict, link, lookup, monitor, namespace, observe, stop, sysctl};
 
 /// How long an interface that start has switched on may take to find its link.
 const LINK_WAIT: Duration = Duration::from_secs(2);
@@ -63,16 +63,17 @@ pub fn plan(context: &Context<'_>, settings: &Settings) -> Result<Plan, Failure>
 /// # Errors
 /// Why not; nothing of the attempt is left.
 pub fn start(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> {
+    let _alone = stop::alone(context)?;
     let plan = plan(context, settings)?;
     let record_path = record::path(context.invocation, "record");
     let former = record::read(&record_path).unwrap_or_default().unwrap_or_default();
-    let record = Record { added: Some(monitor::added(settings, &plan.place)), ..former };
+    let record = Record { added: Some(observe::added(settings, &plan.place)), ..former };
     if already_here(context, settings, &plan)? {
         note(context, &record);
         return Ok(());
     }
     // A start after a start that was killed: what that one announced must not outlive the decision made now.
-    announce::end(&monitor::places(context, plan.place.index).lock, context.deadline)?;
+    announce::end(&observe::places(context, plan.place.index).lock, context.deadline)?;
     note(context, &record);
     bring_up(context, settings, plan).map_err(|failure| {
         context.log.debug(format_args!("undoing a failed start"));
@@ -92,7 +93,7 @@ fn note(context: &Context<'_>, record: &Record) {
 
 /// Whether there is nothing to do.
 fn already_here(context: &Context<'_>, settings: &Settings, plan: &Plan) -> Result<bool, Failure> {
-    match judge(&monitor::wanted(settings), &plan.snapshot.addresses, &plan.snapshot.links) {
+    match judge(&observe::wanted(settings), &plan.snapshot.addresses, &plan.snapshot.links) {
         Seen::Absent => Ok(false),
         Seen::Different(how) => Err(Failure::generic(format!("{how}; stop the resource or remove the address first"))),
         Seen::Present(..) if settings.cluster_ip.is_some() => {
@@ -144,7 +145,7 @@ fn bring_up(context: &Context<'_>, settings: &Settings, plan: Plan) -> Result<()
     }
     let announcer = arp.unwrap_or_else(|| Announcer::open(&subject));
     let told = announcer.or_fail(format!("announcing {}", settings.ip)).and_then(|announcer| {
-        let places = monitor::places(context, place.index);
+        let places = observe::places(context, place.index);
         announce::after_start(announcer, &subject, &link, &settings.announce, &places, context.deadline)
     });
     if let Err(failure) = told {
@@ -314,6 +315,6 @@ fn subject(settings: &Settings, place: &Place, link: &Link, share: Option<&Share
         label: place.label.clone().unwrap_or_else(|| place.name.clone()),
         hardware: share.map(|share| share.mac.to_vec()),
         has_neighbours: link.has_neighbours() && !link.is_lost() && share.is_none_or(|share| share.mangle),
-        direct: monitor::direct(settings, place.index).unwrap_or_default(),
+        direct: observe::direct(settings, place.index).unwrap_or_default(),
     }
 }
