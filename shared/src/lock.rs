@@ -22,7 +22,7 @@ use crate::sys::process::{Process, end_all};
 /// A turn; over when this is dropped.
 #[derive(Debug)]
 pub struct Lock {
-    _file: Flock<File>,
+    file: Flock<File>,
 }
 
 /// Why there is no turn.
@@ -53,7 +53,7 @@ impl Lock {
     pub fn take(path: &Path, deadline: Deadline) -> Result<Self, LockError> {
         let mut file = Some(open_lock(path).map_err(LockError::File)?);
         let attempt = || match Flock::lock(file.take()?, FlockArg::LockExclusiveNonblock) {
-            Ok(locked) => Some(Ok(Self { _file: locked })),
+            Ok(locked) => Some(Ok(Self { file: locked })),
             Err((back, Errno::EWOULDBLOCK | Errno::EINTR)) => {
                 file = Some(back);
                 None
@@ -61,6 +61,14 @@ impl Lock {
             Err((_, error)) => Some(Err(LockError::File(error.into()))),
         };
         deadline.poll(attempt).unwrap_or(Err(LockError::Busy))
+    }
+}
+
+impl Lock {
+    /// The locked file, for a few bytes that those who take turns share.
+    #[must_use]
+    pub fn file(&self) -> &File {
+        &self.file
     }
 }
 

@@ -192,6 +192,8 @@ impl Log {
 
     fn write(&self, level: Level, text: Arguments<'_>, to_stderr: bool) {
         let places = &self.places;
+        // A trace tells the whole story, whatever the messages' own level.
+        self.trace(format_args!("{}: {text}", level.word()));
         if level == Level::Debug && !places.debug {
             return;
         }
@@ -354,12 +356,14 @@ mod tests {
         let call = call(&[("OCF_TRACE_RA", "true"), ("HA_VARLIB", state), ("OCF_RESOURCE_INSTANCE", "a/b")]);
         let log = Log::new("Dummy", &call);
         log.trace(format_args!("one"));
-        log.trace(format_args!("two"));
+        log.debug(format_args!("two"));
         let files: Vec<_> = std::fs::read_dir(folder.path().join("trace_ra/Dummy")).unwrap().collect();
         assert_eq!(files.len(), 1);
         let path = files.into_iter().next().unwrap().unwrap().path();
         assert!(path.file_name().unwrap().to_str().unwrap().starts_with("a_b.start."), "{path:?}");
-        assert_eq!(std::fs::read_to_string(path).unwrap().lines().count(), 2);
+        let text = std::fs::read_to_string(path).unwrap();
+        assert_eq!(text.lines().count(), 2, "{text}");
+        assert!(text.contains("DEBUG: two"), "{text}");
     }
 
     #[test]

@@ -6,23 +6,17 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use ocf::failure::{Failure, OrFail};
-use ocf::lock::{self, Lock};
+use ocf::lock;
 use ocf::sys::clock::Deadline;
 
 use crate::frame::{Arp, Operation, advertisement};
 use crate::settings::Announce;
 use crate::snapshot::{Hardware, Link};
 use crate::wire::{AdvertisementSocket, ArpSocket};
-use crate::{background, lookup, schedule};
+use crate::{background, lookup, schedule, turn};
 
 /// All nodes on the link (RFC 4291, section 2.7.1).
 const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
-/// The least time between two later announcements on one interface, of whatever resources: with hundreds of addresses
-/// moving at once, switches and neighbours see at most 500 announcements a second.
-const SPACING: Duration = Duration::from_millis(2);
-/// How long a later announcement waits for its turn before it is sent out of turn.
-const TURN: Duration = Duration::from_secs(2);
-
 /// What is announced, and where.
 #[derive(Clone, Debug)]
 pub struct Subject {
@@ -115,7 +109,7 @@ fn forwards(name: &str) -> bool {
 pub struct Places {
     /// Held by the process that announces this resource's address.
     pub lock: PathBuf,
-    /// Held by whoever announces on this interface.
+    /// Where those who announce on this interface take turns.
     pub gate: PathBuf,
 }
 
@@ -195,16 +189,13 @@ fn repeat(
             return;
         }
         due.sleep(Duration::MAX);
-        let turn = Lock::take(gate, Deadline::after(TURN));
+        turn::wait(gate);
         let Ok(Some(link)) = lookup::link(subject.index) else { return };
         if !is_here(subject) {
             return;
         }
         // A later announcement that cannot be sent (the link is down) may be followed by one that can.
         let _ = announcer.announce(subject, &link.hardware);
-        if turn.is_ok() {
-            Deadline::after(SPACING).sleep(SPACING);
-        }
     }
 }
 

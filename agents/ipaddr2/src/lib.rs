@@ -46,6 +46,7 @@ mod snapshot;
 mod start;
 mod stop;
 mod sysctl;
+mod turn;
 mod wire;
 
 use ocf::prelude::*;

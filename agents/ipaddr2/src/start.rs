@@ -128,6 +128,7 @@ fn bring_up(context: &Context<'_>, settings: &Settings, plan: Plan) -> Result<()
         rules.make(&shares)?;
     }
     if let Some(label) = settings.address_label {
+        context.log.trace(format_args!("add address label {label} for {}", settings.ip));
         // The peer, too, goes on without: it matters for outgoing traffic only.
         if let Err(failure) = netlink.label_address(settings.ip, label, true) {
             context.log.warn(format_args!("{failure}"));
@@ -144,6 +145,7 @@ fn bring_up(context: &Context<'_>, settings: &Settings, plan: Plan) -> Result<()
         return Ok(());
     }
     let announcer = arp.unwrap_or_else(|| Announcer::open(&subject));
+    context.log.trace(format_args!("announce {subject:?} with {:?}", link.hardware));
     let told = announcer.or_fail(format!("announcing {}", settings.ip)).and_then(|announcer| {
         let places = observe::places(context, place.index);
         announce::after_start(announcer, &subject, &link, &settings.announce, &places, context.deadline)
@@ -183,6 +185,7 @@ fn usable_link(
     }
     if link.is_lost() && link::check(settings.link_check) == LinkCheck::Fail {
         if was_off {
+            context.log.info(format_args!("switching interface {} off again", link.name));
             netlink.set_up(link.index, false)?;
         }
         return Err(Failure::generic(link::lost(&link)));

@@ -243,6 +243,7 @@ fn take_off(
         return netlink.remove(address);
     }
     let _turn = turn(context, &format!("interface-{}", address.index))?;
+    context.log.trace(format_args!("{} addresses depend on {}: they are to be promoted", dependents.len(), address.ip));
     let name = format!("ipv4/conf/{nic}/promote_secondaries");
     let (removed, _) = sysctl::with(&name, "1", || netlink.remove(address));
     removed?;
@@ -267,9 +268,11 @@ fn tidy(context: &Context<'_>, target: &Target<'_>, netlink: &Netlink, links: &[
         .and_then(|record| record.added.as_ref()?.address_label)
         .or_else(|| target.settings.and_then(|settings| settings.address_label));
     if let Some(label) = label {
+        context.log.trace(format_args!("remove address label {label} of {}", target.ip));
         failures.extend(netlink.label_address(target.ip, label, false).err());
     }
     if target.settings.is_some_and(|settings| settings.flush_routes) {
+        context.log.trace(format_args!("flush cached routes"));
         let family = if target.ip.is_ipv4() { "ipv4" } else { "ipv6" };
         failures.extend(sysctl::set(&format!("{family}/route/flush"), "1").or_fail("flushing cached routes").err());
     }

@@ -1,9 +1,11 @@
 //! Killed anywhere, many at once, in a crowd.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use harness::L2;
+use harness::capture::Heard;
+use harness::frame::Frame;
 use harness::rig::{VIP4, VIP6};
 
 /// Pacemaker's time-out is a SIGKILL without warning: whatever a start had done, stop cleans up.
@@ -102,6 +104,49 @@ fn two_hundred_starts_at_once_all_succeed() {
     });
     let all = rig.a.ip_json("-4 address show dev ethA")[0]["addr_info"].as_array().map(Vec::len);
     assert_eq!(all, Some(201));
+}
+
+/// Hundreds of addresses that move together must not drown the neighbours: after the first announcement of each, which
+/// nothing may delay, they take turns.
+#[test]
+fn later_announcements_of_many_addresses_take_turns() {
+    const ADDRESSES: u32 = 120;
+    let rig = L2::new();
+    let mut capture = rig.listen();
+    // One after another, each so that its second announcement is due at the same moment.
+    let began = Instant::now();
+    for number in 0..ADDRESSES {
+        let left = Duration::from_secs(8).saturating_sub(began.elapsed()).as_millis().max(1).to_string();
+        let vip = rig.ipaddr2(&format!("10.9.0.{}", 20 + number));
+        vip.param("arp_count", "2").param("arp_interval", &left).start().expect_code(0);
+    }
+    let later = |heard: &[Heard]| {
+        let mut seen = std::collections::BTreeMap::new();
+        let mut times = Vec::new();
+        for heard in heard {
+            if let Frame::Arp { operation: 1, sender_ip, target_ip, .. } = heard.frame
+                && sender_ip == target_ip
+            {
+                let count = seen.entry(sender_ip).or_insert(0);
+                *count += 1;
+                if *count == 2 {
+                    times.push(heard.at);
+                }
+            }
+        }
+        times
+    };
+    capture.wait_until(Duration::from_secs(20), |heard| later(heard).len() == ADDRESSES as usize);
+    let times = later(capture.heard());
+    assert_eq!(times.len(), ADDRESSES as usize, "each address is announced twice");
+    // Two milliseconds each, so 25 in 50 ms; a few more where the capture was late.
+    let window = Duration::from_millis(50);
+    for (number, first) in times.iter().enumerate() {
+        let near = times[number..].iter().take_while(|at| at.duration_since(*first).is_ok_and(|gap| gap < window));
+        let count = near.count();
+        let at: Vec<_> = times.iter().map(|at| at.duration_since(times[0]).unwrap_or_default().as_micros()).collect();
+        assert!(count <= 32, "{count} announcements within {window:?}: {at:?}");
+    }
 }
 
 /// The same resource, twice at once, as when somebody types it while the cluster does it.
