@@ -114,8 +114,7 @@ fn already_here(context: &Context<'_>, settings: &Settings, plan: &Plan) -> Resu
 fn bring_up(context: &Context<'_>, settings: &Settings, plan: Plan) -> Result<(), Failure> {
     let Plan { netlink, snapshot, place } = plan;
     let link = usable_link(context, settings, &netlink, &snapshot, &place)?;
-    // Kept open until the background has a copy: to close it takes longer than all the rest.
-    let _asked = look_for_conflict(context, settings, &snapshot, &link)?;
+    let asked = look_for_conflict(context, settings, &snapshot, &link)?;
     if settings.lvs_support {
         set_aside(context, &netlink, &snapshot, settings)?;
     }
@@ -136,7 +135,11 @@ fn bring_up(context: &Context<'_>, settings: &Settings, plan: Plan) -> Result<()
     }
     // Opened first, so that nothing but the kernel's own work lies between the address and its announcement.
     let subject = subject(settings, &place, &link, shared.as_ref().map(|(share, _)| share));
-    let arp = (settings.ip.is_ipv4() && subject.has_neighbours).then(|| Announcer::open(&subject));
+    let arp = match (settings.ip, asked) {
+        (IpAddr::V4(ip), Some(socket)) => Some(Ok(Announcer::V4(socket, ip))),
+        (IpAddr::V4(_), None) if subject.has_neighbours => Some(Announcer::open(&subject)),
+        _ => None,
+    };
     add(context, settings, &netlink, &snapshot, &place, &link)?;
     confirm(settings, &place)?;
     drop(netlink);
