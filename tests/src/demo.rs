@@ -15,17 +15,14 @@ use crate::outcome::Outcome;
 use crate::probe::{Outage, Probe, Prober};
 use crate::process::wait_until;
 use crate::rig::{VIP4, VIP6, mac_of};
-use crate::watch::{AddressWatch, NeighbourWatch};
-use crate::{Agent, Lan, agent};
+use crate::watch::NeighbourWatch;
+use crate::{Agent, Host, Lan, agent};
 
 /// Where Debian and others install the shell agents.
 pub const SHELL_AGENTS: &str = "/usr/lib/ocf/resource.d/heartbeat";
 
 /// Between two questions of the client.
 pub const INTERVAL: Duration = Duration::from_millis(10);
-
-/// An address is usable from the event without this flag on (`IFA_F_TENTATIVE`).
-const TENTATIVE: u8 = 0x40;
 
 /// Until the client must have noticed a move.
 const NOTICE: Duration = Duration::from_secs(5);
@@ -65,9 +62,9 @@ pub struct Move {
     pub stop: Duration,
     /// How long start took, on the new one.
     pub start: Duration,
-    /// From the moment the new machine could use the address until the client heard the first announcement.
+    /// From the call of start on the new machine until the client heard the first announcement.
     pub announced: Option<Duration>,
-    /// From the same moment until the client's neighbour cache named the new machine.
+    /// From the same call until the client's neighbour cache named the new machine.
     pub followed: Option<Duration>,
     /// What the client's neighbour cache names at the end.
     pub client_has: Option<Mac>,
@@ -123,6 +120,9 @@ impl Stage {
         let mut stage = Stage { lan: Lan::new(3), whose, sides: [four?, six?] };
         let client = &stage.lan.hosts[2];
         let lan = &stage.lan;
+        // As on any machine that has been up for two seconds: a node asks for its neighbours from its link-local address.
+        let settled = |host: &Host| host.ip("-6 address show tentative").trim().is_empty();
+        wait_until(NOTICE, || lan.hosts.iter().all(settled).then_some(()));
         std::thread::scope(|scope| {
             let start = |side: &Side| succeeded(&mover(lan, whose, side.address, 1).start());
             let threads = stage.sides.each_ref().map(|side| scope.spawn(move || start(side)));
@@ -158,6 +158,8 @@ fn mover(lan: &Lan, whose: Whose, address: IpAddr, machine: usize) -> Agent<'_> 
     let instance = if address.is_ipv6() { "vip6" } else { "vip4" };
     let mover = agent(&lan.hosts[machine - 1], "IPaddr2").instance(instance).param("ip", &address.to_string());
     match whose {
+        // Serves while the kernel looks for a second owner; the shell agent has no such choice.
+        Whose::Native if address.is_ipv6() => mover.param("dad", "optimistic"),
         Whose::Native => mover,
         Whose::Shell => mover.peer(SHELL_AGENTS),
     }
@@ -179,10 +181,11 @@ impl Side {
     fn go(&mut self, lan: &Lan, whose: Whose) -> Move {
         let (address, from, to) = (self.address, self.owner, 3 - self.owner);
         let client = &lan.hosts[2];
-        let (watch, cache) = (AddressWatch::on(&lan.hosts[to - 1]), NeighbourWatch::on(client));
+        let cache = NeighbourWatch::on(client);
         let mut capture = Capture::on(client, "eth0");
         let began = SystemTime::now();
         let stop = mover(lan, whose, address, from).stop();
+        let called = SystemTime::now();
         let start = mover(lan, whose, address, to).start();
         let ended = SystemTime::now();
         (self.owner, self.moves) = (to, self.moves + 1);
@@ -192,10 +195,7 @@ impl Side {
         // The last questions may have their answers yet to come.
         let window = SystemTime::now();
         wait_until(INTERVAL * 3, || None::<()>);
-        let usable =
-            watch.changes().into_iter().find(|it| it.added && it.address == address && it.flags & TENTATIVE == 0);
-        let usable = usable.map(|change| change.at);
-        let since = |at: SystemTime| usable.map(|usable| at.duration_since(usable).unwrap_or_default());
+        let since = |at: SystemTime| Some(at.duration_since(called).unwrap_or_default());
         let announced =
             capture.heard().iter().find(|heard| announces(&heard.frame, address) && Some(heard.from) == wanted);
         let announced = announced.and_then(|heard| since(heard.at));

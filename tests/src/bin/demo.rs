@@ -186,10 +186,10 @@ fn table(out: &mut Paper, moves: &[Move]) -> io::Result<()> {
     out.line("")?;
     for line in [
         "stop, start  how long the agent took on the old and on the new machine",
-        "announced    from the moment the new machine can use the address until the client hears of it",
-        "followed     from the same moment until the client's neighbour cache names the new machine",
+        "announced    from the call of start on the new machine until the client hears of it",
+        "followed     from the same call until the client's neighbour cache names the new machine",
         "longest      longest time between two answers, pings being 10 ms apart; lost: pings without an answer",
-        "IPv6: the kernel looks for a second owner (1 to 2 s) before an address may be used; nodad=true does without.",
+        "IPv6: native has dad=optimistic and serves while the kernel looks for a second owner; without, start waits 1 to 2 s.",
     ] {
         out.line(line)?;
     }
