@@ -6,10 +6,12 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::path::PathBuf;
 
 use ocf::agent::Context;
 use ocf::failure::{Failure, OrFail};
 use ocf::lock::{Lock, LockError};
+use ocf::sys::file;
 use ocf::values::Faults;
 
 use crate::cluster::Rules;
@@ -260,9 +262,13 @@ fn take_off(
 fn tidy(context: &Context<'_>, target: &Target<'_>, netlink: &Netlink, links: &[Link]) -> Vec<Failure> {
     let mut failures = Vec::new();
     let record = target.record.as_ref();
-    if record.is_some_and(|record| record.set_aside) {
+    let note = peers_note(context, target);
+    if record.is_some_and(|record| record.set_aside) || note.is_some() {
         context.log.info(format_args!("putting {} back on the loopback interface", target.ip));
         failures.extend(put_back(target.ip, netlink, links).err());
+    }
+    if let Some(note) = note {
+        failures.extend(std::fs::remove_file(&note).or_fail(note.display()).err());
     }
     let label = record
         .and_then(|record| record.added.as_ref()?.address_label)
@@ -277,6 +283,18 @@ fn tidy(context: &Context<'_>, target: &Target<'_>, netlink: &Netlink, links: &[
         failures.extend(sysctl::set(&format!("{family}/route/flush"), "1").or_fail("flushing cached routes").err());
     }
     failures
+}
+
+/// The file in which the peer notes that it has taken a copy off the loopback interface: after a change of agents
+/// nobody else puts it back. `None` without `lvs_support`, or when there is no such note.
+fn peers_note(context: &Context<'_>, target: &Target<'_>) -> Option<PathBuf> {
+    const LARGEST: u64 = 256;
+    if !target.settings.is_some_and(|settings| settings.lvs_support) {
+        return None;
+    }
+    let path = record::directory(context.invocation).join(target.ip.to_string());
+    let text = file::read_small(&path, LARGEST).ok()??;
+    text.starts_with(format!("{} 32 ", target.ip).as_bytes()).then_some(path)
 }
 
 fn put_back(ip: IpAddr, netlink: &Netlink, links: &[Link]) -> Result<(), Failure> {

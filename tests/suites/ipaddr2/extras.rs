@@ -113,6 +113,20 @@ fn stop_without_a_record_prefers_the_named_device() {
     assert_eq!(rig.a.only(VIP4).nic, "ethC");
 }
 
+/// The shell agent notes in a file of its own what it took off the loopback device; after a change of agents it is ours
+/// to put back.
+#[test]
+fn what_the_shell_agent_has_set_aside_is_put_back() {
+    let rig = L2::new();
+    rig.a.sh(&format!(
+        "mkdir -p /run/resource-agents; echo '{VIP4} 32 255.255.255.255 lo' > /run/resource-agents/{VIP4}"
+    ));
+    rig.a.ip(&format!("address add {VIP4}/24 dev ethA"));
+    rig.vip4().param("lvs_support", "true").stop().expect_code(0);
+    assert_eq!((rig.a.only(VIP4).nic.as_str(), rig.a.only(VIP4).prefix), ("lo", 32));
+    rig.a.sh(&format!("test ! -e /run/resource-agents/{VIP4}"));
+}
+
 /// A record that is garbage is no reason to fail.
 #[test]
 fn a_record_that_cannot_be_read_is_not_believed() {
