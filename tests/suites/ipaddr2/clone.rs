@@ -5,7 +5,7 @@ use std::time::Duration;
 use harness::capture::is_from;
 use harness::rig::{MAC_A, VIP4, VIP6};
 use harness::skip::skip;
-use harness::{Agent, L2};
+use harness::{Agent, Host, L2, Lan, agent};
 
 /// Instance `number` of a clone of `max`, globally unique or not.
 fn instance<'host>(vip: &Agent<'host>, number: u32, max: u32, unique: bool) -> Agent<'host> {
@@ -197,4 +197,71 @@ fn lvs_support_and_a_cluster_ip_exclude_each_other() {
     let rig = L2::new();
     let vip = instance(&rig.vip4().param("lvs_support", "true"), 0, 2, true);
     vip.start().expect_code(6).expect_reason(&["lvs_support"]);
+}
+
+/// How often each of 24 clients of one machine is answered by the shared address.
+fn answers(client: &Host) -> Vec<usize> {
+    (101..125)
+        .map(|number| {
+            // A short wait after the answer, for a second one that must not come.
+            let said = client.run("/bin/ping", &["-I", &format!("10.9.0.{number}"), "-c", "1", "-W", "1", VIP4]).stdout;
+            let again =
+                client.run("/bin/ping", &["-I", &format!("10.9.0.{number}"), "-c", "1", "-W", "1", VIP4]).stdout;
+            let replies = |text: &str| text.matches("bytes from").count();
+            assert_eq!(replies(&said), replies(&again), "the same node answers the same client: {said}{again}");
+            assert!(!said.contains("DUP"), "answered twice: {said}");
+            replies(&said)
+        })
+        .collect()
+}
+
+/// What a cluster IP is for: two nodes have the address, every client is answered by exactly one of them, and when a node
+/// is lost the other takes its share.
+fn shared_by_two(firewall: &str) {
+    let lan = Lan::new(3);
+    let [one, two, client] = &lan.hosts[..] else { panic!("three machines") };
+    for number in 101..125 {
+        client.ip(&format!("address add 10.9.0.{number}/24 dev eth0"));
+    }
+    let vip = |host, number| {
+        let vip = agent(host, "IPaddr2").param("ip", VIP4).param("clusterip_firewall", firewall);
+        instance(&vip.param("clusterip_mac_mangle", "true"), number, 2, true)
+    };
+    vip(one, 0).start().expect_code(0);
+    let first = answers(client);
+    assert!(first.contains(&1) && first.contains(&0), "node 1 answers its share and no more: {first:?}");
+    vip(two, 1).start().expect_code(0);
+    assert_eq!(answers(client), [1; 24], "each client is answered once");
+    let neighbours = client.ip(&format!("neigh show {VIP4}"));
+    assert!(!neighbours.contains("02:00:00"), "the client knows only the shared hardware address: {neighbours}");
+    // Node 2 is lost; its instance goes to node 1.
+    lan.cable(2, false);
+    vip(one, 1).start().expect_code(0);
+    assert_eq!(answers(client), [1; 24], "node 1 answers everybody");
+    for number in [0, 1] {
+        vip(one, number).stop().expect_code(0);
+    }
+    one.expect_absent(VIP4);
+    let left =
+        one.sh("nft list ruleset; iptables -t mangle -S PREROUTING 2>/dev/null; arptables -L OUTPUT 2>/dev/null");
+    assert!(!left.contains(VIP4), "rules stay: {left}");
+}
+
+#[test]
+fn two_nodes_share_the_clients_of_a_cluster_ip_by_nft() {
+    let rig = L2::new();
+    if !kernel_has_the_rules(&rig) {
+        return skip("nft or the kernel's jhash is not there");
+    }
+    shared_by_two("nft");
+}
+
+#[test]
+fn two_nodes_share_the_clients_of_a_cluster_ip_by_iptables() {
+    let rig = L2::new();
+    let rule = "PREROUTING -t mangle -m cluster --cluster-total-nodes 2 --cluster-local-node 1 --cluster-hash-seed 1";
+    if rig.a.run("/bin/sh", &["-c", &format!("iptables -A {rule} -j ACCEPT && arptables -L")]).code != Some(0) {
+        return skip("iptables, arptables or the kernel's cluster match is not there");
+    }
+    shared_by_two("iptables");
 }
