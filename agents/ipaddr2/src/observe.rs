@@ -63,11 +63,24 @@ pub fn subject(address: &Address, link: &Link) -> Subject {
     }
 }
 
+/// The place that an address had.
+pub fn recorded_place(added: &Added) -> Place {
+    Place {
+        index: added.index,
+        name: added.name.clone(),
+        prefix: added.prefix,
+        broadcast: added.broadcast,
+        metric: None,
+        label: added.label.clone(),
+    }
+}
+
 /// The record of an address that is where it should be.
 pub fn added(settings: &Settings, place: &Place) -> Added {
     Added {
         ip: settings.ip,
         prefix: place.prefix,
+        broadcast: place.broadcast,
         index: place.index,
         name: place.name.clone(),
         label: place.label.clone(),

@@ -5,7 +5,7 @@
 //! stop leaves a record too, one that says "nothing": an address that is there afterwards is somebody else's.
 #![forbid(unsafe_code)]
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 
 use ocf::failure::{Failure, OrFail};
@@ -33,6 +33,8 @@ pub struct Added {
     pub ip: IpAddr,
     /// The length of its prefix.
     pub prefix: u8,
+    /// Its broadcast address.
+    pub broadcast: Option<Ipv4Addr>,
     /// The number of the interface.
     pub index: u32,
     /// The name that the interface had.
@@ -95,6 +97,7 @@ fn render(record: &Record) -> String {
         lines.push(format!("name={}", added.name));
         let optional = [("label", &added.label), ("asked", &added.asked), ("namespace", &added.namespace)];
         lines.extend(optional.iter().filter_map(|(key, value)| Some(format!("{key}={}", value.as_ref()?))));
+        lines.extend(added.broadcast.map(|broadcast| format!("broadcast={broadcast}")));
         lines.extend(added.address_label.map(|label| format!("address_label={label}")));
     }
     lines.join("\n") + "\n"
@@ -113,18 +116,24 @@ fn parse(text: &str) -> Option<Record> {
         Some(ip) => Some(Added {
             ip: ip.parse().ok()?,
             prefix: get("prefix")?.parse().ok()?,
+            broadcast: optional(get("broadcast"))?,
             index: get("index")?.parse().ok()?,
             name: get("name")?.to_owned(),
             label: get("label").map(str::to_owned),
             asked: get("asked").map(str::to_owned),
             namespace: get("namespace").map(str::to_owned),
-            address_label: match get("address_label") {
-                None => None,
-                Some(label) => Some(label.parse().ok()?),
-            },
+            address_label: optional(get("address_label"))?,
         }),
     };
     Some(Record { added, set_aside: get("set_aside") == Some("1") })
+}
+
+/// A value that may be absent, but not wrong.
+fn optional<T: std::str::FromStr>(text: Option<&str>) -> Option<Option<T>> {
+    match text {
+        None => Some(None),
+        Some(text) => text.parse().ok().map(Some),
+    }
 }
 
 #[cfg(test)]
@@ -136,6 +145,7 @@ mod tests {
             added: Some(Added {
                 ip: "2001:db8::50".parse().unwrap(),
                 prefix: 64,
+                broadcast: Some([10, 9, 0, 255].into()),
                 index: 7,
                 name: "ethA".into(),
                 label: Some("ethA:web".into()),

@@ -38,19 +38,7 @@ struct Target<'a> {
 /// What is left, or what could not be looked at.
 pub fn stop(context: &Context<'_>, settings: Option<&Settings>) -> Result<(), Failure> {
     let _alone = alone(context)?;
-    let path = record::path(context.invocation, "record");
-    let record = record::read(&path).unwrap_or_else(|failure| {
-        context.log.warn(format_args!("the record cannot be read, going by the parameters: {failure}"));
-        None
-    });
-    // Before the address goes: an announcement after that would take it from its next owner.
-    let quiet = announce::end(&record::path(context.invocation, "announce"), context.deadline);
-    let Some(target) = target(context, settings, record) else {
-        context.log.info(format_args!("no address was given and none is on record: nothing to stop"));
-        return quiet;
-    };
-    let removed = remove(context, &target);
-    Failure::collect([quiet.err(), removed.err()].into_iter().flatten().collect()).map_or(Ok(()), Err)
+    clear(context, settings, recorded(context))
 }
 
 /// Undoes a start that failed.
@@ -58,15 +46,30 @@ pub fn stop(context: &Context<'_>, settings: Option<&Settings>) -> Result<(), Fa
 /// # Errors
 /// As [`stop`].
 pub fn undo(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> {
-    // The namespace has been entered already, and a process cannot enter by name from inside.
+    // The namespace has been entered already, and cannot be entered by name from inside.
     let inside = Settings { network_namespace: None, ..settings.clone() };
-    let path = record::path(context.invocation, "record");
-    let mut record = record::read(&path)?;
+    let mut record = recorded(context);
     if let Some(added) = record.as_mut().and_then(|record| record.added.as_mut()) {
         added.namespace = None;
     }
+    clear(context, Some(&inside), record)
+}
+
+/// What is on record. A record that cannot be read is worth a warning; the parameters and the address itself tell, too.
+fn recorded(context: &Context<'_>) -> Option<Record> {
+    record::read(&record::path(context.invocation, "record")).unwrap_or_else(|failure| {
+        context.log.warn(format_args!("the record cannot be read, going by the parameters: {failure}"));
+        None
+    })
+}
+
+fn clear(context: &Context<'_>, settings: Option<&Settings>, record: Option<Record>) -> Result<(), Failure> {
+    // Before the address goes: an announcement after that would take it from its next owner.
     let quiet = announce::end(&record::path(context.invocation, "announce"), context.deadline);
-    let Some(target) = target(context, Some(&inside), record) else { return quiet };
+    let Some(target) = target(context, settings, record) else {
+        context.log.info(format_args!("no address was given and none is on record: nothing to stop"));
+        return quiet;
+    };
     let removed = remove(context, &target);
     Failure::collect([quiet.err(), removed.err()].into_iter().flatten().collect()).map_or(Ok(()), Err)
 }
@@ -180,7 +183,9 @@ fn leave_to_other_instances(
         let link = links.iter().find(|link| link.index == address.index)?;
         Some(observe::place(address, link))
     });
-    let Some(place) = here else { return Ok(false) };
+    // The rules may be there without the address, when somebody else has removed it.
+    let added = target.record.as_ref().and_then(|record| record.added.as_ref());
+    let Some(place) = here.or_else(|| added.map(observe::recorded_place)) else { return Ok(false) };
     let _turn = cluster_turn(context, target.ip)?;
     let share = Share::new(target.ip, &place, config);
     let rules = match Rules::new(context, &share, config) {

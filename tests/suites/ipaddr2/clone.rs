@@ -191,6 +191,24 @@ fn a_cluster_ip_without_its_rules_fails_and_start_puts_them_back() {
     rig.a.expect_absent(VIP4);
 }
 
+/// The address of a cluster IP was removed by somebody else: its rules go with the stop all the same.
+#[test]
+fn the_rules_of_a_cluster_ip_go_without_the_address_too() {
+    let rig = L2::new();
+    if !kernel_has_the_rules(&rig) {
+        return skip("nft or the kernel's jhash is not there");
+    }
+    for firewall in ["nft", "iptables"] {
+        let vip = instance(&rig.vip4().param("clusterip_firewall", firewall), 0, 2, true);
+        vip.start().expect_code(0);
+        rig.a.ip(&format!("address del {VIP4}/24 dev ethA"));
+        vip.monitor().expect_code(7);
+        vip.stop().expect_code(0);
+        let left = rig.a.sh("nft list ruleset");
+        assert!(!left.contains(VIP4), "rules stay: {left}");
+    }
+}
+
 /// LVS and a cluster IP exclude each other.
 #[test]
 fn lvs_support_and_a_cluster_ip_exclude_each_other() {
