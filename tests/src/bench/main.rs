@@ -23,6 +23,7 @@ mod spawn;
 mod start;
 
 use std::io::Write as _;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -143,7 +144,9 @@ fn measure(options: &ArgMatches) -> Result<bool, String> {
         if only.as_ref().is_some_and(|only| !only.iter().any(|wanted| *wanted == name)) {
             continue;
         }
-        if let Err(error) = measure(&mut bench) {
+        // The harness panics where a machine cannot be made: what was measured until then is still worth telling.
+        let result = catch_unwind(AssertUnwindSafe(|| measure(&mut bench)));
+        if let Err(error) = result.unwrap_or_else(|_| Err("see the panic above".into())) {
             failed = true;
             bench.not_measured(&format!("section {name} ended early: {error}"));
         }

@@ -1,8 +1,11 @@
 //! Many addresses on the device: the cost of a healthy monitor, and its answers while addresses come and go.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
+use harness::enter::Entry;
 use harness::host::Host;
+use harness::process::{self, Victim};
 use harness::rig::{L2, VIP4, VIP6};
 
 use crate::Bench;
@@ -13,6 +16,9 @@ use crate::spawn::{self, Order, median};
 
 /// How many addresses, and how much dearer than with one address ours may become.
 const CROWDS: [(usize, f64); 2] = [(1_000, 1.2), (10_000, 2.0)];
+
+/// How long the kernel may take to take them all.
+const ADDING: Duration = Duration::from_secs(300);
 
 /// Cost of both families, then the answers.
 pub fn run(bench: &mut Bench) -> Result<(), String> {
@@ -98,16 +104,21 @@ fn measure(bench: &mut Bench, host: &Host, programs: &[Program], crowd: usize) -
 fn add(host: &Host, family: &str, numbers: std::ops::Range<usize>) -> Result<(), String> {
     let mut batch = String::new();
     for number in numbers {
-        let (high, low) = (number / 250, number % 250 + 1);
         let _ = match family {
-            "IPv4" => writeln!(batch, "address add 10.200.{high}.{low}/16 dev {NIC}"),
-            _ => writeln!(batch, "address add 2001:db8:a::{high:x}:{low:x}/64 dev {NIC} nodad"),
+            "IPv4" => writeln!(batch, "address add 10.200.{}.{}/16 dev {NIC}", number / 250, number % 250 + 1),
+            // One multicast group and no route for each: else the kernel needs a minute for ten thousand.
+            _ => writeln!(batch, "address add 2001:db8:a:0:{:x}::1/64 dev {NIC} nodad noprefixroute", number + 1),
         };
     }
     let file = tempfile::NamedTempFile::new().map_err(|error| format!("temporary file: {error}"))?;
     std::fs::write(file.path(), batch).map_err(|error| format!("temporary file: {error}"))?;
-    host.ip(&format!("-batch {}", file.path().display()));
-    Ok(())
+    let (mut command, pid) = host.command_as("ip", Entry::default());
+    command.arg("-batch").arg(file.path());
+    let done = process::run(&mut command, pid, ADDING, Victim::Process).map_err(|error| error.to_string())?;
+    match done.code {
+        Some(0) => Ok(()),
+        code => Err(format!("ip -batch ended with {code:?}: {}", done.stderr.trim())),
+    }
 }
 
 /// Answers while another address comes and goes as fast as `ip` can.

@@ -83,10 +83,16 @@ impl Row {
         self.values[who.column()]
     }
 
+    /// Whether it has this unit.
+    pub fn is(&self, unit: Unit) -> bool {
+        self.unit == unit
+    }
+
     /// Says how ours relates to another column, without a demand. `measured` is the ratio where there is a better one than
     /// that of the two numbers.
     pub fn compare(mut self, who: Who, measured: Option<f64>) -> Row {
-        if let Some(times) = measured.or_else(|| Some(self.get(Who::Ours)? / self.get(who)?)) {
+        let times = measured.or_else(|| Some(self.get(Who::Ours)? / self.get(who)?));
+        if let Some(times) = times.filter(|times| *times > 0.0) {
             self.add_note(&times_text(times, who));
         }
         self

@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use harness::capture::Capture;
+use harness::host::Host;
 use harness::rig::{L2, VIP4, VIP6};
 use harness::watch::{AddressWatch, Change};
 
@@ -20,6 +21,9 @@ const TENTATIVE: u8 = 0x40;
 #[derive(Default)]
 struct Rounds {
     start: Vec<f64>,
+    /// Right after the start, while announcements go on in the background.
+    stop_early: Vec<f64>,
+    /// When they are over.
     stop: Vec<f64>,
     /// From the address to its first announcement at the neighbour.
     told: Vec<f64>,
@@ -39,6 +43,7 @@ fn kind(bench: &mut Bench, title: &str, resource: Resource, (own, shells): (usiz
     let mut starts = Row::new("start, wall time, median", Unit::Time);
     let mut longest = Row::new("start, wall time, longest", Unit::Time);
     let mut stops = Row::new("stop, wall time, median", Unit::Time);
+    let mut early = Row::new("stop while still announcing, wall time, median", Unit::Time);
     let mut told = Row::new("address there to first announcement heard, median", Unit::Time);
     let mut latest = Row::new("address there to first announcement heard, longest", Unit::Time);
     let mut after = Row::new("end of start after the kernel's verdict, median", Unit::Time);
@@ -60,6 +65,7 @@ fn kind(bench: &mut Bench, title: &str, resource: Resource, (own, shells): (usiz
         longest.set(who, largest(&found.start));
         starts.set(who, median(found.start));
         stops.set(who, median(found.stop));
+        early.set(who, median(found.stop_early));
         latest.set(who, largest(&found.told));
         told.set(who, median(found.told));
         after.set(who, median(found.after_verdict));
@@ -69,7 +75,8 @@ fn kind(bench: &mut Bench, title: &str, resource: Resource, (own, shells): (usiz
         }
     }
     let told = told.compare(Who::Shell, None).note(&note.join(", "));
-    let mut rows = vec![told, latest, starts.compare(Who::Shell, None), longest, stops.compare(Who::Shell, None)];
+    let mut rows = vec![told, latest, starts.compare(Who::Shell, None), longest];
+    rows.extend([stops.compare(Who::Shell, None), early.compare(Who::Shell, None)]);
     if after.get(Who::Ours).is_some() {
         rows.push(after);
     }
@@ -82,9 +89,9 @@ fn starts_and_stops(bench: &Bench, resource: &Resource, who: Who, rounds: usize)
     bench.prepare(&rig.a);
     let action = |action: &str| resource.action(who, &rig.a, action).ok_or("not installed");
     let mut found = Rounds::default();
-    for _ in 0..rounds {
+    for round in 0..rounds {
         let mut capture: Capture = rig.listen();
-        let watch = AddressWatch::on(&rig.a);
+        let watch = watch(&rig.a);
         let start = spawn::once(&rig.a, action("start")?)?;
         let there = watch.added(resource.ip());
         let announced = |heard: &[harness::capture::Heard]| {
@@ -100,10 +107,31 @@ fn starts_and_stops(bench: &Bench, resource: &Resource, who: Who, rounds: usize)
             found.after_verdict.push(between(verdict, start.ended));
         }
         found.start.push(start.wall);
-        found.stop.push(spawn::once(&rig.a, action("stop")?)?.wall);
+        // A cluster stops what has run for long; but one that changes its mind stops what has just been started.
+        let is_early = round % 2 == 0;
+        if !is_early {
+            bench.settle();
+        }
+        let stop = spawn::once(&rig.a, action("stop")?)?.wall;
+        if is_early { &mut found.stop_early } else { &mut found.stop }.push(stop);
         rig.a.expect_absent(resource.ip());
     }
     Ok(found)
+}
+
+/// A listener that runs before everything else, where this user may demand that: the program under test may announce within
+/// microseconds, and a listener that is told later than the wire gives times below zero.
+fn watch(host: &Host) -> AddressWatch {
+    let schedule = |policy, priority| {
+        let parameters = libc::sched_param { sched_priority: priority };
+        // SAFETY: a plain call about this thread, whose parameters live through it. A refusal is none of our concern.
+        unsafe { libc::sched_setscheduler(0, policy, &parameters) };
+    };
+    // The listener's thread inherits it.
+    schedule(libc::SCHED_FIFO, 1);
+    let watch = AddressWatch::on(host);
+    schedule(libc::SCHED_OTHER, 0);
+    watch
 }
 
 /// When duplicate address detection of an address ended; nothing when there was none.
