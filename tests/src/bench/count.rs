@@ -72,9 +72,10 @@ fn perf(host: &Host, program: &Program) -> Result<(f64, Option<f64>), String> {
     let words = ["perf", "stat", "-x,", "-e", "instructions:u,instructions:k", "-o"];
     under(host, &words, &file, program)?;
     let text = std::fs::read_to_string(&file).map_err(|error| format!("perf: {error}"))?;
+    // A machine with two kinds of cores has a line for each; one that never ran the program says "<not counted>".
     let field = |event: &str| {
-        let line = text.lines().find(|line| line.contains(event))?;
-        line.split(',').next()?.parse::<f64>().ok()
+        let lines = text.lines().filter(|line| line.contains(event));
+        lines.filter_map(|line| line.split(',').next()?.parse::<f64>().ok()).reduce(|one, other| one + other)
     };
     match field("instructions:u") {
         Some(user) => Ok((user, field("instructions:k"))),

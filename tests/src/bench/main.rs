@@ -96,9 +96,10 @@ impl Bench {
         host.sh("mkdir -p /run/resource-agents");
     }
 
-    /// Waits until what a start left in the background is over: five announcements, 200 ms apart.
+    /// Waits until what a start left in the background is over: ours announces for three and a half seconds, the shell agent
+    /// for one.
     pub fn settle(&self) {
-        std::thread::sleep(Duration::from_secs(3));
+        std::thread::sleep(Duration::from_millis(4200));
     }
 }
 

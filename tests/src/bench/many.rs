@@ -155,11 +155,16 @@ fn churn(bench: &mut Bench) -> Result<(), String> {
                 here.clone().instance("unknown-{round}").monitor(Who::Ours, &rig.a),
             ),
         ];
+        let lists = bench.rounds(500, 50);
+        let changing = comes_and_goes.split(' ').next().unwrap_or_default();
+        let gaps = lists_with_gaps(&rig.a, family, changing, lists)?;
+        let mut control = format!("meanwhile {gaps} of {lists} plain lists lacked some address that was there");
         for (what, code, program) in monitors {
             let program = program.ok_or("our agent is not there")?;
             let found = spawn::run(&rig.a, &[program], Order::Turns(rounds))?;
             let wrong = found.wrong(0, code) as f64;
             let row = Row::new(format!("{what}, of {rounds}"), Unit::Count).with(Who::Ours, wrong).at_most(0.0);
+            let row = row.note(&std::mem::take(&mut control));
             rows.push(match found.runs.iter().find(|run| run.code != code) {
                 Some(run) => row.note(&format!("it was {}", run.code)),
                 None => row,
@@ -171,4 +176,19 @@ fn churn(bench: &mut Bench) -> Result<(), String> {
     }
     bench.add(Section { name: "many", title: "Wrong answers among 1000, one more comes and goes".into(), rows });
     Ok(())
+}
+
+/// How often a plain list does not show all addresses that stay: whether the changes are of the kind that matters.
+fn lists_with_gaps(host: &Host, family: &str, changing: &str, rounds: usize) -> Result<usize, String> {
+    let version = if family == "IPv4" { "-4" } else { "-6" };
+    // The device's own address, the resource's, the crowd; for IPv6 the link-local one too.
+    let all = 1_002 + usize::from(family == "IPv6");
+    let script = format!("test $(ip -o {version} address show dev {NIC} | grep -cvF ' {changing} ') = {all}");
+    let list = Program {
+        who: Who::Shell,
+        path: "/bin/sh".into(),
+        args: vec!["-c".into(), script],
+        env: vec![("PATH".into(), harness::host::PATH.into())],
+    };
+    Ok(spawn::run(host, &[list], Order::Turns(rounds))?.wrong(0, 0))
 }

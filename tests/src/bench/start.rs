@@ -108,7 +108,7 @@ fn starts_and_stops(bench: &Bench, resource: &Resource, who: Who, rounds: usize)
         }
         found.start.push(start.wall);
         // A cluster stops what has run for long; but one that changes its mind stops what has just been started.
-        let is_early = round % 2 == 0;
+        let is_early = round % 3 != 1;
         if !is_early {
             bench.settle();
         }
