@@ -5,9 +5,9 @@ use crate::failure::{Failure, Kind};
 use crate::invocation::Invocation;
 use crate::log::Log;
 use crate::outcome::Status;
-use crate::param::{Faults, Values};
 use crate::spec::Spec;
 use crate::sys::clock::Deadline;
+use crate::values::{Faults, Values};
 
 /// What every step of an action is given.
 pub struct Context<'a> {

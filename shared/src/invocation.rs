@@ -4,12 +4,11 @@
 //! agent's own parameters may be absent, for people and other tools call agents too.
 #![forbid(unsafe_code)]
 
-use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::time::Duration;
 
 use crate::action::Action;
-use crate::param::Values;
+use crate::values::Values;
 
 /// The argument that an agent was called with.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,7 +30,7 @@ pub struct Invocation {
     pub asked: Asked,
     /// The parameters.
     pub values: Values,
-    environment: BTreeMap<OsString, OsString>,
+    environment: Vec<(OsString, OsString)>,
 }
 
 impl Invocation {
@@ -48,7 +47,7 @@ impl Invocation {
                 None => Asked::Unknown(word.to_string_lossy().into_owned()),
             },
         };
-        let environment: BTreeMap<_, _> = environment.into_iter().collect();
+        let environment: Vec<(OsString, OsString)> = environment.into_iter().collect();
         let mut values = Values::default();
         for (name, value) in &environment {
             if let Some(name) = name.to_str().and_then(parameter_name) {
@@ -61,7 +60,8 @@ impl Invocation {
     /// A variable of the environment; `None` when it is unset, empty, or not UTF-8.
     #[must_use]
     pub fn variable(&self, name: &str) -> Option<&str> {
-        self.environment.get(OsStr::new(name))?.to_str().filter(|value| !value.is_empty())
+        let (_, value) = self.environment.iter().find(|(given, _)| given == name)?;
+        value.to_str().filter(|value| !value.is_empty())
     }
 
     /// The whole environment, for agents whose purpose it is to show it.

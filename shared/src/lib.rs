@@ -6,7 +6,7 @@
 //! - reads arguments and environment, once, into an [`invocation::Invocation`];
 //! - answers `meta-data`, `usage`, `--help` and `--version` before any parameter is read, as any user, and unknown or
 //!   missing actions with 3;
-//! - judges the parameters ([`param`]): every fault at once, each with its name, its value and what is allowed;
+//! - judges the parameters ([`param`], [`values`]): every fault at once, each with its name, its value and what is allowed;
 //! - calls the action with a deadline a little before the caller's time-out;
 //! - turns a [`failure::Failure`] into the exit code that the action and the kind ask for ([`settle`]);
 //! - turns a panic into exit 1 with a reason;
@@ -20,7 +20,7 @@
 //! - A healthy monitor prints nothing.
 //!
 //! # Layers
-//! Pure: [`action`], [`spec`], [`param`], [`invocation`], [`failure`], [`outcome`], [`settle`], [`metadata`], [`usage`].
+//! Pure: [`action`], [`spec`], [`param`], [`values`], [`invocation`], [`failure`], [`outcome`], [`settle`], [`metadata`], [`usage`].
 //! Edges: [`run`], [`report`], [`log`], [`lock`], [`sys`].
 
 pub mod action;
@@ -39,3 +39,4 @@ pub mod settle;
 pub mod spec;
 pub mod sys;
 pub mod usage;
+pub mod values;

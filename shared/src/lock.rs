@@ -22,7 +22,7 @@ use crate::sys::process::{Process, end_all};
 /// A turn; over when this is dropped.
 #[derive(Debug)]
 pub struct Lock {
-    _file: Flock<File>,
+    file: Flock<File>,
 }
 
 /// Why there is no turn.
@@ -53,7 +53,7 @@ impl Lock {
     pub fn take(path: &Path, deadline: Deadline) -> Result<Self, LockError> {
         let mut file = Some(open_lock(path).map_err(LockError::File)?);
         let attempt = || match Flock::lock(file.take()?, FlockArg::LockExclusiveNonblock) {
-            Ok(locked) => Some(Ok(Self { _file: locked })),
+            Ok(locked) => Some(Ok(Self { file: locked })),
             Err((back, Errno::EWOULDBLOCK | Errno::EINTR)) => {
                 file = Some(back);
                 None
@@ -61,6 +61,14 @@ impl Lock {
             Err((_, error)) => Some(Err(LockError::File(error.into()))),
         };
         deadline.poll(attempt).unwrap_or(Err(LockError::Busy))
+    }
+}
+
+impl Lock {
+    /// The locked file, for a few bytes that those who take turns share.
+    #[must_use]
+    pub fn file(&self) -> &File {
+        &self.file
     }
 }
 
@@ -84,19 +92,28 @@ pub fn hold(file: &File) -> io::Result<bool> {
     }
 }
 
+/// How often a holder may end or change while it is looked at.
+const ATTEMPTS: usize = 100;
+
 /// The process that holds the lock now; `None` when none does.
 ///
 /// # Errors
-/// When the file cannot be used, or the holder cannot be looked at from here (another pid namespace).
+/// When the file cannot be used, or the holder cannot be looked at from here (another pid namespace, another /proc).
 pub fn holder(path: &Path) -> io::Result<Option<Process>> {
     if !path.exists() {
         return Ok(None);
     }
     let file = open_holder(path)?;
-    let Some(pid) = holder_pid(&file)? else { return Ok(None) };
-    let Some(process) = Process::find(pid)? else { return Ok(None) };
-    // Asked again: the number was the holder's before and after we learned whose it is, so it is this process's.
-    Ok((holder_pid(&file)? == Some(pid)).then_some(process))
+    for _ in 0..ATTEMPTS {
+        let Some(pid) = holder_pid(&file)? else { return Ok(None) };
+        let process = Process::find(pid)?;
+        // Asked again: the number was the holder's before and after we learned whose it is, so it is this process's. A
+        // lock that has changed hands in between is held all the same.
+        if process.is_some() && holder_pid(&file)? == Some(pid) {
+            return Ok(process);
+        }
+    }
+    Err(io::Error::other("the lock is held by a process that is not in /proc"))
 }
 
 /// Ends the holder, and returns when it has ended; `false` when one still holds the lock at the deadline.

@@ -12,7 +12,7 @@ use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use nix::libc::O_NOFOLLOW;
+use nix::libc::{O_NOFOLLOW, O_NONBLOCK};
 
 use crate::invocation::{Asked, Invocation};
 use crate::param::{TRACE_FILE, TRACE_RA, absolute_path, boolean};
@@ -192,6 +192,8 @@ impl Log {
 
     fn write(&self, level: Level, text: Arguments<'_>, to_stderr: bool) {
         let places = &self.places;
+        // A trace tells the whole story, whatever the messages' own level.
+        self.trace(format_args!("{}: {text}", level.word()));
         if level == Level::Debug && !places.debug {
             return;
         }
@@ -239,7 +241,9 @@ fn append(path: &Path, line: &str) {
     // The few links that are meant lead to descriptors: /dev/stderr, /proc/self/fd/3.
     let follow = path.starts_with("/dev") || path.starts_with("/proc");
     let mut options = OpenOptions::new();
-    options.append(true).mode(0o600).custom_flags(if follow { 0 } else { O_NOFOLLOW }).create(!follow);
+    // O_NONBLOCK: a pipe without a reader, or a full one, must not hold the action up.
+    let flags = O_NONBLOCK | if follow { 0 } else { O_NOFOLLOW };
+    options.append(true).mode(0o600).custom_flags(flags).create(!follow);
     if let Ok(mut file) = options.open(path) {
         let _ = file.write_all(line.as_bytes());
     }
@@ -338,18 +342,28 @@ mod tests {
     }
 
     #[test]
+    fn a_pipe_that_nobody_reads_does_not_hold_an_action_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::from_bits_truncate(0o600)).unwrap();
+        append(&pipe, "lost\n");
+    }
+
+    #[test]
     fn sl_10_each_traced_action_has_a_file_of_its_own() {
         let folder = tempfile::tempdir().unwrap();
         let state = folder.path().to_str().unwrap();
         let call = call(&[("OCF_TRACE_RA", "true"), ("HA_VARLIB", state), ("OCF_RESOURCE_INSTANCE", "a/b")]);
         let log = Log::new("Dummy", &call);
         log.trace(format_args!("one"));
-        log.trace(format_args!("two"));
+        log.debug(format_args!("two"));
         let files: Vec<_> = std::fs::read_dir(folder.path().join("trace_ra/Dummy")).unwrap().collect();
         assert_eq!(files.len(), 1);
         let path = files.into_iter().next().unwrap().unwrap().path();
         assert!(path.file_name().unwrap().to_str().unwrap().starts_with("a_b.start."), "{path:?}");
-        assert_eq!(std::fs::read_to_string(path).unwrap().lines().count(), 2);
+        let text = std::fs::read_to_string(path).unwrap();
+        assert_eq!(text.lines().count(), 2, "{text}");
+        assert!(text.contains("DEBUG: two"), "{text}");
     }
 
     #[test]

@@ -12,6 +12,7 @@ use std::io;
 use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, BytesEnd, BytesStart, BytesText, Event};
 
+use crate::action::Action;
 use crate::param::Info;
 use crate::spec::{ActionSpec, Spec};
 
@@ -92,4 +93,50 @@ fn write_action(writer: &mut Writer<Vec<u8>>, action: &ActionSpec) -> io::Result
         element.push_attribute(("depth", depth.to_string().as_str()));
     }
     writer.write_event(Event::Empty(element))
+}
+
+/// Asserts, for an agent's own tests, what must hold for every description: the meta-data is the committed one, names are
+/// unique, texts are there, defaults are values of their parameters, actions are advertised once, mandatory ones are there.
+///
+/// The committed file is written anew when the variable `UPDATE_METADATA` is set.
+///
+/// # Panics
+/// With what does not hold.
+#[expect(clippy::disallowed_methods, reason = "only tests call this; the variable is for the person who runs them")]
+pub fn assert_sound(spec: &Spec) {
+    let mut names: Vec<&str> = Vec::new();
+    for parameter in spec.parameters {
+        let info = parameter.info();
+        for name in std::iter::once(info.name).chain(info.aliases.iter().copied()) {
+            assert!(!names.contains(&name), "two parameters are called {name}");
+            names.push(name);
+        }
+        assert!(!info.short.is_empty() && !info.short.ends_with('.'), "short text of {}", info.name);
+        assert!(info.long.ends_with('.'), "long text of {}", info.name);
+        assert!(!(info.required && info.default.is_some()), "{} is required and has a default", info.name);
+        if let Some(default) = info.default {
+            assert_eq!(parameter.check(default), Ok(()), "default of {}", info.name);
+        }
+    }
+    for action in [Action::Start, Action::Stop, Action::Monitor, Action::ValidateAll, Action::MetaData] {
+        assert!(spec.find(action).is_some(), "{} is mandatory", action.word());
+    }
+    for (number, entry) in spec.actions.iter().enumerate() {
+        let same = |other: &&ActionSpec| {
+            other.action == entry.action
+                && (other.interval == entry.interval && other.interval.is_some() || other.depth == entry.depth)
+        };
+        assert!(!spec.actions[number + 1..].iter().any(|other| same(&other)), "{} twice alike", entry.action.word());
+    }
+    let written = xml(spec).expect("meta-data");
+    if std::env::var_os("UPDATE_METADATA").is_some() {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../metadata/{}.xml", spec.name));
+        std::fs::write(path, &written).expect("metadata is writable");
+        return;
+    }
+    assert_eq!(
+        spec.metadata, written,
+        "metadata/{}.xml is out of date: run the tests once with UPDATE_METADATA=1",
+        spec.name
+    );
 }

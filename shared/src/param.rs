@@ -1,14 +1,9 @@
 //! Parameters: each defined once, as a typed constant, which feeds the getter, the validation, the meta-data and the help.
 //!
-//! Reading is lenient by construction: [`Values::get`] gives `None` for a value that is unset or faulty, so that a stop
-//! can use whatever is good. Judging is a step of its own, [`Values::faults`], that reports every fault at once.
+//! The values that an invocation gives them are [`crate::values::Values`].
 #![forbid(unsafe_code)]
 
-use std::collections::BTreeMap;
-use std::fmt;
 use std::path::PathBuf;
-
-use crate::failure::{Failure, Kind};
 
 /// How the meta-data describes a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,7 +58,7 @@ pub struct Info {
 pub struct Param<T> {
     /// What people and tools are told about it.
     pub info: Info,
-    parse: fn(&str) -> Result<T, String>,
+    pub(crate) parse: fn(&str) -> Result<T, String>,
 }
 
 impl<T> Param<T> {
@@ -233,171 +228,9 @@ pub const TRACE_FILE: Param<String> = Param::new(
 )
 .reloadable();
 
-/// The values of an invocation, by parameter name, as they were given. An empty value counts as unset.
-#[derive(Clone, Debug, Default)]
-pub struct Values {
-    given: BTreeMap<String, Given>,
-}
-
-/// A value as it stood in the environment.
-#[derive(Clone, Debug)]
-enum Given {
-    Text(String),
-    /// Not UTF-8: a fault of its own, whatever the parameter.
-    Bytes,
-}
-
-impl Values {
-    /// Takes a value; `None` is one that is not UTF-8.
-    pub fn insert(&mut self, name: &str, value: Option<&str>) {
-        let given = match value {
-            Some("") => return,
-            Some(text) => Given::Text(text.to_owned()),
-            None => Given::Bytes,
-        };
-        self.given.insert(name.to_owned(), given);
-    }
-
-    /// Values from pairs, for tests.
-    #[must_use]
-    pub fn from_pairs(pairs: &[(&str, &str)]) -> Self {
-        let mut values = Self::default();
-        for (name, value) in pairs {
-            values.insert(name, Some(value));
-        }
-        values
-    }
-
-    /// The value of a parameter: the given one, else the default; `None` when it is unset without default, or faulty.
-    #[must_use]
-    pub fn get<T>(&self, param: &Param<T>) -> Option<T> {
-        match self.find(&param.info) {
-            Some((_, Given::Text(text))) => (param.parse)(text).ok(),
-            Some((_, Given::Bytes)) => None,
-            None => param.info.default.and_then(|text| (param.parse)(text).ok()),
-        }
-    }
-
-    /// Whether the administrator gave a value, good or not.
-    #[must_use]
-    pub fn is_given<T>(&self, param: &Param<T>) -> bool {
-        self.find(&param.info).is_some()
-    }
-
-    fn find(&self, info: &Info) -> Option<(&'static str, &Given)> {
-        let names = std::iter::once(info.name).chain(info.aliases.iter().copied());
-        names.into_iter().find_map(|name| Some((name, self.given.get(name)?)))
-    }
-
-    /// Every fault of the values taken one by one.
-    #[must_use]
-    pub fn faults(&self, params: &[&dyn AnyParam]) -> Faults {
-        let mut faults = Faults::default();
-        for param in params {
-            let info = param.info();
-            match self.find(info) {
-                None if info.required => faults.missing(info.name),
-                None => {}
-                Some((name, Given::Bytes)) => faults.push(format!("{name} is not UTF-8 text")),
-                Some((name, Given::Text(text))) => {
-                    if let Err(allowed) = param.check(text) {
-                        let shown = if info.private { "(hidden)" } else { text.as_str() };
-                        faults.wrong(name, shown, &allowed);
-                    }
-                }
-            }
-        }
-        faults
-    }
-
-    /// Names that no parameter has, each with the nearest known name if one is near enough to be a typo.
-    #[must_use]
-    pub fn unknown(&self, params: &[&dyn AnyParam]) -> Vec<(String, Option<&'static str>)> {
-        let known: Vec<&'static str> = params
-            .iter()
-            .flat_map(|p| std::iter::once(p.info().name).chain(p.info().aliases.iter().copied()))
-            .collect();
-        let strange = self.given.keys().filter(|name| !known.contains(&name.as_str()));
-        strange.map(|name| (name.clone(), nearest(name, &known))).collect()
-    }
-}
-
-/// What is wrong with a set of parameters, all of it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Faults {
-    texts: Vec<String>,
-}
-
-impl Faults {
-    /// Adds a fault in words.
-    pub fn push(&mut self, text: impl Into<String>) {
-        self.texts.push(text.into());
-    }
-
-    /// Adds: a parameter has a value that it cannot have.
-    pub fn wrong(&mut self, name: &str, value: &str, allowed: impl fmt::Display) {
-        self.push(format!("{name}={}: expected {allowed}", quote(value)));
-    }
-
-    /// Adds: a required parameter is unset.
-    pub fn missing(&mut self, name: &str) {
-        self.push(format!("{name} is required and not set"));
-    }
-
-    /// Whether nothing is wrong.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.texts.is_empty()
-    }
-
-    /// All faults as one failure. Values come from the cluster's configuration and are the same on each node: kind
-    /// [`Kind::Configured`].
-    #[must_use]
-    pub fn into_failure(self) -> Option<Failure> {
-        (!self.texts.is_empty()).then(|| Failure::new(Kind::Configured, self.texts.join("; ")))
-    }
-}
-
-/// A value for a message: quoted, and cut where it would hide the rest of the line.
-fn quote(value: &str) -> String {
-    const LONGEST: usize = 64;
-    if value.chars().count() <= LONGEST {
-        return format!("\"{value}\"");
-    }
-    let start: String = value.chars().take(LONGEST).collect();
-    format!("\"{start}…\" ({} bytes)", value.len())
-}
-
-/// The known name that a typo most likely meant: at most two edits away, and fewer than half of its letters.
-fn nearest(name: &str, known: &[&'static str]) -> Option<&'static str> {
-    let (distance, best) = known.iter().map(|k| (edits(name, k), *k)).min()?;
-    (distance <= 2 && distance * 2 < best.len()).then_some(best)
-}
-
-/// Levenshtein distance, by letters.
-fn edits(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let change = diagonal + usize::from(x != *y);
-            diagonal = row[j + 1];
-            row[j + 1] = change.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const COUNT: Param<u32> = Param::new("count", |t| whole(t, 1, 9), "s", "l").integer().or("5").aliases(&["number"]);
-    const NAME: Param<String> = Param::new("name", text, "s", "l").required();
-    const SECRET: Param<u32> = Param::new("secret", |t| whole(t, 1, 9), "s", "l").private();
-    const ALL: &[&dyn AnyParam] = &[&COUNT, &NAME, &SECRET];
 
     #[test]
     fn booleans_are_pacemakers_words_in_any_case() {
@@ -418,49 +251,5 @@ mod tests {
         for bad in ["", "0", "10", "+3", "-1", "1.5", "0x3", " 3", "99999999999999999999"] {
             assert!(whole(bad, 1, 9).is_err(), "{bad:?}");
         }
-    }
-
-    #[test]
-    fn an_empty_value_is_an_unset_one() {
-        assert_eq!(Values::from_pairs(&[("count", "")]).get(&COUNT), Some(5));
-    }
-
-    #[test]
-    fn an_old_name_counts_only_while_the_new_one_is_unset() {
-        assert_eq!(Values::from_pairs(&[("number", "3")]).get(&COUNT), Some(3));
-        assert_eq!(Values::from_pairs(&[("number", "3"), ("count", "4")]).get(&COUNT), Some(4));
-        assert_eq!(Values::from_pairs(&[("number", "3"), ("count", "")]).get(&COUNT), Some(3));
-    }
-
-    #[test]
-    fn all_faults_are_told_at_once_and_secrets_are_not() {
-        let mut values = Values::from_pairs(&[("number", "77"), ("secret", "hunter2")]);
-        values.insert("name", None);
-        let failure = values.faults(ALL).into_failure().unwrap();
-        assert_eq!(
-            failure.to_string(),
-            "number=\"77\": expected a whole number from 1 to 9; name is not UTF-8 text; \
-             secret=\"(hidden)\": expected a whole number from 1 to 9"
-        );
-        assert_eq!(failure.kind, Kind::Configured);
-        let missing = Values::default().faults(ALL).into_failure().unwrap();
-        assert_eq!(missing.to_string(), "name is required and not set");
-    }
-
-    #[test]
-    fn a_faulty_value_reads_as_none_and_never_as_the_default() {
-        assert_eq!(Values::from_pairs(&[("count", "x")]).get(&COUNT), None);
-    }
-
-    #[test]
-    fn a_typo_is_answered_with_the_name_it_meant() {
-        let values = Values::from_pairs(&[("cuont", "3"), ("zzz", "1"), ("name", "x")]);
-        let unknown = values.unknown(ALL);
-        assert_eq!(unknown, [("cuont".to_owned(), Some("count")), ("zzz".to_owned(), None)]);
-    }
-
-    #[test]
-    fn a_long_value_does_not_hide_the_rest_of_the_line() {
-        assert!(quote(&"x".repeat(500)).len() < 100);
     }
 }

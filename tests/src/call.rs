@@ -32,6 +32,7 @@ pub struct Agent<'host> {
     entry: Entry,
     bare: bool,
     under: Vec<String>,
+    peer: Option<PathBuf>,
 }
 
 /// The agent `kind` on `host`, without parameters.
@@ -49,6 +50,7 @@ pub fn agent<'host>(host: &'host Host, kind: &str) -> Agent<'host> {
         entry: Entry::default().own_group(),
         bare: false,
         under: Vec::new(),
+        peer: None,
     }
 }
 
@@ -58,11 +60,20 @@ pub fn foreign() -> bool {
     std::env::var_os("OCF_AGENTS_DIR").is_some()
 }
 
+/// Whether the executable of an agent is there.
+#[must_use]
+pub fn is_there(kind: &str) -> bool {
+    location(kind).is_file()
+}
+
+fn location(kind: &str) -> PathBuf {
+    std::env::var_os("OCF_AGENTS_DIR").map_or_else(built_directory, PathBuf::from).join(kind)
+}
+
 /// The executable of an agent: in `OCF_AGENTS_DIR`, else the one that was built with the test.
 #[must_use]
 pub fn executable(kind: &str) -> PathBuf {
-    let directory = std::env::var_os("OCF_AGENTS_DIR").map_or_else(built_directory, PathBuf::from);
-    let path = directory.join(kind);
+    let path = location(kind);
     assert!(path.is_file(), "{} is not there: run cargo build --workspace first", path.display());
     path
 }
@@ -145,6 +156,13 @@ impl<'host> Agent<'host> {
         self
     }
 
+    /// Somebody else's agent of this name, in `directory`, to compare; nothing is expected of it.
+    #[must_use]
+    pub fn peer(mut self, directory: &str) -> Self {
+        self.peer = Some(Path::new(directory).join(&self.kind));
+        self
+    }
+
     /// The action `start`.
     pub fn start(&self) -> Outcome {
         self.action("start")
@@ -182,12 +200,13 @@ impl<'host> Agent<'host> {
 
     /// With these arguments, legal or not.
     pub fn call(&self, arguments: &[&str]) -> Outcome {
-        if foreign() {
+        let foreign = self.peer.is_some() || foreign();
+        if foreign {
             // The shell agents rely on tmpfiles.d for it.
             self.host.sh("mkdir -p /run/resource-agents");
         }
         let action = arguments.first().copied().unwrap_or("");
-        let mut program = executable(&self.kind);
+        let mut program = self.peer.clone().unwrap_or_else(|| executable(&self.kind));
         if self.entry.user.is_some() {
             program = self.within_reach(&program);
         }
@@ -200,7 +219,7 @@ impl<'host> Agent<'host> {
         let done = process::run(&mut command, pid, limit, Victim::Group)
             .unwrap_or_else(|error| panic!("{} {arguments:?} on {}: {error}", self.kind, self.host.name()));
         let outcome = Outcome::new(format!("{} {}", self.kind, arguments.join(" ")), environment, done);
-        if !foreign() && self.kill_after.is_none() {
+        if !foreign && self.kill_after.is_none() {
             outcome.expect_protocol(action);
         }
         outcome

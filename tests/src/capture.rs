@@ -149,6 +149,8 @@ fn open(nic: &str) -> nix::Result<OwnedFd> {
     let socket = socket(AddressFamily::Packet, SockType::Raw, SockFlag::SOCK_CLOEXEC, none)?;
     setsockopt(&socket, sockopt::ReceiveTimestampns, &true)?;
     let _ = setsockopt(&socket, sockopt::RcvBufForce, &(16 << 20));
+    // Without root the buffer stays small: what is of no interest may not fill it.
+    only_announcements(&socket)?;
     // SAFETY: all-zero is a valid sockaddr_ll.
     let mut address: libc::sockaddr_ll = unsafe { std::mem::zeroed() };
     address.sll_family = libc::AF_PACKET as u16;
@@ -159,4 +161,32 @@ fn open(nic: &str) -> nix::Result<OwnedFd> {
     let bound = unsafe { libc::bind(socket.as_raw_fd(), (&raw const address).cast(), length) };
     nix::errno::Errno::result(bound)?;
     Ok(socket)
+}
+
+/// Keeps all frames away but ARP and neighbour solicitations and advertisements.
+fn only_announcements(socket: &OwnedFd) -> nix::Result<()> {
+    // Classic BPF: load (half, byte) at an offset; compare and skip so many instructions if equal, if not; return.
+    let load = |size: u16, at| libc::sock_filter { code: 0x20 | size, jt: 0, jf: 0, k: at };
+    let equal = |k, jt, jf| libc::sock_filter { code: 0x15, jt, jf, k };
+    let give = |length| libc::sock_filter { code: 0x06, jt: 0, jf: 0, k: length };
+    let mut program = [
+        load(0x08, 12),      // type of the frame
+        equal(0x0806, 6, 0), // ARP
+        equal(0x86dd, 0, 6), // IPv6
+        load(0x10, 14 + 6),  // its next header
+        equal(58, 0, 4),     // ICMPv6
+        load(0x10, 14 + 40), // its type
+        equal(135, 1, 0),    // solicitation
+        equal(136, 0, 1),    // advertisement
+        give(0xffff),
+        give(0),
+    ];
+    let filter = libc::sock_fprog { len: program.len() as u16, filter: program.as_mut_ptr() };
+    let length = size_of::<libc::sock_fprog>() as libc::socklen_t;
+    // SAFETY: the program lives through the call, and its length is right.
+    let attached = unsafe {
+        let fd = socket.as_raw_fd();
+        libc::setsockopt(fd, libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, (&raw const filter).cast(), length)
+    };
+    nix::errno::Errno::result(attached).map(drop)
 }

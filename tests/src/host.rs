@@ -81,10 +81,14 @@ impl Builder {
         if let Err(reason) = crate::root::available() {
             panic!("cannot make a machine: {reason}");
         }
-        let scratch = TempDir::with_prefix("ocf-host-").expect("temporary directory");
+        let scratch = matches!(self.overlay, Some(Disk::Memory))
+            .then(|| TempDir::with_prefix("ocf-host-").expect("temporary directory"));
         let built = built_directory();
         let mut steps = match &self.overlay {
-            Some(Disk::Memory) => vec!["overlay".into(), text(scratch.path()), "tmpfs".into()],
+            Some(Disk::Memory) => {
+                let at = scratch.as_ref().map(|scratch| text(scratch.path())).unwrap_or_default();
+                vec!["overlay".into(), at, "tmpfs".into()]
+            }
             Some(Disk::Kept(path)) => vec!["overlay".into(), text(path), "disk".into()],
             None => Vec::new(),
         };
@@ -152,7 +156,8 @@ pub struct Host {
     outside: Child,
     /// The machine lives while the other end of its process 1's stdin does.
     _cord: Option<ChildStdin>,
-    _scratch: TempDir,
+    /// Where its overlay is mounted, if it has one in memory.
+    _scratch: Option<TempDir>,
 }
 
 /// An address as `ip` sees it.

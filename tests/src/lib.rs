@@ -10,6 +10,8 @@
 //! * [`call`] runs an OCF agent with Pacemaker's environment, process group, pipes and SIGKILL, and checks on every call
 //!   what holds for all agents (legal exit code, one reason line).
 //! * [`capture`] hears ARP and neighbour advertisements at the far end, with the kernel's time stamps.
+//! * [`probe`] asks an address for answers at a steady rate, so that an outage shows in full.
+//! * [`cluster`] is a real Corosync and Pacemaker on such hosts.
 //! * [`skip`] leaves a test out loudly, and not at all in an official run (`OCF_OFFICIAL=1`).
 //!
 //! The caller's environment chooses: `OCF_AGENTS_DIR` (somebody else's agents, to compare; the checks that hold for ours on
@@ -25,10 +27,13 @@
 
 pub mod call;
 pub mod capture;
+pub mod cluster;
+pub mod demo;
 pub mod enter;
 pub mod frame;
 pub mod host;
 pub mod outcome;
+pub mod probe;
 pub mod process;
 pub mod rig;
 pub mod root;
@@ -36,6 +41,7 @@ pub mod skip;
 pub mod watch;
 
 pub use call::{Agent, agent};
+pub use cluster::Cluster;
 pub use host::Host;
 pub use outcome::Outcome;
 pub use rig::{L2, Lan};

@@ -144,8 +144,15 @@ impl Lan {
 
     /// Joins one more machine to the switch.
     pub fn plug(&mut self, host: Host) {
-        let number = self.hosts.len() + 1;
-        quiet(&host);
+        self.wire(self.hosts.len() + 1, &host);
+        self.hosts.push(host);
+    }
+
+    /// Joins a machine to the switch as number `number`, whoever owns it. What was at that port before is unplugged.
+    pub fn wire(&self, number: usize, host: &Host) {
+        quiet(host);
+        // The device of a machine that has just died goes away a moment after it.
+        self.switch.try_ip(&format!("link del p{number}"));
         self.switch.ip(&format!(
             "link add p{number} type veth peer name eth0 address {} netns {}",
             mac_of(number),
@@ -156,7 +163,11 @@ impl Lan {
         host.wait_link("eth0", "UP");
         host.ip(&format!("address add 10.9.0.{number}/24 brd + dev eth0"));
         host.ip(&format!("address add 2001:db8:9::{number}/64 dev eth0 nodad"));
-        self.hosts.push(host);
+    }
+
+    /// Connects or cuts the cable of machine `number` at the switch.
+    pub fn cable(&self, number: usize, connected: bool) {
+        self.switch.ip(&format!("link set p{number} {}", if connected { "up" } else { "down" }));
     }
 }
 

@@ -1,4 +1,4 @@
-//! When addresses appear and disappear on a machine, told by its kernel.
+//! When addresses appear and disappear on a machine, and what it learns of its neighbours, told by its kernel.
 
 use std::net::IpAddr;
 use std::os::fd::{AsRawFd as _, OwnedFd};
@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use nix::sys::socket::{AddressFamily, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, socket};
 
+use crate::frame::Mac;
 use crate::host::Host;
 use crate::process::wait_until;
 
@@ -24,30 +25,66 @@ pub struct Change {
     pub flags: u8,
 }
 
-/// A listener for changes of addresses. It listens from the moment it exists.
+/// A neighbour became known, or known otherwise.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Neighbour {
+    /// When we were told.
+    pub at: SystemTime,
+    /// Whose Ethernet address it is.
+    pub address: IpAddr,
+    /// The Ethernet address, once it is known.
+    pub mac: Option<Mac>,
+}
+
+/// A listener for one kind of news. It listens from the moment it exists.
 #[derive(Debug)]
-pub struct AddressWatch {
-    changes: Arc<Mutex<Vec<Change>>>,
+struct Listener<T> {
+    news: Arc<Mutex<Vec<T>>>,
     over: Arc<AtomicBool>,
     thread: Option<std::thread::JoinHandle<()>>,
 }
+
+impl<T: Clone + Send + 'static> Listener<T> {
+    fn on(host: &Host, groups: u32, read: fn(u16, &[u8], SystemTime) -> Option<T>) -> Listener<T> {
+        let socket = host.in_network(|| open(groups)).expect("netlink socket");
+        let news = Arc::new(Mutex::new(Vec::new()));
+        let over = Arc::new(AtomicBool::new(false));
+        let (list, flag) = (Arc::clone(&news), Arc::clone(&over));
+        let thread = std::thread::spawn(move || listen(&socket, read, &list, &flag));
+        Listener { news, over, thread: Some(thread) }
+    }
+
+    fn all(&self) -> Vec<T> {
+        self.news.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl<T> Drop for Listener<T> {
+    fn drop(&mut self) {
+        // The thread looks at it at the latest when its receive times out.
+        self.over.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// A listener for changes of addresses. It listens from the moment it exists.
+#[derive(Debug)]
+pub struct AddressWatch(Listener<Change>);
 
 impl AddressWatch {
     /// Begins to listen on `host`.
     #[must_use]
     pub fn on(host: &Host) -> AddressWatch {
-        let socket = host.in_network(open).expect("netlink socket");
-        let changes = Arc::new(Mutex::new(Vec::new()));
-        let over = Arc::new(AtomicBool::new(false));
-        let (list, flag) = (Arc::clone(&changes), Arc::clone(&over));
-        let thread = std::thread::spawn(move || listen(&socket, &list, &flag));
-        AddressWatch { changes, over, thread: Some(thread) }
+        // RTMGRP_IPV4_IFADDR and RTMGRP_IPV6_IFADDR.
+        AddressWatch(Listener::on(host, 0x10 | 0x100, change))
     }
 
     /// All changes until now.
     #[must_use]
     pub fn changes(&self) -> Vec<Change> {
-        self.changes.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0.all()
     }
 
     /// When the address first came; panics when it does not within two seconds.
@@ -61,28 +98,34 @@ impl AddressWatch {
     }
 }
 
-impl Drop for AddressWatch {
-    fn drop(&mut self) {
-        // The thread looks at it at the latest when its receive times out.
-        self.over.store(true, Ordering::Relaxed);
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
+/// A listener for changes of the neighbour cache. It listens from the moment it exists.
+#[derive(Debug)]
+pub struct NeighbourWatch(Listener<Neighbour>);
+
+impl NeighbourWatch {
+    /// Begins to listen on `host`.
+    #[must_use]
+    pub fn on(host: &Host) -> NeighbourWatch {
+        // RTMGRP_NEIGH.
+        NeighbourWatch(Listener::on(host, 0x4, neighbour))
+    }
+
+    /// All news until now about an address.
+    #[must_use]
+    pub fn about(&self, address: IpAddr) -> Vec<Neighbour> {
+        self.0.all().into_iter().filter(|news| news.address == address).collect()
     }
 }
 
-/// `RTMGRP_IPV4_IFADDR` and `RTMGRP_IPV6_IFADDR`.
-const GROUPS: u32 = 0x10 | 0x100;
-
-fn open() -> nix::Result<OwnedFd> {
+fn open(groups: u32) -> nix::Result<OwnedFd> {
     let socket = socket(AddressFamily::Netlink, SockType::Raw, SockFlag::SOCK_CLOEXEC, SockProtocol::NetlinkRoute)?;
-    bind(socket.as_raw_fd(), &NetlinkAddr::new(0, GROUPS))?;
+    bind(socket.as_raw_fd(), &NetlinkAddr::new(0, groups))?;
     let timeout = nix::sys::time::TimeVal::new(0, 50_000);
     nix::sys::socket::setsockopt(&socket, nix::sys::socket::sockopt::ReceiveTimeout, &timeout)?;
     Ok(socket)
 }
 
-fn listen(socket: &OwnedFd, list: &Mutex<Vec<Change>>, over: &AtomicBool) {
+fn listen<T>(socket: &OwnedFd, read: fn(u16, &[u8], SystemTime) -> Option<T>, list: &Mutex<Vec<T>>, over: &AtomicBool) {
     let mut bytes = [0; 16384];
     while !over.load(Ordering::Relaxed) {
         // SAFETY: the buffer lives through the call and its length is right.
@@ -92,41 +135,58 @@ fn listen(socket: &OwnedFd, list: &Mutex<Vec<Change>>, over: &AtomicBool) {
             continue;
         }
         let mut list = list.lock().unwrap_or_else(PoisonError::into_inner);
-        list.extend(decode(&bytes[..count as usize], at));
+        let mut left = &bytes[..count as usize];
+        // A datagram holds messages, each with a header of 16 bytes: length, kind, ...
+        while left.len() >= 16 {
+            let length = word(left, 0) as usize;
+            let Some(message) = left.get(16..length) else { break };
+            list.extend(read(half(left, 4), message, at));
+            left = left.get(length.next_multiple_of(4)..).unwrap_or_default();
+        }
     }
 }
 
-/// The messages of one datagram: header of 16 bytes, `ifaddrmsg` of 8, attributes.
-fn decode(mut bytes: &[u8], at: SystemTime) -> Vec<Change> {
-    let word = |bytes: &[u8], at: usize| {
-        bytes.get(at..at + 4).and_then(|word| word.try_into().ok()).map_or(0, u32::from_ne_bytes)
-    };
-    let half = |bytes: &[u8], at: usize| {
-        bytes.get(at..at + 2).and_then(|half| half.try_into().ok()).map_or(0, u16::from_ne_bytes)
-    };
-    let mut changes = Vec::new();
-    while bytes.len() >= 24 {
-        let length = word(bytes, 0) as usize;
-        let Some(message) = bytes.get(..length) else { break };
-        let kind = half(message, 4);
-        let mut attributes = message.get(24..).unwrap_or_default();
-        let (mut local, mut any) = (None, None);
-        while attributes.len() >= 4 {
-            let size = usize::from(half(attributes, 0));
-            let Some(value) = attributes.get(4..size) else { break };
-            match half(attributes, 2) {
-                1 => any = ip(value),
-                2 => local = ip(value),
-                _ => {}
-            }
-            attributes = attributes.get(size.next_multiple_of(4)..).unwrap_or_default();
+fn word(bytes: &[u8], at: usize) -> u32 {
+    bytes.get(at..at + 4).and_then(|word| word.try_into().ok()).map_or(0, u32::from_ne_bytes)
+}
+
+fn half(bytes: &[u8], at: usize) -> u16 {
+    bytes.get(at..at + 2).and_then(|half| half.try_into().ok()).map_or(0, u16::from_ne_bytes)
+}
+
+/// The value of an attribute, among those that begin at `from`.
+fn attribute(message: &[u8], from: usize, kind: u16) -> Option<&[u8]> {
+    let mut left = message.get(from..)?;
+    while left.len() >= 4 {
+        let size = usize::from(half(left, 0));
+        let value = left.get(4..size)?;
+        if half(left, 2) == kind {
+            return Some(value);
         }
-        if let (20 | 21, Some(address)) = (kind, local.or(any)) {
-            changes.push(Change { at, added: kind == 20, address, flags: message.get(18).copied().unwrap_or(0) });
-        }
-        bytes = bytes.get(length.next_multiple_of(4)..).unwrap_or_default();
+        left = left.get(size.next_multiple_of(4)..)?;
     }
-    changes
+    None
+}
+
+/// `RTM_NEWADDR` and `RTM_DELADDR`: `ifaddrmsg` of 8 bytes, then `IFA_LOCAL` or else `IFA_ADDRESS`.
+fn change(kind: u16, message: &[u8], at: SystemTime) -> Option<Change> {
+    let added = match kind {
+        20 => true,
+        21 => false,
+        _ => return None,
+    };
+    let address = attribute(message, 8, 2).or(attribute(message, 8, 1)).and_then(ip)?;
+    Some(Change { at, added, address, flags: *message.get(2)? })
+}
+
+/// `RTM_NEWNEIGH`: `ndmsg` of 12 bytes, then `NDA_DST` and `NDA_LLADDR`.
+fn neighbour(kind: u16, message: &[u8], at: SystemTime) -> Option<Neighbour> {
+    if kind != 28 {
+        return None;
+    }
+    let address = attribute(message, 12, 1).and_then(ip)?;
+    let mac = attribute(message, 12, 2).and_then(|mac| mac.try_into().ok()).map(Mac);
+    Some(Neighbour { at, address, mac })
 }
 
 fn ip(bytes: &[u8]) -> Option<IpAddr> {

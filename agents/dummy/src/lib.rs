@@ -114,6 +114,6 @@ fn begin(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> {
 mod tests {
     #[test]
     fn the_description_holds_together() {
-        ocf::spec::assert_sound(&super::SPEC);
+        ocf::metadata::assert_sound(&super::SPEC);
     }
 }

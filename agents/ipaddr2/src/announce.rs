@@ -2,26 +2,24 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::os::fd::{AsRawFd, RawFd};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use ocf::failure::{Failure, OrFail};
-use ocf::lock::{self, Lock};
+use ocf::lock;
 use ocf::sys::clock::Deadline;
 
 use crate::frame::{Arp, Operation, advertisement};
 use crate::settings::Announce;
 use crate::snapshot::{Hardware, Link};
 use crate::wire::{AdvertisementSocket, ArpSocket};
-use crate::{background, lookup, schedule};
+use crate::{background, lookup, schedule, turn};
 
 /// All nodes on the link (RFC 4291, section 2.7.1).
 const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
-/// The least time between two later announcements on one interface, of whatever resources: with hundreds of addresses
-/// moving at once, switches and neighbours see at most 500 announcements a second.
-const SPACING: Duration = Duration::from_millis(2);
-/// How long a later announcement waits for its turn before it is sent out of turn.
-const TURN: Duration = Duration::from_secs(2);
+/// A pause that is worth closing and opening a socket.
+const LONG_PAUSE: Duration = Duration::from_millis(50);
 
 /// What is announced, and where.
 #[derive(Clone, Debug)]
@@ -49,6 +47,15 @@ pub enum Announcer {
     V4(ArpSocket, Ipv4Addr),
     /// By neighbour advertisements.
     V6(AdvertisementSocket, Ipv6Addr),
+}
+
+impl AsRawFd for Announcer {
+    fn as_raw_fd(&self) -> RawFd {
+        match self {
+            Self::V4(socket, _) => socket.as_raw_fd(),
+            Self::V6(socket, _) => socket.as_raw_fd(),
+        }
+    }
 }
 
 impl Announcer {
@@ -115,7 +122,7 @@ fn forwards(name: &str) -> bool {
 pub struct Places {
     /// Held by the process that announces this resource's address.
     pub lock: PathBuf,
-    /// Held by whoever announces on this interface.
+    /// Where those who announce on this interface take turns.
     pub gate: PathBuf,
 }
 
@@ -136,11 +143,13 @@ pub fn after_start(
     let first = announcer.announce(subject, &link.hardware);
     let later = schedule::later(how.count, how.interval);
     if how.background {
-        // Even without later announcements: the background closes the socket, which takes its time.
-        background::run(&places.lock, || repeat(&announcer, subject, later, began, &places.gate, None))
-            .or_fail("announcing in the background")?;
+        // Even without later announcements: the background closes the socket, which takes its time. This process's copy
+        // goes with the closure, long before it ends and the work there begins.
+        let fd = announcer.as_raw_fd();
+        let rest = move || repeat(Some(announcer), subject, later, began, &places.gate, None);
+        background::run(&places.lock, Some(fd), rest).or_fail("announcing in the background")?;
     } else {
-        repeat(&announcer, subject, later, began, &places.gate, Some(deadline));
+        repeat(Some(announcer), subject, later, began, &places.gate, Some(deadline));
     }
     first.or_fail(format!("announcing {} on {}", subject.ip, link.name))
 }
@@ -151,19 +160,15 @@ pub fn after_start(
 /// When it could not begin.
 pub fn refresh(subject: &Subject, how: &Announce, places: &Places, deadline: Deadline) -> Result<(), Failure> {
     let moments = || std::iter::once(Duration::ZERO).chain(schedule::later(how.refresh, how.interval));
-    let work = |deadline| {
-        if let Ok(announcer) = Announcer::open(subject) {
-            repeat(&announcer, subject, moments(), Instant::now(), &places.gate, deadline);
-        }
-    };
     if !how.background {
-        work(Some(deadline));
+        repeat(None, subject, moments(), Instant::now(), &places.gate, Some(deadline));
         return Ok(());
     }
     if lock::holder(&places.lock).or_fail(places.lock.display())?.is_some() {
         return Ok(());
     }
-    background::run(&places.lock, || work(None)).or_fail("announcing in the background")
+    background::run(&places.lock, None, || repeat(None, subject, moments(), Instant::now(), &places.gate, None))
+        .or_fail("announcing in the background")
 }
 
 /// Ends a background announcement, and returns when it has ended.
@@ -179,8 +184,10 @@ pub fn end(lock: &Path, deadline: Deadline) -> Result<(), Failure> {
 
 /// The later announcements. Each one first looks whether the address is still there, and reads the link-layer address
 /// anew: a bond may have changed it.
+///
+/// No socket is held through a longer pause: a stop that ends this process waits until it is closed.
 fn repeat(
-    announcer: &Announcer,
+    mut announcer: Option<Announcer>,
     subject: &Subject,
     moments: impl Iterator<Item = Duration>,
     began: Instant,
@@ -194,16 +201,21 @@ fn repeat(
         {
             return;
         }
+        if due.left() > LONG_PAUSE {
+            announcer = None;
+        }
         due.sleep(Duration::MAX);
-        let turn = Lock::take(gate, Deadline::after(TURN));
+        turn::wait(gate);
         let Ok(Some(link)) = lookup::link(subject.index) else { return };
         if !is_here(subject) {
             return;
         }
-        // A later announcement that cannot be sent (the link is down) may be followed by one that can.
-        let _ = announcer.announce(subject, &link.hardware);
-        if turn.is_ok() {
-            Deadline::after(SPACING).sleep(SPACING);
+        if announcer.is_none() {
+            announcer = Announcer::open(subject).ok();
+        }
+        if let Some(announcer) = &announcer {
+            // An announcement that cannot be sent (the link is down) may be followed by one that can.
+            let _ = announcer.announce(subject, &link.hardware);
         }
     }
 }

@@ -6,7 +6,7 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd, IntoRawFd, RawFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
@@ -14,21 +14,25 @@ use nix::libc;
 use nix::unistd::{ForkResult, dup2_stderr, dup2_stdin, dup2_stdout, fork, pipe, read, setsid, write};
 use ocf::lock;
 
-/// Runs `work` in a process of its own and returns when that process holds the lock.
+/// Runs `work` in a process of its own, and returns when that process holds the lock. The work begins when the caller
+/// has ended.
 ///
-/// The caller must have no threads: the new process begins with a copy of this one's memory. Everything that the
-/// caller has open is open there too until the work ends.
+/// The caller must have no threads: the new process begins with a copy of this one's memory. Of what the caller has
+/// open, only `keep` is open there: a lock, above all, must not outlive its owner in a copy.
 ///
 /// # Errors
 /// When there is no new process, or when somebody else holds the lock.
-pub fn run(lock: &Path, work: impl FnOnce()) -> io::Result<()> {
+pub fn run(lock: &Path, keep: Option<RawFd>, work: impl FnOnce()) -> io::Result<()> {
     let file = lock::open_holder(lock)?;
     let (told, tell) = pipe()?;
+    let (gone, alive) = pipe()?;
     // SAFETY: no thread but this one exists (tokio's runtime is of the current-thread kind and has ended), so no lock of
     // the allocator or of std can be held by a thread that the copy does not have.
     match unsafe { fork() }? {
         ForkResult::Parent { .. } => {
             drop(tell);
+            // Stays open until this process ends: that is what the other one waits for.
+            let _ = alive.into_raw_fd();
             let mut answer = [0];
             match read(&told, &mut answer)? {
                 1 => Ok(()),
@@ -37,18 +41,39 @@ pub fn run(lock: &Path, work: impl FnOnce()) -> io::Result<()> {
         }
         ForkResult::Child => {
             let done = catch_unwind(AssertUnwindSafe(|| {
-                drop(told);
+                drop((told, alive));
+                let mut kept = vec![file.as_raw_fd(), tell.as_raw_fd(), gone.as_raw_fd()];
+                kept.extend(keep);
+                close_others(kept);
                 if detach().is_err() || !lock::hold(&file).unwrap_or(false) {
                     return;
                 }
                 if write(&tell, &[1]).is_ok() {
                     drop(tell);
+                    // Nothing is ever written: this ends when the caller does.
+                    let _ = read(&gone, &mut [0]);
                     work();
                 }
             }));
-            // SAFETY: ends this process at once. Its exit handlers are the parent's and must not run twice.
+            // SAFETY: ends this process at once. Its exit handlers are the parent's and must not run twice, and what it
+            // has copies of must not be dropped twice.
             unsafe { libc::_exit(i32::from(done.is_err())) }
         }
+    }
+}
+
+/// Closes everything above the standard streams but these.
+fn close_others(mut kept: Vec<RawFd>) {
+    kept.sort_unstable();
+    let mut first: libc::c_uint = 3;
+    for fd in kept.iter().map(|fd| *fd as libc::c_uint).chain([libc::c_uint::MAX]) {
+        if fd > first {
+            // SAFETY: takes three numbers. The descriptors in the range have owners in this copy of the caller's memory;
+            // none of them is used or dropped again, for the copy ends with _exit. Where the kernel (before 5.9) does
+            // not know the call, they stay open, which costs nothing but a lock held longer after a crash.
+            unsafe { libc::syscall(libc::SYS_close_range, first, fd - 1, 0) };
+        }
+        first = fd.saturating_add(1).max(first);
     }
 }
 

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 use std::net::Ipv6Addr;
+use std::time::Duration;
 
 use ocf::failure::{Failure, OrFail};
 use ocf::sys::clock::Deadline;
@@ -9,6 +10,9 @@ use ocf::sys::clock::Deadline;
 use crate::lookup;
 use crate::netlink::{AddressEvent, AddressEvents};
 use crate::snapshot::AddressFlags;
+
+/// How long an event that was lost may go unnoticed.
+const LOST_EVENT: Duration = Duration::from_millis(250);
 
 /// What the kernel has found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,8 +48,10 @@ pub fn wait(events: &mut AddressEvents, ip: Ipv6Addr, index: u32, deadline: Dead
         if now != Verdict::Pending || deadline.expired() {
             return Ok(now);
         }
-        // Any event about this address is a reason to look again; a lost one is made good by the last look.
-        while let Some(event) = events.next(deadline) {
+        // Any event about this address is a reason to look again. One may be lost when hundreds come at once (ENOBUFS),
+        // so there is a look now and then without one.
+        let soon = deadline.min(Deadline::after(LOST_EVENT));
+        while let Some(event) = events.next(soon) {
             let (AddressEvent::Is(address) | AddressEvent::Gone(address)) = event;
             if address.ip == ip && address.index == index {
                 break;

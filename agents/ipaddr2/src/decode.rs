@@ -33,7 +33,7 @@ pub fn link(message: &LinkMessage) -> Link {
             LinkAttribute::IfName(name) => link.name.clone_from(name),
             LinkAttribute::Address(bytes) => link.hardware.address.clone_from(bytes),
             LinkAttribute::Broadcast(bytes) => link.hardware.broadcast.clone_from(bytes),
-            LinkAttribute::OperState(state) => link.state = oper_state(*state),
+            LinkAttribute::OperState(state) => link.state = oper_state(*state, flags.contains(LinkFlags::LowerUp)),
             LinkAttribute::PropList(props) => {
                 link.altnames.extend(props.iter().filter_map(|prop| match prop {
                     Prop::AltIfName(name) => Some(name.clone()),
@@ -46,9 +46,12 @@ pub fn link(message: &LinkMessage) -> Link {
     link
 }
 
-fn oper_state(state: OperState) -> State {
+/// The operational state follows the carrier up to a second late (net/core/link_watch.c). While it still says down, a
+/// carrier that is there again counts: a cable that was just plugged in is no reason to fail a start.
+fn oper_state(state: OperState, carrier: bool) -> State {
     match state {
         OperState::Up | OperState::Unknown => State::Usable,
+        OperState::Down | OperState::LowerLayerDown if carrier => State::Usable,
         OperState::Down => State::Down,
         OperState::LowerLayerDown => State::LowerLayerDown,
         _ => State::Other,
@@ -200,5 +203,52 @@ pub fn complete_former_address(message: &mut AddressMessage, former: &Address) {
         info.ifa_preferred = preferred;
         info.ifa_valid = valid;
         message.attributes.push(AddressAttribute::CacheInfo(info));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_is_lost_when_its_carrier_is() {
+        for (state, carrier, expected) in [
+            (OperState::Up, true, State::Usable),
+            (OperState::Unknown, false, State::Usable),
+            (OperState::Down, false, State::Down),
+            (OperState::LowerLayerDown, false, State::LowerLayerDown),
+            (OperState::Down, true, State::Usable),
+            (OperState::Dormant, true, State::Other),
+        ] {
+            assert_eq!(oper_state(state, carrier), expected, "{state} {carrier}");
+        }
+    }
+
+    #[test]
+    fn a_new_address_has_no_broadcast_but_the_one_of_its_place() {
+        let ip: IpAddr = "10.9.0.50".parse().unwrap();
+        let mut place =
+            Place { index: 2, name: "ethA".into(), prefix: 24, broadcast: None, metric: Some(7), label: None };
+        let mut message = AddressMessage::default();
+        message.attributes.push(AddressAttribute::Broadcast([10, 9, 0, 255].into()));
+        complete_new_address(&mut message, ip, &place, AddFlags::default());
+        assert_eq!(message.attributes, [AddressAttribute::RoutePriority(7)]);
+        place.broadcast = Some([10, 9, 7, 7].into());
+        place.label = Some("ethA:x".into());
+        let mut message = AddressMessage::default();
+        complete_new_address(&mut message, ip, &place, AddFlags { noprefixroute: true, ..AddFlags::default() });
+        assert!(message.attributes.contains(&AddressAttribute::Broadcast([10, 9, 7, 7].into())));
+        assert!(message.attributes.contains(&AddressAttribute::Label("ethA:x".into())));
+        assert!(message.attributes.contains(&AddressAttribute::Flags(Flags::Noprefixroute)));
+    }
+
+    #[test]
+    fn the_own_address_counts_and_not_the_other_end() {
+        let mut message = AddressMessage::default();
+        message.header.prefix_len = 32;
+        message.attributes.push(AddressAttribute::Address("10.9.0.2".parse().unwrap()));
+        message.attributes.push(AddressAttribute::Local("10.9.0.1".parse().unwrap()));
+        assert_eq!(address(&message).unwrap().ip, "10.9.0.1".parse::<IpAddr>().unwrap());
+        assert_eq!(address(&AddressMessage::default()), None);
     }
 }

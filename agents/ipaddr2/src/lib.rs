@@ -34,6 +34,7 @@ mod lookup;
 mod monitor;
 mod namespace;
 mod netlink;
+mod observe;
 mod params;
 mod parse;
 mod record;
@@ -45,15 +46,10 @@ mod snapshot;
 mod start;
 mod stop;
 mod sysctl;
+mod turn;
 mod wire;
 
-use ocf::action::Action;
-use ocf::agent::{Agent, Context};
-use ocf::failure::Failure;
-use ocf::invocation::Invocation;
-use ocf::outcome::Status;
-use ocf::param::{Faults, Values};
-use ocf::spec::{ActionSpec, Spec};
+use ocf::prelude::*;
 
 use crate::settings::Settings;
 
@@ -125,6 +121,6 @@ impl Agent for IPaddr2 {
 mod tests {
     #[test]
     fn the_description_holds_together() {
-        ocf::spec::assert_sound(&super::SPEC);
+        ocf::metadata::assert_sound(&super::SPEC);
     }
 }

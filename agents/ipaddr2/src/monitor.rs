@@ -9,24 +9,18 @@ use ocf::agent::Context;
 use ocf::failure::{Failure, OrFail};
 use ocf::outcome::Status;
 
-use crate::announce::{self, Neighbour, Places, Subject};
+use crate::announce::{self, Subject};
 use crate::cluster::Rules;
 use crate::dad::{self, Verdict};
-use crate::judge::{Seen, Wanted, judge};
+use crate::judge::{Seen, judge};
 use crate::lookup::{self, Asker};
 use crate::netlink::Netlink;
 use crate::record::{self, Added, Record};
-use crate::select::Place;
 use crate::settings::Settings;
 use crate::share::Share;
 use crate::snapshot::{Address, Link};
-use crate::{link, namespace};
+use crate::{link, namespace, observe};
 
-/// Below this many addresses a dump fits in one datagram and is atomic; above, a change elsewhere can make it skip
-/// somebody, so a negative is repeated.
-const ATOMIC_DUMP: usize = 256;
-/// How often a negative is looked for. One look in about 3,000 misses an address that is there, under constant change.
-const LOOKS: u32 = 3;
 /// How long to wait for duplicate address detection that runs again, as it does after a link came back.
 const DAD_AGAIN: Duration = Duration::from_secs(3);
 
@@ -55,7 +49,7 @@ pub fn monitor(context: &Context<'_>, settings: &Settings) -> Result<Status, Fai
             adopt(context, settings, &address, &link, record);
         }
         if !link.is_lost() {
-            refresh(context, settings, &subject(&address, &link));
+            refresh(context, settings, &observe::subject(&address, &link));
         }
     }
     Ok(status)
@@ -101,8 +95,8 @@ fn quick(settings: &Settings, added: &Added) -> Result<Option<Subject>, Failure>
 fn thorough(context: &Context<'_>, settings: &Settings) -> Result<(Status, Option<(Address, Link)>), Failure> {
     let netlink = Netlink::open()?;
     let links = netlink.links()?;
-    let addresses = addresses(&netlink, settings.ip)?;
-    let wanted = wanted(settings);
+    let addresses = observe::addresses(&netlink, settings.ip)?;
+    let wanted = observe::wanted(settings);
     let (address, link) = match judge(&wanted, &addresses, &links) {
         Seen::Absent => return Ok((Status::STOPPED, None)),
         Seen::Different(how) => return Err(Failure::generic(how)),
@@ -122,7 +116,7 @@ fn thorough(context: &Context<'_>, settings: &Settings) -> Result<(Status, Optio
         }
     }
     if let Some(config) = &settings.cluster_ip {
-        let share = Share::new(settings.ip, &place(address, link), config);
+        let share = Share::new(settings.ip, &observe::place(address, link), config);
         let rules = Rules::new(context, &share, config).map_err(|f| Failure::generic(f.to_string()))?;
         if !rules.drops_the_rest()? {
             return Err(Failure::generic(format!("{} is here without the rules of its cluster IP", settings.ip)));
@@ -149,69 +143,11 @@ pub fn duplicate(ip: IpAddr, link: &Link) -> Failure {
     ))
 }
 
-/// What the resource should look like.
-pub fn wanted(settings: &Settings) -> Wanted<'_> {
-    Wanted { ip: settings.ip, nic: settings.nic.as_deref(), prefix: settings.prefix, label: settings.label.as_deref() }
-}
-
-/// All addresses of the family of `ip`; a list without it is looked at again where it may have been skipped.
-///
-/// # Errors
-/// When the kernel does not answer.
-pub fn addresses(netlink: &Netlink, ip: IpAddr) -> Result<Vec<Address>, Failure> {
-    let mut found = netlink.addresses(ip, None)?;
-    for _ in 1..LOOKS {
-        if found.len() < ATOMIC_DUMP || found.iter().any(|address| address.ip == ip) {
-            break;
-        }
-        found = netlink.addresses(ip, None)?;
-    }
-    Ok(found)
-}
-
-/// The place that an address has.
-pub fn place(address: &Address, link: &Link) -> Place {
-    Place {
-        index: link.index,
-        name: link.name.clone(),
-        prefix: address.prefix,
-        broadcast: address.broadcast,
-        metric: address.metric,
-        label: address.label.clone().filter(|label| *label != link.name),
-    }
-}
-
-/// What is announced about an address that is there.
-fn subject(address: &Address, link: &Link) -> Subject {
-    Subject {
-        ip: address.ip,
-        index: link.index,
-        label: address.label.clone().unwrap_or_else(|| link.name.clone()),
-        hardware: None,
-        direct: Vec::new(),
-        has_neighbours: link.has_neighbours(),
-    }
-}
-
-/// The record of an address that is where it should be.
-pub fn added(settings: &Settings, place: &Place) -> Added {
-    Added {
-        ip: settings.ip,
-        prefix: place.prefix,
-        index: place.index,
-        name: place.name.clone(),
-        label: place.label.clone(),
-        asked: settings.nic.clone(),
-        namespace: settings.network_namespace.clone(),
-        address_label: settings.address_label,
-    }
-}
-
 /// An address that somebody else put here for this resource (the peer, before a change of agents) becomes ours, so that
 /// a stop knows it. Without the right to write it goes on as before.
 fn adopt(context: &Context<'_>, settings: &Settings, address: &Address, link: &Link, record: Record) {
-    let place = place(address, link);
-    let record = Record { added: Some(added(settings, &place)), ..record };
+    let place = observe::place(address, link);
+    let record = Record { added: Some(observe::added(settings, &place)), ..record };
     if let Err(failure) = record::write(&record::path(context.invocation, "record"), &record) {
         context.log.debug(format_args!("no record of {}: {failure}", settings.ip));
     }
@@ -222,30 +158,10 @@ fn refresh(context: &Context<'_>, settings: &Settings, subject: &Subject) {
     if settings.announce.refresh == 0 || settings.cluster_ip.is_some() || !subject.has_neighbours {
         return;
     }
-    let places = places(context, subject.index);
-    let direct = direct(settings, subject.index).unwrap_or_default();
+    let places = observe::places(context, subject.index);
+    let direct = observe::direct(settings, subject.index).unwrap_or_default();
     let subject = Subject { direct, ..subject.clone() };
     if let Err(failure) = announce::refresh(&subject, &settings.announce, &places, context.deadline) {
         context.log.warn(format_args!("{failure}"));
     }
-}
-
-/// Where the announcements of this resource keep their locks.
-pub fn places(context: &Context<'_>, index: u32) -> Places {
-    Places {
-        lock: record::path(context.invocation, "announce"),
-        gate: record::directory(context.invocation).join(format!("IPaddr2-interface-{index}.gate")),
-    }
-}
-
-/// The neighbours that are told directly, with the link-layer addresses that are known.
-///
-/// # Errors
-/// When the kernel does not answer.
-pub fn direct(settings: &Settings, index: u32) -> Result<Vec<Neighbour>, Failure> {
-    if settings.announce.to.is_empty() {
-        return Ok(Vec::new());
-    }
-    let netlink = Netlink::open()?;
-    settings.announce.to.iter().map(|ip| Ok((*ip, netlink.neighbour(*ip, index)?))).collect()
 }

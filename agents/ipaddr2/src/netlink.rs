@@ -139,14 +139,17 @@ impl Netlink {
         }))
     }
 
-    /// Adds the address.
+    /// Adds the address. One that has come to be there in this very form is as good.
     ///
     /// # Errors
     /// The kernel's.
     pub fn add(&self, ip: IpAddr, place: &Place, flags: AddFlags) -> Result<(), Failure> {
         let mut request = self.handle.address().add(place.index, ip, place.prefix);
         decode::complete_new_address(request.message_mut(), ip, place, flags);
-        self.change(request.execute(), format!("add {ip}/{} to {}", place.prefix, place.name))
+        match self.runtime.block_on(request.execute()).map_err(Fault::from) {
+            Ok(()) | Err(Fault::Kernel(nix::Error::EEXIST)) => Ok(()),
+            Err(fault) => Err(fault.into_failure().wrap(format!("add {ip}/{} to {}", place.prefix, place.name))),
+        }
     }
 
     /// Puts an address back that was lost.

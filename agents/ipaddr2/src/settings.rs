@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use ocf::invocation::Invocation;
-use ocf::param::{Faults, Values};
+use ocf::values::{Faults, Values};
 
 use crate::params;
 use crate::parse::{Broadcast, Dad, Firewall, LinkCheck, Mac, Mask, is_link_local};

@@ -22,7 +22,7 @@ use crate::settings::Settings;
 use crate::share::Share;
 use crate::snapshot::{Address, Link, Snapshot, TABLE_LOCAL, TABLE_MAIN};
 use crate::wire::ArpSocket;
-use crate::{conflict, link, lookup, monitor, namespace, stop, sysctl};
+use crate::{conflict, link, lookup, monitor, namespace, observe, stop, sysctl};
 
 /// How long an interface that start has switched on may take to find its link.
 const LINK_WAIT: Duration = Duration::from_secs(2);
@@ -63,17 +63,18 @@ pub fn plan(context: &Context<'_>, settings: &Settings) -> Result<Plan, Failure>
 /// # Errors
 /// Why not; nothing of the attempt is left.
 pub fn start(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> {
+    let _alone = stop::alone(context)?;
     let plan = plan(context, settings)?;
     let record_path = record::path(context.invocation, "record");
-    let former = record::read(&record_path)?.unwrap_or_default();
+    let former = record::read(&record_path).unwrap_or_default().unwrap_or_default();
+    let record = Record { added: Some(observe::added(settings, &plan.place)), ..former };
     if already_here(context, settings, &plan)? {
-        let record = Record { added: Some(monitor::added(settings, &plan.place)), ..former };
-        return record::write(&record_path, &record);
+        note(context, &record);
+        return Ok(());
     }
     // A start after a start that was killed: what that one announced must not outlive the decision made now.
-    announce::end(&monitor::places(context, plan.place.index).lock, context.deadline)?;
-    let record = Record { added: Some(monitor::added(settings, &plan.place)), set_aside: former.set_aside };
-    record::write(&record_path, &record)?;
+    announce::end(&observe::places(context, plan.place.index).lock, context.deadline)?;
+    note(context, &record);
     bring_up(context, settings, plan).map_err(|failure| {
         context.log.debug(format_args!("undoing a failed start"));
         match stop::undo(context, settings) {
@@ -83,9 +84,16 @@ pub fn start(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> 
     })
 }
 
+/// Records what is about to be there. A service is worth more than a record: without one, stop goes by the address.
+fn note(context: &Context<'_>, record: &Record) {
+    if let Err(failure) = record::write(&record::path(context.invocation, "record"), record) {
+        context.log.warn(format_args!("no record is kept: {failure}"));
+    }
+}
+
 /// Whether there is nothing to do.
 fn already_here(context: &Context<'_>, settings: &Settings, plan: &Plan) -> Result<bool, Failure> {
-    match judge(&monitor::wanted(settings), &plan.snapshot.addresses, &plan.snapshot.links) {
+    match judge(&observe::wanted(settings), &plan.snapshot.addresses, &plan.snapshot.links) {
         Seen::Absent => Ok(false),
         Seen::Different(how) => Err(Failure::generic(format!("{how}; stop the resource or remove the address first"))),
         Seen::Present(..) if settings.cluster_ip.is_some() => {
@@ -106,8 +114,7 @@ fn already_here(context: &Context<'_>, settings: &Settings, plan: &Plan) -> Resu
 fn bring_up(context: &Context<'_>, settings: &Settings, plan: Plan) -> Result<(), Failure> {
     let Plan { netlink, snapshot, place } = plan;
     let link = usable_link(context, settings, &netlink, &snapshot, &place)?;
-    // Kept open until the background has a copy: to close it takes longer than all the rest.
-    let _asked = look_for_conflict(context, settings, &snapshot, &link)?;
+    let asked = look_for_conflict(context, settings, &snapshot, &link)?;
     if settings.lvs_support {
         set_aside(context, &netlink, &snapshot, settings)?;
     }
@@ -120,6 +127,7 @@ fn bring_up(context: &Context<'_>, settings: &Settings, plan: Plan) -> Result<()
         rules.make(&shares)?;
     }
     if let Some(label) = settings.address_label {
+        context.log.trace(format_args!("add address label {label} for {}", settings.ip));
         // The peer, too, goes on without: it matters for outgoing traffic only.
         if let Err(failure) = netlink.label_address(settings.ip, label, true) {
             context.log.warn(format_args!("{failure}"));
@@ -127,7 +135,11 @@ fn bring_up(context: &Context<'_>, settings: &Settings, plan: Plan) -> Result<()
     }
     // Opened first, so that nothing but the kernel's own work lies between the address and its announcement.
     let subject = subject(settings, &place, &link, shared.as_ref().map(|(share, _)| share));
-    let arp = (settings.ip.is_ipv4() && subject.has_neighbours).then(|| Announcer::open(&subject));
+    let arp = match (settings.ip, asked) {
+        (IpAddr::V4(ip), Some(socket)) => Some(Ok(Announcer::V4(socket, ip))),
+        (IpAddr::V4(_), None) if subject.has_neighbours => Some(Announcer::open(&subject)),
+        _ => None,
+    };
     add(context, settings, &netlink, &snapshot, &place, &link)?;
     confirm(settings, &place)?;
     drop(netlink);
@@ -136,8 +148,9 @@ fn bring_up(context: &Context<'_>, settings: &Settings, plan: Plan) -> Result<()
         return Ok(());
     }
     let announcer = arp.unwrap_or_else(|| Announcer::open(&subject));
+    context.log.trace(format_args!("announce {subject:?} with {:?}", link.hardware));
     let told = announcer.or_fail(format!("announcing {}", settings.ip)).and_then(|announcer| {
-        let places = monitor::places(context, place.index);
+        let places = observe::places(context, place.index);
         announce::after_start(announcer, &subject, &link, &settings.announce, &places, context.deadline)
     });
     if let Err(failure) = told {
@@ -175,6 +188,7 @@ fn usable_link(
     }
     if link.is_lost() && link::check(settings.link_check) == LinkCheck::Fail {
         if was_off {
+            context.log.info(format_args!("switching interface {} off again", link.name));
             netlink.set_up(link.index, false)?;
         }
         return Err(Failure::generic(link::lost(&link)));
@@ -216,6 +230,7 @@ fn set_aside(
     let Some(copy) = snapshot.having(settings.ip).find(on_loopback) else { return Ok(()) };
     let path = record::path(context.invocation, "record");
     let record = record::read(&path)?.unwrap_or_default();
+    // Without a record nobody would put it back.
     record::write(&path, &Record { set_aside: true, ..record })?;
     context.log.info(format_args!("setting {} aside on the loopback interface", settings.ip));
     netlink.remove(copy)
@@ -306,6 +321,6 @@ fn subject(settings: &Settings, place: &Place, link: &Link, share: Option<&Share
         label: place.label.clone().unwrap_or_else(|| place.name.clone()),
         hardware: share.map(|share| share.mac.to_vec()),
         has_neighbours: link.has_neighbours() && !link.is_lost() && share.is_none_or(|share| share.mangle),
-        direct: monitor::direct(settings, place.index).unwrap_or_default(),
+        direct: observe::direct(settings, place.index).unwrap_or_default(),
     }
 }

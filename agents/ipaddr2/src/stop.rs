@@ -9,8 +9,8 @@ use std::net::IpAddr;
 
 use ocf::agent::Context;
 use ocf::failure::{Failure, OrFail};
-use ocf::lock::Lock;
-use ocf::param::Faults;
+use ocf::lock::{Lock, LockError};
+use ocf::values::Faults;
 
 use crate::cluster::Rules;
 use crate::judge::{Wanted, belongs};
@@ -19,7 +19,7 @@ use crate::record::{self, Record};
 use crate::settings::{self, Settings};
 use crate::share::Share;
 use crate::snapshot::{Address, Link, contains};
-use crate::{announce, connections, monitor, namespace, params, sysctl};
+use crate::{announce, connections, namespace, observe, params, sysctl};
 
 /// What is known about the thing to stop: from the record, from the parameters, or from those of them that are good.
 struct Target<'a> {
@@ -35,6 +35,7 @@ struct Target<'a> {
 /// # Errors
 /// What is left, or what could not be looked at.
 pub fn stop(context: &Context<'_>, settings: Option<&Settings>) -> Result<(), Failure> {
+    let _alone = alone(context)?;
     let path = record::path(context.invocation, "record");
     let record = record::read(&path).unwrap_or_else(|failure| {
         context.log.warn(format_args!("the record cannot be read, going by the parameters: {failure}"));
@@ -104,7 +105,7 @@ fn remove(context: &Context<'_>, target: &Target<'_>) -> Result<(), Failure> {
     }
     let netlink = Netlink::open()?;
     let links = netlink.links()?;
-    let addresses = monitor::addresses(&netlink, target.ip)?;
+    let addresses = observe::addresses(&netlink, target.ip)?;
     let ours = ours(target, &addresses, &links);
     if leave_to_other_instances(context, target, &ours, &links)? {
         return forget(context, target, true);
@@ -124,7 +125,7 @@ fn remove(context: &Context<'_>, target: &Target<'_>) -> Result<(), Failure> {
         failures.extend(take_off(context, &netlink, address, name, &addresses).err());
     }
     // Look again: what counts is what is there, not what the kernel was asked to do.
-    let now = monitor::addresses(&netlink, target.ip)?;
+    let now = observe::addresses(&netlink, target.ip)?;
     let removed =
         |address: &Address| ours.iter().any(|gone| gone.index == address.index && gone.prefix == address.prefix);
     let left = now.iter().find(|a| a.ip == target.ip && (removed(a) || is_ours(target, a, &links)));
@@ -175,7 +176,7 @@ fn leave_to_other_instances(
     let Some(config) = &settings.cluster_ip else { return Ok(false) };
     let here = ours.first().and_then(|address| {
         let link = links.iter().find(|link| link.index == address.index)?;
-        Some(monitor::place(address, link))
+        Some(observe::place(address, link))
     });
     let Some(place) = here else { return Ok(false) };
     let _turn = cluster_turn(context, target.ip)?;
@@ -189,6 +190,22 @@ fn leave_to_other_instances(
     shares.remove(&config.node);
     rules.make(&shares)?;
     Ok(!shares.is_empty())
+}
+
+/// Keeps the starts and stops of one resource apart. Pacemaker does so by itself; people and other tools may not. Where
+/// no lock can be kept, they are on their own.
+///
+/// # Errors
+/// When another one is at work until the deadline.
+pub fn alone(context: &Context<'_>) -> Result<Option<Lock>, Failure> {
+    match Lock::take(&record::path(context.invocation, "lock"), context.deadline) {
+        Ok(lock) => Ok(Some(lock)),
+        Err(LockError::Busy) => Err(Failure::generic("another start or stop of this resource does not end")),
+        Err(LockError::File(error)) => {
+            context.log.debug(format_args!("no lock is kept: {error}"));
+            Ok(None)
+        }
+    }
 }
 
 /// The lock under which the rules of a cluster IP change: other instances of the clone may be here too.
@@ -226,6 +243,7 @@ fn take_off(
         return netlink.remove(address);
     }
     let _turn = turn(context, &format!("interface-{}", address.index))?;
+    context.log.trace(format_args!("{} addresses depend on {}: they are to be promoted", dependents.len(), address.ip));
     let name = format!("ipv4/conf/{nic}/promote_secondaries");
     let (removed, _) = sysctl::with(&name, "1", || netlink.remove(address));
     removed?;
@@ -250,9 +268,11 @@ fn tidy(context: &Context<'_>, target: &Target<'_>, netlink: &Netlink, links: &[
         .and_then(|record| record.added.as_ref()?.address_label)
         .or_else(|| target.settings.and_then(|settings| settings.address_label));
     if let Some(label) = label {
+        context.log.trace(format_args!("remove address label {label} of {}", target.ip));
         failures.extend(netlink.label_address(target.ip, label, false).err());
     }
     if target.settings.is_some_and(|settings| settings.flush_routes) {
+        context.log.trace(format_args!("flush cached routes"));
         let family = if target.ip.is_ipv4() { "ipv4" } else { "ipv6" };
         failures.extend(sysctl::set(&format!("{family}/route/flush"), "1").or_fail("flushing cached routes").err());
     }

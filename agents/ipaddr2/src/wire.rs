@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::{Ipv6Addr, SocketAddrV6};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 
 use nix::libc;
@@ -56,6 +56,12 @@ impl LinkAddress {
 pub struct ArpSocket {
     fd: OwnedFd,
     index: u32,
+}
+
+impl AsRawFd for ArpSocket {
+    fn as_raw_fd(&self) -> RawFd {
+        self.fd.as_raw_fd()
+    }
 }
 
 impl ArpSocket {
@@ -133,6 +139,12 @@ impl ArpSocket {
 pub struct AdvertisementSocket {
     fd: OwnedFd,
     index: u32,
+}
+
+impl AsRawFd for AdvertisementSocket {
+    fn as_raw_fd(&self) -> RawFd {
+        self.fd.as_raw_fd()
+    }
 }
 
 impl AdvertisementSocket {

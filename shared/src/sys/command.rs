@@ -1,4 +1,6 @@
 //! Runs a program to its end: bounded in time and in what is kept of its output, never through a shell.
+//!
+//! The end is the program's own, not that of its streams: a daemon that it started may keep them open for ever.
 #![forbid(unsafe_code)]
 
 use std::fmt;
@@ -7,6 +9,7 @@ use std::os::fd::AsFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -14,9 +17,16 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
 use super::clock::Deadline;
+use super::process::Handle;
 
 /// What is kept of each stream; the rest is read and dropped, so that the program never waits for us.
 const KEPT: usize = 1 << 20;
+
+/// How much is read at once.
+const CHUNK: usize = 8192;
+
+/// How long to wait for the end of what was killed. One that the kernel keeps asleep (a lost disk) may never end.
+const DYING: Duration = Duration::from_millis(500);
 
 /// What a program left behind.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -54,51 +64,52 @@ impl fmt::Display for RunError {
 
 impl std::error::Error for RunError {}
 
-/// Runs a program in a process group of its own. Its input is `input`, or empty.
+/// Runs a program in a process group of its own. Its input is `input`, or empty. What it leaves running when it ends in
+/// time lives on; that needs streams of its own, for nobody reads these any more.
 ///
 /// # Errors
-/// When it cannot be started, or does not end by the deadline; it is dead then.
+/// When it cannot be started or served, or does not end by the deadline; it is killed then, with its process group.
 pub fn run(mut command: Command, input: Option<&[u8]>, deadline: Deadline) -> Result<Output, RunError> {
     command.stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() });
     command.stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
     let mut child = command.spawn().map_err(RunError::Start)?;
     let mut output = Output::default();
     let served = serve(&mut child, input.unwrap_or_default(), &mut output, deadline);
-    let in_time = match served {
-        // All streams are closed, and most programs end with that; a few linger.
-        Ok(true) => deadline.poll(|| child.try_wait().ok().flatten()).is_some(),
-        _ => false,
-    };
-    if !in_time {
+    if !matches!(served, Ok(true)) {
         // The group has the child's number, which is ours until we have waited for it.
         let _ = killpg(Pid::from_raw(child.id() as i32), Signal::SIGKILL);
+        let ended = Handle::of_child(&child).and_then(|handle| handle.wait(Deadline::after(DYING)));
+        if !matches!(ended, Ok(true)) {
+            return Err(served.map_or_else(RunError::Streams, |_| RunError::TimedOut(output)));
+        }
     }
     let status = child.wait().map_err(RunError::Streams)?;
     (output.code, output.signal) = (status.code(), status.signal());
     match served {
         Err(error) => Err(RunError::Streams(error)),
-        Ok(_) if !in_time => Err(RunError::TimedOut(output)),
-        Ok(_) => Ok(output),
+        Ok(false) => Err(RunError::TimedOut(output)),
+        Ok(true) => Ok(output),
     }
 }
 
-/// Feeds the child and keeps what it says until it has closed its streams; `false` at the deadline.
+/// Feeds the child and keeps what it says until it ends; `false` at the deadline.
 fn serve(child: &mut Child, mut input: &[u8], output: &mut Output, deadline: Deadline) -> io::Result<bool> {
-    let (mut stdin, mut stdout, mut stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-    if let Some(stdin) = &stdin {
-        fcntl(stdin, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+    let handle = Handle::of_child(child)?;
+    // Left in the child, so that they stay open until it is killed: it must not die of a closed pipe before.
+    let Child { stdin, stdout, stderr, .. } = child;
+    let streams = [stdin.as_ref().map(AsFd::as_fd), stdout.as_ref().map(AsFd::as_fd), stderr.as_ref().map(AsFd::as_fd)];
+    for stream in streams.into_iter().flatten() {
+        fcntl(stream, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
     }
     loop {
         if input.is_empty() {
-            stdin = None;
+            *stdin = None;
         }
-        let mut waits = Vec::with_capacity(3);
+        let mut waits = Vec::with_capacity(4);
+        waits.push(PollFd::new(handle.fd.as_fd(), PollFlags::POLLIN));
         waits.extend(stdin.as_ref().map(|s| PollFd::new(s.as_fd(), PollFlags::POLLOUT)));
         waits.extend(stdout.as_ref().map(|s| PollFd::new(s.as_fd(), PollFlags::POLLIN)));
         waits.extend(stderr.as_ref().map(|s| PollFd::new(s.as_fd(), PollFlags::POLLIN)));
-        if stdout.is_none() && stderr.is_none() {
-            return Ok(true);
-        }
         let left = deadline.left().as_micros().div_ceil(1000).min(60_000) as u16;
         match poll(&mut waits, PollTimeout::from(left)) {
             Ok(0) if deadline.expired() => return Ok(false),
@@ -106,39 +117,49 @@ fn serve(child: &mut Child, mut input: &[u8], output: &mut Output, deadline: Dea
             Ok(_) => {}
             Err(error) => return Err(error.into()),
         }
-        let mut ready = waits.iter().map(|wait| wait.any().unwrap_or(true)).collect::<Vec<_>>().into_iter();
-        let mut is_ready = |there: bool| there && ready.next().unwrap_or(false);
-        let (feed, hear, hear_errors) =
-            (is_ready(stdin.is_some()), is_ready(stdout.is_some()), is_ready(stderr.is_some()));
-        if feed && let Some(pipe) = &mut stdin {
+        let ended = waits[0].any().unwrap_or(true);
+        // None of the streams blocks, so which of them is ready need not be asked.
+        if let Some(pipe) = stdin {
             match pipe.write(input) {
                 Ok(count) => input = &input[count..],
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
                 // It does not want to hear more.
                 Err(_) => input = &[],
             }
         }
-        if hear && !keep(&mut stdout, &mut output.stdout)? {
-            stdout = None;
+        // Of a child that has ended, all that is still in the pipes: at most their size, whoever else writes to them.
+        let mut rounds = if ended { KEPT / CHUNK } else { 1 };
+        while rounds > 0 && keep(stdout, &mut output.stdout)? | keep(stderr, &mut output.stderr)? {
+            rounds -= 1;
         }
-        if hear_errors && !keep(&mut stderr, &mut output.stderr)? {
-            stderr = None;
+        if ended {
+            return Ok(true);
+        }
+        if deadline.expired() {
+            // One that never stops talking must not keep us.
+            return Ok(false);
         }
     }
 }
 
-/// Reads what is there; `false` at the end.
-fn keep(pipe: &mut Option<impl Read>, kept: &mut Vec<u8>) -> io::Result<bool> {
-    let Some(pipe) = pipe else { return Ok(false) };
-    let mut buffer = [0; 8192];
-    let count = match pipe.read(&mut buffer) {
-        Ok(count) => count,
-        Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(true),
-        Err(error) => return Err(error),
-    };
-    let room = KEPT.saturating_sub(kept.len()).min(count);
-    kept.extend_from_slice(&buffer[..room]);
-    Ok(count > 0)
+/// Reads what is there, up to a chunk; `false` when there is nothing more now. At its end, the stream is closed.
+fn keep(stream: &mut Option<impl Read>, kept: &mut Vec<u8>) -> io::Result<bool> {
+    let Some(pipe) = stream else { return Ok(false) };
+    let mut buffer = [0; CHUNK];
+    match pipe.read(&mut buffer) {
+        Ok(0) => {
+            *stream = None;
+            Ok(false)
+        }
+        Ok(count) => {
+            let room = KEPT.saturating_sub(kept.len()).min(count);
+            kept.extend_from_slice(&buffer[..room]);
+            Ok(true)
+        }
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
+        Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(true),
+        Err(error) => Err(error),
+    }
 }
 
 /// Looks for a program in a PATH, and where programs for root are when PATH does not say so.
@@ -156,7 +177,8 @@ fn is_program(file: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::{Duration, Instant};
+    use crate::sys::process::{Process, end_all};
+    use std::time::Instant;
 
     fn sh(script: &str) -> Command {
         let mut command = Command::new("/bin/sh");
@@ -201,6 +223,32 @@ mod tests {
         }
         assert!(began.elapsed() < Duration::from_secs(20));
         assert!(matches!(run(Command::new("/no/such/program"), None, soon()), Err(RunError::Start(_))));
+    }
+
+    #[test]
+    fn a_daemon_that_keeps_the_streams_open_is_neither_waited_for_nor_killed() {
+        let began = Instant::now();
+        let output = run(sh("echo said; /bin/sleep 60 & echo $!; exit 7"), None, soon()).unwrap();
+        assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+        assert_eq!(output.code, Some(7));
+        let text = String::from_utf8(output.stdout).unwrap();
+        let pid = text.strip_prefix("said\n").unwrap().trim().parse().unwrap();
+        let daemon = Process::find(pid).unwrap().unwrap();
+        assert_eq!(end_all(&[daemon], &[Signal::SIGKILL], soon()).unwrap(), []);
+    }
+
+    #[test]
+    fn one_that_closes_its_streams_is_waited_for() {
+        let output = run(sh("exec >&- 2>&-; /bin/sleep 0.2; exit 9"), None, soon()).unwrap();
+        assert_eq!(output.code, Some(9));
+    }
+
+    #[test]
+    fn one_that_never_stops_talking_is_killed_in_time() {
+        let began = Instant::now();
+        let failed = run(sh("exec cat /dev/zero"), None, Deadline::after(Duration::from_millis(200)));
+        assert!(matches!(failed, Err(RunError::TimedOut(output)) if output.signal == Some(9)));
+        assert!(began.elapsed() < Duration::from_secs(10));
     }
 
     #[test]

@@ -1,15 +1,18 @@
 //! State files: written at once or not at all, with tight modes, in directories that nobody else can write to.
 #![forbid(unsafe_code)]
 
-use std::fs::{DirBuilder, File, Metadata, OpenOptions};
+use std::fs::{DirBuilder, File, Metadata, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use nix::libc::{O_CLOEXEC, O_NOFOLLOW, O_NONBLOCK};
 
 /// Write permission for group and others.
 const OTHERS_WRITE: u32 = 0o022;
+
+/// Only the owner of a file in the directory may remove or rename it.
+const STICKY: u32 = 0o1000;
 
 /// Reads a file of ours; `None` when there is none.
 ///
@@ -41,6 +44,8 @@ pub fn read_small(path: &Path, limit: u64) -> io::Result<Option<Vec<u8>>> {
 ///
 /// # Errors
 /// When it cannot be written; the old content is then still there.
+///
+/// The mode is as asked whatever the caller's umask (Pacemaker's daemons have 026).
 pub fn write_atomic(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     let name = path.file_name().ok_or_else(|| io::Error::other("has no name"))?.to_string_lossy();
     let beside = path.with_file_name(format!(".{name}.{}", std::process::id()));
@@ -53,7 +58,10 @@ pub fn write_atomic(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
         io::ErrorKind::AlreadyExists => std::fs::remove_file(&beside).and_then(|()| create()),
         _ => Err(error),
     })?;
-    let written = file.write_all(bytes).and_then(|()| std::fs::rename(&beside, path));
+    let written = file
+        .set_permissions(Permissions::from_mode(mode))
+        .and_then(|()| file.write_all(bytes))
+        .and_then(|()| std::fs::rename(&beside, path));
     if written.is_err() {
         let _ = std::fs::remove_file(&beside);
     }
@@ -74,12 +82,16 @@ pub fn write_if_changed(path: &Path, bytes: &[u8], mode: u32) -> io::Result<bool
 /// Makes a directory for state, with the parents that are missing (/run is empty after a boot).
 ///
 /// # Errors
-/// When it cannot be made, or is there and others could put files into it.
+/// When it cannot be made, or others could put files into it, lead us elsewhere with a symbolic link, or put another
+/// directory in the place of the one just made.
 pub fn ensure_dir(path: &Path, mode: u32) -> io::Result<()> {
-    match DirBuilder::new().recursive(true).mode(mode).create(path) {
-        Ok(()) => {}
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-        Err(error) => return Err(error),
+    let found = std::fs::symlink_metadata(path).or_else(|error| match error.kind() {
+        io::ErrorKind::NotFound => make_dir(path, mode).and_then(|()| std::fs::symlink_metadata(path)),
+        _ => Err(error),
+    })?;
+    if found.is_symlink() {
+        // In /tmp or /run/lock, anybody may have put it there.
+        owned(&found)?;
     }
     let metadata = std::fs::metadata(path)?;
     if !metadata.is_dir() {
@@ -88,12 +100,29 @@ pub fn ensure_dir(path: &Path, mode: u32) -> io::Result<()> {
     trusted(&metadata)
 }
 
+fn make_dir(path: &Path, mode: u32) -> io::Result<()> {
+    let above = path.ancestors().skip(1).find_map(|above| std::fs::metadata(above).ok());
+    let above = above.ok_or_else(|| io::Error::other("has no directory above it"))?;
+    owned(&above)?;
+    // With the sticky bit, others can add to it but not take away what is ours.
+    if above.mode() & STICKY == 0 {
+        trusted(&above)?;
+    }
+    DirBuilder::new().recursive(true).mode(mode).create(path)
+}
+
+/// Whether it is root's or ours.
+fn owned(metadata: &Metadata) -> io::Result<()> {
+    if metadata.uid() == 0 || metadata.uid() == nix::unistd::geteuid().as_raw() {
+        return Ok(());
+    }
+    Err(io::Error::other(format!("belongs to user {}; it must belong to root", metadata.uid())))
+}
+
 /// Whether only root and we can change it.
 fn trusted(metadata: &Metadata) -> io::Result<()> {
-    let ours = metadata.uid() == 0 || metadata.uid() == nix::unistd::geteuid().as_raw();
-    if !ours {
-        Err(io::Error::other(format!("belongs to user {}; it must belong to root", metadata.uid())))
-    } else if metadata.mode() & OTHERS_WRITE != 0 {
+    owned(metadata)?;
+    if metadata.mode() & OTHERS_WRITE != 0 {
         Err(io::Error::other(format!("can be written by others (mode {:o})", metadata.mode() & 0o7777)))
     } else {
         Ok(())
@@ -127,7 +156,7 @@ pub fn open_append(path: &Path) -> io::Result<File> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::os::unix::fs::symlink;
 
     fn folder() -> tempfile::TempDir {
         tempfile::tempdir().unwrap()
@@ -145,6 +174,9 @@ mod tests {
         assert_eq!(read_small(&path, 10).unwrap().unwrap(), b"two");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "no file is left beside it");
         assert_eq!(first.mode() & 0o777, 0o600);
+        // The usual umask, 022, would take the group's right to write away.
+        write_atomic(&path, b"three", 0o664).unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().mode() & 0o777, 0o664);
     }
 
     #[test]
@@ -176,6 +208,31 @@ mod tests {
         // As systemd-tmpfiles makes it for the peer.
         std::fs::set_permissions(&deep, std::fs::Permissions::from_mode(0o1755)).unwrap();
         assert!(ensure_dir(&deep, 0o755).is_ok());
+    }
+
+    #[test]
+    fn sl_20_no_state_directory_is_made_where_others_could_replace_it() {
+        let folder = folder();
+        let open = folder.path().join("open");
+        std::fs::create_dir(&open).unwrap();
+        std::fs::set_permissions(&open, Permissions::from_mode(0o777)).unwrap();
+        assert!(ensure_dir(&open.join("state"), 0o755).is_err());
+        std::fs::set_permissions(&open, Permissions::from_mode(0o1777)).unwrap();
+        assert!(ensure_dir(&open.join("a/b"), 0o755).is_ok(), "a sticky one, like /run/lock, keeps ours in its place");
+    }
+
+    #[test]
+    fn sl_20_a_link_leads_to_a_state_directory_only_if_it_is_ours() {
+        if !nix::unistd::geteuid().is_root() {
+            return; // Only root can make a link that is somebody else's.
+        }
+        let folder = folder();
+        let (real, link) = (folder.path().join("real"), folder.path().join("link"));
+        std::fs::create_dir(&real).unwrap();
+        symlink(&real, &link).unwrap();
+        assert!(ensure_dir(&link, 0o755).is_ok());
+        std::os::unix::fs::lchown(&link, Some(65_534), None).unwrap();
+        assert!(ensure_dir(&link, 0o755).is_err());
     }
 
     #[test]

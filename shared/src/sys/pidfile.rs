@@ -17,6 +17,18 @@ const LARGEST: u64 = 4096;
 /// When the file cannot be read or trusted, or holds anything but numbers of processes that could be others' (1 and
 /// below and our own could not).
 pub fn read(path: &Path) -> io::Result<Vec<i32>> {
+    let pids = numbers(path)?;
+    match pids.iter().find(|pid| **pid == own()) {
+        Some(pid) => Err(io::Error::other(format!("no pid of another process: {pid}"))),
+        None => Ok(pids),
+    }
+}
+
+fn own() -> i32 {
+    std::process::id() as i32
+}
+
+fn numbers(path: &Path) -> io::Result<Vec<i32>> {
     let Some(bytes) = read_small(path, LARGEST)? else { return Ok(Vec::new()) };
     let text = std::str::from_utf8(&bytes).map_err(io::Error::other)?;
     text.lines().map(str::trim).filter(|line| !line.is_empty()).map(number).collect()
@@ -24,18 +36,20 @@ pub fn read(path: &Path) -> io::Result<Vec<i32>> {
 
 fn number(line: &str) -> io::Result<i32> {
     match line.parse() {
-        Ok(pid) if pid > 1 && pid != std::process::id() as i32 => Ok(pid),
+        Ok(pid) if pid > 1 => Ok(pid),
         _ => Err(io::Error::other(format!("no pid: {line:?}"))),
     }
 }
 
 /// The living processes that a pid file names, as far as they are the ones meant: begun before the file was last
-/// written, and recognised by `is_it` (executable, arguments).
+/// written, and recognised by `is_it` (executable, arguments). Our own number is that of a process long gone, used again:
+/// in a container that starts anew the numbers repeat, and a stop must not fail over it.
 ///
 /// # Errors
-/// As [`read`], or when /proc cannot be read.
+/// As [`read`] but for our own number, or when /proc cannot be read.
 pub fn living(path: &Path, is_it: impl Fn(&Process) -> bool) -> io::Result<Vec<Process>> {
-    let pids = read(path)?;
+    let mut pids = numbers(path)?;
+    pids.retain(|pid| *pid != own());
     if pids.is_empty() {
         return Ok(Vec::new());
     }
@@ -92,6 +106,7 @@ mod tests {
         }
         std::fs::write(&path, std::process::id().to_string()).unwrap();
         assert!(read(&path).is_err(), "our own number");
+        assert_eq!(living(&path, |_| true).unwrap(), [], "our own number is nobody else's");
     }
 
     #[test]

@@ -3,9 +3,13 @@
 //! A process is known by its number and its start time; a number alone may be somebody else's by now. Signals go
 //! through a pidfd (Linux 5.3) that was opened first and checked afterwards, so they reach the process meant or nobody.
 
+use std::ffi::OsStr;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
+use std::process::Child;
+use std::time::Duration;
 
 use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -27,7 +31,16 @@ pub struct Process {
 struct Stat {
     state: char,
     parent: i32,
+    threads: u32,
     start_time: u64,
+}
+
+impl Stat {
+    /// Whether nothing of the process runs any more. A main thread that has left shows as a zombie, too, while the
+    /// others work on (pthread_exit(3), proc_pid_stat(5)).
+    fn has_ended(&self) -> bool {
+        matches!(self.state, 'Z' | 'X' | 'x') && self.threads <= 1
+    }
 }
 
 /// Reads /proc/PID/stat. The second field is the program's name in parentheses and may itself hold parentheses, spaces
@@ -38,7 +51,8 @@ fn parse_stat(text: &str) -> Option<Stat> {
     Some(Stat {
         state: fields.first()?.chars().next()?,
         parent: fields.get(1)?.parse().ok()?,
-        // Field 22, counted from 1 with number and name.
+        // Fields 20 and 22, counted from 1 with number and name.
+        threads: fields.get(17)?.parse().ok()?,
         start_time: fields.get(19)?.parse().ok()?,
     })
 }
@@ -64,9 +78,8 @@ impl Process {
     /// # Errors
     /// When /proc cannot be read.
     pub fn find(pid: i32) -> io::Result<Option<Self>> {
-        Ok(stat(pid)?
-            .filter(|stat| !matches!(stat.state, 'Z' | 'X' | 'x'))
-            .map(|stat| Self { pid, start_time: stat.start_time }))
+        let living = stat(pid)?.filter(|stat| !stat.has_ended());
+        Ok(living.map(|stat| Self { pid, start_time: stat.start_time }))
     }
 
     /// Whether it still lives.
@@ -77,12 +90,15 @@ impl Process {
         Ok(Self::find(self.pid)? == Some(*self))
     }
 
-    /// The program that it runs.
+    /// The program that it runs, by the name that it was started by. An update that replaces the file of a running program
+    /// does not make it another one: the kernel's mark of a removed file, ` (deleted)`, is left out (proc_pid_exe(5)).
     ///
     /// # Errors
     /// When it is gone or not ours to look at.
     pub fn exe(&self) -> io::Result<PathBuf> {
-        std::fs::read_link(format!("/proc/{}/exe", self.pid))
+        let exe = std::fs::read_link(format!("/proc/{}/exe", self.pid))?;
+        let name = exe.as_os_str().as_bytes();
+        Ok(OsStr::from_bytes(name.strip_suffix(b" (deleted)").unwrap_or(name)).into())
     }
 
     /// The arguments that it was started with.
@@ -100,15 +116,15 @@ impl Process {
     /// When /proc cannot be read.
     pub fn descendants(&self) -> io::Result<Vec<Self>> {
         let all = everybody()?;
-        let mut found: Vec<(Self, i32)> = Vec::new();
+        let mut found = Vec::new();
         let mut parents = vec![self.pid];
         while let Some(parent) = parents.pop() {
-            for (process, of) in all.iter().filter(|(_, of)| *of == parent) {
+            for (process, _) in all.iter().filter(|(_, of)| *of == parent) {
                 parents.push(process.pid);
-                found.push((*process, *of));
+                found.push(*process);
             }
         }
-        Ok(found.into_iter().map(|(process, _)| process).collect())
+        Ok(found)
     }
 
     /// A hold on it, for signals and waiting; `None` when it has ended.
@@ -119,17 +135,24 @@ impl Process {
         if self.pid <= 1 || self.pid == std::process::id() as i32 {
             return Err(io::Error::other(format!("refusing to touch process {}", self.pid)));
         }
-        // SAFETY: pidfd_open takes two numbers and gives a new descriptor or an error.
-        let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, self.pid, 0) };
-        if fd < 0 {
-            let error = io::Error::last_os_error();
-            return if error.raw_os_error() == Some(libc::ESRCH) { Ok(None) } else { Err(error) };
-        }
-        // SAFETY: the kernel has just made this descriptor for us alone.
-        let fd = unsafe { OwnedFd::from_raw_fd(fd as i32) };
+        let fd = match open_pid(self.pid) {
+            Ok(fd) => fd,
+            Err(error) if error.raw_os_error() == Some(libc::ESRCH) => return Ok(None),
+            Err(error) => return Err(error),
+        };
         // The number may have changed hands before we opened it; it cannot any more.
         Ok(self.lives()?.then_some(Handle { fd }))
     }
+}
+
+fn open_pid(pid: i32) -> io::Result<OwnedFd> {
+    // SAFETY: pidfd_open takes two numbers and gives a new descriptor or an error.
+    let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the kernel has just made this descriptor for us alone.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
 }
 
 /// Every living process with its parent's number.
@@ -137,9 +160,8 @@ fn everybody() -> io::Result<Vec<(Process, i32)>> {
     let mut all = Vec::new();
     for entry in std::fs::read_dir("/proc")? {
         let Some(pid) = entry?.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else { continue };
-        if let Some(stat) = stat(pid)?.filter(|stat| !matches!(stat.state, 'Z' | 'X' | 'x')) {
-            all.push((Process { pid, start_time: stat.start_time }, stat.parent));
-        }
+        let living = stat(pid)?.filter(|stat| !stat.has_ended());
+        all.extend(living.map(|stat| (Process { pid, start_time: stat.start_time }, stat.parent)));
     }
     Ok(all)
 }
@@ -147,10 +169,16 @@ fn everybody() -> io::Result<Vec<(Process, i32)>> {
 /// A hold on a process: nobody else can get its number's place in it.
 #[derive(Debug)]
 pub struct Handle {
-    fd: OwnedFd,
+    /// Readable when the process has ended (pidfd_open(2)).
+    pub(super) fd: OwnedFd,
 }
 
 impl Handle {
+    /// A hold on a child that has not been waited for: until then its number is nobody else's.
+    pub(super) fn of_child(child: &Child) -> io::Result<Self> {
+        Ok(Self { fd: open_pid(child.id() as i32)? })
+    }
+
     /// Sends a signal; to one that has just ended, nothing happens.
     ///
     /// # Errors
@@ -190,30 +218,32 @@ impl Handle {
 /// has an equal share of the time; the last has what is left, and a moment in any case. Gives those that live on.
 ///
 /// # Errors
-/// When a process can be neither looked at nor signalled.
+/// The first one of a process that could not be looked at, signalled or waited for; the others are ended all the same.
 pub fn end_all(processes: &[Process], signals: &[Signal], deadline: Deadline) -> io::Result<Vec<Process>> {
     let mut left: Vec<(Process, Handle)> = Vec::new();
+    let mut failed = None;
     for process in processes {
-        if let Some(handle) = process.open()? {
-            left.push((*process, handle));
+        match process.open() {
+            Ok(Some(handle)) => left.push((*process, handle)),
+            Ok(None) => {}
+            Err(error) => note(&mut failed, process, &error),
         }
     }
-    for (number, signal) in signals.iter().enumerate() {
-        for (_, handle) in &left {
-            handle.signal(*signal)?;
+    for (signal, rest) in signals.iter().zip((1..=signals.len() as u32).rev()) {
+        for (process, handle) in &left {
+            if let Err(error) = handle.signal(*signal) {
+                note(&mut failed, process, &error);
+            }
         }
-        let rest = signals.len() - number;
-        let until = if rest == 1 {
-            // SIGKILL takes effect within milliseconds, but not at once.
-            deadline.left().max(std::time::Duration::from_millis(100))
-        } else {
-            deadline.left() / rest as u32
-        };
-        let until = Deadline::after(until);
+        let share = deadline.left() / rest;
+        // SIGKILL takes effect within milliseconds, but not at once.
+        let until = Deadline::after(if rest == 1 { share.max(Duration::from_millis(100)) } else { share });
         let mut still = Vec::new();
         for (process, handle) in left {
-            if !handle.wait(until)? {
-                still.push((process, handle));
+            match handle.wait(until) {
+                Ok(true) => {}
+                Ok(false) => still.push((process, handle)),
+                Err(error) => note(&mut failed, &process, &error),
             }
         }
         left = still;
@@ -221,19 +251,32 @@ pub fn end_all(processes: &[Process], signals: &[Signal], deadline: Deadline) ->
             break;
         }
     }
-    Ok(left.into_iter().map(|(process, _)| process).collect())
+    match failed {
+        Some(error) => Err(error),
+        None => Ok(left.into_iter().map(|(process, _)| process).collect()),
+    }
+}
+
+/// Keeps the first error; the later ones are mostly its consequences.
+fn note(first: &mut Option<io::Error>, process: &Process, error: &io::Error) {
+    first.get_or_insert_with(|| io::Error::new(error.kind(), format!("process {}: {error}", process.pid)));
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::process::{Child, Command};
-    use std::time::{Duration, Instant};
+    use std::process::Command;
+    use std::time::Instant;
 
     fn sleeper() -> (Child, Process) {
         let child = Command::new("/bin/sleep").arg("60").spawn().unwrap();
         let process = Process::find(child.id() as i32).unwrap().unwrap();
         (child, process)
+    }
+
+    fn end(mut child: Child) {
+        child.kill().unwrap();
+        child.wait().unwrap();
     }
 
     /// Ignores SIGTERM and says when it does.
@@ -244,8 +287,7 @@ mod tests {
             .stdout(std::process::Stdio::piped())
             .spawn()
             .unwrap();
-        let mut word = [0; 5];
-        child.stdout.as_mut().unwrap().read_exact(&mut word).unwrap();
+        child.stdout.as_mut().unwrap().read_exact(&mut [0; 5]).unwrap();
         let process = Process::find(child.id() as i32).unwrap().unwrap();
         (child, process)
     }
@@ -255,10 +297,33 @@ mod tests {
         let numbers = "S 7 1 1 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 4711 1 1";
         for name in ["sleep", "a) S 1 2", "((", "x\n) y", ""] {
             let parsed = parse_stat(&format!("42 ({name}) {numbers}")).unwrap();
-            assert_eq!(parsed, Stat { state: 'S', parent: 7, start_time: 4711 }, "{name}");
+            assert_eq!(parsed, Stat { state: 'S', parent: 7, threads: 1, start_time: 4711 }, "{name}");
         }
         assert_eq!(parse_stat("42 (x"), None);
         assert_eq!(parse_stat("42 (x) S 7"), None);
+    }
+
+    #[test]
+    fn a_process_whose_main_thread_has_left_still_runs() {
+        let zombie = Stat { state: 'Z', parent: 7, threads: 1, start_time: 4711 };
+        assert!(zombie.has_ended());
+        assert!(!Stat { threads: 2, ..zombie }.has_ended());
+        assert!(!Stat { state: 'S', ..zombie }.has_ended());
+    }
+
+    #[test]
+    fn a_program_keeps_its_name_when_an_update_replaces_its_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let program = folder.path().canonicalize().unwrap().join("server");
+        std::fs::copy("/bin/sleep", &program).unwrap();
+        // Another test may fork while the copy is open for writing, and hold it open until it executes (ETXTBSY).
+        let spawn = || Command::new(&program).arg("60").spawn().ok();
+        let child = Deadline::after(Duration::from_secs(5)).poll(spawn).unwrap();
+        let process = Process::find(child.id() as i32).unwrap().unwrap();
+        assert_eq!(process.exe().unwrap(), program);
+        std::fs::remove_file(&program).unwrap();
+        assert_eq!(process.exe().unwrap(), program);
+        end(child);
     }
 
     #[test]
@@ -285,9 +350,8 @@ mod tests {
 
     #[test]
     fn sl_01_all_are_gone_only_when_each_of_them_is() {
-        let (mut dead, dead_process) = sleeper();
-        dead.kill().unwrap();
-        dead.wait().unwrap();
+        let (dead, dead_process) = sleeper();
+        end(dead);
         for first_dead in [true, false] {
             let (mut child, process) = stubborn();
             let both = if first_dead { [dead_process, process] } else { [process, dead_process] };
@@ -297,6 +361,17 @@ mod tests {
             assert_eq!(end_all(&both, &[Signal::SIGTERM, Signal::SIGKILL], later.share(0.2)).unwrap(), []);
             child.wait().unwrap();
         }
+    }
+
+    #[test]
+    fn sl_01_one_that_cannot_be_signalled_does_not_save_the_others() {
+        let (mut child, process) = sleeper();
+        let own = Process { pid: std::process::id() as i32, start_time: 0 };
+        let soon = Deadline::after(Duration::from_secs(5));
+        let error = end_all(&[own, process], &[Signal::SIGKILL], soon).unwrap_err();
+        assert!(error.to_string().contains(&own.pid.to_string()), "{error}");
+        assert!(!process.lives().unwrap());
+        child.wait().unwrap();
     }
 
     #[test]
@@ -312,13 +387,13 @@ mod tests {
     #[test]
     fn descendants_are_found_by_parentage() {
         let (mut child, process) = stubborn();
-        let found = Deadline::after(Duration::from_secs(5)).poll(|| {
+        let soon = Deadline::after(Duration::from_secs(5));
+        let found = soon.poll(|| {
             let all = process.descendants().unwrap();
             all.iter().any(|p| p.exe().is_ok_and(|exe| exe.ends_with("sleep"))).then_some(all)
         });
-        assert!(found.is_some());
         let all: Vec<Process> = found.unwrap().into_iter().chain([process]).collect();
-        end_all(&all, &[Signal::SIGKILL], Deadline::after(Duration::from_secs(5))).unwrap();
+        end_all(&all, &[Signal::SIGKILL], soon).unwrap();
         child.wait().unwrap();
     }
 }

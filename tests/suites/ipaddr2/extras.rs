@@ -143,6 +143,10 @@ fn a_state_directory_that_cannot_be_written_is_no_reason_to_keep_the_address() {
         rig.vip4().monitor().expect_code(0);
         rig.vip4().stop().expect_code(0);
         rig.a.expect_absent(VIP4);
+        rig.vip4().start().expect_code(0);
+        rig.vip4().monitor().expect_code(0);
+        rig.vip4().stop().expect_code(0);
+        rig.a.expect_absent(VIP4);
         rig.a.sh("umount /run/resource-agents 2>/dev/null || rm -f /run/resource-agents");
     }
 }

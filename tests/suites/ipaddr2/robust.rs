@@ -1,9 +1,11 @@
 //! Killed anywhere, many at once, in a crowd.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use harness::L2;
+use harness::capture::Heard;
+use harness::frame::Frame;
 use harness::rig::{VIP4, VIP6};
 
 /// Pacemaker's time-out is a SIGKILL without warning: whatever a start had done, stop cleans up.
@@ -53,6 +55,39 @@ fn an_action_ends_by_itself_before_its_time_out() {
     start.expect_code(0);
 }
 
+/// Duplicate address detection takes a second at least: with less time than that, start gives up by itself.
+#[test]
+fn a_start_that_runs_out_of_time_says_so_and_leaves_nothing() {
+    let rig = L2::new();
+    rig.a.sysctl("net/ipv6/conf/ethA/dad_transmits", "30");
+    let start = rig.vip6().timeout(Duration::from_secs(2)).start();
+    start.expect_code(1).expect_reason(&[VIP6]);
+    rig.a.expect_absent(VIP6);
+    rig.vip6().stop().expect_code(0);
+}
+
+/// The process that announces in the background may hang, be stopped or be killed: nobody waits for it.
+#[test]
+fn a_background_that_hangs_or_died_holds_nobody_up() {
+    let rig = L2::new();
+    let busy = |ip: &str| rig.ipaddr2(ip).param("arp_count", "500").param("arp_interval", "20");
+    for signal in ["STOP", "KILL"] {
+        let vip = busy(VIP4);
+        vip.start().expect_code(0);
+        rig.a.sh(&format!(
+            "for f in $(grep -l IPaddr2 /proc/[0-9]*/comm); do f=${{f%/comm}}; kill -{signal} ${{f#/proc/}}; done"
+        ));
+        vip.clone().param("arp_count_refresh", "1").monitor().expect_code(0).expect_within(Duration::from_secs(5));
+        let other = rig.ipaddr2("10.9.0.60");
+        other.start().expect_code(0).expect_within(Duration::from_secs(5));
+        other.stop().expect_code(0).expect_within(Duration::from_secs(5));
+        vip.stop().expect_code(0).expect_within(Duration::from_secs(5));
+        rig.a.expect_absent(VIP4);
+        let left = rig.a.sh("grep -l IPaddr2 /proc/[0-9]*/comm 2>/dev/null || true");
+        assert_eq!(left, "", "processes stay after SIG{signal}");
+    }
+}
+
 /// A fail-over of hundreds of addresses starts them all at once (RA#913).
 #[test]
 fn two_hundred_starts_at_once_all_succeed() {
@@ -71,11 +106,54 @@ fn two_hundred_starts_at_once_all_succeed() {
     assert_eq!(all, Some(201));
 }
 
+/// Hundreds of addresses that move together must not drown the neighbours: after the first announcement of each, which
+/// nothing may delay, they take turns.
+#[test]
+fn later_announcements_of_many_addresses_take_turns() {
+    const ADDRESSES: u32 = 120;
+    let rig = L2::new();
+    let mut capture = rig.listen();
+    // One after another, each so that its second announcement is due at the same moment.
+    let began = Instant::now();
+    for number in 0..ADDRESSES {
+        let left = Duration::from_secs(8).saturating_sub(began.elapsed()).as_millis().max(1).to_string();
+        let vip = rig.ipaddr2(&format!("10.9.0.{}", 20 + number));
+        vip.param("arp_count", "2").param("arp_interval", &left).start().expect_code(0);
+    }
+    let later = |heard: &[Heard]| {
+        let mut seen = std::collections::BTreeMap::new();
+        let mut times = Vec::new();
+        for heard in heard {
+            if let Frame::Arp { operation: 1, sender_ip, target_ip, .. } = heard.frame
+                && sender_ip == target_ip
+            {
+                let count = seen.entry(sender_ip).or_insert(0);
+                *count += 1;
+                if *count == 2 {
+                    times.push(heard.at);
+                }
+            }
+        }
+        times
+    };
+    capture.wait_until(Duration::from_secs(20), |heard| later(heard).len() == ADDRESSES as usize);
+    let times = later(capture.heard());
+    assert_eq!(times.len(), ADDRESSES as usize, "each address is announced twice");
+    // Two milliseconds each, so 25 in 50 ms; a few more where the capture was late.
+    let window = Duration::from_millis(50);
+    for (number, first) in times.iter().enumerate() {
+        let near = times[number..].iter().take_while(|at| at.duration_since(*first).is_ok_and(|gap| gap < window));
+        let count = near.count();
+        let at: Vec<_> = times.iter().map(|at| at.duration_since(times[0]).unwrap_or_default().as_micros()).collect();
+        assert!(count <= 32, "{count} announcements within {window:?}: {at:?}");
+    }
+}
+
 /// The same resource, twice at once, as when somebody types it while the cluster does it.
 #[test]
 fn two_starts_of_one_address_at_once_both_succeed() {
     let rig = L2::new();
-    for _ in 0..10 {
+    for _ in 0..40 {
         std::thread::scope(|scope| {
             for _ in 0..2 {
                 scope.spawn(|| rig.vip4().start().expect_code(0).code);

@@ -6,7 +6,7 @@ use std::ffi::OsString;
 fn settings(pairs: &[(&str, &str)]) -> Settings {
     let environment = pairs.iter().map(|(n, v)| (OsString::from(format!("OCF_RESKEY_{n}")), OsString::from(v)));
     let call = Invocation::new([OsString::from("IPaddr2"), "start".into()], environment);
-    let mut faults = ocf::param::Faults::default();
+    let mut faults = ocf::values::Faults::default();
     crate::settings::settle(&call.values, &call, &mut faults).expect("settings")
 }
 

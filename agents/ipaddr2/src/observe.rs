@@ -1,0 +1,98 @@
+//! Looks at the host, and puts what is seen and wanted into the forms that start, stop and monitor share.
+#![forbid(unsafe_code)]
+
+use std::net::IpAddr;
+
+use ocf::agent::Context;
+use ocf::failure::Failure;
+
+use crate::announce::{Neighbour, Places, Subject};
+use crate::judge::Wanted;
+use crate::netlink::Netlink;
+use crate::record::{self, Added};
+use crate::select::Place;
+use crate::settings::Settings;
+use crate::snapshot::{Address, Link};
+
+/// Below this many addresses a dump fits in one datagram and is atomic; above, a change elsewhere can make it skip
+/// somebody, so a negative is repeated.
+const ATOMIC_DUMP: usize = 256;
+/// How often a negative is looked for. One look in about 3,000 misses an address that is there, under constant change.
+const LOOKS: u32 = 3;
+/// What the resource should look like.
+pub fn wanted(settings: &Settings) -> Wanted<'_> {
+    Wanted { ip: settings.ip, nic: settings.nic.as_deref(), prefix: settings.prefix, label: settings.label.as_deref() }
+}
+
+/// All addresses of the family of `ip`; a list without it is looked at again where it may have been skipped.
+///
+/// # Errors
+/// When the kernel does not answer.
+pub fn addresses(netlink: &Netlink, ip: IpAddr) -> Result<Vec<Address>, Failure> {
+    let mut found = netlink.addresses(ip, None)?;
+    for _ in 1..LOOKS {
+        if found.len() < ATOMIC_DUMP || found.iter().any(|address| address.ip == ip) {
+            break;
+        }
+        found = netlink.addresses(ip, None)?;
+    }
+    Ok(found)
+}
+
+/// The place that an address has.
+pub fn place(address: &Address, link: &Link) -> Place {
+    Place {
+        index: link.index,
+        name: link.name.clone(),
+        prefix: address.prefix,
+        broadcast: address.broadcast,
+        metric: address.metric,
+        label: address.label.clone().filter(|label| *label != link.name),
+    }
+}
+
+/// What is announced about an address that is there.
+pub fn subject(address: &Address, link: &Link) -> Subject {
+    Subject {
+        ip: address.ip,
+        index: link.index,
+        label: address.label.clone().unwrap_or_else(|| link.name.clone()),
+        hardware: None,
+        direct: Vec::new(),
+        has_neighbours: link.has_neighbours(),
+    }
+}
+
+/// The record of an address that is where it should be.
+pub fn added(settings: &Settings, place: &Place) -> Added {
+    Added {
+        ip: settings.ip,
+        prefix: place.prefix,
+        index: place.index,
+        name: place.name.clone(),
+        label: place.label.clone(),
+        asked: settings.nic.clone(),
+        namespace: settings.network_namespace.clone(),
+        address_label: settings.address_label,
+    }
+}
+
+/// Where the announcements of this resource keep their locks.
+pub fn places(context: &Context<'_>, index: u32) -> Places {
+    Places {
+        lock: record::path(context.invocation, "announce"),
+        gate: record::directory(context.invocation).join(format!("IPaddr2-interface-{index}.gate")),
+    }
+}
+
+/// The neighbours that are told directly, with the link-layer addresses that are known.
+///
+/// # Errors
+/// When the kernel does not answer.
+pub fn direct(settings: &Settings, index: u32) -> Result<Vec<Neighbour>, Failure> {
+    if settings.announce.to.is_empty() {
+        return Ok(Vec::new());
+    }
+    let netlink = Netlink::open()?;
+    settings.announce.to.iter().map(|ip| Ok((*ip, netlink.neighbour(*ip, index)?))).collect()
+}

@@ -1,0 +1,49 @@
+//! The shell tester that every agent's author knows, as it is packaged.
+
+use harness::call::executable;
+use harness::rig::{VIP4, VIP6};
+use harness::{Host, L2};
+
+use crate::has;
+
+const TESTER: &str = "/usr/sbin/ocf-tester";
+
+/// Runs the tester on machine A of a rig. It runs the agent as nobody too: so the agent is where everybody may look.
+fn passes(kind: &str, options: &[&str]) {
+    if !has(&["ocf-tester", "xmllint", "su"], &["/usr/share/resource-agents/ra-api-1.dtd"]) {
+        return;
+    }
+    if !harness::root::has_other_users() {
+        return harness::skip::skip("the tester wants to become nobody, and without root there is one user only");
+    }
+    let inside = format!("/run/native/{kind}");
+    let rig = L2::with(Host::builder("nodea").bind(&executable(kind), &inside).start());
+    rig.a.sh("mkdir -p -m 1755 /run/resource-agents");
+    let mut words = vec!["-v", "-n", "tested"];
+    options.iter().for_each(|option| words.extend(["-o", option]));
+    words.push(&inside);
+    let done = rig.a.run(TESTER, &words);
+    let said = format!("{}{}", done.stdout, done.stderr);
+    assert!(done.code == Some(0) && done.stdout.contains("passed all tests"), "{kind} {options:?}: {done:#?}");
+    // It complains in lines that begin with a star and the code.
+    let complaints: Vec<_> = said.lines().filter(|line| line.starts_with("* rc=")).collect();
+    assert!(complaints.is_empty(), "{kind} {options:?}: {complaints:#?}");
+    for address in [VIP4, VIP6] {
+        rig.a.expect_absent(address);
+    }
+}
+
+#[test]
+fn the_shell_tester_passes_an_ipv4_address() {
+    passes("IPaddr2", &[&format!("ip={VIP4}")]);
+}
+
+#[test]
+fn the_shell_tester_passes_an_ipv6_address() {
+    passes("IPaddr2", &[&format!("ip={VIP6}"), "cidr_netmask=64", "nic=ethA"]);
+}
+
+#[test]
+fn the_shell_tester_passes_the_reference_agent() {
+    passes("Dummy", &[]);
+}

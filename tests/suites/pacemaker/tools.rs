@@ -1,0 +1,46 @@
+//! What the programs of an administrator make of the agents' descriptions; and the reference agent.
+
+use harness::call::is_there;
+use harness::cluster::AGENTS;
+
+use crate::{SOON, one_node};
+
+#[test]
+fn the_administrators_programs_read_every_description() {
+    let Some(cluster) = one_node(&["pcs", "crm"]) else { return };
+    let node = cluster.node(1);
+    let listed = node.expect("crm_resource", &["--list-agents", "ocf:native"]);
+    for kind in AGENTS.into_iter().filter(|kind| is_there(kind)) {
+        assert!(listed.lines().any(|line| line.trim() == kind), "{kind} is not in {listed}");
+        let name = format!("ocf:native:{kind}");
+        for (program, args) in [
+            ("pcs", &["resource", "describe", &name, "--full"][..]),
+            ("crm", &["ra", "info", &name]),
+            ("crm_resource", &["--show-metadata", &name]),
+        ] {
+            let done = node.tool(program, args);
+            let quiet = done.stderr.trim().is_empty();
+            assert!(done.code == Some(0) && quiet && done.stdout.contains(kind), "{program} {args:?}: {done:#?}");
+        }
+    }
+    let described = node.pcs("resource describe ocf:native:IPaddr2");
+    let told = node.crm("ra info ocf:native:IPaddr2");
+    for parameter in ["ip", "nic", "cidr_netmask"] {
+        assert!(described.contains(parameter) && told.contains(parameter), "{parameter}: {described}\n{told}");
+    }
+    cluster.down();
+}
+
+#[test]
+fn the_reference_agent_runs() {
+    let Some(cluster) = one_node(&["pcs"]) else { return };
+    let node = cluster.node(1);
+    node.pcs("resource create REF ocf:native:Dummy op monitor interval=2s");
+    cluster.wait_for("REF started", SOON, |status| status.are_well(&["REF"]));
+    cluster.wait_for("REF monitored", SOON, |_| node.results("REF").iter().any(|result| result == "monitor: ok"));
+    node.pcs("resource disable REF");
+    let status = cluster.wait_for("REF stopped", SOON, |status| status.resource("REF").role == "Stopped");
+    assert!(status.failures.is_empty(), "{status}");
+    assert_eq!(node.results("REF").last().map(String::as_str), Some("stop: ok"));
+    cluster.down();
+}
