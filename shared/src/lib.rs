@@ -2,7 +2,7 @@
 //!
 //! # Contract
 //! An agent is a type that implements [`agent::Agent`]: a description ([`spec::Spec`]) and a few functions. Its `main`
-//! is one call of [`run::run`], which
+//! is [`main!`], which enters [`run::run`]; that
 //! - reads arguments and environment, once, into an [`invocation::Invocation`];
 //! - answers `meta-data`, `usage`, `--help` and `--version` before any parameter is read, as any user, and unknown or
 //!   missing actions with 3;
@@ -21,10 +21,11 @@
 //!
 //! # Layers
 //! Pure: [`action`], [`spec`], [`param`], [`values`], [`invocation`], [`failure`], [`outcome`], [`settle`], [`metadata`], [`usage`].
-//! Edges: [`run`], [`report`], [`log`], [`lock`], [`sys`].
+//! Edges: [`entry`], [`run`], [`report`], [`log`], [`lock`], [`sys`].
 
 pub mod action;
 pub mod agent;
+pub mod entry;
 pub mod failure;
 pub mod invocation;
 pub mod lock;

@@ -121,12 +121,13 @@ pub fn holder(path: &Path) -> io::Result<Option<Process>> {
 /// # Errors
 /// As [`holder`], and the kernel's.
 pub fn end_holder(path: &Path, deadline: Deadline) -> io::Result<bool> {
-    let ended = deadline.poll(|| match holder(path) {
-        Ok(None) => Some(Ok(())),
-        Ok(Some(process)) => end_all(&[process], &[Signal::SIGKILL], deadline).err().map(Err),
-        Err(error) => Some(Err(error)),
-    });
-    ended.transpose().map(|done| done.is_some())
+    while let Some(process) = holder(path)? {
+        // Gives back those that still live at the deadline.
+        if !end_all(&[process], &[Signal::SIGKILL], deadline)?.is_empty() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 fn holder_pid(file: &File) -> io::Result<Option<i32>> {

@@ -2,7 +2,6 @@
 #![forbid(unsafe_code)]
 
 use std::io::Write;
-use std::process::ExitCode;
 
 use crate::invocation::{Asked, Invocation};
 use crate::log::{Level, Log, fold_line};
@@ -12,7 +11,7 @@ use crate::outcome::{Code, Exit};
 ///
 /// Pacemaker takes the text after the last prefix on stderr, up to the newline (`lib/services/services_linux.c`), so
 /// the reason is one line and comes last.
-pub(crate) fn report(exit: &Exit, invocation: &Invocation, log: &Log) -> ExitCode {
+pub(crate) fn report(exit: &Exit, invocation: &Invocation, log: &Log) -> u8 {
     let code = exit.code as u8;
     if let Asked::Action(action) = &invocation.asked {
         log.trace(format_args!("{} ends with {code}", action.word()));
@@ -24,5 +23,5 @@ pub(crate) fn report(exit: &Exit, invocation: &Invocation, log: &Log) -> ExitCod
         // A closed stderr cannot be told about; the exit code still speaks.
         let _ = std::io::stderr().write_all(line.as_bytes());
     }
-    ExitCode::from(code)
+    code
 }

@@ -8,7 +8,6 @@
 
 use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::process::ExitCode;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
@@ -23,9 +22,9 @@ use crate::spec::Spec;
 use crate::sys::clock::Deadline;
 use crate::{report, usage};
 
-/// An agent's `main`: answers the call that this process was started for.
+/// Answers the call that this process was started for; the result is the exit code.
 #[expect(clippy::disallowed_methods, reason = "the one reader of the process's arguments and environment")]
-pub fn run<A: Agent>() -> ExitCode {
+pub fn run<A: Agent>() -> u8 {
     let started = Instant::now();
     let invocation = Invocation::new(std::env::args_os(), std::env::vars_os());
     std::panic::set_hook(Box::new(remember_panic));

@@ -1,4 +1,4 @@
 //! Runs the agent.
-fn main() -> std::process::ExitCode {
-    ocf::run::run::<ocf_dummy::Dummy>()
-}
+#![no_main]
+
+ocf::main!(ocf_dummy::Dummy);

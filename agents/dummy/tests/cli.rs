@@ -33,6 +33,21 @@ fn a_life_from_probe_to_stop() {
 }
 
 #[test]
+fn closed_standard_streams_get_no_other_files_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("state");
+    let environment = [("OCF_RESKEY_state", state.to_str().unwrap()), ("OCF_RESKEY_fail_start_on", "none")];
+    for (action, code) in
+        [("start", 0), ("monitor", 0), ("meta-data", 0), ("frobnicate", 3), ("stop", 0), ("monitor", 7)]
+    {
+        let script = format!("exec '{AGENT}' {action} <&- >&- 2>&-");
+        let mut shell = Command::new("/bin/sh");
+        let mut child = shell.args(["-c", &script]).env_clear().envs(environment).spawn().unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(code), "{action}");
+    }
+}
+
+#[test]
 fn bad_values_are_named_and_secrets_are_not() {
     let environment =
         [("OCF_RESKEY_state", "relative"), ("OCF_RESKEY_op_sleep", "x"), ("OCF_RESKEY_passwd", "hunter2")];

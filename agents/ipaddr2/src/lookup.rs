@@ -166,8 +166,8 @@ fn ask(message: RouteNetlinkMessage) -> io::Result<RouteNetlinkMessage> {
     let mut buffer = vec![0; request.buffer_len()];
     request.serialize(&mut buffer);
     sendto(fd.as_raw_fd(), &buffer, &NetlinkAddr::new(0, 0), MsgFlags::empty())?;
-    // An answer about one address or one interface is below 4 KiB; more is truncated by the kernel and then refused.
-    let mut answer = vec![0; 16 * 1024];
+    // An answer about one address or one interface is a KiB or two; more than this is truncated by the kernel and then refused.
+    let mut answer = [0; 8192];
     let length = recv(fd.as_raw_fd(), &mut answer, MsgFlags::empty())?;
     let answer = NetlinkMessage::<RouteNetlinkMessage>::deserialize(&answer[..length]).map_err(io::Error::other)?;
     match answer.payload {

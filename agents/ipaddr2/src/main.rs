@@ -1,6 +1,4 @@
 //! Runs the agent.
-#![forbid(unsafe_code)]
+#![no_main]
 
-fn main() -> std::process::ExitCode {
-    ocf::run::run::<ocf_ipaddr2::IPaddr2>()
-}
+ocf::main!(ocf_ipaddr2::IPaddr2);

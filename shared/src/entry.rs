@@ -1,0 +1,46 @@
+//! The first step into an agent's binary.
+//!
+//! Agents start thousands of times a day, and a third of what a monitor costs is Rust's own start: before `main` it reads
+//! /proc/self/maps to place a guard that only makes the message of a stack overflow nicer. So an agent is what a library
+//! of Rust is to a program in C: the C library calls `main`, and the two things of Rust's start that matter are done here.
+
+use std::os::fd::IntoRawFd;
+
+use nix::libc;
+use nix::sys::signal::{SigHandler, Signal, signal};
+
+/// Makes the `main` of an agent's binary, which begins with `#![no_main]`.
+#[macro_export]
+macro_rules! main {
+    ($agent:ty) => {
+        /// Called by the C library.
+        // SAFETY: with `no_main` there is no other symbol of this name in the program.
+        #[unsafe(no_mangle)]
+        pub extern "C" fn main() -> ::std::ffi::c_int {
+            $crate::entry::enter::<$agent>()
+        }
+    };
+}
+
+/// Prepares the process and answers the call; the result is the exit code.
+pub fn enter<A: crate::agent::Agent>() -> i32 {
+    open_standard_streams();
+    // A reader that has gone is an error of a write, not the end of us. Programs that we start have the default again
+    // (std sees to it).
+    // SAFETY: to ignore a signal installs no handler.
+    let _ = unsafe { signal(Signal::SIGPIPE, SigHandler::SigIgn) };
+    crate::run::run::<A>().into()
+}
+
+/// Opens those of the three standard streams that the caller has left closed: the next thing that is opened must not take
+/// their place and get our messages.
+fn open_standard_streams() {
+    for stream in 0..=2 {
+        // SAFETY: F_GETFD takes a number, which may be of no descriptor.
+        let closed = unsafe { libc::fcntl(stream, libc::F_GETFD) } == -1;
+        if closed && let Ok(null) = std::fs::File::options().read(true).write(true).open("/dev/null") {
+            // The kernel gives the lowest free number, which is this stream's.
+            let _ = null.into_raw_fd();
+        }
+    }
+}
