@@ -41,13 +41,14 @@ fn number(line: &str) -> io::Result<i32> {
     }
 }
 
-/// The living processes that a pid file names, as far as they are the ones meant: begun before the file was last
-/// written, and recognised by `is_it` (executable, arguments). Our own number is that of a process long gone, used again:
+/// The living processes that a pid file names, as far as they are the ones meant. `is_it` decides by what the process is
+/// (executable, configuration); only where it cannot tell (`None`) the times do: one that began after the file was last
+/// written has the number of another. Times alone are weak, for the clock may have been set meanwhile. Our own number is that of a process long gone, used again:
 /// in a container that starts anew the numbers repeat, and a stop must not fail over it.
 ///
 /// # Errors
 /// As [`read`] but for our own number, or when /proc cannot be read.
-pub fn living(path: &Path, is_it: impl Fn(&Process) -> bool) -> io::Result<Vec<Process>> {
+pub fn living(path: &Path, is_it: impl Fn(&Process) -> Option<bool>) -> io::Result<Vec<Process>> {
     let mut pids = numbers(path)?;
     pids.retain(|pid| *pid != own());
     if pids.is_empty() {
@@ -59,7 +60,7 @@ pub fn living(path: &Path, is_it: impl Fn(&Process) -> bool) -> io::Result<Vec<P
     let mut found = Vec::new();
     for pid in pids {
         let Some(process) = Process::find(pid)? else { continue };
-        if began_before(process.start_time, booted, written) && is_it(&process) {
+        if is_it(&process).unwrap_or_else(|| began_before(process.start_time, booted, written)) {
             found.push(process);
         }
     }
@@ -106,7 +107,7 @@ mod tests {
         }
         std::fs::write(&path, std::process::id().to_string()).unwrap();
         assert!(read(&path).is_err(), "our own number");
-        assert_eq!(living(&path, |_| true).unwrap(), [], "our own number is nobody else's");
+        assert_eq!(living(&path, |_| Some(true)).unwrap(), [], "our own number is nobody else's");
     }
 
     #[test]
@@ -115,14 +116,15 @@ mod tests {
         let path = folder.path().join("pid");
         let mut child = Command::new("/bin/sleep").arg("60").spawn().unwrap();
         std::fs::write(&path, child.id().to_string()).unwrap();
-        let is_sleep = |process: &Process| process.exe().is_ok_and(|exe| exe.ends_with("sleep"));
-        assert_eq!(living(&path, is_sleep).unwrap().len(), 1);
-        assert_eq!(living(&path, |_| false).unwrap().len(), 0, "not recognised");
+        let is_sleep = |process: &Process| Some(process.exe().is_ok_and(|exe| exe.ends_with("sleep")));
+        assert_eq!(living(&path, |_| None).unwrap().len(), 1, "by its age");
+        assert_eq!(living(&path, |_| Some(false)).unwrap().len(), 0, "another program");
         let long_ago = SystemTime::now() - Duration::from_secs(3600);
         std::fs::File::options().write(true).open(&path).unwrap().set_modified(long_ago).unwrap();
-        assert_eq!(living(&path, is_sleep).unwrap().len(), 0, "the number has been used again");
+        assert_eq!(living(&path, |_| None).unwrap().len(), 0, "the number has been used again");
+        assert_eq!(living(&path, is_sleep).unwrap().len(), 1, "recognised, whatever was done to the clock");
         child.kill().unwrap();
         child.wait().unwrap();
-        assert_eq!(living(&path, |_| true).unwrap().len(), 0, "dead");
+        assert_eq!(living(&path, |_| Some(true)).unwrap().len(), 0, "dead");
     }
 }
