@@ -185,7 +185,8 @@ pub fn end(lock: &Path, deadline: Deadline) -> Result<(), Failure> {
 /// The later announcements. Each one first looks whether the address is still there, and reads the link-layer address
 /// anew: a bond may have changed it.
 ///
-/// No socket is held through a longer pause: a stop that ends this process waits until it is closed.
+/// No socket is held through a longer pause: a stop that ends this process waits until it is closed. The last one is given
+/// back, to be closed when nobody waits any more.
 fn repeat(
     mut announcer: Option<Announcer>,
     subject: &Subject,
@@ -193,22 +194,22 @@ fn repeat(
     began: Instant,
     gate: &Path,
     deadline: Option<Deadline>,
-) {
+) -> Option<Announcer> {
     for moment in moments {
         let due = Deadline::at(began + moment);
         if let Some(deadline) = deadline
             && deadline.min(due).left() < due.left()
         {
-            return;
+            break;
         }
         if due.left() > LONG_PAUSE {
             announcer = None;
         }
         due.sleep(Duration::MAX);
         turn::wait(gate);
-        let Ok(Some(link)) = lookup::link(subject.index) else { return };
+        let Ok(Some(link)) = lookup::link(subject.index) else { break };
         if !is_here(subject) {
-            return;
+            break;
         }
         if announcer.is_none() {
             announcer = Announcer::open(subject).ok();
@@ -218,6 +219,7 @@ fn repeat(
             let _ = announcer.announce(subject, &link.hardware);
         }
     }
+    announcer
 }
 
 /// Whether the address is still on its interface. Doubt is no: an announcement too few is repaired by the next, one too

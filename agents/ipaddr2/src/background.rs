@@ -15,14 +15,14 @@ use nix::unistd::{ForkResult, dup2_stderr, dup2_stdin, dup2_stdout, fork, pipe, 
 use ocf::lock;
 
 /// Runs `work` in a process of its own, and returns when that process holds the lock. The work begins when the caller
-/// has ended.
+/// has ended. What it gives back is dropped after the lock, for that may take its time.
 ///
 /// The caller must have no threads: the new process begins with a copy of this one's memory. Of what the caller has
 /// open, only `keep` is open there: a lock, above all, must not outlive its owner in a copy.
 ///
 /// # Errors
 /// When there is no new process, or when somebody else holds the lock.
-pub fn run(lock: &Path, keep: Option<RawFd>, work: impl FnOnce()) -> io::Result<()> {
+pub fn run<T>(lock: &Path, keep: Option<RawFd>, work: impl FnOnce() -> T) -> io::Result<()> {
     let file = lock::open_holder(lock)?;
     let (told, tell) = pipe()?;
     let (gone, alive) = pipe()?;
@@ -40,7 +40,7 @@ pub fn run(lock: &Path, keep: Option<RawFd>, work: impl FnOnce()) -> io::Result<
             }
         }
         ForkResult::Child => {
-            let done = catch_unwind(AssertUnwindSafe(|| {
+            let done = catch_unwind(AssertUnwindSafe(move || {
                 drop((told, alive));
                 let mut kept = vec![file.as_raw_fd(), tell.as_raw_fd(), gone.as_raw_fd()];
                 kept.extend(keep);
@@ -52,7 +52,10 @@ pub fn run(lock: &Path, keep: Option<RawFd>, work: impl FnOnce()) -> io::Result<
                     drop(tell);
                     // Nothing is ever written: this ends when the caller does.
                     let _ = read(&gone, &mut [0]);
-                    work();
+                    let rest = work();
+                    // The work is done: whoever looks for it must not wait for what is left to be closed.
+                    drop(file);
+                    drop(rest);
                 }
             }));
             // SAFETY: ends this process at once. Its exit handlers are the parent's and must not run twice, and what it

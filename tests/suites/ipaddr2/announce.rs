@@ -137,6 +137,22 @@ fn ip_55_each_monitor_corrects_a_neighbour_that_was_misled() {
     }
 }
 
+/// A background that has announced and only closes its socket yet must not keep the next monitor from announcing.
+#[test]
+fn monitors_in_close_succession_announce_each_time() {
+    let rig = L2::new();
+    let vip = rig.vip4().param("arp_count", "1").param("arp_count_refresh", "1");
+    vip.start().expect_code(0);
+    // The background of the start may still be there.
+    vip.stop().expect_code(0);
+    rig.a.ip(&format!("address add {VIP4}/24 dev ethA"));
+    for _ in 0..10 {
+        let mut capture = rig.listen();
+        vip.monitor().expect_code(0).expect_silent();
+        capture.expect_announcements(VIP4, 2, Duration::from_secs(3));
+    }
+}
+
 /// Without refresh monitor sends nothing.
 #[test]
 fn a_monitor_is_silent_on_the_wire_unless_asked() {
