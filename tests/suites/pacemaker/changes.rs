@@ -78,7 +78,8 @@ fn a_wrong_value_is_shown_with_the_one_reason() {
         assert_eq!(lines, 1, "{program} {args:?}:\n{said}");
     }
     node.expect_absent(VIP4);
-    assert_eq!(status.resource("BAD").role, "Stopped", "{status}");
+    // The failed start is seen a moment before the stop that follows it.
+    cluster.wait_for("BAD stopped", SOON, |status| status.resource("BAD").role == "Stopped");
     // Put right, it starts.
     node.pcs("resource update BAD cidr_netmask=24");
     node.pcs("resource cleanup BAD");
