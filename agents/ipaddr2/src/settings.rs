@@ -221,7 +221,7 @@ fn judge_label(nic: &str, label: &str, faults: &mut Faults) {
 
 /// A cluster IP is a globally unique clone of several instances that share one address. An anonymous clone is a plain
 /// address on each node, and so is anything on the loopback interface.
-fn cluster_ip(
+pub fn cluster_ip(
     values: &Values,
     invocation: &Invocation,
     is_loopback: bool,

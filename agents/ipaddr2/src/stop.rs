@@ -177,8 +177,18 @@ fn leave_to_other_instances(
     ours: &[&Address],
     links: &[Link],
 ) -> Result<bool, Failure> {
-    let Some(settings) = target.settings else { return Ok(false) };
-    let Some(config) = &settings.cluster_ip else { return Ok(false) };
+    let config = match target.settings {
+        Some(settings) => settings.cluster_ip.clone(),
+        // Other parameters are faulty: those of the rules may be good.
+        None => settings::cluster_ip(
+            &context.invocation.values,
+            context.invocation,
+            target.nic.as_deref() == Some("lo"),
+            target.ip.is_ipv6(),
+            &mut Faults::default(),
+        ),
+    };
+    let Some(config) = &config else { return Ok(false) };
     let here = ours.first().and_then(|address| {
         let link = links.iter().find(|link| link.index == address.index)?;
         Some(observe::place(address, link))

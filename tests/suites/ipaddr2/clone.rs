@@ -200,6 +200,12 @@ fn the_rules_of_a_cluster_ip_go_without_the_address_too() {
     }
     for firewall in ["nft", "iptables"] {
         let vip = instance(&rig.vip4().param("clusterip_firewall", firewall), 0, 2, true);
+        // With a parameter that fails validation, too.
+        vip.start().expect_code(0);
+        vip.clone().param("arp_count", "none").stop().expect_code(0);
+        rig.a.expect_absent(VIP4);
+        let left = rig.a.sh("nft list ruleset");
+        assert!(!left.contains(VIP4), "rules stay: {left}");
         vip.start().expect_code(0);
         rig.a.ip(&format!("address del {VIP4}/24 dev ethA"));
         vip.monitor().expect_code(7);
