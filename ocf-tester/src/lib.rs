@@ -8,5 +8,7 @@ pub mod environment;
 pub mod metadata;
 pub mod place;
 pub mod process;
+pub mod run;
 pub mod stand;
+pub mod surroundings;
 pub mod verdict;
