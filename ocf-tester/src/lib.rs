@@ -10,5 +10,6 @@ pub mod place;
 pub mod process;
 pub mod run;
 pub mod stand;
+pub mod stress;
 pub mod surroundings;
 pub mod verdict;

@@ -34,8 +34,7 @@ pub fn run(
 ) -> Result<Report, String> {
     let began = Instant::now();
     let mut stand = Stand::new(setup, interrupted);
-    stand.described = stand.ask(META_DATA).map_err(text)?;
-    stand.metadata = parse(&stand.described.stdout()).unwrap_or_default();
+    describe(&mut stand)?;
     let touching = selected.iter().any(|check| !matches!(check.proof, Proof::Document(_) | Proof::Aside(_)));
     let probing = touching || selected.iter().any(|check| matches!(check.proof, Proof::Aside(_)));
     let blocked = if probing { untouched(&stand, force)? } else { None };
@@ -51,11 +50,18 @@ pub fn run(
     report.notes.extend(leave(&stand, blocked.is_none() && touching));
     for check in selected {
         let judged = judgements.iter().find(|judgement| judgement.id == check.id).cloned();
-        report.judgements.push(judged.unwrap_or_else(|| judge_late(&stand, check, blocked.as_deref())));
+        report.judgements.push(judged.unwrap_or_else(|| judge_late(&stand, check, blocked.as_ref())));
     }
     report.calls = stand.calls();
     report.took = began.elapsed();
     Ok(report)
+}
+
+/// Asks for the description; an unreadable one is empty.
+pub(crate) fn describe(stand: &mut Stand<'_>) -> Result<(), String> {
+    stand.described = stand.ask(META_DATA).map_err(text)?;
+    stand.metadata = parse(&stand.described.stdout()).unwrap_or_default();
+    Ok(())
 }
 
 fn text(trouble: Trouble) -> String {
@@ -64,9 +70,17 @@ fn text(trouble: Trouble) -> String {
     }
 }
 
+/// Why the resource is left alone.
+pub(crate) struct Blocked {
+    /// In words.
+    pub(crate) reason: String,
+    /// The probe has answered, but not what a probe of a stopped resource answers.
+    answered: bool,
+}
+
 /// Looks at the resource before anything is done to it. Gives the reason for leaving it alone when nobody can tell whether
 /// it is in use; refuses when it is.
-fn untouched(stand: &Stand<'_>, force: bool) -> Result<Option<String>, String> {
+pub(crate) fn untouched(stand: &Stand<'_>, force: bool) -> Result<Option<Blocked>, String> {
     let done = stand.ask(PROBE).map_err(text)?;
     if matches!(state_of(&done), Some(State::Running | State::Promoted)) {
         if force {
@@ -78,10 +92,11 @@ fn untouched(stand: &Stand<'_>, force: bool) -> Result<Option<String>, String> {
         ));
     }
     // 5: what is not installed does not run.
-    let doubt = known(done.clone()).is_err() || !done.is(STOPPED) && !done.is(&[5]);
+    let answered = known(done.clone()).is_ok();
+    let doubt = !answered || !done.is(STOPPED) && !done.is(&[5]);
     let reason =
         format!("{}: the resource may be in use, so it is left alone; --force tests it nonetheless", done.told());
-    Ok((doubt && !force).then_some(reason))
+    Ok((doubt && !force).then_some(Blocked { reason, answered }))
 }
 
 /// Judges what leaves the resource alone, a few checks at a time.
@@ -152,7 +167,7 @@ fn tour(stand: &Stand<'_>) {
 }
 
 /// The verdict of a check that was not run by itself.
-fn judge_late(stand: &Stand<'_>, check: &'static Check, blocked: Option<&str>) -> Judgement {
+fn judge_late(stand: &Stand<'_>, check: &'static Check, blocked: Option<&Blocked>) -> Judgement {
     let verdict = match (check.proof, blocked) {
         (Proof::Calls(wrong), _) => {
             let calls = stand.calls();
@@ -163,14 +178,17 @@ fn judge_late(stand: &Stand<'_>, check: &'static Check, blocked: Option<&str>) -
             check.verdict(found.first().map_or(Ok(()), |first| Err(Trouble::broken(format!("{first}{more}")))))
         }
         // The answer that blocks all others is itself a finding of the one that asks for nothing else.
-        (_, Some(reason)) if check.id == "probe-stopped" => check.verdict(Err(Trouble::broken(reason))),
-        (_, reason) => Verdict::Skip(reason.unwrap_or("not run").to_owned()),
+        (Proof::Alone(_), Some(blocked)) if check.id == "probe-stopped" && blocked.answered => {
+            check.verdict(Err(Trouble::broken(blocked.reason.as_str())))
+        }
+        (_, Some(blocked)) => Verdict::Skip(blocked.reason.clone()),
+        (_, None) => Verdict::Skip("not run".to_owned()),
     };
     Judgement { id: check.id, verdict, took: Duration::ZERO }
 }
 
 /// Leaves the machine as a stopped resource leaves it. Gives what people should know if that fails.
-fn leave(stand: &Stand<'_>, touched: bool) -> Vec<String> {
+pub(crate) fn leave(stand: &Stand<'_>, touched: bool) -> Vec<String> {
     let mut notes = Vec::new();
     if touched {
         let ask = |ask| stand.call(ask).how("to leave nothing behind").even_if_interrupted().run();

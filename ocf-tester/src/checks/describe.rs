@@ -61,7 +61,7 @@ pub(super) const CHECKS: &[Check] = &[
         says: "the same description comes with no environment at all",
         clause: "Pacemaker Administration, Resource Agents: meta-data are asked for without parameters",
         fix: "set a PATH, and use no OCF variable, before meta-data is answered",
-        weight: Weight::Must,
+        weight: Weight::Should,
         proof: Proof::Aside(bare),
     },
     Check {

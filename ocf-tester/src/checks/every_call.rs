@@ -39,7 +39,7 @@ pub(super) const CHECKS: &[Check] = &[
         clause: "Pacemaker Administration, Resource Agents: OCF_EXIT_REASON_PREFIX; crm_mon shows what follows it",
         fix: "print one line on stderr that begins with ocf-exit-reason: and says what failed and what to do",
         weight: Weight::Should,
-        proof: Proof::Calls(|done, _| (failed(done) && reasons(done) == 0 && !misplaced(done)).then(|| done.told())),
+        proof: Proof::Calls(reason),
     },
     Check {
         id: "one-reason",
@@ -80,6 +80,12 @@ fn failed(done: &Done) -> bool {
     !done.ended.killed && matches!(done.ended.code, Some(1 | 2 | 4 | 5 | 6 | 9))
 }
 
+fn reason(done: &Done, _: &MetaData) -> Option<String> {
+    // Without the environment there is no prefix to print either.
+    let told_how = done.environment.iter().any(|(name, _)| name == "OCF_EXIT_REASON_PREFIX");
+    (told_how && failed(done) && reasons(done) == 0 && !misplaced(done)).then(|| done.told())
+}
+
 /// How many lines on stderr give a reason.
 fn reasons(done: &Done) -> usize {
     done.stderr().matches(REASON).count()
@@ -103,7 +109,8 @@ mod tests {
 
     fn found(action: &str, code: i32, stdout: &str, stderr: &str) -> Vec<&'static str> {
         let ended = Ended { code: Some(code), stdout: stdout.into(), stderr: stderr.into(), ..Ended::default() };
-        let done = Done { what: action.into(), action: action.into(), ended, ..Done::default() };
+        let environment = vec![("OCF_EXIT_REASON_PREFIX".into(), REASON.into())];
+        let done = Done { what: action.into(), action: action.into(), environment, ended, ..Done::default() };
         let meta = MetaData::default();
         let broken = CHECKS.iter().filter(|check| match check.proof {
             Proof::Calls(judge) => judge(&done, &meta).is_some(),
