@@ -1,0 +1,152 @@
+//! Each broken agent is found by its check and by no other; nothing is found in a sound one.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use harness::Host;
+use harness::host::built_directory;
+use serde_json::Value;
+
+use crate::animal::{Animal, run};
+use crate::{has, side_by_side};
+
+/// Far more than the slowest run takes.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// Checks that cannot say anything about every agent: about what is optional, and about what only some have.
+const OPTIONAL: &[&str] = &[
+    "status",
+    "monitor-depths",
+    "validate-level-0",
+    "interpreters",
+    "promote",
+    "promote-promoted",
+    "demote",
+    "demote-unpromoted",
+    "stop-promoted",
+    "notify",
+    "reload",
+    "reload-agent",
+    "migrate",
+    "missing-required",
+    "bad-boolean",
+    "bad-select",
+    "probe-without-parameters",
+    "stop-without-parameters",
+];
+
+/// What the tester said of an agent.
+#[derive(Debug)]
+struct Said {
+    /// Verdict and text by check.
+    checks: BTreeMap<String, (String, String)>,
+    notes: Value,
+    code: Option<i32>,
+}
+
+impl Said {
+    /// The checks with one of these verdicts.
+    fn with(&self, verdicts: &[&str]) -> BTreeSet<&str> {
+        let found = self.checks.iter().filter(|(_, (verdict, _))| verdicts.contains(&verdict.as_str()));
+        found.map(|(id, _)| id.as_str()).collect()
+    }
+
+    /// In lines, for people: what it found, and what it left out unless that is usual.
+    fn told(&self) -> String {
+        let mut lines = String::new();
+        for (id, (verdict, text)) in &self.checks {
+            if verdict != "pass" && !(verdict == "skip" && OPTIONAL.contains(&id.as_str())) {
+                lines.push_str(&format!("    {verdict} {id}: {text}\n"));
+            }
+        }
+        format!("{lines}    exit code {:?}, notes {}", self.code, self.notes)
+    }
+}
+
+fn tester() -> String {
+    let path = built_directory().join("ocf-tester");
+    assert!(path.is_file(), "{} is not there: run cargo build --workspace first", path.display());
+    path.display().to_string()
+}
+
+/// What the tester says of an agent, on a machine of its own.
+fn judge(animal: &Animal) -> Said {
+    let path = animal.path();
+    let mut words = vec!["--format", "json"];
+    words.extend(animal.options());
+    words.push(&path);
+    let done = run(&animal.machine(), &tester(), &words, PATIENCE);
+    let report: Value = done
+        .stdout
+        .lines()
+        .find_map(|line| serde_json::from_str(line).ok())
+        .unwrap_or_else(|| panic!("{}: no report: {done:#?}", animal.name()));
+    let checks = report["checks"].as_array().unwrap_or_else(|| panic!("{}: no checks: {report}", animal.name()));
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let entry = |check: &Value| (text(&check["id"]), (text(&check["verdict"]), text(&check["text"])));
+    Said { checks: checks.iter().map(entry).collect(), notes: report["notes"].clone(), code: done.code }
+}
+
+/// What is wrong with a verdict on a broken agent.
+fn misjudged(animal: &Animal, said: &Said) -> Option<String> {
+    let expected = animal.check();
+    let found = said.with(&["fail", "warn"]);
+    let code = match said.checks.get(expected) {
+        Some((verdict, _)) if verdict == "fail" => 1,
+        _ => 0,
+    };
+    let right = found.len() == 1 && found.contains(expected) && said.code == Some(code);
+    (!right).then(|| format!("{}: expected {expected} alone, got\n{}", animal.name(), said.told()))
+}
+
+/// What is wrong with a verdict on a sound agent.
+fn slandered(animal: &Animal, said: &Said) -> Option<String> {
+    let right = said.with(&["fail", "warn"]).is_empty()
+        && said.with(&["skip"]).iter().all(|id| OPTIONAL.contains(id))
+        && said.notes.as_array().is_some_and(Vec::is_empty)
+        && said.code == Some(0);
+    (!right).then(|| format!("{}: expected nothing, got\n{}", animal.name(), said.told()))
+}
+
+fn listed() -> BTreeSet<String> {
+    let done = run(&Host::new("zoo"), &tester(), &["--list"], PATIENCE);
+    assert_eq!(done.code, Some(0), "{done:#?}");
+    done.stdout.lines().filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect()
+}
+
+#[test]
+fn every_check_has_an_agent_that_it_finds() {
+    let listed = listed();
+    let broken = Animal::all("broken");
+    let named: BTreeSet<_> = broken.iter().map(|animal| animal.check().to_owned()).collect();
+    let idle: Vec<_> = listed.difference(&named).collect();
+    let unknown: Vec<_> = named.difference(&listed).collect();
+    assert!(idle.is_empty(), "no agent is broken for these checks: {idle:?}");
+    assert!(unknown.is_empty(), "there are no such checks: {unknown:?}");
+}
+
+#[test]
+fn a_broken_agent_is_found_by_its_check_alone() {
+    if !has(&["xmllint", "bash", "dash"]) {
+        return;
+    }
+    let all = Animal::all("broken");
+    let said = side_by_side(&all, Animal::name, judge);
+    let wrong: Vec<_> = all.iter().filter_map(|animal| misjudged(animal, &said[&animal.name()])).collect();
+    assert!(wrong.is_empty(), "{} of {} agents:\n{}", wrong.len(), all.len(), wrong.join("\n"));
+}
+
+#[test]
+fn nothing_is_found_in_a_sound_agent() {
+    if !has(&["xmllint", "bash", "dash", "perl"]) {
+        return;
+    }
+    let all = Animal::all("sound");
+    let said = side_by_side(&all, Animal::name, judge);
+    let wrong: Vec<_> = all.iter().filter_map(|animal| slandered(animal, &said[&animal.name()])).collect();
+    assert!(wrong.is_empty(), "{} of {} agents:\n{}", wrong.len(), all.len(), wrong.join("\n"));
+    // A check that no agent passes could as well be one that nobody can.
+    let passed: BTreeSet<_> = said.values().flat_map(|said| said.with(&["pass"])).collect();
+    let never: Vec<_> = listed().into_iter().filter(|id| !passed.contains(id.as_str())).collect();
+    assert!(never.is_empty(), "no sound agent passes {never:?}");
+}
