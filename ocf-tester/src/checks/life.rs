@@ -2,8 +2,9 @@
 #![forbid(unsafe_code)]
 
 use crate::ask::{Ask, MONITOR, PROBE, START, STOP};
+use crate::call::{Done, choice};
 use crate::check::{Check, OK, Proof, RUNNING, STOPPED, State, Step, Weight};
-use crate::stand::Stand;
+use crate::stand::{Stand, known};
 use crate::verdict::{Judged, Trouble};
 
 const IDEMPOTENT: &str =
@@ -135,28 +136,15 @@ pub(super) const CHECKS: &[Check] = &[
         clause: LEVELS,
         fix: "compare levels with at-least, not with equality",
         weight: Weight::Should,
-        proof: Proof::Steps(&[
-            Step::Given(State::Running),
-            Step::Presume(MONITOR, RUNNING),
-            Step::Call(MONITOR.at("1"), RUNNING),
-            Step::Call(MONITOR.at("7"), RUNNING),
-            Step::Call(MONITOR.at("9999"), RUNNING),
-        ]),
+        proof: Proof::Alone(unsupported_depth),
     },
     Check {
         id: "check-level-garbage",
-        says: "a check level that is no number does not make a running resource fail",
+        says: "a check level that is no number is taken as level 0",
         clause: LEVELS,
         fix: "read nonsense as 0",
         weight: Weight::Should,
-        proof: Proof::Steps(&[
-            Step::Given(State::Running),
-            Step::Presume(MONITOR, RUNNING),
-            Step::Call(MONITOR.at(""), RUNNING),
-            Step::Call(MONITOR.at("abc"), RUNNING),
-            Step::Call(MONITOR.at("-1"), RUNNING),
-            Step::Call(MONITOR.at("99999999999999999999"), RUNNING),
-        ]),
+        proof: Proof::Alone(check_level_garbage),
     },
     Check {
         id: "monitors-at-once",
@@ -232,17 +220,51 @@ fn monitor_depths(stand: &Stand<'_>) -> Judged {
     if depths.iter().all(|depth| *depth == 0) {
         return Err(Trouble::unknown("the meta-data advertise no other depth than 0"));
     }
+    let mut unconfigured = Ok(());
     for (state, codes) in [(State::Stopped, STOPPED), (State::Running, RUNNING)] {
         stand.given(state)?;
+        stand.presume(MONITOR, codes)?;
         for depth in &depths {
-            stand
-                .call(MONITOR)
-                .env("OCF_CHECK_LEVEL", depth.to_string())
-                .how(format!("depth {depth}"))
-                .expect(codes)?;
+            let done = at_level(stand, &depth.to_string())?;
+            if done.is(&[2, 5, 6]) {
+                unconfigured =
+                    Err(Trouble::unknown(format!("{}: give the parameters that this depth needs", done.told())));
+            } else if !done.is(codes) {
+                return Err(Trouble::broken(format!("{}; expected {}", done.told(), choice(codes))));
+            }
         }
     }
-    Ok(())
+    unconfigured
+}
+
+/// What a running resource's monitor answers at a level.
+fn at_level(stand: &Stand<'_>, level: &str) -> Result<Done, Trouble> {
+    known(stand.call(MONITOR).env("OCF_CHECK_LEVEL", level).how(format!("check level {level:?}")).run()?)
+}
+
+/// Whether both levels get the same answer. Which one that is, is another check's matter.
+fn alike(stand: &Stand<'_>, level: &str, as_level: u32) -> Judged {
+    let (done, usual) = (at_level(stand, level)?, at_level(stand, &as_level.to_string())?);
+    if done.code() == usual.code() || done.is(RUNNING) {
+        return Ok(());
+    }
+    Err(Trouble::broken(format!("{}; level {as_level} {}", done.told(), usual.ending())))
+}
+
+fn unsupported_depth(stand: &Stand<'_>) -> Judged {
+    let depths = stand.metadata.depths("monitor");
+    stand.given(State::Running)?;
+    stand.presume(MONITOR, RUNNING)?;
+    [1, 7, 9999].into_iter().filter(|level| !depths.contains(level)).try_for_each(|level| {
+        let lower = depths.iter().rev().find(|depth| **depth < level).copied().unwrap_or(0);
+        alike(stand, &level.to_string(), lower)
+    })
+}
+
+fn check_level_garbage(stand: &Stand<'_>) -> Judged {
+    stand.given(State::Running)?;
+    stand.presume(MONITOR, RUNNING)?;
+    ["", "abc", "-1", "99999999999999999999"].into_iter().try_for_each(|level| alike(stand, level, 0))
 }
 
 fn monitors_at_once(stand: &Stand<'_>) -> Judged {
