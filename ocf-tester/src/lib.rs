@@ -20,5 +20,6 @@ pub mod run;
 pub mod stand;
 pub mod stress;
 pub mod stubs;
+pub mod surroundings;
 pub mod trace;
 pub mod verdict;

@@ -26,7 +26,8 @@ pub fn agent(given: &OsStr, root: &OsStr) -> Result<PathBuf, String> {
         Ok(_) => Ok(path),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let candidates: Vec<_> = namesakes(given, root).iter().map(|path| path.display().to_string()).collect();
-            let hint = if candidates.is_empty() { "".into() } else { format!("; do you mean {}?", candidates.join(" or ")) };
+            let hint =
+                if candidates.is_empty() { "".into() } else { format!("; do you mean {}?", candidates.join(" or ")) };
             Err(format!("there is no agent {shown}{hint}"))
         }
         Err(error) => Err(format!("{shown}: {error}")),
@@ -45,7 +46,8 @@ fn namesakes(given: &OsStr, root: &OsStr) -> Vec<PathBuf> {
     let kind = given.to_str().and_then(|given| given.rsplit(':').next()).map_or(given, OsStr::new);
     let Some(kind) = Path::new(kind).file_name() else { return Vec::new() };
     let providers = std::fs::read_dir(directory(root)).into_iter().flatten().flatten();
-    let mut found: Vec<_> = providers.map(|provider| provider.path().join(kind)).filter(|path| path.is_file()).collect();
+    let mut found: Vec<_> =
+        providers.map(|provider| provider.path().join(kind)).filter(|path| path.is_file()).collect();
     found.sort();
     found
 }

@@ -112,7 +112,7 @@ pub fn parse(words: Vec<OsString>, environment: &Environment, table: &[&'static 
         Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
             return Ok(Asked::Text(error.to_string()));
         }
-        Err(error) => return Err(complaint(&error)),
+        Err(error) => return Err(complaint(error)),
     };
     if matches.get_flag("list") {
         return Ok(Asked::Text(list(table)));
@@ -272,7 +272,8 @@ mod tests {
 
     #[test]
     fn the_environment_gives_name_and_root_and_no_parameter() {
-        let given = [("OCF_RESOURCE_INSTANCE", "db"), ("OCF_ROOT", "/opt/ocf"), ("OCF_RESKEY_ip", "x"), ("TERM", "xterm")];
+        let given =
+            [("OCF_RESOURCE_INSTANCE", "db"), ("OCF_ROOT", "/opt/ocf"), ("OCF_RESKEY_ip", "x"), ("TERM", "xterm")];
         let told = options(&[], &given);
         assert_eq!((told.name, told.root), ("db".into(), "/opt/ocf".into()));
         assert_eq!(told.unused, ["OCF_RESKEY_ip"]);

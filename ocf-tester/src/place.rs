@@ -71,6 +71,8 @@ pub struct View {
     namespaces: Vec<(OwnedFd, CloneFlags)>,
     /// What was written instead of the machine's directories: the directory meant, and the one that took it.
     written: Vec<(PathBuf, OwnedFd)>,
+    /// What the making of the view has written itself.
+    ours: Vec<PathBuf>,
 }
 
 /// What a view shows.
@@ -126,6 +128,7 @@ impl View {
                 }
             }
         }
+        found.retain(|path| !self.ours.contains(path));
         found.sort();
         Ok(found)
     }
@@ -178,7 +181,9 @@ fn build(plan: &Plan) -> io::Result<View> {
     for (kind, name) in kinds {
         namespaces.push((OwnedFd::from(File::open(format!("/proc/thread-self/ns/{name}"))?), kind));
     }
-    Ok(View { namespaces, written })
+    let mut view = View { namespaces, written, ours: Vec::new() };
+    view.ours = view.written()?;
+    Ok(view)
 }
 
 /// Memory to write to, over a directory that no agent has business with.

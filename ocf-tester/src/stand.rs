@@ -240,7 +240,7 @@ pub struct Call<'a> {
     how: String,
     place: Place,
     umask: u32,
-    changes: BTreeMap<OsString, Option<OsString>>,
+    changes: Environment,
     bare: bool,
     under: Vec<OsString>,
     parameters: Option<BTreeMap<OsString, OsString>>,
@@ -273,7 +273,7 @@ impl Call<'_> {
     /// With one variable set.
     #[must_use]
     pub fn env(mut self, name: &str, value: impl Into<OsString>) -> Self {
-        self.changes.insert(name.into(), Some(value.into()));
+        self.changes.insert(name.into(), value.into());
         self
     }
 
@@ -373,7 +373,7 @@ impl Call<'_> {
         }
         let mut all = if self.bare {
             Environment::new()
-        } else if self.ask.words == META_DATA.words {
+        } else if self.ask.action() == META_DATA.action() {
             environment::described(&resource)
         } else {
             let (action, level) = (self.ask.action(), self.ask.level);
@@ -382,12 +382,7 @@ impl Call<'_> {
         if !self.bare {
             all.extend(stand.setup.extra.clone());
         }
-        for (name, value) in &self.changes {
-            match value {
-                Some(value) => all.insert(name.clone(), value.clone()),
-                None => all.remove(name),
-            };
-        }
+        all.extend(self.changes.clone());
         all.into_iter().collect()
     }
 }

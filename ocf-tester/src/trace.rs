@@ -35,7 +35,9 @@ fn quoted(word: &OsStr) -> String {
     let safe = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-./:,+@%".contains(byte);
     match word.to_str() {
         Some(text) if !text.is_empty() && text.bytes().all(|byte| safe(&byte)) => text.to_owned(),
-        Some(text) if plain(text) == text && !text.contains(['\n', '\t']) => format!("'{}'", text.replace('\'', r"'\''")),
+        Some(text) if plain(text) == text && !text.contains(['\n', '\t']) => {
+            format!("'{}'", text.replace('\'', r"'\''"))
+        }
         _ => format!("$'{}'", word.as_bytes().iter().map(escaped).collect::<String>()),
     }
 }

@@ -1,7 +1,6 @@
 //! Calling an OCF agent as Pacemaker's executor does.
 //!
-//! The environment holds what Pacemaker sets and nothing else: each parameter as `OCF_RESKEY_*`, the meta attributes, the
-//! identity of the resource, the version of the interface, the reason prefix. The interval is there for recurring monitors
+//! The environment is the tester's: what Pacemaker sets and nothing else. The interval is there for recurring monitors
 //! only. The agent leads its own process group; on time-out SIGKILL goes to all of it with no warning; when the agent has
 //! ended, its pipes are closed, whoever else holds them.
 
@@ -10,8 +9,10 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use ocf_tester::environment::{self, Operation, Resource};
+
 use crate::enter::Entry;
-use crate::host::{Host, PATH, built_directory};
+use crate::host::{Host, built_directory};
 use crate::outcome::Outcome;
 use crate::process::{self, Victim};
 
@@ -234,27 +235,24 @@ impl<'host> Agent<'host> {
     }
 
     fn variables(&self, action: &str) -> BTreeMap<String, String> {
-        let mut variables = BTreeMap::new();
-        let mut set = |name: &str, value: &str| variables.insert(name.to_owned(), value.to_owned());
-        if !self.bare {
-            set("PATH", PATH);
-            set("LC_ALL", "C.UTF-8");
-            set("TZ", "UTC");
-            set("OCF_ROOT", "/usr/lib/ocf");
-            set("OCF_RA_VERSION_MAJOR", "1");
-            set("OCF_RA_VERSION_MINOR", "1");
-            set("OCF_EXIT_REASON_PREFIX", "ocf-exit-reason:");
-            set("OCF_RESOURCE_INSTANCE", &self.instance);
-            set("OCF_RESOURCE_TYPE", &self.kind);
-            set("OCF_RESOURCE_PROVIDER", "native");
-            set("OCF_RESKEY_CRM_meta_timeout", &self.timeout.as_millis().to_string());
-            set("OCF_RESKEY_CRM_meta_name", action);
-            set("OCF_RESKEY_CRM_meta_on_node", self.host.name());
-            set("OCF_RESKEY_crm_feature_set", "3.19.0");
+        let text = |value: &OsString| value.to_string_lossy().into_owned();
+        let mut variables: BTreeMap<String, String> = BTreeMap::new();
+        if self.bare {
+            variables.extend(self.parameters.iter().map(|(name, value)| (format!("OCF_RESKEY_{name}"), value.clone())));
+        } else {
+            let resource = Resource {
+                instance: self.instance.clone().into(),
+                kind: self.kind.clone().into(),
+                provider: "native".into(),
+                root: "/usr/lib/ocf".into(),
+                node: self.host.name().to_owned(),
+                parameters: self.parameters.iter().map(|(name, value)| (name.into(), value.into())).collect(),
+            };
+            let operation = Operation { action, timeout: self.timeout, interval: None, level: None };
+            variables
+                .extend(environment::of(&resource, &operation).iter().map(|(name, value)| (text(name), text(value))));
         }
-        self.parameters.iter().for_each(|(name, value)| {
-            set(&format!("OCF_RESKEY_{name}"), value);
-        });
+        let mut set = |name: &str, value: &str| variables.insert(name.to_owned(), value.to_owned());
         self.meta.iter().for_each(|(name, value)| {
             set(&format!("OCF_RESKEY_CRM_meta_{name}"), value);
         });

@@ -47,12 +47,7 @@ fn seconds(duration: Duration) -> String {
     format!("{:.3}", duration.as_secs_f64())
 }
 
-fn suite(
-    writer: &mut Writer<Vec<u8>>,
-    report: &Report,
-    table: &[&'static Check],
-    strict: bool,
-) -> io::Result<()> {
+fn suite(writer: &mut Writer<Vec<u8>>, report: &Report, table: &[&'static Check], strict: bool) -> io::Result<()> {
     let set = if report.set.is_empty() { String::new() } else { format!(" [{}]", report.set) };
     let name = folded(&format!("{}{set}", report.agent));
     // Jenkins makes folders of what stands between dots.

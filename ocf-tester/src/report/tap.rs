@@ -70,8 +70,11 @@ mod tests {
         let one = Report { judgements: report().judgements.split_off(2), set: "a".into(), ..Report::default() };
         let text = stream(&[one.clone(), one], &table(), false);
         assert!(text.starts_with("TAP version 14\n1..4\n"), "{text}");
-        let numbered: Vec<_> =
-            text.lines().filter_map(|line| line.strip_prefix("ok ")?.split_once(' ')).map(|(number, _)| number).collect();
+        let numbered: Vec<_> = text
+            .lines()
+            .filter_map(|line| line.strip_prefix("ok ")?.split_once(' '))
+            .map(|(number, _)| number)
+            .collect();
         assert_eq!(numbered, ["1", "2", "3", "4"]);
         assert!(text.contains("ok 3 - [a] starts: It starts \\#1.\n"), "{text}");
     }

@@ -2,7 +2,8 @@
 #![forbid(unsafe_code)]
 
 use super::{fails, find, plain};
-use crate::check::{Check, Proof};
+use crate::check::Check;
+use crate::checks;
 use crate::verdict::{Judgement, Report, Verdict};
 
 /// How much is told, and how.
@@ -63,7 +64,12 @@ fn findings(report: &Report, table: &[&'static Check], style: Style) -> String {
         Verdict::Pass | Verdict::Skip(_) => false,
     };
     let one = |judgement: &Judgement| {
-        format!("{} {}\n{}", word(&judgement.verdict, style), super::titled(judgement, table), details(judgement, table))
+        format!(
+            "{} {}\n{}",
+            word(&judgement.verdict, style),
+            super::titled(judgement, table),
+            details(judgement, table)
+        )
     };
     report.judgements.iter().filter(told).map(one).collect()
 }
@@ -71,36 +77,16 @@ fn findings(report: &Report, table: &[&'static Check], style: Style) -> String {
 /// Every check, in groups.
 fn everything(report: &Report, table: &[&'static Check], style: Style) -> String {
     let width = report.judgements.iter().map(|judgement| judgement.id.len()).max().unwrap_or(0);
-    let mut text = String::new();
-    for group in GROUPS {
-        let mut begun = false;
-        for judgement in &report.judgements {
-            let check = find(judgement.id, table);
-            if group_of(check) != group {
-                continue;
-            }
-            if !std::mem::replace(&mut begun, true) {
-                text.push_str(&format!("{group}\n"));
-            }
-            let (word, says) = (word(&judgement.verdict, style), check.map_or("", |check| check.says));
-            let line = format!("  {word} {:width$}  {says}", judgement.id);
-            text.push_str(&format!("{}\n{}", line.trim_end(), details(judgement, table)));
+    let (mut text, mut group) = (String::new(), "");
+    for judgement in &report.judgements {
+        if std::mem::replace(&mut group, checks::group(judgement.id)) != group {
+            text.push_str(&format!("{group}\n"));
         }
+        let says = find(judgement.id, table).map_or("", |check| check.says);
+        let line = format!("  {} {:width$}  {says}", word(&judgement.verdict, style), judgement.id);
+        text.push_str(&format!("{}\n{}", line.trim_end(), details(judgement, table)));
     }
     text
-}
-
-/// The headings of the groups, in their order.
-const GROUPS: [&str; 5] = ["Meta-data", "Calls beside the resource", "The resource's life", "Every call", "Besides"];
-
-fn group_of(check: Option<&Check>) -> &'static str {
-    GROUPS[match check.map(|check| check.proof) {
-        Some(Proof::Document(_)) => 0,
-        Some(Proof::Aside(_)) => 1,
-        Some(Proof::Steps(_) | Proof::Alone(_)) => 2,
-        Some(Proof::Calls(_)) => 3,
-        None => 4,
-    }]
 }
 
 /// What was found, the rule and the remedy.
@@ -168,7 +154,10 @@ mod tests {
     fn by_default_what_is_not_well_is_told_with_rule_and_remedy() {
         let text = told(Style::default());
         assert!(text.starts_with("FAIL starts: It starts #1.\n       what: a\\u{1b}[2J"), "{text}");
-        assert!(text.contains("       rule: OCF 1.1, start\n       fix:  Start it.\nWARN stops: It stops.\n"), "{text}");
+        assert!(
+            text.contains("       rule: OCF 1.1, start\n       fix:  Start it.\nWARN stops: It stops.\n"),
+            "{text}"
+        );
         assert!(text.contains("4 checks: 1 passed, 1 failed, 1 warned, 1 skipped; 0 calls in 0.0 s\n"), "{text}");
         assert!(text.ends_with("1 check was skipped, which is no pass: -v shows why\n"), "{text}");
         assert!(!text.contains("pass starts") && !text.contains('\x1b'), "{text}");
@@ -177,9 +166,9 @@ mod tests {
     #[test]
     fn verbose_tells_every_check_in_groups() {
         let text = told(Style { verbose: true, ..Style::default() });
-        assert!(text.starts_with("Meta-data\n  FAIL starts   It starts #1.\n"), "{text}");
+        assert!(text.starts_with("  FAIL starts   It starts #1.\n"), "{text}");
         assert!(text.contains("  pass starts   It starts #1.\n"), "{text}");
-        assert!(text.contains("Besides\n  skip unknown\n       why:  a"), "{text}");
+        assert!(text.contains("  skip unknown\n       why:  a"), "{text}");
         assert!(!text.contains("-v shows why"), "{text}");
     }
 

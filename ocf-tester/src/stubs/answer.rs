@@ -128,7 +128,8 @@ fn options(call: Call<'_>) -> Vec<(About, String)> {
                 continue;
             }
             attached = attached.or((!rest.is_empty()).then_some(rest));
-            let next = words.next_if(|next| attached.is_none() && (about != About::Promotion || !next.starts_with('-')));
+            let next =
+                words.next_if(|next| attached.is_none() && (about != About::Promotion || !next.starts_with('-')));
             found.push((about, attached.or(next).unwrap_or_default().to_owned()));
         }
     }
@@ -137,7 +138,8 @@ fn options(call: Call<'_>) -> Vec<(About, String)> {
 
 fn attribute(call: Call<'_>, values: &Values) -> Reply {
     let options = options(call);
-    let last = |wanted: About| options.iter().rev().find(|(about, _)| *about == wanted).map(|(_, value)| value.as_str());
+    let last =
+        |wanted: About| options.iter().rev().find(|(about, _)| *about == wanted).map(|(_, value)| value.as_str());
     let resource = [last(About::Resource), last(About::Promotion), Some(call.instance)];
     let promoted = call.tool == "crm_master" || last(About::Promotion).is_some();
     let master = resource.into_iter().flatten().find(|resource| !resource.is_empty() && promoted);
@@ -164,7 +166,9 @@ fn attribute(call: Call<'_>, values: &Values) -> Reply {
     }
     match values.get(&key).map(String::as_str).or(last(About::Default)) {
         Some(value) if last(About::Quiet).is_some() => print(format!("{value}\n")),
-        Some(value) if call.tool == "attrd_updater" => print(format!("name=\"{name}\" host=\"{node}\" value=\"{value}\"\n")),
+        Some(value) if call.tool == "attrd_updater" => {
+            print(format!("name=\"{name}\" host=\"{node}\" value=\"{value}\"\n"))
+        }
         Some(value) => print(format!("scope={section}  name={name} value={value}\n")),
         None => {
             let stderr = format!("{}: Error performing operation: No such device or address\n", call.tool);

@@ -184,7 +184,7 @@ mod tests {
         let directory = Path::new(&environment[OsStr::new("HA_SBIN_DIR")]);
         let mut arguments = vec![directory.join(words[0]).into_os_string()];
         arguments.extend(words[1..].iter().map(OsString::from));
-        call(&arguments, &Environment::from([("OCF_RESOURCE_INSTANCE".into(), "web".into())]))
+        answered(&arguments, &Environment::from([("OCF_RESOURCE_INSTANCE".into(), "web".into())])).unwrap().code
     }
 
     #[test]

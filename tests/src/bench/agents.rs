@@ -2,8 +2,10 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
+use std::time::Duration;
 
-use harness::host::{Host, PATH, built_directory};
+use harness::host::{Host, built_directory};
+use ocf_tester::environment::{self, Operation};
 
 /// Where Debian's package resource-agents puts the agent that ours is compared with.
 const SHELL: &str = "/usr/lib/ocf/resource.d/heartbeat/IPaddr2";
@@ -105,30 +107,22 @@ impl Resource {
     }
 
     fn environment(&self, host: &Host, action: &str) -> Vec<(String, String)> {
-        let mut all = Vec::new();
-        let mut set = |name: &str, value: &str| all.push((name.to_owned(), value.to_owned()));
-        set("PATH", PATH);
-        set("LC_ALL", "C.UTF-8");
-        set("TZ", "UTC");
-        set("OCF_ROOT", "/usr/lib/ocf");
-        set("OCF_RA_VERSION_MAJOR", "1");
-        set("OCF_RA_VERSION_MINOR", "1");
-        set("OCF_EXIT_REASON_PREFIX", "ocf-exit-reason:");
-        set("OCF_RESOURCE_INSTANCE", &self.instance);
-        set("OCF_RESOURCE_TYPE", "IPaddr2");
-        set("OCF_RESOURCE_PROVIDER", "bench");
-        set("OCF_RESKEY_CRM_meta_timeout", "60000");
-        set("OCF_RESKEY_CRM_meta_name", action);
-        set("OCF_RESKEY_CRM_meta_on_node", host.name());
-        set("OCF_RESKEY_crm_feature_set", "3.19.0");
-        if action == "monitor" {
-            set("OCF_RESKEY_CRM_meta_interval", "10000");
-        }
-        set("OCF_RESKEY_ip", &self.ip);
-        set("OCF_RESKEY_nic", NIC);
-        set("OCF_RESKEY_cidr_netmask", &self.prefix.to_string());
-        self.parameters.iter().for_each(|(name, value)| set(&format!("OCF_RESKEY_{name}"), value));
-        all
+        let own = [("ip", self.ip.clone()), ("nic", NIC.to_owned()), ("cidr_netmask", self.prefix.to_string())];
+        let own = own.map(|(name, value)| (name.to_owned(), value));
+        let parameters = own.into_iter().chain(self.parameters.clone());
+        let resource = environment::Resource {
+            instance: self.instance.clone().into(),
+            kind: "IPaddr2".into(),
+            provider: "bench".into(),
+            root: "/usr/lib/ocf".into(),
+            node: host.name().to_owned(),
+            parameters: parameters.map(|(name, value)| (name.into(), value.into())).collect(),
+        };
+        let interval = (action == "monitor").then_some("10000");
+        let timeout = Duration::from_secs(60);
+        let all = environment::of(&resource, &Operation { action, timeout, interval, level: None });
+        let text = |value: &std::ffi::OsString| value.to_string_lossy().into_owned();
+        all.iter().map(|(name, value)| (text(name), text(value))).collect()
     }
 }
 

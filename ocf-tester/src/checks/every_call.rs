@@ -1,0 +1,135 @@
+//! Rules for each call. They judge whatever the run has asked, and so find what happens only once in a while.
+#![forbid(unsafe_code)]
+
+use crate::call::{Done, REASON};
+use crate::check::{Check, Proof, RUNNING, Weight};
+use crate::metadata::MetaData;
+
+pub(super) const CHECKS: &[Check] = &[
+    Check {
+        id: "in-time",
+        says: "every action ends by itself within its advertised time-out",
+        clause: "Pacemaker kills an action at its time-out with its process group; the result is a failure without a reason",
+        fix: "wait with a deadline below OCF_RESKEY_CRM_meta_timeout, then fail with a reason; or advertise more time",
+        weight: Weight::Must,
+        proof: Proof::Calls(|done, _| (done.ended.killed && !done.cut_short).then(|| done.told())),
+    },
+    Check {
+        id: "codes",
+        says: "every call ends by an exit with a code of the specification",
+        clause: "OCF 1.1, Exit Status Codes: 0 to 9, 190 and 191; Pacemaker makes all others 1 (services_ocf.c)",
+        fix: "map the codes of programs that the agent calls; catch what makes it crash",
+        weight: Weight::Must,
+        proof: Proof::Calls(codes),
+    },
+    Check {
+        id: "held-output",
+        says: "nothing keeps the output open after the agent's end",
+        clause: "Pacemaker closes its ends then (services_linux.c): the next write of whoever holds them is a SIGPIPE",
+        fix: "start background processes with stdin, stdout and stderr of their own, in a session of their own",
+        weight: Weight::Must,
+        proof: Proof::Calls(|done, _| {
+            (!done.ended.holders.is_empty())
+                .then(|| format!("{}: held by {}", done.what, done.ended.holders.join(", ")))
+        }),
+    },
+    Check {
+        id: "reason",
+        says: "every failure has a reason",
+        clause: "Pacemaker Administration, Resource Agents: OCF_EXIT_REASON_PREFIX; crm_mon shows what follows it",
+        fix: "print one line on stderr that begins with ocf-exit-reason: and says what failed and what to do",
+        weight: Weight::Should,
+        proof: Proof::Calls(reason),
+    },
+    Check {
+        id: "one-reason",
+        says: "a call gives one reason at most",
+        clause: "Pacemaker shows what follows the last prefix, to the end of its line (services_linux.c)",
+        fix: "fold the reason into one line; print it once, at the end",
+        weight: Weight::Should,
+        proof: Proof::Calls(|done, _| {
+            let count = reasons(done);
+            (count > 1).then(|| format!("{} gave {count} reasons", done.what))
+        }),
+    },
+    Check {
+        id: "streams",
+        says: "reasons are on stderr, not on stdout",
+        clause: "Pacemaker looks for the reason on stderr only (services_linux.c)",
+        fix: "print it to stderr",
+        weight: Weight::Should,
+        proof: Proof::Calls(|done, _| misplaced(done).then(|| format!("{}: the reason is on stdout", done.what))),
+    },
+    Check {
+        id: "quiet-monitor",
+        says: "a healthy monitor prints nothing on stderr",
+        clause: "Pacemaker logs it, every few seconds on every node (services_linux.c)",
+        fix: "print only when something is wrong; debug messages only if asked",
+        weight: Weight::Should,
+        proof: Proof::Calls(quiet),
+    },
+];
+
+fn codes(done: &Done, _: &MetaData) -> Option<String> {
+    let legal = matches!(done.ended.code, Some(0..=9 | 190 | 191)) || done.ended.killed;
+    (!legal).then(|| done.told())
+}
+
+/// Whether the agent itself calls it a failure. 3 is the answer to a word that it does not know.
+fn failed(done: &Done) -> bool {
+    !done.ended.killed && matches!(done.ended.code, Some(1 | 2 | 4 | 5 | 6 | 9))
+}
+
+fn reason(done: &Done, _: &MetaData) -> Option<String> {
+    // Without the environment there is no prefix to print either.
+    let told_how = done.environment.iter().any(|(name, _)| name == "OCF_EXIT_REASON_PREFIX");
+    (told_how && failed(done) && reasons(done) == 0 && !misplaced(done)).then(|| done.told())
+}
+
+/// How many lines on stderr give a reason.
+fn reasons(done: &Done) -> usize {
+    done.stderr().matches(REASON).count()
+}
+
+fn misplaced(done: &Done) -> bool {
+    done.action != "meta-data" && done.stdout().lines().any(|line| line.starts_with(REASON))
+}
+
+fn quiet(done: &Done, _: &MetaData) -> Option<String> {
+    // Unusual surroundings may make a program complain; what the agent was asked plainly counts.
+    let healthy = done.action == "monitor" && done.how.is_empty() && done.is(RUNNING) && done.is(&[0]);
+    let line = done.stderr().lines().next().map(str::to_owned)?;
+    (healthy).then(|| format!("{}: {line}", done.what))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::process::Ended;
+
+    fn found(action: &str, code: i32, stdout: &str, stderr: &str) -> Vec<&'static str> {
+        let ended = Ended { code: Some(code), stdout: stdout.into(), stderr: stderr.into(), ..Ended::default() };
+        let environment = vec![("OCF_EXIT_REASON_PREFIX".into(), REASON.into())];
+        let done = Done { what: action.into(), action: action.into(), environment, ended, ..Done::default() };
+        let meta = MetaData::default();
+        let broken = CHECKS.iter().filter(|check| match check.proof {
+            Proof::Calls(judge) => judge(&done, &meta).is_some(),
+            _ => false,
+        });
+        broken.map(|check| check.id).collect()
+    }
+
+    #[test]
+    fn each_rule_finds_what_it_is_for_and_nothing_else() {
+        let none: [&str; 0] = [];
+        assert_eq!(found("monitor", 0, "", ""), none);
+        assert_eq!(found("monitor", 7, "", "gone"), none);
+        assert_eq!(found("start", 1, "", "ocf-exit-reason:full"), none);
+        assert_eq!(found("start", 42, "", ""), ["codes"]);
+        assert_eq!(found("start", 1, "", "no idea"), ["reason"]);
+        assert_eq!(found("start", 1, "", "ocf-exit-reason:a\nocf-exit-reason:b"), ["one-reason"]);
+        assert_eq!(found("start", 1, "ocf-exit-reason:a", ""), ["streams"]);
+        assert_eq!(found("monitor", 0, "", "all is well"), ["quiet-monitor"]);
+        assert_eq!(found("frobnicate", 3, "", "usage"), none);
+    }
+}

@@ -1,0 +1,286 @@
+//! Start, stop and monitor in every state.
+#![forbid(unsafe_code)]
+
+use crate::ask::{Ask, MONITOR, PROBE, START, STOP};
+use crate::check::{Check, OK, Proof, RUNNING, STOPPED, State, Step, Weight};
+use crate::stand::{Stand, known};
+use crate::verdict::{Judged, Trouble};
+
+const IDEMPOTENT: &str =
+    "OCF 1.1, Resource Agent Actions: actions must be idempotent; doing again what is done must be successful";
+const LEVELS: &str = "OCF 1.1, Check Levels: if a level is not implemented, the next lower one should be performed";
+
+pub(super) const CHECKS: &[Check] = &[
+    Check {
+        id: "probe-stopped",
+        says: "a probe of a stopped resource gives 7",
+        clause: "OCF 1.1, Exit Status Codes: 7, the service is completely stopped",
+        fix: "make monitor tell the absence of the resource (7) from a failure (1); a probe has no interval",
+        weight: Weight::Must,
+        proof: Proof::Alone(probe_stopped),
+    },
+    Check {
+        id: "monitor-stopped",
+        says: "a recurring monitor of a stopped resource gives 7",
+        clause: "OCF 1.1, Exit Status Codes: 7, the service is completely stopped",
+        fix: "make monitor tell the absence of the resource (7) from a failure (1)",
+        weight: Weight::Must,
+        proof: Proof::Steps(&[Step::Given(State::Stopped), Step::Call(MONITOR, STOPPED)]),
+    },
+    Check {
+        id: "probe-forms",
+        says: "a monitor whose interval is unset, empty or 0 is a probe, even if programs are missing",
+        clause: "Pacemaker leaves the interval unset in probes (lib/pengine/pe_actions.c); crm_resource --force-check as well",
+        fix: "treat unset, empty and 0 alike, as a probe: 7 if the resource cannot be here",
+        weight: Weight::Should,
+        proof: Proof::Alone(probe_forms),
+    },
+    Check {
+        id: "stop-stopped",
+        says: "stop of a stopped resource succeeds",
+        clause: "OCF 1.1, stop: must succeed if the resource is already stopped",
+        fix: "exit with 0 when there is nothing to stop: a failed stop fences the node",
+        weight: Weight::Must,
+        proof: Proof::Steps(&[Step::Given(State::Stopped), Step::Call(STOP, OK), Step::Call(PROBE, STOPPED)]),
+    },
+    Check {
+        id: "start",
+        says: "start succeeds",
+        clause: "OCF 1.1, start: must bring the resource instance online and make it available for use",
+        fix: "give with -o what the resource needs, or see the reason",
+        weight: Weight::Must,
+        proof: Proof::Steps(&[Step::Given(State::Stopped), Step::Call(START, OK)]),
+    },
+    Check {
+        id: "probe-running",
+        says: "when start has returned, a probe sees the resource run",
+        clause: "OCF 1.1, start: should not terminate before the resource has been fully started",
+        fix: "let start wait until monitor succeeds",
+        weight: Weight::Must,
+        proof: Proof::Alone(|stand| after_start(stand, PROBE)),
+    },
+    Check {
+        id: "monitor-running",
+        says: "when start has returned, a recurring monitor sees the resource run",
+        clause: "OCF 1.1, monitor: 0 if the service is properly active",
+        fix: "let start wait until monitor succeeds; the interval is no reason for another answer",
+        weight: Weight::Must,
+        proof: Proof::Alone(|stand| after_start(stand, MONITOR)),
+    },
+    Check {
+        id: "status",
+        says: "status answers as monitor does",
+        clause: "OCF 1.1, Relation to the LSB: status is what init scripts call monitor",
+        fix: "let status do what monitor does, or drop it",
+        weight: Weight::Should,
+        proof: Proof::Steps(&[
+            Step::Advertised("status"),
+            Step::Given(State::Stopped),
+            Step::Call(Ask::words(&["status"]), STOPPED),
+            Step::Given(State::Running),
+            Step::Call(Ask::words(&["status"]), RUNNING),
+        ]),
+    },
+    Check {
+        id: "start-running",
+        says: "start of a running resource succeeds, and it runs on",
+        clause: "OCF 1.1, start: must succeed if the resource instance is already running",
+        fix: "look first: exit with 0 when monitor would",
+        weight: Weight::Must,
+        proof: Proof::Steps(&[Step::Given(State::Running), Step::Call(START, OK), Step::Call(PROBE, RUNNING)]),
+    },
+    Check {
+        id: "stop",
+        says: "stop of a running resource succeeds, and nothing runs afterwards",
+        clause: "OCF 1.1, stop: after it has completed, no component of the resource shall remain active",
+        fix: "wait until all is gone; the time-out is the cluster's business",
+        weight: Weight::Must,
+        proof: Proof::Steps(&[Step::Given(State::Running), Step::Call(STOP, OK), Step::Call(PROBE, STOPPED)]),
+    },
+    Check {
+        id: "stop-twice",
+        says: "a second stop succeeds",
+        clause: IDEMPOTENT,
+        fix: "do not rely on what the first stop has removed",
+        weight: Weight::Must,
+        proof: Proof::Alone(stop_twice),
+    },
+    Check {
+        id: "two-starts",
+        says: "after two starts, one stop is enough",
+        clause: "OCF 1.1, start of a running resource does not change its state; after stop nothing shall remain active",
+        fix: "let start of a running resource do nothing",
+        weight: Weight::Must,
+        proof: Proof::Alone(two_starts),
+    },
+    Check {
+        id: "restart",
+        says: "a resource that was stopped can be started again",
+        clause: "OCF 1.1, stop: it must be possible to start it on the same node or another node",
+        fix: "let stop remove what start refuses to find",
+        weight: Weight::Must,
+        proof: Proof::Alone(restart),
+    },
+    Check {
+        id: "monitor-depths",
+        says: "each advertised depth of monitor tells the truth in both states",
+        clause: "OCF 1.1, Check Levels: levels are advertised by the attribute depth",
+        fix: "implement the level, or do not advertise it",
+        weight: Weight::Must,
+        proof: Proof::Alone(monitor_depths),
+    },
+    Check {
+        id: "unsupported-depth",
+        says: "a check level that the agent does not have is the next lower one",
+        clause: LEVELS,
+        fix: "compare levels with at-least, not with equality",
+        weight: Weight::Should,
+        proof: Proof::Steps(&[
+            Step::Given(State::Running),
+            Step::Call(MONITOR.at("1"), RUNNING),
+            Step::Call(MONITOR.at("7"), RUNNING),
+            Step::Call(MONITOR.at("9999"), RUNNING),
+        ]),
+    },
+    Check {
+        id: "check-level-garbage",
+        says: "a check level that is no number does not make a running resource fail",
+        clause: LEVELS,
+        fix: "read nonsense as 0",
+        weight: Weight::Should,
+        proof: Proof::Steps(&[
+            Step::Given(State::Running),
+            Step::Call(MONITOR.at(""), RUNNING),
+            Step::Call(MONITOR.at("abc"), RUNNING),
+            Step::Call(MONITOR.at("-1"), RUNNING),
+            Step::Call(MONITOR.at("99999999999999999999"), RUNNING),
+        ]),
+    },
+    Check {
+        id: "monitors-at-once",
+        says: "two monitors at the same time both see the resource run",
+        clause: "Pacemaker Explained, Resource Operations: monitors with different intervals may overlap",
+        fix: "share no temporary file between two calls",
+        weight: Weight::Must,
+        proof: Proof::Alone(monitors_at_once),
+    },
+    Check {
+        id: "monitor-during-start",
+        says: "a monitor during start does not disturb it",
+        clause: "OCF 1.1, Resource Agent Actions: an agent should not assume that it is the only one that runs",
+        fix: "let monitor change nothing",
+        weight: Weight::Must,
+        proof: Proof::Alone(monitor_during_start),
+    },
+];
+
+/// The very first finding about the resource: whatever it is, it is not brought to a state first.
+fn probe_stopped(stand: &Stand<'_>) -> Judged {
+    stand.expect(PROBE, STOPPED).map(drop)
+}
+
+fn probe_forms(stand: &Stand<'_>) -> Judged {
+    stand.given(State::Stopped)?;
+    for missing in [false, true] {
+        for ask in [PROBE, PROBE.every(""), PROBE.every("0")] {
+            let mut call = stand.call(ask);
+            if missing {
+                // What the library of the shell agents reads as "no program is installed".
+                call = call.how("programs missing").env("OCF_TESTER_FAIL_HAVE_BINARY", "1");
+            }
+            call.expect(if missing { &[7, 5] } else { STOPPED })?;
+        }
+    }
+    Ok(())
+}
+
+/// Starts, and asks at once.
+fn after_start(stand: &Stand<'_>, ask: Ask) -> Judged {
+    stand.given(State::Stopped)?;
+    started(stand)?;
+    stand.expect(ask, RUNNING).map(drop)
+}
+
+/// A start that must succeed for what comes next; that it does is the check `start`.
+fn started(stand: &Stand<'_>) -> Judged {
+    let done = known(stand.ask(START)?)?;
+    if done.is(OK) { Ok(()) } else { Err(Trouble::unknown(format!("{} (see the check start)", done.told()))) }
+}
+
+/// A stop that must succeed for what comes next; that it does is the check `stop`.
+fn stopped(stand: &Stand<'_>) -> Judged {
+    let done = known(stand.ask(STOP)?)?;
+    if done.is(OK) { Ok(()) } else { Err(Trouble::unknown(format!("{} (see the check stop)", done.told()))) }
+}
+
+fn stop_twice(stand: &Stand<'_>) -> Judged {
+    stand.given(State::Running)?;
+    stopped(stand)?;
+    stand.expect(STOP, OK)?;
+    stand.expect(PROBE, STOPPED).map(drop)
+}
+
+fn two_starts(stand: &Stand<'_>) -> Judged {
+    stand.given(State::Running)?;
+    let again = known(stand.ask(START)?)?;
+    if !again.is(OK) {
+        return Err(Trouble::unknown(format!("{} (see the check start-running)", again.told())));
+    }
+    stand.expect(STOP, OK)?;
+    stand.expect(PROBE, STOPPED).map(drop)
+}
+
+fn restart(stand: &Stand<'_>) -> Judged {
+    stand.given(State::Running)?;
+    stopped(stand)?;
+    stand.expect(START, OK)?;
+    stand.expect(PROBE, RUNNING).map(drop)
+}
+
+fn monitor_depths(stand: &Stand<'_>) -> Judged {
+    let depths = stand.metadata.depths("monitor");
+    if depths.iter().all(|depth| *depth == 0) {
+        return Err(Trouble::unknown("the meta-data advertise no other depth than 0"));
+    }
+    for (state, codes) in [(State::Stopped, STOPPED), (State::Running, RUNNING)] {
+        stand.given(state)?;
+        for depth in &depths {
+            stand
+                .call(MONITOR)
+                .env("OCF_CHECK_LEVEL", depth.to_string())
+                .how(format!("depth {depth}"))
+                .expect(codes)?;
+        }
+    }
+    Ok(())
+}
+
+fn monitors_at_once(stand: &Stand<'_>) -> Judged {
+    stand.given(State::Running)?;
+    for _ in 0..4 {
+        std::thread::scope(|scope| {
+            let both = [0, 1].map(|_| scope.spawn(|| stand.call(MONITOR).how("two at once").expect(RUNNING)));
+            both.into_iter().try_for_each(|thread| joined(thread.join())?.map(drop))
+        })?;
+    }
+    Ok(())
+}
+
+fn monitor_during_start(stand: &Stand<'_>) -> Judged {
+    for _ in 0..3 {
+        stand.given(State::Stopped)?;
+        std::thread::scope(|scope| {
+            let start = scope.spawn(|| stand.call(START).how("with a monitor beside it").expect(OK));
+            let monitor = stand.call(MONITOR).how("during start").run();
+            joined(start.join())??;
+            monitor.map(drop)
+        })?;
+        stand.expect(PROBE, RUNNING)?;
+    }
+    Ok(())
+}
+
+/// What a thread gave; a panic in it is a fault of the tester.
+fn joined<T>(thread: std::thread::Result<T>) -> Result<T, Trouble> {
+    thread.map_err(|_| Trouble::unknown("a thread of the tester panicked"))
+}

@@ -1,0 +1,209 @@
+//! The form of a call: words, levels, interpreters. The resource is left alone.
+#![forbid(unsafe_code)]
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use crate::ask::{Ask, META_DATA, PROBE, VALIDATE};
+use crate::call::named;
+use crate::check::{Check, OK, Proof, STOPPED, Weight};
+use crate::place::Plan;
+use crate::stand::{Stand, known};
+use crate::surroundings::{WRITABLE, existing, kept, root, view};
+use crate::verdict::{Judged, Trouble};
+
+/// A word that no agent has.
+const UNKNOWN: Ask = Ask::words(&["ocf-tester-unknown-action"]);
+
+pub(super) const CHECKS: &[Check] = &[
+    Check {
+        id: "unknown-action",
+        says: "an action that the agent does not know gives 3",
+        clause: "OCF 1.1, Exit Status Codes: 3, the agent does not support the requested action",
+        fix: "end the choice of actions with one for all others that exits with 3",
+        weight: Weight::Must,
+        proof: Proof::Aside(|stand| stand.expect(UNKNOWN, &[3]).map(drop)),
+    },
+    Check {
+        id: "no-action",
+        says: "a call without an action gives 3",
+        clause: "OCF 1.1, Resource Agent Actions: improper usage must give a well-defined status",
+        fix: "print the usage and exit with 3",
+        weight: Weight::Must,
+        proof: Proof::Aside(|stand| stand.expect(Ask::words(&[]), &[3, 2]).map(drop)),
+    },
+    Check {
+        id: "extra-arguments",
+        says: "further arguments are ignored",
+        clause: "OCF 1.1, Execution Syntax: the agent shall ignore all other arguments",
+        fix: "look at the first argument only",
+        weight: Weight::Must,
+        proof: Proof::Aside(extra_arguments),
+    },
+    Check {
+        id: "validate-all",
+        says: "validate-all accepts the given parameters",
+        clause: "OCF 1.1, Optional Actions, validate-all: validates the instance parameters provided",
+        fix: "give with -o what the agent needs, or mend its validation",
+        weight: Weight::Must,
+        proof: Proof::Aside(|stand| validate(stand, VALIDATE)),
+    },
+    Check {
+        id: "validate-level-10",
+        says: "validate-all at check level 10 accepts them on this host",
+        clause: "OCF 1.1, Check Levels: level 10 may verify the suitability of the local environment",
+        fix: "install and configure here what the agent manages, or mend its validation",
+        weight: Weight::Must,
+        proof: Proof::Aside(|stand| validate(stand, VALIDATE.at("10"))),
+    },
+    Check {
+        id: "validate-level-0",
+        says: "validate-all at check level 0 judges the parameters without looking at the host",
+        clause: "OCF 1.1, Check Levels: level 0 should not verify the local environment in any fashion",
+        fix: "look at files, programs, addresses and the network at level 10 and above only",
+        weight: Weight::Must,
+        proof: Proof::Aside(validate_nowhere),
+    },
+    Check {
+        id: "interpreters",
+        says: "an agent for /bin/sh does the same under every sh on this system",
+        clause: "POSIX.1, Shell Command Language: what /bin/sh is differs between distributions",
+        fix: "avoid what only one shell knows, or name that shell in the first line",
+        weight: Weight::Should,
+        proof: Proof::Aside(interpreters),
+    },
+    Check {
+        id: "unadvertised-actions",
+        says: "every action that the agent performs is advertised",
+        clause: "OCF 1.1, Resource Agent Actions: actions are advertised in the meta-data; Pacemaker calls no others",
+        fix: "advertise the action, or answer it with 3",
+        weight: Weight::Must,
+        proof: Proof::Alone(unadvertised),
+    },
+];
+
+fn extra_arguments(stand: &Stand<'_>) -> Judged {
+    let plain = known(stand.described.clone())?;
+    if !plain.is(OK) {
+        return Err(Trouble::unknown("meta-data does not succeed without them (see the check meta-data)"));
+    }
+    let done = known(stand.ask(Ask::words(&["meta-data", "stop", "--nonsense"]))?)?;
+    if !done.is(OK) || done.ended.stdout != plain.ended.stdout {
+        return Err(Trouble::broken(format!("{} and not the description", done.told())));
+    }
+    let (probe, more) = (known(stand.ask(PROBE)?)?, known(stand.ask(Ask::words(&["monitor", "--nonsense"]))?)?);
+    if probe.code() != more.code() {
+        return Err(Trouble::broken(format!("{}, {}", probe.told(), more.told())));
+    }
+    Ok(())
+}
+
+/// Skips what is not advertised: it is optional.
+fn validates(stand: &Stand<'_>) -> Judged {
+    if stand.metadata.advertises("validate-all") {
+        Ok(())
+    } else {
+        Err(Trouble::unknown("validate-all is not advertised"))
+    }
+}
+
+fn validate(stand: &Stand<'_>, ask: Ask) -> Judged {
+    validates(stand)?;
+    let done = known(stand.ask(ask.clone())?)?;
+    if done.is(&[3]) {
+        return Err(Trouble::unknown("validate-all is not implemented (see the check advertised-actions)"));
+    }
+    if done.is(OK) {
+        return Ok(());
+    }
+    // A common mistake with an explanation of its own.
+    let helped = stand.call(ask).how("with __OCF_ACTION").env("__OCF_ACTION", "validate-all").run()?;
+    let hint = if helped.is(OK) { "; it relies on __OCF_ACTION, which Pacemaker never sets" } else { "" };
+    Err(Trouble::broken(format!("{}{hint}; expected 0", done.told())))
+}
+
+fn validate_nowhere(stand: &Stand<'_>) -> Judged {
+    validates(stand)?;
+    if !stand.metadata.is_1_1() {
+        return Err(Trouble::unknown(
+            "check levels of validate-all came with OCF 1.1, which the agent does not claim to keep",
+        ));
+    }
+    root()?;
+    let here = known(stand.ask(VALIDATE.at("0"))?)?;
+    if !here.is(OK) {
+        return Err(Trouble::unknown(format!("{} on this host already", here.told())));
+    }
+    // What programs need to run at all.
+    let basics = ["/etc/alternatives", "/etc/ld.so.cache", "/etc/passwd", "/etc/group", "/etc/nsswitch.conf"];
+    let kept = kept(stand).into_iter().chain(basics.iter().map(PathBuf::from)).collect();
+    let nowhere = view(Plan { empty: existing(WRITABLE), kept, offline: true, ..Plan::default() })?;
+    let call = stand.call(VALIDATE.at("0")).how("on an empty host").place(|place| place.view = Some(nowhere));
+    call.expect(OK).map(drop)
+}
+
+fn interpreters(stand: &Stand<'_>) -> Judged {
+    let bytes = std::fs::read(&stand.setup.agent)?;
+    let first = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let words = String::from_utf8_lossy(first).into_owned();
+    if !matches!(words.trim_end(), "#!/bin/sh" | "#! /bin/sh") {
+        return Err(Trouble::unknown("its first line does not name /bin/sh"));
+    }
+    let default = Path::new("/bin/sh").canonicalize()?;
+    let shells = SHELLS.iter().filter(|words| Path::new(words[0]).canonicalize().is_ok_and(|shell| shell != default));
+    let mut asked = false;
+    for shell in shells {
+        asked = true;
+        let words: Vec<OsString> = shell.iter().map(OsString::from).collect();
+        for ask in [META_DATA, PROBE, VALIDATE] {
+            let plain = known(stand.ask(ask.clone())?)?;
+            let other = known(stand.call(ask).how(format!("under {}", shell.join(" "))).under(&words).run()?)?;
+            // A shell's complaint counts even when the agent goes on.
+            let complains = plain.ended.stderr.is_empty() && !other.ended.stderr.is_empty();
+            if plain.code() != other.code() || complains {
+                let usual = named(plain.code().into());
+                return Err(Trouble::broken(format!("{}; under {} it gives {usual}", other.told(), default.display())));
+            }
+        }
+    }
+    if asked {
+        Ok(())
+    } else {
+        Err(Trouble::unknown(format!("there is no other shell here than {}", default.display())))
+    }
+}
+
+/// Shells that are /bin/sh somewhere, as they are started there.
+const SHELLS: &[&[&str]] = &[
+    &["/bin/dash"],
+    &["/bin/bash", "--posix"],
+    &["/bin/busybox", "sh"],
+    &["/bin/ksh93"],
+    &["/bin/mksh"],
+    &["/bin/yash", "--posixly-correct"],
+];
+
+fn unadvertised(stand: &Stand<'_>) -> Judged {
+    const OPTIONAL: &[Ask] = &[
+        VALIDATE,
+        Ask::words(&["notify"]),
+        Ask::words(&["promote"]),
+        Ask::words(&["demote"]),
+        Ask::words(&["migrate_to"]),
+        Ask::words(&["migrate_from"]),
+        Ask::words(&["reload"]),
+        Ask::words(&["reload-agent"]),
+    ];
+    let before = known(stand.ask(PROBE)?)?;
+    let mut found = Vec::new();
+    for ask in OPTIONAL.iter().filter(|ask| !stand.metadata.advertises(ask.action())) {
+        let done = known(stand.ask(ask.clone())?)?;
+        if !done.is(&[3]) {
+            found.push(done.told());
+        }
+    }
+    if before.is(STOPPED) {
+        stand.given(crate::check::State::Stopped)?;
+    }
+    if found.is_empty() { Ok(()) } else { Err(Trouble::broken(format!("not advertised, yet {}", found.join("; ")))) }
+}

@@ -1,0 +1,210 @@
+//! Parameters that are missing or wrong.
+#![forbid(unsafe_code)]
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+
+use crate::ask::{PROBE, START, STOP, VALIDATE};
+use crate::call::Done;
+use crate::check::{Check, OK, PROMOTED, Proof, RUNNING, State, Weight};
+use crate::metadata::Parameter;
+use crate::stand::{Stand, known};
+use crate::verdict::{Judged, Trouble};
+
+const INVALID: &str = "OCF 1.1, Exit Status Codes: 2, invalid parameter, or 6, inherently invalid parameter";
+
+/// The codes for a bad parameter.
+const REFUSED: &[u8] = &[2, 6];
+
+pub(super) const CHECKS: &[Check] = &[
+    Check {
+        id: "missing-required",
+        says: "without a required parameter nothing starts: 2 or 6, and a reason that names it",
+        clause: INVALID,
+        fix: "check required parameters before anything else, in validate-all and in start",
+        weight: Weight::Must,
+        proof: Proof::Alone(missing_required),
+    },
+    Check {
+        id: "bad-integer",
+        says: "what is no integer is refused for one: 2 or 6, and a reason that names the parameter",
+        clause: INVALID,
+        fix: "check the form of every integer, in validate-all and in start",
+        weight: Weight::Should,
+        proof: Proof::Alone(|stand| {
+            bad(stand, "integer", &["abc", "1.5.2", "999999999999999999999999999999999999999999"])
+        }),
+    },
+    Check {
+        id: "bad-boolean",
+        says: "what is no truth value is refused for one: 2 or 6, and a reason that names the parameter",
+        clause: INVALID,
+        fix: "accept true on yes y 1 and false off no n 0 in any case, and nothing else",
+        weight: Weight::Should,
+        proof: Proof::Alone(|stand| bad(stand, "boolean", &["maybe", "2"])),
+    },
+    Check {
+        id: "bad-select",
+        says: "what is none of the options is refused: 2 or 6, and a reason that names the parameter",
+        clause: INVALID,
+        fix: "compare with the options of the meta-data",
+        weight: Weight::Should,
+        proof: Proof::Alone(|stand| bad(stand, "select", &["ocf-tester-no-option"])),
+    },
+    Check {
+        id: "odd-values",
+        says: "an empty value, and a negative number, are taken or refused, but are no other failure",
+        clause: INVALID,
+        fix: "read empty as unset; check the range of numbers",
+        weight: Weight::Should,
+        proof: Proof::Aside(odd_values),
+    },
+    Check {
+        id: "probe-without-parameters",
+        says: "a probe without the required parameters does not claim that anything runs or has failed",
+        clause: "a probe that fails makes Pacemaker stop a resource that is not there (lib/pengine/unpack.c)",
+        fix: "give 7, or the code for a bad parameter",
+        weight: Weight::Should,
+        proof: Proof::Alone(probe_without_parameters),
+    },
+    Check {
+        id: "stop-without-parameters",
+        says: "stop of a stopped resource succeeds without parameters",
+        clause: "after the executor's history is lost, stop runs with other parameters than start; when it fails, the node is fenced",
+        fix: "let stop exit with 0 when nothing can be running, whatever the parameters are",
+        weight: Weight::Should,
+        proof: Proof::Alone(stop_without_parameters),
+    },
+];
+
+type Parameters = BTreeMap<OsString, OsString>;
+
+/// The configured parameters with one changed, or taken away.
+fn with(stand: &Stand<'_>, name: &str, value: Option<&str>) -> Parameters {
+    let mut all = stand.setup.resource.parameters.clone();
+    match value {
+        Some(value) => all.insert(name.into(), value.into()),
+        None => all.remove(&OsString::from(name)),
+    };
+    all
+}
+
+/// Whether a reason speaks of a parameter: by its name, or by the value that it was given.
+fn names(done: &Done, name: &str, value: Option<&str>) -> bool {
+    let said = format!("{}{}", done.stderr(), done.stdout()).to_lowercase();
+    said.contains(&name.to_lowercase()) || value.is_some_and(|value| said.contains(&value.to_lowercase()))
+}
+
+/// What is wrong with the treatment of one bad value. Never a start: if one succeeds, it is undone.
+fn refused(stand: &Stand<'_>, name: &str, value: Option<&str>) -> Result<Option<String>, Trouble> {
+    let how = value.map_or_else(|| format!("without {name}"), |value| format!("{name}={value:?}"));
+    let parameters = with(stand, name, value);
+    let call = |ask| stand.call(ask).how(how.as_str()).parameters(parameters.clone());
+    if stand.metadata.advertises("validate-all") {
+        let done = known(call(VALIDATE).run()?)?;
+        if !done.is(REFUSED) && !done.is(&[3]) {
+            return Ok(Some(done.told()));
+        }
+        if done.is(REFUSED) && !names(&done, name, value) {
+            return Ok(Some(format!("{}, which does not name the parameter", done.told())));
+        }
+    }
+    stand.given(State::Stopped)?;
+    let done = known(call(START).run()?)?;
+    if done.is(OK) {
+        call(STOP).run()?;
+        return Ok(Some(format!("{}: it has started", done.told())));
+    }
+    Ok((!done.is(REFUSED)).then(|| format!("{}; expected 2 or 6", done.told())))
+}
+
+fn missing_required(stand: &Stand<'_>) -> Judged {
+    let required: Vec<&Parameter> = required(stand).collect();
+    if required.is_empty() {
+        return Err(Trouble::unknown("no parameter is required"));
+    }
+    let found = required.iter().map(|parameter| refused(stand, &parameter.name, None));
+    super::document::faults(found.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
+}
+
+/// Parameters that must be given; those with a default are none, whatever they say.
+fn required<'a>(stand: &'a Stand<'_>) -> impl Iterator<Item = &'a Parameter> {
+    let without_default = |parameter: &&Parameter| parameter.default.as_deref().is_none_or(str::is_empty);
+    stand.metadata.parameters.iter().filter(|parameter| parameter.is_required()).filter(without_default)
+}
+
+fn bad(stand: &Stand<'_>, kind: &str, values: &[&str]) -> Judged {
+    let of_kind: Vec<&Parameter> = typed(stand, &[kind]).collect();
+    if of_kind.is_empty() {
+        return Err(Trouble::unknown(format!("no parameter has the type {kind}")));
+    }
+    stand.given(State::Running)?;
+    stand.given(State::Stopped)?;
+    let mut found = Vec::new();
+    for parameter in of_kind {
+        for value in values {
+            if let Some(fault) = refused(stand, &parameter.name, Some(value))? {
+                found.push(fault);
+                break;
+            }
+        }
+    }
+    super::document::faults(found)
+}
+
+fn typed<'a>(stand: &'a Stand<'_>, kinds: &[&str]) -> impl Iterator<Item = &'a Parameter> {
+    stand.metadata.parameters.iter().filter(move |parameter| {
+        // A deprecated one may do nothing at all.
+        !parameter.deprecated && parameter.kind.as_deref().is_some_and(|kind| kinds.contains(&kind))
+    })
+}
+
+fn odd_values(stand: &Stand<'_>) -> Judged {
+    if !stand.metadata.advertises("validate-all") {
+        return Err(Trouble::unknown("validate-all is not advertised"));
+    }
+    if !known(stand.ask(VALIDATE)?)?.is(OK) {
+        return Err(Trouble::unknown("validate-all does not accept the given parameters (see the check validate-all)"));
+    }
+    let all = typed(stand, &["integer", "boolean", "select"]).map(|parameter| (parameter, ""));
+    let negative = typed(stand, &["integer"]).map(|parameter| (parameter, "-1"));
+    let mut found = Vec::new();
+    for (Parameter { name, .. }, value) in all.chain(negative) {
+        let call = stand.call(VALIDATE).how(format!("{name}={value:?}")).parameters(with(stand, name, Some(value)));
+        let done = known(call.run()?)?;
+        // 5: without the usual value, something that is not installed may be meant.
+        if !done.is(&[0, 2, 6, 5]) {
+            found.push(format!("{}; expected 0, 2 or 6", done.told()));
+        }
+    }
+    super::document::faults(found)
+}
+
+/// Without any parameter, when at least one is required: otherwise that is a configuration like others.
+fn needs_parameters(stand: &Stand<'_>) -> Judged {
+    match required(stand).next() {
+        Some(_) => Ok(()),
+        None => Err(Trouble::unknown("no parameter is required")),
+    }
+}
+
+fn probe_without_parameters(stand: &Stand<'_>) -> Judged {
+    needs_parameters(stand)?;
+    stand.given(State::Stopped)?;
+    let done = known(stand.call(PROBE).how("without parameters").parameters(Parameters::new()).run()?)?;
+    if done.is(RUNNING) || done.is(PROMOTED) {
+        return Err(Trouble::broken(format!("{}, and nothing can be running", done.told())));
+    }
+    if done.is(&[7, 5, 2, 6]) {
+        Ok(())
+    } else {
+        Err(Trouble::broken(format!("{}; expected 7, or 2, 5 or 6", done.told())))
+    }
+}
+
+fn stop_without_parameters(stand: &Stand<'_>) -> Judged {
+    needs_parameters(stand)?;
+    stand.given(State::Stopped)?;
+    let call = stand.call(STOP).how("without parameters").parameters(Parameters::new());
+    call.expect(OK).map(drop)
+}

@@ -1,0 +1,223 @@
+//! A whole run: description first, then what leaves the resource alone, side by side, then its life, step by step.
+#![forbid(unsafe_code)]
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+use ocf::sys::clock::Deadline;
+use ocf::sys::process::end_all;
+
+use crate::ask::{DEMOTE, META_DATA, MONITOR, PROBE, START, STOP, VALIDATE};
+use crate::check::{Check, Proof, STOPPED, State, Step};
+use crate::metadata::{MetaData, parse};
+use crate::observer::Event;
+use crate::process;
+use crate::stand::{Setup, Stand, known, state_of};
+use crate::verdict::{Judged, Judgement, Report, Trouble, Verdict};
+
+/// How many calls run side by side: they wait more than they work.
+const SIDE_BY_SIDE: usize = 4;
+
+/// How long what is left of the resource may take to end.
+const ENDING: Duration = Duration::from_secs(2);
+
+/// Runs the selected checks.
+///
+/// # Errors
+/// Why the agent cannot be tested at all, in one line: above all, when the resource is in use.
+pub fn run(
+    setup: &Setup,
+    selected: &[&'static Check],
+    force: bool,
+    interrupted: &AtomicBool,
+) -> Result<Report, String> {
+    let began = Instant::now();
+    let mut stand = Stand::new(setup, interrupted);
+    describe(&mut stand)?;
+    let touching = selected.iter().any(|check| !matches!(check.proof, Proof::Document(_) | Proof::Aside(_)));
+    let probing = touching || selected.iter().any(|check| matches!(check.proof, Proof::Aside(_)));
+    let blocked = if probing { untouched(&stand, force)? } else { None };
+    let mut judgements = Vec::new();
+    side_by_side(&stand, selected, &mut judgements);
+    if blocked.is_none() {
+        judge_alone(&stand, selected, &mut judgements);
+        if touching {
+            tour(&stand);
+        }
+    }
+    let mut report = Report { agent: setup.agent.display().to_string(), ..Report::default() };
+    report.notes.extend(leave(&stand, blocked.is_none() && touching));
+    for check in selected {
+        let judged = judgements.iter().find(|judgement| judgement.id == check.id).cloned();
+        report.judgements.push(judged.unwrap_or_else(|| judge_late(&stand, check, blocked.as_ref())));
+    }
+    report.calls = stand.calls();
+    report.took = began.elapsed();
+    Ok(report)
+}
+
+/// Asks for the description; an unreadable one is empty.
+pub(crate) fn describe(stand: &mut Stand<'_>) -> Result<(), String> {
+    stand.described = stand.ask(META_DATA).map_err(text)?;
+    stand.metadata = parse(&stand.described.stdout()).unwrap_or_default();
+    Ok(())
+}
+
+fn text(trouble: Trouble) -> String {
+    match trouble {
+        Trouble::Broken(text) | Trouble::Unknown(text) => text,
+    }
+}
+
+/// Why the resource is left alone.
+pub(crate) struct Blocked {
+    /// In words.
+    pub(crate) reason: String,
+    /// The probe has answered, but not what a probe of a stopped resource answers.
+    answered: bool,
+}
+
+/// Looks at the resource before anything is done to it. Gives the reason for leaving it alone when nobody can tell whether
+/// it is in use; refuses when it is.
+pub(crate) fn untouched(stand: &Stand<'_>, force: bool) -> Result<Option<Blocked>, String> {
+    let done = stand.ask(PROBE).map_err(text)?;
+    if matches!(state_of(&done), Some(State::Running | State::Promoted)) {
+        if force {
+            return Ok(None);
+        }
+        return Err(format!(
+            "the resource is running ({}): a test would stop it; --force does, and leaves it stopped",
+            done.told()
+        ));
+    }
+    // 5: what is not installed does not run.
+    let answered = known(done.clone()).is_ok();
+    let doubt = !answered || !done.is(STOPPED) && !done.is(&[5]);
+    let reason =
+        format!("{}: the resource may be in use, so it is left alone; --force tests it nonetheless", done.told());
+    Ok((doubt && !force).then_some(Blocked { reason, answered }))
+}
+
+/// Judges what leaves the resource alone, a few checks at a time.
+fn side_by_side(stand: &Stand<'_>, selected: &[&'static Check], judgements: &mut Vec<Judgement>) {
+    let aside: Vec<_> =
+        selected.iter().filter(|check| matches!(check.proof, Proof::Document(_) | Proof::Aside(_))).collect();
+    let next = AtomicUsize::new(0);
+    let found = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..SIDE_BY_SIDE.min(aside.len()) {
+            scope.spawn(|| {
+                while let Some(check) = aside.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let judgement = judge(stand, check);
+                    found.lock().unwrap_or_else(PoisonError::into_inner).push(judgement);
+                }
+            });
+        }
+    });
+    judgements.extend(found.into_inner().unwrap_or_else(PoisonError::into_inner));
+}
+
+fn judge_alone(stand: &Stand<'_>, selected: &[&'static Check], judgements: &mut Vec<Judgement>) {
+    judgements.extend(selected.iter().filter(|check| check.is_alone()).map(|check| judge(stand, check)));
+}
+
+/// Makes a check's calls and judges them.
+fn judge(stand: &Stand<'_>, check: &'static Check) -> Judgement {
+    let began = Instant::now();
+    stand.setup.observer.tell(Event::Began(check));
+    let described = |meta: &MetaData| !meta.text.is_empty();
+    let judged = match check.proof {
+        _ if stand.is_interrupted() => Err(Trouble::unknown("interrupted")),
+        Proof::Document(read) if described(&stand.metadata) => read(&stand.metadata),
+        Proof::Document(_) => Err(Trouble::unknown("there are no meta-data that can be read")),
+        Proof::Aside(calls) | Proof::Alone(calls) => calls(stand),
+        Proof::Steps(steps) => steps.iter().try_for_each(|step| take(stand, step)),
+        Proof::Calls(_) => Err(Trouble::unknown("judged at the end")),
+    };
+    Judgement { id: check.id, verdict: check.verdict(judged), took: began.elapsed() }
+}
+
+fn take(stand: &Stand<'_>, step: &Step) -> Judged {
+    match step {
+        Step::Given(state) => stand.given(*state),
+        Step::Advertised(action) if stand.metadata.advertises(action) => Ok(()),
+        Step::Advertised(action) => Err(Trouble::unknown(format!("{action} is not advertised"))),
+        Step::Call(ask, codes) => match stand.expect(ask.clone(), codes) {
+            // One check says it for all.
+            Err(Trouble::Broken(_))
+                if stand.calls().last().is_some_and(|done| done.is(&[3]) && is_optional(&done.action)) =>
+            {
+                Err(Trouble::unknown(format!("{} is not implemented (see the check advertised-actions)", ask.action())))
+            }
+            judged => judged.map(drop),
+        },
+    }
+}
+
+fn is_optional(action: &str) -> bool {
+    !matches!(action, "start" | "stop" | "monitor" | "meta-data")
+}
+
+/// An ordinary life, so that the rules for each call have calls to judge, whatever was selected.
+fn tour(stand: &Stand<'_>) {
+    for ask in [VALIDATE, START, PROBE, MONITOR, STOP, PROBE] {
+        // What goes wrong is in the list of calls.
+        let _ = stand.ask(ask);
+    }
+}
+
+/// The verdict of a check that was not run by itself.
+fn judge_late(stand: &Stand<'_>, check: &'static Check, blocked: Option<&Blocked>) -> Judgement {
+    let verdict = match (check.proof, blocked) {
+        (Proof::Calls(wrong), _) => {
+            let calls = stand.calls();
+            let mut found: Vec<String> = calls.iter().filter_map(|done| wrong(done, &stand.metadata)).collect();
+            let count = found.len();
+            found.dedup();
+            let more = if count > 1 { format!(" (and {} more calls)", count - 1) } else { String::new() };
+            check.verdict(found.first().map_or(Ok(()), |first| Err(Trouble::broken(format!("{first}{more}")))))
+        }
+        // The answer that blocks all others is itself a finding of the one that asks for nothing else.
+        (Proof::Alone(_), Some(blocked)) if check.id == "probe-stopped" && blocked.answered => {
+            check.verdict(Err(Trouble::broken(blocked.reason.as_str())))
+        }
+        (_, Some(blocked)) => Verdict::Skip(blocked.reason.clone()),
+        (_, None) => Verdict::Skip("not run".to_owned()),
+    };
+    Judgement { id: check.id, verdict, took: Duration::ZERO }
+}
+
+/// Leaves the machine as a stopped resource leaves it. Gives what people should know if that fails.
+pub(crate) fn leave(stand: &Stand<'_>, touched: bool) -> Vec<String> {
+    let mut notes = Vec::new();
+    if touched {
+        let ask = |ask| stand.call(ask).how("to leave nothing behind").even_if_interrupted().run();
+        let mut state = ask(PROBE).ok();
+        if state.as_ref().is_some_and(|done| !done.is(STOPPED)) {
+            if state.as_ref().and_then(state_of) == Some(State::Promoted) {
+                let _ = ask(DEMOTE);
+            }
+            let _ = ask(STOP);
+            state = ask(PROBE).ok();
+        }
+        if let Some(done) = state.filter(|done| !done.is(STOPPED) && !done.is(&[5])) {
+            notes.push(format!("the resource may still be there: {}", done.told()));
+        }
+    }
+    let ended = process::orphans().and_then(|left| {
+        end_all(&left, &[Signal::SIGTERM, Signal::SIGKILL], Deadline::after(ENDING)).map(|living| (left, living))
+    });
+    match ended {
+        Ok((left, living)) => {
+            notes.extend(
+                left.iter().filter(|process| living.contains(process)).map(|process| {
+                    format!("a process of the resource could not be ended: {}", process::name_of(process))
+                }),
+            );
+        }
+        Err(error) => notes.push(format!("what the resource has left could not be ended: {error}")),
+    }
+    notes
+}
