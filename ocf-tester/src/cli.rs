@@ -1,11 +1,13 @@
 //! The tool: what was asked for, done and told. Here alone it meets its environment, its streams and its signals.
 #![forbid(unsafe_code)]
 
+use std::collections::BTreeMap;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{SigSet, Signal, raise};
 
@@ -26,6 +28,9 @@ const FAILED: u8 = 1;
 
 /// Wrong usage, or nothing could be tested.
 const UNTESTED: u8 = 2;
+
+/// A signal so long after the first is a wish of its own: timeout(1), for one, sends each signal twice.
+const INSISTENCE: Duration = Duration::from_millis(500);
 
 /// Set by the user's Ctrl-C.
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
@@ -81,8 +86,10 @@ fn watch_signals() -> io::Result<()> {
     let signals: SigSet = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP].into_iter().collect();
     signals.thread_block()?;
     let watch = move || {
+        let mut first = None;
         while let Ok(signal) = signals.wait() {
-            if INTERRUPTED.swap(true, Ordering::Relaxed) {
+            INTERRUPTED.store(true, Ordering::Relaxed);
+            if first.get_or_insert_with(Instant::now).elapsed() > INSISTENCE {
                 let _ = signals.thread_unblock();
                 let _ = raise(signal);
             }
@@ -96,7 +103,10 @@ fn test(options: &Options, table: &[&'static Check]) -> Result<u8, String> {
     let prepared = watch_signals().and_then(|()| process::adopt_orphans());
     prepared.map_err(|error| format!("this process cannot be prepared: {error}"))?;
     if !options.unused.is_empty() {
-        complain(&format!("not used, as a cluster would not: {} (give it with -o)", options.unused.join(", ")));
+        let names = options.unused.join(", ");
+        complain(&format!(
+            "{names} in the environment: not used, for agents of a cluster get none of it; give it with -o"
+        ));
     }
     let (mut reports, mut trouble) = (Vec::new(), None);
     let rounds = (1..=options.repeat).flat_map(|round| options.sets.iter().map(move |set| (round, set)));
@@ -151,12 +161,11 @@ fn conclude(
     let failures: usize = reports.iter().map(|report| text::failures(report, options.strict)).sum();
     let trouble = trouble.or_else(|| {
         let said = |report: &Report| report.count("skip") < report.judgements.len();
-        let interrupted = INTERRUPTED.load(Ordering::Relaxed);
-        match (interrupted, reports.iter().all(said)) {
-            (true, _) => Some("interrupted".to_owned()),
-            (false, false) => Some("nothing could be tested: every check was skipped (-v shows why)".to_owned()),
-            (false, true) => None,
+        if INTERRUPTED.load(Ordering::Relaxed) {
+            return Some("interrupted".to_owned());
         }
+        let silent = failures == 0 && !reports.iter().all(said);
+        silent.then(|| "nothing could be tested: every check was skipped (-v shows why)".to_owned())
     });
     match options.format {
         Format::Tap => {
@@ -219,8 +228,13 @@ fn one(options: &Options, set: &Set) -> Result<Report, String> {
     Ok(report)
 }
 
+/// What was asked of a cluster's tools, and how often.
 fn stub_notes(tools: &Path) -> impl Iterator<Item = String> {
-    stubs::calls(tools).into_iter().map(|call| format!("called a cluster's tool: {call}"))
+    let mut counted = BTreeMap::new();
+    for call in stubs::calls(tools) {
+        *counted.entry(call).or_insert(0_usize) += 1;
+    }
+    counted.into_iter().map(|(call, count)| format!("of a cluster's tool, {count} times: {call}"))
 }
 
 /// Who is told what goes on, and whether it stands on a terminal, to be erased at the end.

@@ -23,7 +23,7 @@ Exit status: 0 all passed, 1 a check failed, 2 wrong usage or not testable.
 
 Examples:
   ocf-tester -n web -o configfile=/etc/nginx/nginx.conf /usr/lib/ocf/resource.d/heartbeat/nginx
-  ocf-tester -v --only meta-xml,start-twice ocf:heartbeat:Dummy
+  ocf-tester -v --only well-formed,start-running ocf:heartbeat:Dummy
   ocf-tester --matrix sets.toml --format junit --strict ./my-agent >report.xml
   ocf-tester --stress 60 --seed 7 --stub-cluster ./my-agent";
 
@@ -180,6 +180,12 @@ mod tests {
     fn an_old_switch_is_dropped() {
         let words = ["-L", "-v", "-Lx", "a", "--", "-L"].map(OsString::from).to_vec();
         assert_eq!(modern(words), ["-v", "a", "--", "-L"]);
+    }
+
+    #[test]
+    fn the_example_names_checks_that_there_are() {
+        let ids = AFTER.split("--only ").nth(1).and_then(|rest| rest.split(' ').next()).unwrap();
+        assert!(ids.split(',').all(|id| crate::checks::all().any(|check| check.id == id)), "{ids}");
     }
 
     #[test]

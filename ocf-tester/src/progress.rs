@@ -16,7 +16,7 @@ pub struct Progress {
     now: Mutex<Now>,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 struct Now {
     check: &'static str,
     calls: usize,
@@ -24,7 +24,7 @@ struct Now {
 
 impl Default for Progress {
     fn default() -> Self {
-        Self { began: Instant::now(), now: Mutex::default() }
+        Self { began: Instant::now(), now: Mutex::new(Now { check: "before the checks", calls: 0 }) }
     }
 }
 
@@ -43,7 +43,7 @@ impl Progress {
 
 /// With the terminal's line wrap off meanwhile: of a line that is two lines on a narrow terminal, one would stay.
 fn line(now: Now, elapsed: Duration) -> String {
-    format!("\r\x1b[?7l{} ({} calls, {} s)\x1b[K\x1b[?7h", now.check, now.calls, elapsed.as_secs())
+    format!("\r\x1b[?7l{}: call {}, {} s\x1b[K\x1b[?7h", now.check, now.calls, elapsed.as_secs())
 }
 
 #[cfg(test)]
@@ -57,6 +57,6 @@ mod tests {
         let check = crate::report::tests::CHECK;
         let _ = progress.after(Event::Began(&check));
         let line = progress.after(Event::Done(&Done::default()));
-        assert!(line.starts_with('\r') && line.contains("starts (1 calls, 0 s)") && !line.contains('\n'), "{line:?}");
+        assert!(line.starts_with('\r') && line.contains("starts: call 1, 0 s") && !line.contains('\n'), "{line:?}");
     }
 }

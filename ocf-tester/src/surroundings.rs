@@ -1,6 +1,7 @@
 //! What checks need to know of the machine, and who cannot be had here.
 #![forbid(unsafe_code)]
 
+use std::ffi::OsStr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,12 +20,14 @@ pub fn existing(directories: &[&str]) -> Vec<PathBuf> {
     directories.iter().filter(there).map(PathBuf::from).collect()
 }
 
-/// What every view must leave alone: the agent and the libraries beside it, and the directory where it runs.
+/// What every view must leave alone: the agent and the libraries beside it, the directory where it runs, and the stubs of a
+/// cluster's tools.
 #[must_use]
 pub fn kept(stand: &Stand<'_>) -> Vec<PathBuf> {
     let agent = stand.setup.agent.parent().map(Path::to_path_buf);
     let root = PathBuf::from(&stand.setup.resource.root);
-    agent.into_iter().chain([root, stand.setup.directory.clone()]).collect()
+    let stubs = stand.setup.extra.get(OsStr::new("HA_SBIN_DIR")).and_then(|sbin| Path::new(sbin).parent());
+    agent.into_iter().chain([root, stand.setup.directory.clone()]).chain(stubs.map(Path::to_path_buf)).collect()
 }
 
 /// A view of the machine.

@@ -15,7 +15,7 @@ pub fn stream(reports: &[Report], table: &[&'static Check], strict: bool) -> Str
     let mut number = 0;
     for report in reports {
         let set = if report.set.is_empty() { String::new() } else { format!("[{}] ", report.set) };
-        text.push_str(&format!("# {}{}\n", folded(&set), folded(&report.agent)));
+        text.push_str(&format!("# {}\n", folded(&format!("{set}{}", report.agent))));
         for note in &report.notes {
             text.push_str(&format!("# {}\n", folded(note)));
         }
