@@ -1,4 +1,5 @@
 //! Finds the agent that is meant.
+#![forbid(unsafe_code)]
 
 use std::ffi::OsStr;
 use std::io;

@@ -144,6 +144,7 @@ fn take(stand: &Stand<'_>, step: &Step) -> Judged {
         Step::Given(state) => stand.given(*state),
         Step::Advertised(action) if stand.metadata.advertises(action) => Ok(()),
         Step::Advertised(action) => Err(Trouble::unknown(format!("{action} is not advertised"))),
+        Step::Presume(ask, codes) => stand.presume(ask.clone(), codes).map(drop),
         Step::Call(ask, codes) => match stand.expect(ask.clone(), codes) {
             // One check says it for all.
             Err(Trouble::Broken(_))

@@ -12,7 +12,7 @@ use nix::sys::signal::Signal;
 use ocf::sys::clock::Deadline;
 use ocf::sys::process::{Process, end_all};
 
-use crate::ask::{Ask, Interval, META_DATA, PROBE, PROMOTE, START, STOP};
+use crate::ask::{Ask, Interval, META_DATA, MONITOR, PROBE, PROMOTE, START, STOP};
 use crate::call::{Done, choice};
 use crate::check::{PROMOTED, RUNNING, STOPPED, State};
 use crate::environment::{self, Environment, Operation, Resource};
@@ -132,6 +132,17 @@ impl<'a> Stand<'a> {
         self.call(ask).expect(codes)
     }
 
+    /// Makes a plain call that must succeed for what comes next; that it does is the finding of another check.
+    ///
+    /// # Errors
+    /// [`Trouble::Unknown`] when it does not.
+    pub fn presume(&self, ask: Ask, codes: &[u8]) -> Result<Done, Trouble> {
+        self.expect(ask, codes).map_err(|trouble| match trouble {
+            Trouble::Broken(what) => Trouble::unknown(format!("{what} is needed first")),
+            unknown => unknown,
+        })
+    }
+
     /// What a probe says; `None` when it is neither of the states.
     ///
     /// # Errors
@@ -153,7 +164,7 @@ impl<'a> Stand<'a> {
         match wanted {
             State::Stopped => self.bring(STOP, wanted).and_then(|()| self.clear()),
             // A failed or unclear state is cleaned as Pacemaker does: stop, then start.
-            State::Running if now == Some(State::Stopped) => self.bring(START, wanted),
+            State::Running if now == Some(State::Stopped) => self.clear().and_then(|()| self.bring(START, wanted)),
             State::Running => self.given(State::Stopped).and_then(|()| self.bring(START, wanted)),
             State::Promoted if now == Some(State::Running) => self.bring(PROMOTE, wanted),
             State::Promoted => self.given(State::Running).and_then(|()| self.bring(PROMOTE, wanted)),
@@ -169,6 +180,16 @@ impl<'a> Stand<'a> {
         }
         let probe = self.ask(PROBE)?;
         if state_of(&probe) == Some(wanted) { Ok(()) } else { Err(blocked(&probe)) }
+    }
+
+    /// A life that works, as a start for checks of what may disturb one; ends stopped.
+    ///
+    /// # Errors
+    /// As [`Self::given`].
+    pub fn rehearse(&self) -> Judged {
+        self.given(State::Running)?;
+        self.presume(MONITOR, RUNNING)?;
+        self.given(State::Stopped)
     }
 
     /// Ends what a stopped resource has left, so that one check's finding does not become the next one's.

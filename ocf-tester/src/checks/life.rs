@@ -3,7 +3,7 @@
 
 use crate::ask::{Ask, MONITOR, PROBE, START, STOP};
 use crate::check::{Check, OK, Proof, RUNNING, STOPPED, State, Step, Weight};
-use crate::stand::{Stand, known};
+use crate::stand::Stand;
 use crate::verdict::{Judged, Trouble};
 
 const IDEMPOTENT: &str =
@@ -137,6 +137,7 @@ pub(super) const CHECKS: &[Check] = &[
         weight: Weight::Should,
         proof: Proof::Steps(&[
             Step::Given(State::Running),
+            Step::Presume(MONITOR, RUNNING),
             Step::Call(MONITOR.at("1"), RUNNING),
             Step::Call(MONITOR.at("7"), RUNNING),
             Step::Call(MONITOR.at("9999"), RUNNING),
@@ -150,6 +151,7 @@ pub(super) const CHECKS: &[Check] = &[
         weight: Weight::Should,
         proof: Proof::Steps(&[
             Step::Given(State::Running),
+            Step::Presume(MONITOR, RUNNING),
             Step::Call(MONITOR.at(""), RUNNING),
             Step::Call(MONITOR.at("abc"), RUNNING),
             Step::Call(MONITOR.at("-1"), RUNNING),
@@ -197,42 +199,30 @@ fn probe_forms(stand: &Stand<'_>) -> Judged {
 /// Starts, and asks at once.
 fn after_start(stand: &Stand<'_>, ask: Ask) -> Judged {
     stand.given(State::Stopped)?;
-    started(stand)?;
+    stand.presume(START, OK)?;
     stand.expect(ask, RUNNING).map(drop)
 }
 
-/// A start that must succeed for what comes next; that it does is the check `start`.
-fn started(stand: &Stand<'_>) -> Judged {
-    let done = known(stand.ask(START)?)?;
-    if done.is(OK) { Ok(()) } else { Err(Trouble::unknown(format!("{} (see the check start)", done.told()))) }
-}
-
-/// A stop that must succeed for what comes next; that it does is the check `stop`.
-fn stopped(stand: &Stand<'_>) -> Judged {
-    let done = known(stand.ask(STOP)?)?;
-    if done.is(OK) { Ok(()) } else { Err(Trouble::unknown(format!("{} (see the check stop)", done.told()))) }
-}
-
 fn stop_twice(stand: &Stand<'_>) -> Judged {
+    stand.rehearse()?;
     stand.given(State::Running)?;
-    stopped(stand)?;
+    stand.presume(STOP, OK)?;
     stand.expect(STOP, OK)?;
     stand.expect(PROBE, STOPPED).map(drop)
 }
 
 fn two_starts(stand: &Stand<'_>) -> Judged {
+    stand.rehearse()?;
     stand.given(State::Running)?;
-    let again = known(stand.ask(START)?)?;
-    if !again.is(OK) {
-        return Err(Trouble::unknown(format!("{} (see the check start-running)", again.told())));
-    }
+    stand.presume(START, OK)?;
     stand.expect(STOP, OK)?;
     stand.expect(PROBE, STOPPED).map(drop)
 }
 
 fn restart(stand: &Stand<'_>) -> Judged {
+    stand.rehearse()?;
     stand.given(State::Running)?;
-    stopped(stand)?;
+    stand.presume(STOP, OK)?;
     stand.expect(START, OK)?;
     stand.expect(PROBE, RUNNING).map(drop)
 }
@@ -257,6 +247,7 @@ fn monitor_depths(stand: &Stand<'_>) -> Judged {
 
 fn monitors_at_once(stand: &Stand<'_>) -> Judged {
     stand.given(State::Running)?;
+    stand.presume(MONITOR, RUNNING)?;
     for _ in 0..4 {
         std::thread::scope(|scope| {
             let both = [0, 1].map(|_| scope.spawn(|| stand.call(MONITOR).how("two at once").expect(RUNNING)));
@@ -267,6 +258,7 @@ fn monitors_at_once(stand: &Stand<'_>) -> Judged {
 }
 
 fn monitor_during_start(stand: &Stand<'_>) -> Judged {
+    stand.rehearse()?;
     for _ in 0..3 {
         stand.given(State::Stopped)?;
         std::thread::scope(|scope| {

@@ -54,7 +54,7 @@ pub(super) const CHECKS: &[Check] = &[
         clause: "OCF 1.1, Check Levels: level 10 may verify the suitability of the local environment",
         fix: "install and configure here what the agent manages, or mend its validation",
         weight: Weight::Must,
-        proof: Proof::Aside(|stand| validate(stand, VALIDATE.at("10"))),
+        proof: Proof::Aside(|stand| stand.presume(VALIDATE, OK).and_then(|_| validate(stand, VALIDATE.at("10")))),
     },
     Check {
         id: "validate-level-0",
@@ -194,6 +194,9 @@ fn unadvertised(stand: &Stand<'_>) -> Judged {
         Ask::words(&["reload"]),
         Ask::words(&["reload-agent"]),
     ];
+    if stand.metadata.text.is_empty() {
+        return Err(Trouble::unknown("the description cannot be read (see the check well-formed)"));
+    }
     let before = known(stand.ask(PROBE)?)?;
     let mut found = Vec::new();
     for ask in OPTIONAL.iter().filter(|ask| !stand.metadata.advertises(ask.action())) {
