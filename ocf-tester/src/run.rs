@@ -12,6 +12,7 @@ use ocf::sys::process::end_all;
 use crate::ask::{DEMOTE, META_DATA, MONITOR, PROBE, START, STOP, VALIDATE};
 use crate::check::{Check, Proof, STOPPED, State, Step};
 use crate::metadata::{MetaData, parse};
+use crate::observer::Event;
 use crate::process;
 use crate::stand::{Setup, Stand, known, state_of};
 use crate::verdict::{Judged, Judgement, Report, Trouble, Verdict};
@@ -125,6 +126,7 @@ fn judge_alone(stand: &Stand<'_>, selected: &[&'static Check], judgements: &mut 
 /// Makes a check's calls and judges them.
 fn judge(stand: &Stand<'_>, check: &'static Check) -> Judgement {
     let began = Instant::now();
+    stand.setup.observer.tell(Event::Began(check));
     let described = |meta: &MetaData| !meta.text.is_empty();
     let judged = match check.proof {
         _ if stand.is_interrupted() => Err(Trouble::unknown("interrupted")),

@@ -17,6 +17,7 @@ use crate::call::{Done, choice};
 use crate::check::{PROMOTED, RUNNING, STOPPED, State};
 use crate::environment::{self, Environment, Operation, Resource};
 use crate::metadata::MetaData;
+use crate::observer::{Event, Observer};
 use crate::place::Place;
 use crate::process::{self, Program};
 use crate::verdict::{Judged, Trouble};
@@ -40,8 +41,8 @@ pub struct Setup {
     pub longest: Option<Duration>,
     /// An empty directory, where agents run.
     pub directory: PathBuf,
-    /// Told about each call.
-    pub observer: fn(&Done),
+    /// Told what happens.
+    pub observer: Observer,
 }
 
 /// An agent under test.
@@ -372,7 +373,7 @@ impl Call<'_> {
             ended,
             timeout,
         };
-        (stand.setup.observer)(&done);
+        stand.setup.observer.tell(Event::Done(&done));
         stand.calls.lock().unwrap_or_else(PoisonError::into_inner).push(done.clone());
         Ok(done)
     }
