@@ -51,6 +51,9 @@ impl Ask {
     }
 }
 
+/// A word that no agent knows.
+pub const UNKNOWN_ACTION: &str = "ocf-tester-unknown-action";
+
 /// Start.
 pub const START: Ask = Ask::words(&["start"]);
 /// Stop.

@@ -66,6 +66,8 @@ pub enum Step {
     Given(State),
     /// Only when the meta-data advertise this action.
     Advertised(&'static str),
+    /// Make this call; with another code, the check cannot say anything.
+    Presume(Ask, &'static [u8]),
     /// Make this call; its code must be one of these.
     Call(Ask, &'static [u8]),
 }

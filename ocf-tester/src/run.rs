@@ -12,6 +12,7 @@ use ocf::sys::process::end_all;
 use crate::ask::{DEMOTE, META_DATA, MONITOR, PROBE, START, STOP, VALIDATE};
 use crate::check::{Check, Proof, STOPPED, State, Step};
 use crate::metadata::{MetaData, parse};
+use crate::observer::Event;
 use crate::process;
 use crate::stand::{Setup, Stand, known, state_of};
 use crate::verdict::{Judged, Judgement, Report, Trouble, Verdict};
@@ -125,6 +126,7 @@ fn judge_alone(stand: &Stand<'_>, selected: &[&'static Check], judgements: &mut 
 /// Makes a check's calls and judges them.
 fn judge(stand: &Stand<'_>, check: &'static Check) -> Judgement {
     let began = Instant::now();
+    stand.setup.observer.tell(Event::Began(check));
     let described = |meta: &MetaData| !meta.text.is_empty();
     let judged = match check.proof {
         _ if stand.is_interrupted() => Err(Trouble::unknown("interrupted")),
@@ -142,6 +144,7 @@ fn take(stand: &Stand<'_>, step: &Step) -> Judged {
         Step::Given(state) => stand.given(*state),
         Step::Advertised(action) if stand.metadata.advertises(action) => Ok(()),
         Step::Advertised(action) => Err(Trouble::unknown(format!("{action} is not advertised"))),
+        Step::Presume(ask, codes) => stand.presume(ask.clone(), codes).map(drop),
         Step::Call(ask, codes) => match stand.expect(ask.clone(), codes) {
             // One check says it for all.
             Err(Trouble::Broken(_))

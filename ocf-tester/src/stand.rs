@@ -12,11 +12,12 @@ use nix::sys::signal::Signal;
 use ocf::sys::clock::Deadline;
 use ocf::sys::process::{Process, end_all};
 
-use crate::ask::{Ask, Interval, META_DATA, PROBE, PROMOTE, START, STOP};
+use crate::ask::{Ask, Interval, META_DATA, MONITOR, PROBE, PROMOTE, START, STOP};
 use crate::call::{Done, choice};
 use crate::check::{PROMOTED, RUNNING, STOPPED, State};
 use crate::environment::{self, Environment, Operation, Resource};
 use crate::metadata::MetaData;
+use crate::observer::{Event, Observer};
 use crate::place::Place;
 use crate::process::{self, Program};
 use crate::verdict::{Judged, Trouble};
@@ -40,8 +41,8 @@ pub struct Setup {
     pub longest: Option<Duration>,
     /// An empty directory, where agents run.
     pub directory: PathBuf,
-    /// Told about each call.
-    pub observer: fn(&Done),
+    /// Told what happens.
+    pub observer: Observer,
 }
 
 /// An agent under test.
@@ -131,6 +132,17 @@ impl<'a> Stand<'a> {
         self.call(ask).expect(codes)
     }
 
+    /// Makes a plain call that must succeed for what comes next; that it does is the finding of another check.
+    ///
+    /// # Errors
+    /// [`Trouble::Unknown`] when it does not.
+    pub fn presume(&self, ask: Ask, codes: &[u8]) -> Result<Done, Trouble> {
+        self.expect(ask, codes).map_err(|trouble| match trouble {
+            Trouble::Broken(what) => Trouble::unknown(format!("{what} is needed first")),
+            unknown => unknown,
+        })
+    }
+
     /// What a probe says; `None` when it is neither of the states.
     ///
     /// # Errors
@@ -152,7 +164,7 @@ impl<'a> Stand<'a> {
         match wanted {
             State::Stopped => self.bring(STOP, wanted).and_then(|()| self.clear()),
             // A failed or unclear state is cleaned as Pacemaker does: stop, then start.
-            State::Running if now == Some(State::Stopped) => self.bring(START, wanted),
+            State::Running if now == Some(State::Stopped) => self.clear().and_then(|()| self.bring(START, wanted)),
             State::Running => self.given(State::Stopped).and_then(|()| self.bring(START, wanted)),
             State::Promoted if now == Some(State::Running) => self.bring(PROMOTE, wanted),
             State::Promoted => self.given(State::Running).and_then(|()| self.bring(PROMOTE, wanted)),
@@ -168,6 +180,16 @@ impl<'a> Stand<'a> {
         }
         let probe = self.ask(PROBE)?;
         if state_of(&probe) == Some(wanted) { Ok(()) } else { Err(blocked(&probe)) }
+    }
+
+    /// A life that works, as a start for checks of what may disturb one; ends stopped.
+    ///
+    /// # Errors
+    /// As [`Self::given`].
+    pub fn rehearse(&self) -> Judged {
+        self.given(State::Running)?;
+        self.presume(MONITOR, RUNNING)?;
+        self.given(State::Stopped)
     }
 
     /// Ends what a stopped resource has left, so that one check's finding does not become the next one's.
@@ -351,7 +373,7 @@ impl Call<'_> {
             ended,
             timeout,
         };
-        (stand.setup.observer)(&done);
+        stand.setup.observer.tell(Event::Done(&done));
         stand.calls.lock().unwrap_or_else(PoisonError::into_inner).push(done.clone());
         Ok(done)
     }

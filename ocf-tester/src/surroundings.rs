@@ -1,6 +1,7 @@
 //! What checks need to know of the machine, and who cannot be had here.
 #![forbid(unsafe_code)]
 
+use std::ffi::OsStr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,12 +20,15 @@ pub fn existing(directories: &[&str]) -> Vec<PathBuf> {
     directories.iter().filter(there).map(PathBuf::from).collect()
 }
 
-/// What every view must leave alone: the agent and the libraries beside it, and the directory where it runs.
+/// What every view must leave alone: the agent with what is beside it, the cluster's libraries or their stubs, and the
+/// directory where it runs. A library of a provider's own is often one directory up.
 #[must_use]
 pub fn kept(stand: &Stand<'_>) -> Vec<PathBuf> {
-    let agent = stand.setup.agent.parent().map(Path::to_path_buf);
+    let above = stand.setup.agent.ancestors().skip(1).take(2);
+    let own = above.filter(|path| path.parent().is_some() && !WRITABLE.iter().any(|common| Path::new(common) == *path));
     let root = PathBuf::from(&stand.setup.resource.root);
-    agent.into_iter().chain([root, stand.setup.directory.clone()]).collect()
+    let stubs = stand.setup.extra.get(OsStr::new("HA_SBIN_DIR")).and_then(|sbin| Path::new(sbin).parent());
+    own.chain(stubs).map(Path::to_path_buf).chain([root, stand.setup.directory.clone()]).collect()
 }
 
 /// A view of the machine.

@@ -93,6 +93,7 @@ fn start_killed(stand: &Stand<'_>) -> Judged {
 }
 
 fn stop_killed(stand: &Stand<'_>) -> Judged {
+    stand.rehearse()?;
     for after in points(measured(stand, State::Running, STOP)?) {
         stand.given(State::Running)?;
         stand.call(STOP).how("killed half-way").kill_after(after).run()?;

@@ -261,9 +261,11 @@ fn time_out_units(meta: &MetaData) -> Judged {
 fn action_pairs(meta: &MetaData) -> Judged {
     let mut seen = BTreeSet::new();
     let mut found = Vec::new();
-    for Action { name, interval, role, .. } in &meta.actions {
+    for Action { name, interval, role, depth, .. } in &meta.actions {
         let interval = interval.as_deref().and_then(duration).unwrap_or_default();
-        if !seen.insert((name, role, interval)) {
+        // What does not recur may be advertised at several depths.
+        let depth = depth.as_deref().filter(|_| interval.is_zero());
+        if !seen.insert((name, role, interval, depth)) {
             found.push(format!("{name} is there twice with the interval {} s", interval.as_secs_f32()));
         }
     }

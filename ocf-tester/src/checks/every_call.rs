@@ -1,6 +1,7 @@
 //! Rules for each call. They judge whatever the run has asked, and so find what happens only once in a while.
 #![forbid(unsafe_code)]
 
+use crate::ask::UNKNOWN_ACTION;
 use crate::call::{Done, REASON};
 use crate::check::{Check, Proof, RUNNING, Weight};
 use crate::metadata::MetaData;
@@ -81,8 +82,9 @@ fn failed(done: &Done) -> bool {
 }
 
 fn reason(done: &Done, _: &MetaData) -> Option<String> {
-    // Without the environment there is no prefix to print either.
-    let told_how = done.environment.iter().any(|(name, _)| name == "OCF_EXIT_REASON_PREFIX");
+    // Without the environment there is no prefix to print either; bad use has a usage text.
+    let told_how = !matches!(done.action.as_str(), "" | UNKNOWN_ACTION)
+        && done.environment.iter().any(|(name, _)| name == "OCF_EXIT_REASON_PREFIX");
     (told_how && failed(done) && reasons(done) == 0 && !misplaced(done)).then(|| done.told())
 }
 

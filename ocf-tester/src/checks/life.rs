@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 use crate::ask::{Ask, MONITOR, PROBE, START, STOP};
+use crate::call::{Done, choice};
 use crate::check::{Check, OK, Proof, RUNNING, STOPPED, State, Step, Weight};
 use crate::stand::{Stand, known};
 use crate::verdict::{Judged, Trouble};
@@ -135,26 +136,15 @@ pub(super) const CHECKS: &[Check] = &[
         clause: LEVELS,
         fix: "compare levels with at-least, not with equality",
         weight: Weight::Should,
-        proof: Proof::Steps(&[
-            Step::Given(State::Running),
-            Step::Call(MONITOR.at("1"), RUNNING),
-            Step::Call(MONITOR.at("7"), RUNNING),
-            Step::Call(MONITOR.at("9999"), RUNNING),
-        ]),
+        proof: Proof::Alone(unsupported_depth),
     },
     Check {
         id: "check-level-garbage",
-        says: "a check level that is no number does not make a running resource fail",
+        says: "a check level that is no number is taken as level 0",
         clause: LEVELS,
         fix: "read nonsense as 0",
         weight: Weight::Should,
-        proof: Proof::Steps(&[
-            Step::Given(State::Running),
-            Step::Call(MONITOR.at(""), RUNNING),
-            Step::Call(MONITOR.at("abc"), RUNNING),
-            Step::Call(MONITOR.at("-1"), RUNNING),
-            Step::Call(MONITOR.at("99999999999999999999"), RUNNING),
-        ]),
+        proof: Proof::Alone(check_level_garbage),
     },
     Check {
         id: "monitors-at-once",
@@ -197,42 +187,30 @@ fn probe_forms(stand: &Stand<'_>) -> Judged {
 /// Starts, and asks at once.
 fn after_start(stand: &Stand<'_>, ask: Ask) -> Judged {
     stand.given(State::Stopped)?;
-    started(stand)?;
+    stand.presume(START, OK)?;
     stand.expect(ask, RUNNING).map(drop)
 }
 
-/// A start that must succeed for what comes next; that it does is the check `start`.
-fn started(stand: &Stand<'_>) -> Judged {
-    let done = known(stand.ask(START)?)?;
-    if done.is(OK) { Ok(()) } else { Err(Trouble::unknown(format!("{} (see the check start)", done.told()))) }
-}
-
-/// A stop that must succeed for what comes next; that it does is the check `stop`.
-fn stopped(stand: &Stand<'_>) -> Judged {
-    let done = known(stand.ask(STOP)?)?;
-    if done.is(OK) { Ok(()) } else { Err(Trouble::unknown(format!("{} (see the check stop)", done.told()))) }
-}
-
 fn stop_twice(stand: &Stand<'_>) -> Judged {
+    stand.rehearse()?;
     stand.given(State::Running)?;
-    stopped(stand)?;
+    stand.presume(STOP, OK)?;
     stand.expect(STOP, OK)?;
     stand.expect(PROBE, STOPPED).map(drop)
 }
 
 fn two_starts(stand: &Stand<'_>) -> Judged {
+    stand.rehearse()?;
     stand.given(State::Running)?;
-    let again = known(stand.ask(START)?)?;
-    if !again.is(OK) {
-        return Err(Trouble::unknown(format!("{} (see the check start-running)", again.told())));
-    }
+    stand.presume(START, OK)?;
     stand.expect(STOP, OK)?;
     stand.expect(PROBE, STOPPED).map(drop)
 }
 
 fn restart(stand: &Stand<'_>) -> Judged {
+    stand.rehearse()?;
     stand.given(State::Running)?;
-    stopped(stand)?;
+    stand.presume(STOP, OK)?;
     stand.expect(START, OK)?;
     stand.expect(PROBE, RUNNING).map(drop)
 }
@@ -242,21 +220,56 @@ fn monitor_depths(stand: &Stand<'_>) -> Judged {
     if depths.iter().all(|depth| *depth == 0) {
         return Err(Trouble::unknown("the meta-data advertise no other depth than 0"));
     }
+    let mut unconfigured = Ok(());
     for (state, codes) in [(State::Stopped, STOPPED), (State::Running, RUNNING)] {
         stand.given(state)?;
+        stand.presume(MONITOR, codes)?;
         for depth in &depths {
-            stand
-                .call(MONITOR)
-                .env("OCF_CHECK_LEVEL", depth.to_string())
-                .how(format!("depth {depth}"))
-                .expect(codes)?;
+            let done = at_level(stand, &depth.to_string())?;
+            if done.is(&[2, 5, 6]) {
+                unconfigured =
+                    Err(Trouble::unknown(format!("{}: give the parameters that this depth needs", done.told())));
+            } else if !done.is(codes) {
+                return Err(Trouble::broken(format!("{}; expected {}", done.told(), choice(codes))));
+            }
         }
     }
-    Ok(())
+    unconfigured
+}
+
+/// What a running resource's monitor answers at a level.
+fn at_level(stand: &Stand<'_>, level: &str) -> Result<Done, Trouble> {
+    known(stand.call(MONITOR).env("OCF_CHECK_LEVEL", level).how(format!("check level {level:?}")).run()?)
+}
+
+/// Whether both levels get the same answer. Which one that is, is another check's matter.
+fn alike(stand: &Stand<'_>, level: &str, as_level: u32) -> Judged {
+    let (done, usual) = (at_level(stand, level)?, at_level(stand, &as_level.to_string())?);
+    if done.code() == usual.code() || done.is(RUNNING) {
+        return Ok(());
+    }
+    Err(Trouble::broken(format!("{}; level {as_level} {}", done.told(), usual.ending())))
+}
+
+fn unsupported_depth(stand: &Stand<'_>) -> Judged {
+    let depths = stand.metadata.depths("monitor");
+    stand.given(State::Running)?;
+    stand.presume(MONITOR, RUNNING)?;
+    [1, 7, 9999].into_iter().filter(|level| !depths.contains(level)).try_for_each(|level| {
+        let lower = depths.iter().rev().find(|depth| **depth < level).copied().unwrap_or(0);
+        alike(stand, &level.to_string(), lower)
+    })
+}
+
+fn check_level_garbage(stand: &Stand<'_>) -> Judged {
+    stand.given(State::Running)?;
+    stand.presume(MONITOR, RUNNING)?;
+    ["", "abc", "-1", "99999999999999999999"].into_iter().try_for_each(|level| alike(stand, level, 0))
 }
 
 fn monitors_at_once(stand: &Stand<'_>) -> Judged {
     stand.given(State::Running)?;
+    stand.presume(MONITOR, RUNNING)?;
     for _ in 0..4 {
         std::thread::scope(|scope| {
             let both = [0, 1].map(|_| scope.spawn(|| stand.call(MONITOR).how("two at once").expect(RUNNING)));
@@ -267,6 +280,7 @@ fn monitors_at_once(stand: &Stand<'_>) -> Judged {
 }
 
 fn monitor_during_start(stand: &Stand<'_>) -> Judged {
+    stand.rehearse()?;
     for _ in 0..3 {
         stand.given(State::Stopped)?;
         std::thread::scope(|scope| {

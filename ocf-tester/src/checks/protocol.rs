@@ -4,16 +4,13 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use crate::ask::{Ask, META_DATA, PROBE, VALIDATE};
+use crate::ask::{Ask, META_DATA, PROBE, UNKNOWN_ACTION, VALIDATE};
 use crate::call::named;
 use crate::check::{Check, OK, Proof, STOPPED, Weight};
 use crate::place::Plan;
 use crate::stand::{Stand, known};
 use crate::surroundings::{WRITABLE, existing, kept, root, view};
 use crate::verdict::{Judged, Trouble};
-
-/// A word that no agent has.
-const UNKNOWN: Ask = Ask::words(&["ocf-tester-unknown-action"]);
 
 pub(super) const CHECKS: &[Check] = &[
     Check {
@@ -22,15 +19,15 @@ pub(super) const CHECKS: &[Check] = &[
         clause: "OCF 1.1, Exit Status Codes: 3, the agent does not support the requested action",
         fix: "end the choice of actions with one for all others that exits with 3",
         weight: Weight::Must,
-        proof: Proof::Aside(|stand| stand.expect(UNKNOWN, &[3]).map(drop)),
+        proof: Proof::Aside(|stand| stand.expect(Ask::words(&[UNKNOWN_ACTION]), &[3]).map(drop)),
     },
     Check {
         id: "no-action",
         says: "a call without an action gives 3",
         clause: "OCF 1.1, Resource Agent Actions: improper usage must give a well-defined status",
         fix: "print the usage and exit with 3",
-        weight: Weight::Must,
-        proof: Proof::Aside(|stand| stand.expect(Ask::words(&[]), &[3, 2]).map(drop)),
+        weight: Weight::Should,
+        proof: Proof::Aside(|stand| stand.expect(Ask::words(&[]), &[3]).map(drop)),
     },
     Check {
         id: "extra-arguments",
@@ -54,7 +51,7 @@ pub(super) const CHECKS: &[Check] = &[
         clause: "OCF 1.1, Check Levels: level 10 may verify the suitability of the local environment",
         fix: "install and configure here what the agent manages, or mend its validation",
         weight: Weight::Must,
-        proof: Proof::Aside(|stand| validate(stand, VALIDATE.at("10"))),
+        proof: Proof::Aside(|stand| stand.presume(VALIDATE, OK).and_then(|_| validate(stand, VALIDATE.at("10")))),
     },
     Check {
         id: "validate-level-0",
@@ -194,6 +191,9 @@ fn unadvertised(stand: &Stand<'_>) -> Judged {
         Ask::words(&["reload"]),
         Ask::words(&["reload-agent"]),
     ];
+    if stand.metadata.text.is_empty() {
+        return Err(Trouble::unknown("the description cannot be read (see the check well-formed)"));
+    }
     let before = known(stand.ask(PROBE)?)?;
     let mut found = Vec::new();
     for ask in OPTIONAL.iter().filter(|ask| !stand.metadata.advertises(ask.action())) {

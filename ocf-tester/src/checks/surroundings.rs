@@ -77,8 +77,7 @@ pub(super) const CHECKS: &[Check] = &[
 
 /// A life in which every call is changed in the same way. Only what differs from an ordinary life counts.
 fn live<'a>(stand: &'a Stand<'_>, how: &str, change: impl Fn(Call<'a>) -> Call<'a>) -> Judged {
-    stand.given(State::Running)?;
-    stand.given(State::Stopped)?;
+    stand.rehearse()?;
     for (ask, codes) in LIFE {
         change(stand.call(ask.clone()).how(how)).expect(codes)?;
     }
@@ -86,8 +85,7 @@ fn live<'a>(stand: &'a Stand<'_>, how: &str, change: impl Fn(Call<'a>) -> Call<'
 }
 
 fn working_directory(stand: &Stand<'_>) -> Judged {
-    stand.given(State::Running)?;
-    stand.given(State::Stopped)?;
+    stand.rehearse()?;
     let elsewhere = tempfile::Builder::new().prefix("ocf-tester-cwd-").tempdir()?;
     let directories = [stand.setup.directory.clone(), "/".into(), elsewhere.path().to_path_buf(), "/".into()];
     for ((ask, codes), directory) in LIFE.iter().zip(directories) {
@@ -128,13 +126,13 @@ fn as_nobody(stand: &Stand<'_>, ask: Ask) -> Result<Done, Trouble> {
 }
 
 fn not_root(stand: &Stand<'_>) -> Judged {
-    stand.given(State::Stopped)?;
+    stand.rehearse()?;
     let start = as_nobody(stand, START)?;
     if start.is(OK) || start.is(&[4]) { Ok(()) } else { Err(Trouble::broken(format!("{}; expected 4", start.told()))) }
 }
 
 fn not_root_truth(stand: &Stand<'_>) -> Judged {
-    stand.given(State::Stopped)?;
+    stand.rehearse()?;
     let start = as_nobody(stand, START)?;
     let seen = known(stand.ask(PROBE)?)?;
     if start.is(OK) && !seen.is(RUNNING) {

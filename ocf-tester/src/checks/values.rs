@@ -138,8 +138,7 @@ fn bad(stand: &Stand<'_>, kind: &str, values: &[&str]) -> Judged {
     if of_kind.is_empty() {
         return Err(Trouble::unknown(format!("no parameter has the type {kind}")));
     }
-    stand.given(State::Running)?;
-    stand.given(State::Stopped)?;
+    stand.rehearse()?;
     let mut found = Vec::new();
     for parameter in of_kind {
         for value in values {

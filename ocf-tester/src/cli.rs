@@ -1,0 +1,259 @@
+//! The tool: what was asked for, done and told. Here alone it meets its environment, its streams and its signals.
+#![forbid(unsafe_code)]
+
+use std::collections::BTreeMap;
+use std::io::{self, IsTerminal as _, Write as _};
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{SigSet, Signal, raise};
+
+use crate::check::Check;
+use crate::environment::Environment;
+use crate::matrix::Set;
+use crate::observer::{Event, Observer};
+use crate::options::{Asked, Format, Options, parse};
+use crate::progress::{ERASE, Progress};
+use crate::report::text::{self, Style};
+use crate::report::{folded, json, junit, tap};
+use crate::stand::Setup;
+use crate::verdict::Report;
+use crate::{checks, process, run, stress, stubs, trace};
+
+/// A check failed.
+const FAILED: u8 = 1;
+
+/// Wrong usage, or nothing could be tested.
+const UNTESTED: u8 = 2;
+
+/// A signal so long after the first is a wish of its own: timeout(1), for one, sends each signal twice.
+const INSISTENCE: Duration = Duration::from_millis(500);
+
+/// Set by the user's Ctrl-C.
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+/// Everything, from the command line to the exit code.
+#[must_use]
+pub fn main() -> ExitCode {
+    let words: Vec<_> = std::env::args_os().skip(1).collect();
+    let environment = environment();
+    let code = match words.split_first() {
+        Some((first, rest)) if first == stubs::CALL => stubs::call(rest, &environment),
+        _ => {
+            let table: Vec<_> = checks::all().collect();
+            let answered = match parse(words, &environment, &table) {
+                Ok(Asked::Text(text)) => say(&text).map(|()| 0),
+                Ok(Asked::Test(options)) => test(&options, &table),
+                Err(complaint) => Err(complaint),
+            };
+            answered.unwrap_or_else(|complaint| {
+                complain(&complaint);
+                UNTESTED
+            })
+        }
+    };
+    ExitCode::from(code)
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the environment; from here on it is a value")]
+fn environment() -> Environment {
+    std::env::vars_os().collect()
+}
+
+/// One line on stderr.
+fn complain(text: &str) {
+    // Nothing can be said to a closed stderr; the exit code says it too.
+    let _ = writeln!(io::stderr(), "ocf-tester: {}", folded(text));
+}
+
+/// Prints. A reader that has gone has read enough.
+fn say(text: &str) -> Result<(), String> {
+    let mut out = io::stdout();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(format!("cannot print the report: {error}")),
+        _ => Ok(()),
+    }
+}
+
+/// Makes the signals that end a program ask for an end instead, in which the resource is stopped. A second one insists.
+///
+/// They are blocked here, so in every later thread, and one thread takes them; agents start with none blocked (std's
+/// `Command` sees to it).
+fn watch_signals() -> io::Result<()> {
+    let signals: SigSet = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP].into_iter().collect();
+    signals.thread_block()?;
+    let watch = move || {
+        let mut first = None;
+        while let Ok(signal) = signals.wait() {
+            INTERRUPTED.store(true, Ordering::Relaxed);
+            if first.get_or_insert_with(Instant::now).elapsed() > INSISTENCE {
+                let _ = signals.thread_unblock();
+                let _ = raise(signal);
+            }
+        }
+    };
+    std::thread::Builder::new().name("signals".to_owned()).spawn(watch).map(drop)
+}
+
+/// Makes all runs and tells what they came to.
+fn test(options: &Options, table: &[&'static Check]) -> Result<u8, String> {
+    let prepared = watch_signals().and_then(|()| process::adopt_orphans());
+    prepared.map_err(|error| format!("this process cannot be prepared: {error}"))?;
+    if !options.unused.is_empty() {
+        let names = options.unused.join(", ");
+        complain(&format!(
+            "{names} in the environment: not used, for agents of a cluster get none of it; give it with -o"
+        ));
+    }
+    let (mut reports, mut trouble) = (Vec::new(), None);
+    let rounds = (1..=options.repeat).flat_map(|round| options.sets.iter().map(move |set| (round, set)));
+    for (round, set) in rounds {
+        if INTERRUPTED.load(Ordering::Relaxed) {
+            break;
+        }
+        announce(options, round, set)?;
+        match one(options, set) {
+            Ok(report) => reports.push(told(options, table, report)?),
+            Err(error) if set.name.is_empty() => trouble = Some(error),
+            Err(error) => trouble = Some(format!("{error} (set {})", set.name)),
+        }
+        if trouble.is_some() {
+            break;
+        }
+    }
+    conclude(options, table, &reports, trouble)
+}
+
+fn announce(options: &Options, round: u64, set: &Set) -> Result<(), String> {
+    if options.format != Format::Text || options.quiet {
+        return Ok(());
+    }
+    let round = if options.repeat > 1 { format!("{round} of {}", options.repeat) } else { String::new() };
+    say(&text::opening(&options.agent.to_string_lossy(), &set.name, &round))
+}
+
+/// Tells a run, in the formats that can before the others are known. What nobody needs any more goes.
+fn told(options: &Options, table: &[&'static Check], mut report: Report) -> Result<Report, String> {
+    match options.format {
+        Format::Text => say(&text::run(&report, table, style(options)))?,
+        Format::Json => say(&json::line(&report))?,
+        Format::Tap | Format::Junit => {}
+    }
+    report.calls = Vec::new();
+    Ok(report)
+}
+
+fn style(options: &Options) -> Style {
+    let colour = options.colour.unwrap_or_else(|| io::stdout().is_terminal());
+    Style { verbose: options.verbose, quiet: options.quiet, strict: options.strict, colour }
+}
+
+/// The end of the report, and the exit code.
+fn conclude(
+    options: &Options,
+    table: &[&'static Check],
+    reports: &[Report],
+    trouble: Option<String>,
+) -> Result<u8, String> {
+    let failures: usize = reports.iter().map(|report| text::failures(report, options.strict)).sum();
+    let trouble = trouble.or_else(|| {
+        let said = |report: &Report| report.count("skip") < report.judgements.len();
+        if INTERRUPTED.load(Ordering::Relaxed) {
+            return Some("interrupted".to_owned());
+        }
+        let silent = failures == 0 && !reports.iter().all(said);
+        silent.then(|| "nothing could be tested: every check was skipped (-v shows why)".to_owned())
+    });
+    match options.format {
+        Format::Tap => {
+            let end = trouble.as_deref().map(tap::bail_out).unwrap_or_default();
+            say(&(tap::stream(reports, table, options.strict) + &end))?;
+        }
+        Format::Junit => {
+            let document = junit::document(reports, table, options.strict);
+            say(&document.map_err(|error| format!("no XML can be made: {error}"))?)?;
+        }
+        Format::Text | Format::Json => {}
+    }
+    let agent = options.agent.to_string_lossy();
+    match (failures, trouble) {
+        (0, None) if options.format == Format::Text => say(&text::passed(&agent)).map(|()| 0),
+        (0, None) => Ok(0),
+        (_, Some(trouble)) => Err(trouble),
+        (_, None) => {
+            if options.format == Format::Text {
+                let _ = io::stderr().write_all(text::failed(&agent, failures).as_bytes());
+            }
+            Ok(FAILED)
+        }
+    }
+}
+
+/// One run with one set of parameters, in a directory that goes with it.
+fn one(options: &Options, set: &Set) -> Result<Report, String> {
+    let unprepared = |error: io::Error| format!("no directory can be prepared for the test: {error}");
+    let scratch = tempfile::Builder::new().prefix("ocf-tester.").tempdir().map_err(unprepared)?;
+    // Agents run as other users, too.
+    let (directory, tools) = (scratch.path().join("run"), scratch.path().join("stubs"));
+    stubs::open_to_all(scratch.path()).and_then(|()| stubs::make_directory(&directory)).map_err(unprepared)?;
+    let mut extra = options.extra.clone();
+    if options.stub_cluster {
+        extra.extend(stubs::prepare(&tools, &options.node).map_err(unprepared)?);
+    }
+    let (observer, shown) = observer(options);
+    let setup = Setup {
+        agent: options.agent.clone(),
+        resource: options.resource(set),
+        extra,
+        longest: options.timeout,
+        directory,
+        observer,
+    };
+    let seed = options.seed.unwrap_or_else(|| fastrand::u64(..1_000_000));
+    let report = match options.stress {
+        Some(seconds) => stress::stress(&setup, seconds, seed, options.force, &INTERRUPTED),
+        None => run::run(&setup, &options.selected, options.force, &INTERRUPTED),
+    };
+    if shown {
+        let _ = io::stderr().write_all(ERASE.as_bytes());
+    }
+    let mut report = report?;
+    report.set.clone_from(&set.name);
+    if options.verbose || options.format == Format::Json {
+        report.notes.extend(stub_notes(&tools));
+    }
+    Ok(report)
+}
+
+/// What was asked of a cluster's tools, and how often.
+fn stub_notes(tools: &Path) -> impl Iterator<Item = String> {
+    let mut counted = BTreeMap::new();
+    for call in stubs::calls(tools) {
+        *counted.entry(call).or_insert(0_usize) += 1;
+    }
+    counted.into_iter().map(|(call, count)| format!("of a cluster's tool, {count} times: {call}"))
+}
+
+/// Who is told what goes on, and whether it stands on a terminal, to be erased at the end.
+fn observer(options: &Options) -> (Observer, bool) {
+    if options.trace {
+        let agent = options.agent.clone();
+        let trace = move |event: Event<'_>| {
+            if let Event::Done(done) = event {
+                let _ = io::stderr().write_all(trace::told(&agent, done).as_bytes());
+            }
+        };
+        return (Observer::new(trace), false);
+    }
+    if options.format != Format::Text || options.quiet || !io::stderr().is_terminal() {
+        return (Observer::default(), false);
+    }
+    let progress = Arc::new(Progress::default());
+    let show = move |event: Event<'_>| {
+        let _ = io::stderr().write_all(progress.after(event).as_bytes());
+    };
+    (Observer::new(show), true)
+}
