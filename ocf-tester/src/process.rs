@@ -144,6 +144,9 @@ fn status_of(pid: i32, limit: Duration) -> Option<WaitStatus> {
 /// When /proc cannot be read.
 pub fn orphans() -> io::Result<Vec<Process>> {
     let ours: Vec<i32> = children().ours.keys().copied().collect();
+    if adopted(&ours) == Some(false) {
+        return Ok(Vec::new());
+    }
     let own = Process { pid: std::process::id() as i32, start_time: 0 };
     let all = own.descendants()?;
     let mut running = Vec::new();
@@ -152,6 +155,25 @@ pub fn orphans() -> io::Result<Vec<Process>> {
         running.extend(Process { pid, start_time: 0 }.descendants()?.iter().map(|process| process.pid));
     }
     Ok(all.into_iter().filter(|process| !running.contains(&process.pid)).collect())
+}
+
+/// Whether we have other children than these, from the kernel's short list of them (CONFIG_PROC_CHILDREN). Most often there
+/// are none, and that saves a look at every process of the machine.
+fn adopted(ours: &[i32]) -> Option<bool> {
+    for thread in std::fs::read_dir("/proc/self/task").ok()? {
+        match std::fs::read_to_string(thread.ok()?.path().join("children")) {
+            Ok(list) if list.split_whitespace().any(|pid| pid.parse().is_ok_and(|pid| !ours.contains(&pid))) => {
+                return Some(true);
+            }
+            Ok(_) => {}
+            // A thread may end while we look; without the option there is no such file at all.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                std::fs::metadata("/proc/thread-self/children").ok()?;
+            }
+            Err(_) => return None,
+        }
+    }
+    Some(false)
 }
 
 /// A process in words, such as `nginx (4711)`.

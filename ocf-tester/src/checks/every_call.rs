@@ -55,11 +55,11 @@ pub(super) const CHECKS: &[Check] = &[
     },
     Check {
         id: "streams",
-        says: "reasons are on stderr, not on stdout",
-        clause: "Pacemaker looks for the reason on stderr only (services_linux.c)",
+        says: "what failed, and why, is told on stderr, not on stdout",
+        clause: "Pacemaker looks for the reason on stderr only, and shows stderr of what failed (services_linux.c)",
         fix: "print it to stderr",
         weight: Weight::Should,
-        proof: Proof::Calls(|done, _| misplaced(done).then(|| format!("{}: the reason is on stdout", done.what))),
+        proof: Proof::Calls(|done, _| misplaced(done).then(|| format!("{}, on stdout", done.told()))),
     },
     Check {
         id: "quiet-monitor",
@@ -93,8 +93,12 @@ fn reasons(done: &Done) -> usize {
     done.stderr().matches(REASON).count()
 }
 
+/// Whether what belongs on stderr is on stdout: a reason, or all that a failure has to say.
 fn misplaced(done: &Done) -> bool {
-    done.action != "meta-data" && done.stdout().lines().any(|line| line.starts_with(REASON))
+    let (stdout, stderr) = (&done.ended.stdout, &done.ended.stderr);
+    done.action != "meta-data"
+        && (done.stdout().lines().any(|line| line.starts_with(REASON))
+            || failed(done) && stderr.is_empty() && !stdout.is_empty())
 }
 
 fn quiet(done: &Done, _: &MetaData) -> Option<String> {
@@ -131,6 +135,7 @@ mod tests {
         assert_eq!(found("start", 1, "", "no idea"), ["reason"]);
         assert_eq!(found("start", 1, "", "ocf-exit-reason:a\nocf-exit-reason:b"), ["one-reason"]);
         assert_eq!(found("start", 1, "ocf-exit-reason:a", ""), ["streams"]);
+        assert_eq!(found("stop", 1, "cannot stop", ""), ["streams"]);
         assert_eq!(found("monitor", 0, "", "all is well"), ["quiet-monitor"]);
         assert_eq!(found("frobnicate", 3, "", "usage"), none);
     }
