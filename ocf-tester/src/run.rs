@@ -37,8 +37,7 @@ pub fn run(
     let mut stand = Stand::new(setup, interrupted);
     describe(&mut stand)?;
     let touching = selected.iter().any(|check| !matches!(check.proof, Proof::Document(_) | Proof::Aside(_)));
-    let probing = touching || selected.iter().any(|check| matches!(check.proof, Proof::Aside(_)));
-    let blocked = if probing { untouched(&stand, force)? } else { None };
+    let blocked = if touching { untouched(&stand, force)? } else { None };
     let mut judgements = Vec::new();
     side_by_side(&stand, selected, &mut judgements);
     if blocked.is_none() {

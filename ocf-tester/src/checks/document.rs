@@ -155,6 +155,11 @@ fn api_version(meta: &MetaData) -> Judged {
 }
 
 fn descriptions(meta: &MetaData) -> Judged {
+    each(&["longdesc", "shortdesc"], |element| {
+        let there =
+            meta.descriptions.iter().any(|description| description.of == "agent" && description.element == *element);
+        (!there).then(|| format!("the agent has no {element}"))
+    })?;
     each(&meta.descriptions, |description| {
         let (of, element, text) = (&description.of, &description.element, description.text.trim());
         if text.is_empty() {
