@@ -2,7 +2,10 @@
 #![allow(clippy::disallowed_methods, reason = "tests own the environment and processes of what they test")]
 
 mod animal;
+mod ours;
 mod peer;
+mod rows;
+mod said;
 mod zoo;
 
 use std::collections::BTreeMap;

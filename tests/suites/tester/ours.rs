@@ -1,0 +1,53 @@
+//! Our own agents, judged as strictly as it goes.
+
+use std::time::Duration;
+
+use harness::call::executable;
+use harness::rig::{VIP4, VIP6};
+use harness::{Host, L2};
+
+use crate::has;
+use crate::said::{Said, tester};
+
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// Judges an agent on machine A of a rig. It is where every user can get at it, and no check hides it.
+fn passes(kind: &str, options: &[&str]) {
+    if !has(&["xmllint"]) {
+        return;
+    }
+    let inside = format!("/media/native/{kind}");
+    let machine = ["/media", "/tmp", "/var/tmp", "/dev/shm"]
+        .into_iter()
+        .fold(Host::builder("nodea"), harness::host::Builder::tmpfs)
+        .bind(&executable(kind), &inside);
+    let rig = L2::with(machine.start());
+    let mut words = vec!["--format", "json", "--strict", "-n", "tested"];
+    options.iter().for_each(|option| words.extend(["-o", option]));
+    words.push(&inside);
+    let said = Said::of(&crate::animal::run(&rig.a, &tester(), &words, PATIENCE));
+    assert!(said.is_clean(), "{kind} {options:?}:\n{}", said.told());
+    for address in [VIP4, VIP6] {
+        rig.a.expect_absent(address);
+    }
+}
+
+#[test]
+fn an_ipv4_address_keeps_every_rule() {
+    passes("IPaddr2", &[&format!("ip={VIP4}")]);
+}
+
+#[test]
+fn an_ipv6_address_keeps_every_rule() {
+    passes("IPaddr2", &[&format!("ip={VIP6}"), "cidr_netmask=64", "nic=ethA"]);
+}
+
+#[test]
+fn an_address_with_a_label_keeps_every_rule() {
+    passes("IPaddr2", &[&format!("ip={VIP4}"), "nic=ethA", "iflabel=web", "arp_count=1"]);
+}
+
+#[test]
+fn the_reference_agent_keeps_every_rule() {
+    passes("Dummy", &[]);
+}
