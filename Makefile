@@ -17,7 +17,8 @@ help:
 	@echo 'make demo       a virtual address that moves between two hosts, live'
 	@echo 'make bench      speed beside the shell agent and beside the floor; writes bench-results.json'
 	@echo 'make deny       licences, sources and versions of the dependencies (cargo-deny)'
-	@echo 'make install    DESTDIR=$(DESTDIR) PROVIDER=$(PROVIDER): agents into $(OCF_ROOT)/resource.d/$(PROVIDER)'
+	@echo 'make install    DESTDIR=$(DESTDIR) PROVIDER=$(PROVIDER): agents into $(OCF_ROOT)/resource.d/$(PROVIDER),'
+	@echo '                ocf-tester into $(PREFIX)/bin'
 
 build:
 	$(CARGO) build --release --workspace --locked
@@ -50,9 +51,12 @@ install: build
 	for agent in $(AGENTS); do \
 		install -m 755 "target/release/$$agent" '$(DESTDIR)$(OCF_ROOT)/resource.d/$(PROVIDER)/' || exit 1; \
 	done
+	install -d '$(DESTDIR)$(PREFIX)/bin'
+	install -m 755 target/release/ocf-tester '$(DESTDIR)$(PREFIX)/bin/'
 
 uninstall:
 	for agent in $(AGENTS); do rm -f '$(DESTDIR)$(OCF_ROOT)/resource.d/$(PROVIDER)'/"$$agent"; done
+	rm -f '$(DESTDIR)$(PREFIX)/bin/ocf-tester'
 
 clean:
 	$(CARGO) clean

@@ -12,7 +12,7 @@ use nix::sys::signal::Signal;
 use ocf::sys::clock::Deadline;
 use ocf::sys::process::{Process, end_all};
 
-use crate::ask::{Ask, Interval, META_DATA, MONITOR, PROBE, PROMOTE, START, STOP};
+use crate::ask::{Ask, DEMOTE, Interval, META_DATA, MONITOR, PROBE, PROMOTE, START, STOP};
 use crate::call::{Done, choice};
 use crate::check::{PROMOTED, RUNNING, STOPPED, State};
 use crate::environment::{self, Environment, Operation, Resource};
@@ -162,6 +162,11 @@ impl<'a> Stand<'a> {
             return if wanted == State::Stopped { self.clear() } else { Ok(()) };
         }
         match wanted {
+            // Pacemaker demotes before it stops.
+            State::Stopped if now == Some(State::Promoted) => {
+                self.bring(DEMOTE, State::Running)?;
+                self.given(wanted)
+            }
             State::Stopped => self.bring(STOP, wanted).and_then(|()| self.clear()),
             // A failed or unclear state is cleaned as Pacemaker does: stop, then start.
             State::Running if now == Some(State::Stopped) => self.clear().and_then(|()| self.bring(START, wanted)),

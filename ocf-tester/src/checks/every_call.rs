@@ -76,15 +76,15 @@ fn codes(done: &Done, _: &MetaData) -> Option<String> {
     (!legal).then(|| done.told())
 }
 
-/// Whether the agent itself calls it a failure. 3 is the answer to a word that it does not know.
+/// Whether the agent itself calls it a failure. Bad use is none: it is answered with 3, or with a usage text.
 fn failed(done: &Done) -> bool {
-    !done.ended.killed && matches!(done.ended.code, Some(1 | 2 | 4 | 5 | 6 | 9))
+    let misused = matches!(done.action.as_str(), "" | UNKNOWN_ACTION);
+    !done.ended.killed && !misused && matches!(done.ended.code, Some(1 | 2 | 4 | 5 | 6 | 9))
 }
 
 fn reason(done: &Done, _: &MetaData) -> Option<String> {
-    // Without the environment there is no prefix to print either; bad use has a usage text.
-    let told_how = !matches!(done.action.as_str(), "" | UNKNOWN_ACTION)
-        && done.environment.iter().any(|(name, _)| name == "OCF_EXIT_REASON_PREFIX");
+    // Without the environment there is no prefix to print either.
+    let told_how = done.environment.iter().any(|(name, _)| name == "OCF_EXIT_REASON_PREFIX");
     (told_how && failed(done) && reasons(done) == 0 && !misplaced(done)).then(|| done.told())
 }
 

@@ -4,6 +4,7 @@
 mod animal;
 mod ours;
 mod peer;
+mod real;
 mod rows;
 mod said;
 mod zoo;
