@@ -75,6 +75,14 @@ pub(super) const CHECKS: &[Check] = &[
         weight: Weight::Should,
         proof: Proof::Alone(stop_without_parameters),
     },
+    Check {
+        id: "stop-bad-values",
+        says: "stop of a stopped resource succeeds whatever values its parameters have",
+        clause: "a failed stop fences the node; stop must work when the configuration is broken (OCF 1.1, stop)",
+        fix: "let stop use what it needs, and not judge the rest",
+        weight: Weight::Should,
+        proof: Proof::Alone(stop_bad_values),
+    },
 ];
 
 type Parameters = BTreeMap<OsString, OsString>;
@@ -206,4 +214,17 @@ fn stop_without_parameters(stand: &Stand<'_>) -> Judged {
     stand.given(State::Stopped)?;
     let call = stand.call(STOP).how("without parameters").parameters(Parameters::new());
     call.expect(OK).map(drop)
+}
+
+fn stop_bad_values(stand: &Stand<'_>) -> Judged {
+    stand.given(State::Stopped)?;
+    stand.presume(STOP, OK)?;
+    let mut asked = false;
+    for Parameter { name, .. } in typed(stand, &["integer", "boolean", "select"]) {
+        asked = true;
+        let value = "ocf-tester-nonsense";
+        let call = stand.call(STOP).how(format!("{name}={value:?}")).parameters(with(stand, name, Some(value)));
+        call.expect(OK)?;
+    }
+    if asked { Ok(()) } else { Err(Trouble::unknown("no parameter has a type that a value could violate")) }
 }

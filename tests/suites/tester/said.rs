@@ -34,6 +34,7 @@ pub const OPTIONAL: &[&str] = &[
     "bad-select",
     "probe-without-parameters",
     "stop-without-parameters",
+    "stop-bad-values",
 ];
 
 /// A report in JSON, read back.
