@@ -80,8 +80,8 @@ fn say(text: &str) -> Result<(), String> {
 
 /// Makes the signals that end a program ask for an end instead, in which the resource is stopped. A second one insists.
 ///
-/// They are blocked here, so in every later thread, and one thread takes them; agents start with none blocked (std's
-/// `Command` sees to it).
+/// They are blocked here, so in every later thread, and one thread takes them; agents start with none blocked
+/// ([`crate::place::Place::enter`]).
 fn watch_signals() -> io::Result<()> {
     let signals: SigSet = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP].into_iter().collect();
     signals.thread_block()?;

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use nix::libc;
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
+use nix::sys::signal::SigSet;
 
 /// Where a call runs. The default is here, as who we are.
 #[derive(Clone, Debug, Default)]
@@ -37,6 +38,8 @@ impl Place {
         let place = self.clone();
         let directory = place.directory.as_ref().map(|path| CString::new(path.as_os_str().as_bytes())).transpose()?;
         let closure = move || {
+            // What this process waits for in a thread is blocked in all others, and std lets a child inherit that.
+            SigSet::empty().thread_set_mask()?;
             if let Some(view) = &place.view {
                 view.join()?;
             }

@@ -150,7 +150,7 @@ fn first<'a>(stand: &'a Stand<'_>) -> Result<&'a [u8], Trouble> {
 }
 
 /// A description that must be the one of before.
-fn same(stand: &Stand<'_>, call: crate::stand::Call<'_>) -> Judged {
+pub(super) fn same(stand: &Stand<'_>, call: crate::stand::Call<'_>) -> Judged {
     let expected = first(stand)?;
     let done = call.expect(OK)?;
     if done.ended.stdout != expected {

@@ -67,7 +67,9 @@ fn file_left(stand: &Stand<'_>) -> Judged {
         }
     }
     let mut left = overlaid.written()?;
-    left.extend(top(stand)?.into_iter().filter(|path| !before.contains(path)));
+    // The directory where it runs was empty: what an earlier life has left there, this one may only have found.
+    let ours = |path: &PathBuf| path.starts_with(&stand.setup.directory) || !before.contains(path);
+    left.extend(top(stand)?.into_iter().filter(ours));
     left.retain(|path| !declared(stand, path));
     match left.as_slice() {
         [] => Ok(()),

@@ -4,6 +4,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use super::describe::same;
 use crate::ask::{Ask, META_DATA, PROBE, UNKNOWN_ACTION, VALIDATE};
 use crate::call::named;
 use crate::check::{Check, OK, Proof, STOPPED, Weight};
@@ -84,10 +85,7 @@ fn extra_arguments(stand: &Stand<'_>) -> Judged {
     if !plain.is(OK) {
         return Err(Trouble::unknown("meta-data does not succeed without them (see the check meta-data)"));
     }
-    let done = known(stand.ask(Ask::words(&["meta-data", "stop", "--nonsense"]))?)?;
-    if !done.is(OK) || done.ended.stdout != plain.ended.stdout {
-        return Err(Trouble::broken(format!("{} and not the description", done.told())));
-    }
+    same(stand, stand.call(Ask::words(&["meta-data", "stop", "--nonsense"])).how("with further arguments"))?;
     let (probe, more) = (known(stand.ask(PROBE)?)?, known(stand.ask(Ask::words(&["monitor", "--nonsense"]))?)?);
     if probe.code() != more.code() {
         return Err(Trouble::broken(format!("{}, {}", probe.told(), more.told())));

@@ -1,11 +1,13 @@
 //! A whole life in unusual surroundings: another directory, mask, PATH, locale, user.
 #![forbid(unsafe_code)]
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use crate::ask::{Ask, MONITOR, PROBE, START, STOP};
 use crate::call::Done;
 use crate::check::{Check, OK, Proof, RUNNING, STOPPED, State, Weight};
+use crate::environment::PATH;
 use crate::place::Plan;
 use crate::stand::{Call, Stand, known};
 use crate::surroundings::{existing, nobody, reachable, root, view};
@@ -47,7 +49,7 @@ pub(super) const CHECKS: &[Check] = &[
         clause: "systemd and init scripts start clusters with different PATHs",
         fix: "add /usr/sbin and /sbin to PATH in the agent, or call by absolute path",
         weight: Weight::Should,
-        proof: Proof::Alone(|stand| live(stand, "PATH=/usr/bin:/bin", |call| call.env("PATH", "/usr/bin:/bin"))),
+        proof: Proof::Alone(reduced_path),
     },
     Check {
         id: "read-only-tmp",
@@ -82,6 +84,13 @@ fn live<'a>(stand: &'a Stand<'_>, how: &str, change: impl Fn(Call<'a>) -> Call<'
         change(stand.call(ask.clone()).how(how)).expect(codes)?;
     }
     Ok(())
+}
+
+fn reduced_path(stand: &Stand<'_>) -> Judged {
+    // The stubs of a cluster's tools come first in any PATH.
+    let ours = stand.setup.extra.get(OsStr::new("PATH")).and_then(|path| path.to_str());
+    let stubs = ours.and_then(|path| path.strip_suffix(PATH)).unwrap_or_default();
+    live(stand, "PATH=/usr/bin:/bin", |call| call.env("PATH", format!("{stubs}/usr/bin:/bin")))
 }
 
 fn working_directory(stand: &Stand<'_>) -> Judged {
