@@ -1,8 +1,8 @@
 //! The test stand: one agent with one set of parameters, called as a cluster would call it, and everything that it answered.
 #![forbid(unsafe_code)]
 
-use std::collections::BTreeMap;
-use std::ffi::OsString;
+mod prepared;
+
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -12,15 +12,16 @@ use nix::sys::signal::Signal;
 use ocf::sys::clock::Deadline;
 use ocf::sys::process::{Process, end_all};
 
-use crate::ask::{Ask, DEMOTE, Interval, META_DATA, MONITOR, PROBE, PROMOTE, START, STOP};
-use crate::call::{Done, choice};
+use crate::ask::{Ask, DEMOTE, MONITOR, PROBE, PROMOTE, START, STOP};
+use crate::call::Done;
 use crate::check::{PROMOTED, RUNNING, STOPPED, State};
-use crate::environment::{self, Environment, Operation, Resource};
+use crate::environment::{Environment, Resource};
 use crate::metadata::MetaData;
-use crate::observer::{Event, Observer};
-use crate::place::Place;
-use crate::process::{self, Program};
+use crate::observer::Observer;
+use crate::process;
 use crate::verdict::{Judged, Trouble};
+
+pub use prepared::Call;
 
 /// The time-out of an action that advertises none: the shell tester's.
 const TIMEOUT: Duration = Duration::from_secs(20);
@@ -100,20 +101,7 @@ impl<'a> Stand<'a> {
     /// Prepares a call.
     #[must_use]
     pub fn call(&self, ask: Ask) -> Call<'_> {
-        let place = Place { directory: Some(self.setup.directory.clone()), ..Place::default() };
-        Call {
-            stand: self,
-            ask,
-            how: String::new(),
-            place,
-            umask: 0o022,
-            changes: BTreeMap::new(),
-            bare: false,
-            under: Vec::new(),
-            parameters: None,
-            kill_after: None,
-            even_if_interrupted: false,
-        }
+        Call::new(self, ask)
     }
 
     /// Makes a plain call.
@@ -256,159 +244,4 @@ pub fn known(done: Done) -> Result<Done, Trouble> {
         return Err(Trouble::unknown(format!("{} (see the check codes)", done.told())));
     }
     Ok(done)
-}
-
-/// A call in preparation.
-#[derive(Clone, Debug)]
-pub struct Call<'a> {
-    stand: &'a Stand<'a>,
-    ask: Ask,
-    how: String,
-    place: Place,
-    umask: u32,
-    changes: Environment,
-    bare: bool,
-    under: Vec<OsString>,
-    parameters: Option<BTreeMap<OsString, OsString>>,
-    kill_after: Option<Duration>,
-    even_if_interrupted: bool,
-}
-
-impl Call<'_> {
-    /// In words, what is special about it.
-    #[must_use]
-    pub fn how(mut self, how: impl Into<String>) -> Self {
-        self.how = how.into();
-        self
-    }
-
-    /// Changes where it runs.
-    #[must_use]
-    pub fn place(mut self, change: impl FnOnce(&mut Place)) -> Self {
-        change(&mut self.place);
-        self
-    }
-
-    /// With this file mode creation mask.
-    #[must_use]
-    pub fn umask(mut self, umask: u32) -> Self {
-        self.umask = umask;
-        self
-    }
-
-    /// With one variable set.
-    #[must_use]
-    pub fn env(mut self, name: &str, value: impl Into<OsString>) -> Self {
-        self.changes.insert(name.into(), value.into());
-        self
-    }
-
-    /// With no environment at all but what [`Self::env`] sets.
-    #[must_use]
-    pub fn bare(mut self) -> Self {
-        self.bare = true;
-        self
-    }
-
-    /// As an argument of another program, such as a shell.
-    #[must_use]
-    pub fn under(mut self, words: &[OsString]) -> Self {
-        self.under = words.to_vec();
-        self
-    }
-
-    /// With these parameters instead of the configured ones.
-    #[must_use]
-    pub fn parameters(mut self, parameters: BTreeMap<OsString, OsString>) -> Self {
-        self.parameters = Some(parameters);
-        self
-    }
-
-    /// Killed after this time, whatever the time-out that it is told.
-    #[must_use]
-    pub fn kill_after(mut self, delay: Duration) -> Self {
-        self.kill_after = Some(delay);
-        self
-    }
-
-    /// Although the user wants an end: it cleans up.
-    #[must_use]
-    pub fn even_if_interrupted(mut self) -> Self {
-        self.even_if_interrupted = true;
-        self
-    }
-
-    /// Makes it; its code must be one of these.
-    ///
-    /// # Errors
-    /// When it is not, or the call could not be made.
-    pub fn expect(self, codes: &[u8]) -> Result<Done, Trouble> {
-        let done = known(self.run()?)?;
-        if done.is(codes) {
-            return Ok(done);
-        }
-        Err(Trouble::broken(format!("{}; expected {}", done.told(), choice(codes))))
-    }
-
-    /// Makes it.
-    ///
-    /// # Errors
-    /// When it could not be made.
-    pub fn run(self) -> Result<Done, Trouble> {
-        let stand = self.stand;
-        if stand.is_interrupted() && !self.even_if_interrupted {
-            return Err(Trouble::unknown("interrupted"));
-        }
-        let timeout = stand.timeout(self.ask.action());
-        let environment = self.environment(timeout);
-        let mut words = self.under.clone();
-        words.push(stand.setup.agent.clone().into());
-        words.extend(self.ask.words.iter().map(OsString::from));
-        let limit = self.kill_after.map_or(timeout, |delay| delay.min(timeout));
-        let program = Program { words, environment, input: Vec::new(), place: self.place, limit, umask: self.umask };
-        let stop = if self.even_if_interrupted { None } else { Some(stand.interrupted) };
-        let ended = process::run(&program, stop)
-            .map_err(|error| Trouble::unknown(format!("{} could not be run: {error}", stand.setup.agent.display())))?;
-        let done = Done {
-            what: self.ask.to_string(),
-            action: self.ask.action().to_owned(),
-            how: self.how,
-            environment: program.environment,
-            cut_short: ended.killed && ended.elapsed < timeout,
-            ended,
-            timeout,
-        };
-        stand.setup.observer.tell(Event::Done(&done));
-        stand.calls.lock().unwrap_or_else(PoisonError::into_inner).push(done.clone());
-        Ok(done)
-    }
-
-    fn environment(&self, timeout: Duration) -> Vec<(OsString, OsString)> {
-        let stand = self.stand;
-        let recurring = match self.ask.interval {
-            Interval::Recurring => {
-                let advertised = stand.metadata.interval("monitor").unwrap_or(Duration::from_secs(10));
-                Some(advertised.as_millis().to_string())
-            }
-            Interval::Text(text) => Some(text.to_owned()),
-            Interval::Unset => None,
-        };
-        let mut resource = stand.setup.resource.clone();
-        if let Some(parameters) = &self.parameters {
-            resource.parameters.clone_from(parameters);
-        }
-        let mut all = if self.bare {
-            Environment::new()
-        } else if self.ask.action() == META_DATA.action() {
-            environment::described(&resource)
-        } else {
-            let (action, level) = (self.ask.action(), self.ask.level);
-            environment::of(&resource, &Operation { action, timeout, interval: recurring.as_deref(), level })
-        };
-        if !self.bare {
-            all.extend(stand.setup.extra.clone());
-        }
-        all.extend(self.changes.clone());
-        all.into_iter().collect()
-    }
 }

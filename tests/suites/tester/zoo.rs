@@ -4,70 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use harness::Host;
-use harness::host::built_directory;
-use serde_json::Value;
 
 use crate::animal::{Animal, run};
+use crate::said::{Said, tester};
 use crate::{has, side_by_side};
 
 /// Far more than the slowest run takes.
 const PATIENCE: Duration = Duration::from_secs(300);
-
-/// Checks that cannot say anything about every agent: about what is optional, and about what only some have.
-const OPTIONAL: &[&str] = &[
-    "status",
-    "monitor-depths",
-    "validate-level-0",
-    "interpreters",
-    "promote",
-    "promote-promoted",
-    "demote",
-    "demote-unpromoted",
-    "stop-promoted",
-    "notify",
-    "reload",
-    "reload-agent",
-    "migrate",
-    "missing-required",
-    "bad-boolean",
-    "bad-select",
-    "probe-without-parameters",
-    "stop-without-parameters",
-];
-
-/// What the tester said of an agent.
-#[derive(Debug)]
-struct Said {
-    /// Verdict and text by check.
-    checks: BTreeMap<String, (String, String)>,
-    notes: Value,
-    code: Option<i32>,
-}
-
-impl Said {
-    /// The checks with one of these verdicts.
-    fn with(&self, verdicts: &[&str]) -> BTreeSet<&str> {
-        let found = self.checks.iter().filter(|(_, (verdict, _))| verdicts.contains(&verdict.as_str()));
-        found.map(|(id, _)| id.as_str()).collect()
-    }
-
-    /// In lines, for people: what it found, and what it left out unless that is usual.
-    fn told(&self) -> String {
-        let mut lines = String::new();
-        for (id, (verdict, text)) in &self.checks {
-            if verdict != "pass" && !(verdict == "skip" && OPTIONAL.contains(&id.as_str())) {
-                lines.push_str(&format!("    {verdict} {id}: {text}\n"));
-            }
-        }
-        format!("{lines}    exit code {:?}, notes {}", self.code, self.notes)
-    }
-}
-
-fn tester() -> String {
-    let path = built_directory().join("ocf-tester");
-    assert!(path.is_file(), "{} is not there: run cargo build --workspace first", path.display());
-    path.display().to_string()
-}
 
 /// What the tester says of an agent, on a machine of its own.
 fn judge(animal: &Animal) -> Said {
@@ -75,13 +18,7 @@ fn judge(animal: &Animal) -> Said {
     let mut words = vec!["--format", "json"];
     words.extend(animal.options());
     words.push(&path);
-    let done = run(&animal.machine(), &tester(), &words, PATIENCE);
-    let report = done.stdout.lines().find_map(|line| serde_json::from_str::<Value>(line).ok());
-    let report = report.unwrap_or_else(|| serde_json::json!({ "notes": [format!("no report: {done:?}")] }));
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let entry = |check: &Value| (text(&check["id"]), (text(&check["verdict"]), text(&check["text"])));
-    let checks = report["checks"].as_array().into_iter().flatten().map(entry).collect();
-    Said { checks, notes: report["notes"].clone(), code: done.code }
+    Said::of(&run(&animal.machine(), &tester(), &words, PATIENCE))
 }
 
 /// What is wrong with a verdict on a broken agent, when its check has this weight.
@@ -96,16 +33,7 @@ fn misjudged(animal: &Animal, weight: &str, said: &Said) -> Option<String> {
 
 /// What is wrong with a verdict on a sound agent.
 fn slandered(animal: &Animal, said: &Said) -> Option<String> {
-    let right = said.with(&["fail", "warn"]).is_empty()
-        && said.with(&["skip"]).iter().all(|id| OPTIONAL.contains(id))
-        && said.notes.as_array().is_some_and(|notes| notes.iter().all(is_usual))
-        && said.code == Some(0);
-    (!right).then(|| format!("{}: expected nothing, got\n{}", animal.name(), said.told()))
-}
-
-/// Whether a note is about the stubs that were used, and no warning.
-fn is_usual(note: &Value) -> bool {
-    note.as_str().is_some_and(|note| note.starts_with("of a cluster's tool"))
+    (!said.is_clean()).then(|| format!("{}: expected nothing, got\n{}", animal.name(), said.told()))
 }
 
 /// The weight of each check that there is.

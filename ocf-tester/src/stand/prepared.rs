@@ -1,0 +1,188 @@
+//! A call in preparation: what is unusual about it, and then the call itself.
+#![forbid(unsafe_code)]
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::sync::PoisonError;
+use std::time::Duration;
+
+use super::{Stand, known};
+use crate::ask::{Ask, Interval, META_DATA};
+use crate::call::{Done, choice};
+use crate::environment::{self, Environment, Operation};
+use crate::observer::Event;
+use crate::place::Place;
+use crate::process::{self, Program};
+use crate::verdict::Trouble;
+
+/// A call in preparation.
+#[derive(Clone, Debug)]
+pub struct Call<'a> {
+    stand: &'a Stand<'a>,
+    ask: Ask,
+    how: String,
+    place: Place,
+    umask: u32,
+    changes: Environment,
+    bare: bool,
+    under: Vec<OsString>,
+    parameters: Option<BTreeMap<OsString, OsString>>,
+    kill_after: Option<Duration>,
+    even_if_interrupted: bool,
+}
+
+impl<'a> Call<'a> {
+    pub(super) fn new(stand: &'a Stand<'a>, ask: Ask) -> Self {
+        let place = Place { directory: Some(stand.setup.directory.clone()), ..Place::default() };
+        Self {
+            stand,
+            ask,
+            how: String::new(),
+            place,
+            umask: 0o022,
+            changes: Environment::new(),
+            bare: false,
+            under: Vec::new(),
+            parameters: None,
+            kill_after: None,
+            even_if_interrupted: false,
+        }
+    }
+
+    /// In words, what is special about it.
+    #[must_use]
+    pub fn how(mut self, how: impl Into<String>) -> Self {
+        self.how = how.into();
+        self
+    }
+
+    /// Changes where it runs.
+    #[must_use]
+    pub fn place(mut self, change: impl FnOnce(&mut Place)) -> Self {
+        change(&mut self.place);
+        self
+    }
+
+    /// With this file mode creation mask.
+    #[must_use]
+    pub fn umask(mut self, umask: u32) -> Self {
+        self.umask = umask;
+        self
+    }
+
+    /// With one variable set.
+    #[must_use]
+    pub fn env(mut self, name: &str, value: impl Into<OsString>) -> Self {
+        self.changes.insert(name.into(), value.into());
+        self
+    }
+
+    /// With no environment at all but what [`Self::env`] sets.
+    #[must_use]
+    pub fn bare(mut self) -> Self {
+        self.bare = true;
+        self
+    }
+
+    /// As an argument of another program, such as a shell.
+    #[must_use]
+    pub fn under(mut self, words: &[OsString]) -> Self {
+        self.under = words.to_vec();
+        self
+    }
+
+    /// With these parameters instead of the configured ones.
+    #[must_use]
+    pub fn parameters(mut self, parameters: BTreeMap<OsString, OsString>) -> Self {
+        self.parameters = Some(parameters);
+        self
+    }
+
+    /// Killed after this time, whatever the time-out that it is told.
+    #[must_use]
+    pub fn kill_after(mut self, delay: Duration) -> Self {
+        self.kill_after = Some(delay);
+        self
+    }
+
+    /// Although the user wants an end: it cleans up.
+    #[must_use]
+    pub fn even_if_interrupted(mut self) -> Self {
+        self.even_if_interrupted = true;
+        self
+    }
+
+    /// Makes it; its code must be one of these.
+    ///
+    /// # Errors
+    /// When it is not, or the call could not be made.
+    pub fn expect(self, codes: &[u8]) -> Result<Done, Trouble> {
+        let done = known(self.run()?)?;
+        if done.is(codes) {
+            return Ok(done);
+        }
+        Err(Trouble::broken(format!("{}; expected {}", done.told(), choice(codes))))
+    }
+
+    /// Makes it.
+    ///
+    /// # Errors
+    /// When it could not be made.
+    pub fn run(self) -> Result<Done, Trouble> {
+        let stand = self.stand;
+        if stand.is_interrupted() && !self.even_if_interrupted {
+            return Err(Trouble::unknown("interrupted"));
+        }
+        let timeout = stand.timeout(self.ask.action());
+        let environment = self.environment(timeout);
+        let mut words = self.under.clone();
+        words.push(stand.setup.agent.clone().into());
+        words.extend(self.ask.words.iter().map(OsString::from));
+        let limit = self.kill_after.map_or(timeout, |delay| delay.min(timeout));
+        let program = Program { words, environment, input: Vec::new(), place: self.place, limit, umask: self.umask };
+        let stop = if self.even_if_interrupted { None } else { Some(stand.interrupted) };
+        let ended = process::run(&program, stop)
+            .map_err(|error| Trouble::unknown(format!("{} could not be run: {error}", stand.setup.agent.display())))?;
+        let done = Done {
+            what: self.ask.to_string(),
+            action: self.ask.action().to_owned(),
+            how: self.how,
+            environment: program.environment,
+            cut_short: ended.killed && ended.elapsed < timeout,
+            ended,
+            timeout,
+        };
+        stand.setup.observer.tell(Event::Done(&done));
+        stand.calls.lock().unwrap_or_else(PoisonError::into_inner).push(done.clone());
+        Ok(done)
+    }
+
+    fn environment(&self, timeout: Duration) -> Vec<(OsString, OsString)> {
+        let stand = self.stand;
+        let recurring = match self.ask.interval {
+            Interval::Recurring => {
+                let advertised = stand.metadata.interval("monitor").unwrap_or(Duration::from_secs(10));
+                Some(advertised.as_millis().to_string())
+            }
+            Interval::Text(text) => Some(text.to_owned()),
+            Interval::Unset => None,
+        };
+        let mut resource = stand.setup.resource.clone();
+        if let Some(parameters) = &self.parameters {
+            resource.parameters.clone_from(parameters);
+        }
+        let mut all = if self.bare {
+            Environment::new()
+        } else if self.ask.action() == META_DATA.action() {
+            environment::described(&resource)
+        } else {
+            let (action, level) = (self.ask.action(), self.ask.level);
+            environment::of(&resource, &Operation { action, timeout, interval: recurring.as_deref(), level })
+        };
+        if !self.bare {
+            all.extend(stand.setup.extra.clone());
+        }
+        all.extend(self.changes.clone());
+        all.into_iter().collect()
+    }
+}
