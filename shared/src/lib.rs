@@ -41,3 +41,5 @@ pub mod spec;
 pub mod sys;
 pub mod usage;
 pub mod values;
+#[cfg(feature = "http")]
+pub mod web;
