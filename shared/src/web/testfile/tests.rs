@@ -43,7 +43,7 @@ fn lines_are_read_as_the_shells_read_does() {
     assert_eq!(regex(r"a\\.b"), r"a\.b");
     assert_eq!(regex(r"a\.b"), "a.b");
     assert_eq!(regex("a\\\nb"), "ab");
-    assert_eq!(regex("a\\\\  "), r"a\");
+    assert_eq!(split("key a\\\\  ").1, r"a\");
     assert_eq!(regex("a\\   "), "a ");
     assert_eq!(regex("'a' \"$(id)\" `id`"), "'a' \"$(id)\" `id`", "nothing is evaluated");
     assert_eq!(regex("a # b\r"), "a # b");
