@@ -102,16 +102,35 @@ fn an_authority_vouches_for_the_right_name_and_time_only() {
 }
 
 #[test]
-fn a_self_signed_authority_as_a_server_is_explained() {
+fn a_certificate_that_is_its_own_authority_is_good_where_it_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let key = KeyPair::generate().unwrap();
-    let mut params = names(&["127.0.0.1"]);
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let certificate = params.self_signed(&key).unwrap();
-    let peer = serve_tls(certificate.der().clone(), &key);
+    let authority = |name: &str, year| {
+        let mut params = names(&[name]);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.not_after = rcgen::date_time_ymd(year, 1, 1);
+        params.self_signed(&key).unwrap()
+    };
+    let serve = |certificate: &rcgen::Certificate| serve_tls(certificate.der().clone(), &key);
+    let good = authority("127.0.0.1", 4000);
+    let trust = file(&folder, "good.pem", &good.pem());
+    let peer = serve(&good);
     assert_eq!(ask(&peer, Trust::None).unwrap().body, b"ok");
-    let text = refusal(&peer, file(&folder, "own.pem", &certificate.pem()));
-    assert!(text.ends_with("it is marked as that of a CA, which a server's must not be"), "{text}");
+    assert_eq!(ask(&peer, trust.clone()).unwrap().body, b"ok");
+    let text = refusal(&peer, Trust::System);
+    assert!(
+        text.ends_with("it is marked as that of a CA; a server's may be only when it is in the CA file itself"),
+        "{text}"
+    );
+
+    // The same key and subject in another certificate, another name, and another time.
+    let twin = serve(&authority("127.0.0.1", 4001));
+    assert!(refusal(&twin, trust).contains("marked as that of a CA"));
+    let elsewhere = authority("www.example.com", 4000);
+    let text = refusal(&serve(&elsewhere), file(&folder, "elsewhere.pem", &elsewhere.pem()));
+    assert!(text.contains("it is for another name"), "{text}");
+    let old = authority("127.0.0.1", 2001);
+    assert!(refusal(&serve(&old), file(&folder, "old.pem", &old.pem())).ends_with("it has expired"));
 }
 
 #[test]
