@@ -1,0 +1,148 @@
+//! What agents of web servers share: the parameters of a check, the check, and files of tests.
+#![forbid(unsafe_code)]
+
+mod params;
+mod status;
+pub mod testfile;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::failure::Failure;
+use crate::outcome::Status;
+use crate::sys::clock::Deadline;
+use crate::sys::ere::Ere;
+use crate::sys::http::{self, Answer, Get, HttpError, HttpErrorKind, Trust};
+
+pub use params::{CA, EXPECT_STATUS, HOST_HEADER, MAX_LATENCY, Rules, VERIFY, expression, url};
+pub use status::Statuses;
+
+/// One check: what is asked, and what must come back.
+#[derive(Debug, PartialEq)]
+pub struct Test {
+    /// An `http` or `https` URL.
+    pub url: String,
+    /// The socket to connect to, instead of the URL's host and port.
+    pub unix_socket: Option<PathBuf>,
+    /// Name and password.
+    pub login: Option<(String, String)>,
+    /// What a line of the body must match.
+    pub regex: Option<Ere>,
+    /// The rest.
+    pub rules: Rules,
+}
+
+impl Test {
+    /// A test of a URL's status alone.
+    #[must_use]
+    pub fn new(url: impl Into<String>, rules: Rules) -> Self {
+        Self { url: url.into(), unix_socket: None, login: None, regex: None, rules }
+    }
+}
+
+/// Asks and judges. The status code decides first, then the expression: error pages have `</html>` too.
+///
+/// # Errors
+/// One line that names the URL, what was wrong, and what to do about it; always an ordinary failure.
+pub fn check(test: &Test, deadline: Deadline) -> Result<Status, Failure> {
+    let trust = trust(test);
+    let get = Get {
+        url: &test.url,
+        host_header: test.rules.host_header.as_deref(),
+        user: test.login.as_ref().map(|(user, password)| (user.as_str(), password.as_str())),
+        unix_socket: test.unix_socket.as_deref(),
+        trust: &trust,
+        deadline,
+        body_limit: if test.regex.is_some() { http::BODY_LIMIT } else { 0 },
+    };
+    let judged = match http::get(&get) {
+        Ok(answer) => judge(test, &answer, deadline),
+        Err(error) => Err(advise(&error)),
+    };
+    judged.map_err(|why| Failure::generic(format!("{}: {why}", http::shown(&test.url))))
+}
+
+/// An address that a test names: whole, or what follows the server's own address (`http://127.0.0.1:8080`).
+#[must_use]
+pub fn absolute(base: &str, url: &str) -> String {
+    let is_whole = |scheme: &str| url.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
+    if is_whole("http://") || is_whole("https://") {
+        return url.to_owned();
+    }
+    format!("{}/{}", base.trim_end_matches('/'), url.trim_start_matches('/'))
+}
+
+/// Which certificates are good. Nobody issues any for this machine's own addresses: there, only if asked.
+fn trust(test: &Test) -> Trust {
+    match (&test.rules.ca, test.rules.verify) {
+        (_, Some(false)) => Trust::None,
+        (Some(file), _) => Trust::File(file.clone()),
+        (None, Some(true)) => Trust::System,
+        (None, None) if test.unix_socket.is_some() || http::is_local(&test.url) => Trust::None,
+        (None, None) => Trust::System,
+    }
+}
+
+fn judge(test: &Test, answer: &Answer, deadline: Deadline) -> Result<Status, String> {
+    let expected = &test.rules.expect_status;
+    if !expected.contains(answer.status) {
+        let status = answer.status;
+        return Err(match &answer.location {
+            Some(location) if (300..400).contains(&status) => {
+                format!("{status} to {}: give that URL, or expect_status={status}", http::shown(location))
+            }
+            _ if status == 401 => "401 Unauthorized: give a user and a password, or expect_status=401".to_owned(),
+            _ => format!(
+                "{}, expected {expected}: look at the server's error log, give another URL, or expect_status={status}",
+                answer.status_text()
+            ),
+        });
+    }
+    if let Some(regex) = &test.regex {
+        let status = answer.status_text();
+        match regex.is_match_by(&answer.body, deadline) {
+            Some(true) => {}
+            Some(false) => {
+                let first = if answer.truncated { "first " } else { "" };
+                return Err(format!(
+                    "{status}, but none of the {first}{} bytes of the page match \"{}\": look at the page, or give another \
+                     expression",
+                    answer.body.len(),
+                    regex.text()
+                ));
+            }
+            None => {
+                return Err(format!(
+                    "{status}, but looking for \"{}\" in the page takes too long: give a simpler expression",
+                    regex.text()
+                ));
+            }
+        }
+    }
+    Ok(match test.rules.max_latency.filter(|limit| answer.elapsed > *limit) {
+        Some(limit) => Status::Degraded(format!(
+            "{}: answered after {}, later than max_latency={}",
+            http::shown(&test.url),
+            milliseconds(answer.elapsed),
+            milliseconds(limit)
+        )),
+        None => Status::Running,
+    })
+}
+
+/// The error, and what can be done about it where that is not plain.
+fn advise(error: &HttpError) -> String {
+    match error.kind {
+        HttpErrorKind::Tls => format!("{error}; correct that, give ca, or verify=false"),
+        HttpErrorKind::Timeout => format!("{error}: the server hangs or is overloaded"),
+        HttpErrorKind::Connect => format!("{error}: look at where the server listens"),
+        HttpErrorKind::Request | HttpErrorKind::Answer => error.to_string(),
+    }
+}
+
+fn milliseconds(duration: Duration) -> String {
+    format!("{} ms", duration.as_millis())
+}
+
+#[cfg(test)]
+mod tests;
