@@ -42,3 +42,5 @@ pub mod spec;
 pub mod sys;
 pub mod usage;
 pub mod values;
+#[cfg(feature = "http")]
+pub mod web;

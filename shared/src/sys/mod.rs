@@ -2,6 +2,11 @@
 
 pub mod clock;
 pub mod command;
+#[cfg(feature = "http")]
+pub mod endpoint;
+pub mod ere;
 pub mod file;
+#[cfg(feature = "http")]
+pub mod http;
 pub mod pidfile;
 pub mod process;

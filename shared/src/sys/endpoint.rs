@@ -1,0 +1,126 @@
+//! The cheapest question to a server: is somebody there, and does he answer?
+//!
+//! A connection alone says little: the kernel accepts for a server that is frozen, until the queue is full. So a few bytes
+//! are sent, and any reaction is waited for.
+#![forbid(unsafe_code)]
+
+use std::fmt;
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use nix::sys::socket::{self, AddressFamily, SockFlag, SockType, UnixAddr};
+
+use super::clock::Deadline;
+use super::http::{HttpError, HttpErrorKind};
+
+/// A request that web servers answer themselves, never from a page, and never from what is behind them: nginx with 400 or
+/// 405, Apache with 200. On an encrypted port, either says that it is one.
+const QUESTION: &[u8] = b"OPTIONS * HTTP/1.0\r\n\r\n";
+
+/// Where a server listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Endpoint {
+    /// An address and a port.
+    Tcp(SocketAddr),
+    /// A socket in the file system.
+    Unix(PathBuf),
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(f),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+/// Whether somebody listens.
+///
+/// # Errors
+/// Why nobody does, or that the deadline came first.
+pub fn connect(endpoint: &Endpoint, deadline: Deadline) -> Result<(), HttpError> {
+    open(endpoint, deadline).map(drop)
+}
+
+/// Whether a web server reacts: with a byte, or by closing the connection, as servers do that do not like the question.
+///
+/// # Errors
+/// Why there is no connection, or that nothing came before the deadline.
+pub fn answers(endpoint: &Endpoint, deadline: Deadline) -> Result<(), HttpError> {
+    let limit = deadline.left();
+    let mut stream = open(endpoint, deadline)?;
+    let asked = stream.ask(deadline);
+    match asked.map_err(|error| (error.kind(), error)) {
+        Ok(()) => Ok(()),
+        Err((io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe, _)) => Ok(()),
+        Err((io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut, _)) => Err(late(endpoint, "no answer from", limit)),
+        Err((_, error)) => Err(HttpError::os(&error, &endpoint.to_string())),
+    }
+}
+
+enum Stream {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+impl Stream {
+    /// Sends the question and waits for the first byte or the end. So few bytes always fit into an empty socket.
+    fn ask(&mut self, deadline: Deadline) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream) => stream.write_all(QUESTION)?,
+            Self::Unix(stream) => stream.write_all(QUESTION)?,
+        }
+        loop {
+            let left = Some(at_least_some(deadline));
+            let mut byte = [0];
+            let read = match self {
+                Self::Tcp(stream) => stream.set_read_timeout(left).and_then(|()| stream.read(&mut byte)),
+                Self::Unix(stream) => stream.set_read_timeout(left).and_then(|()| stream.read(&mut byte)),
+            };
+            match read {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                other => return other.map(drop),
+            }
+        }
+    }
+}
+
+fn open(endpoint: &Endpoint, deadline: Deadline) -> Result<Stream, HttpError> {
+    let limit = deadline.left();
+    let opened = match endpoint {
+        Endpoint::Tcp(address) => TcpStream::connect_timeout(address, at_least_some(deadline)).map(Stream::Tcp),
+        Endpoint::Unix(path) => open_unix(path, deadline).map(Stream::Unix),
+    };
+    opened.map_err(|error| match error.kind() {
+        io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => late(endpoint, "no connection to", limit),
+        _ => HttpError::os(&error, &endpoint.to_string()),
+    })
+}
+
+/// `connect` on a Unix socket has no time limit of its own, and waits when the server's queue is full.
+fn open_unix(path: &PathBuf, deadline: Deadline) -> io::Result<UnixStream> {
+    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+    let socket = socket::socket(AddressFamily::Unix, SockType::Stream, flags, None)?;
+    let address = UnixAddr::new(path)?;
+    let connected = deadline.poll(|| match socket::connect(std::os::fd::AsRawFd::as_raw_fd(&socket), &address) {
+        Err(nix::Error::EAGAIN) => None,
+        other => Some(other),
+    });
+    connected.unwrap_or(Err(nix::Error::ETIMEDOUT))?;
+    let stream = UnixStream::from(socket);
+    stream.set_nonblocking(false)?;
+    Ok(stream)
+}
+
+/// What is left, but never nothing: the standard library takes no limit of zero.
+fn at_least_some(deadline: Deadline) -> Duration {
+    deadline.left().max(Duration::from_millis(1))
+}
+
+fn late(endpoint: &Endpoint, what: &str, limit: Duration) -> HttpError {
+    HttpError::new(HttpErrorKind::Timeout, format!("{what} {endpoint} within {:.1} s", limit.as_secs_f64()))
+}

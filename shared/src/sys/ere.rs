@@ -1,0 +1,152 @@
+//! POSIX extended regular expressions, as `grep -Ei` reads them: the C library's own, in its C locale.
+//!
+//! Administrators have expressions with `\<`, `\1` and `[[:space:]]`, which no Rust engine reads the same way.
+
+use std::ffi::{CString, c_char};
+use std::fmt;
+
+use nix::libc;
+
+/// A compiled expression, which does not care about the case of letters.
+pub struct Ere {
+    text: String,
+    /// One for each line of the text: `grep` takes the lines of its expression as alternatives.
+    alternatives: Vec<Compiled>,
+}
+
+impl Ere {
+    /// Compiles an expression.
+    ///
+    /// # Errors
+    /// What is wrong with it, in the C library's words.
+    pub fn new(text: &str) -> Result<Self, String> {
+        let alternatives = text.split('\n').map(Compiled::new).collect::<Result<_, _>>()?;
+        Ok(Self { text: text.to_owned(), alternatives })
+    }
+
+    /// Whether a line of the body has a match. NUL bytes end lines too: the C library could not look past them.
+    #[must_use]
+    pub fn is_match(&self, body: &[u8]) -> bool {
+        // A newline ends a line and begins none: the empty rest after the last one is not a line.
+        let body = body.strip_suffix(b"\n").unwrap_or(body);
+        let mut line = Vec::new();
+        body.split(|byte| matches!(byte, b'\n' | 0)).any(|bytes| {
+            line.clear();
+            line.extend_from_slice(bytes);
+            line.push(0);
+            self.alternatives.iter().any(|one| one.is_match(&line))
+        })
+    }
+
+    /// The expression as it was given.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+}
+
+impl fmt::Debug for Ere {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Ere({:?})", self.text)
+    }
+}
+
+/// Expressions are alike when their texts are.
+impl PartialEq for Ere {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+/// The C library's compiled form. In a box, for nothing promises that it may be moved.
+struct Compiled(Box<libc::regex_t>);
+
+impl Compiled {
+    fn new(text: &str) -> Result<Self, String> {
+        let text = CString::new(text).map_err(|_| "a regular expression without NUL bytes".to_owned())?;
+        let flags = libc::REG_EXTENDED | libc::REG_ICASE | libc::REG_NOSUB;
+        // SAFETY: all bits zero is a valid value of this plain C structure of numbers and pointers.
+        let mut regex: Box<libc::regex_t> = Box::new(unsafe { std::mem::zeroed() });
+        // SAFETY: the structure is ours and writable, the text ends with NUL; both outlive the call.
+        match unsafe { libc::regcomp(&raw mut *regex, text.as_ptr(), flags) } {
+            0 => Ok(Self(regex)),
+            code => Err(format!("an extended regular expression ({})", explain(code, &regex))),
+        }
+    }
+
+    /// Whether a line, which ends with its only NUL, has a match.
+    fn is_match(&self, line: &[u8]) -> bool {
+        debug_assert_eq!(line.iter().position(|byte| *byte == 0), Some(line.len() - 1));
+        // SAFETY: the expression was compiled and not freed; the line ends with NUL; no matches are asked for.
+        unsafe { libc::regexec(&raw const *self.0, line.as_ptr().cast(), 0, std::ptr::null_mut(), 0) == 0 }
+    }
+}
+
+impl Drop for Compiled {
+    fn drop(&mut self) {
+        // SAFETY: the expression was compiled, and nothing uses it after this.
+        unsafe { libc::regfree(&raw mut *self.0) }
+    }
+}
+
+/// The C library's words for an error of `regcomp`.
+fn explain(code: i32, regex: &libc::regex_t) -> String {
+    let mut buffer = [0_u8; 128];
+    // SAFETY: the structure is the one that the error came from; the buffer is as long as said, and the text, cut where
+    // it is longer, ends with NUL.
+    unsafe { libc::regerror(code, regex, buffer.as_mut_ptr().cast::<c_char>(), buffer.len()) };
+    let text = buffer.split(|byte| *byte == 0).next().unwrap_or_default();
+    String::from_utf8_lossy(text).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn matches(expression: &str, body: &str) -> bool {
+        Ere::new(expression).unwrap().is_match(body.as_bytes())
+    }
+
+    #[test]
+    fn expressions_mean_what_grep_takes_them_for() {
+        for (expression, body, expected) in [
+            ("</ *html *>", "<p>\n</HTML>\n", true),
+            ("</ *html *>", "</body>", false),
+            (r"\<word\>", "a word here", true),
+            (r"\<word\>", "swordfish", false),
+            (r"\bword\b", "a word.", true),
+            ("a[[:space:]]b", "a\tb", true),
+            ("a[[:space:]]b", "a\nb", false),
+            ("a.b", "a\nb", false),
+            ("^second$", "first\nsecond\nthird", true),
+            ("^$", "text\n", false),
+            ("^$", "text\n\n", true),
+            (r"(ab|cd)\1", "xABabx", true),
+            (r"(ab|cd)\1", "abcd", false),
+            ("a{2,3}", "baa", true),
+            ("one|two", "TWO", true),
+            ("one\ntwo", "two", true),
+            ("one\ntwo", "three", false),
+            ("", "anything", true),
+            ("x+", "", false),
+            ("[0-9]+ requests", "Total: 17 Requests", true),
+            (r"\.", "a", false),
+        ] {
+            assert_eq!(matches(expression, body), expected, "{expression:?} in {body:?}");
+        }
+    }
+
+    #[test]
+    fn what_comes_after_a_nul_byte_is_looked_at() {
+        assert!(Ere::new("^alive$").unwrap().is_match(b"\0\xff\0alive\0"));
+        assert!(!Ere::new("a.*b").unwrap().is_match(b"a\0b"));
+    }
+
+    #[test]
+    fn faulty_expressions_are_told() {
+        assert_eq!(Ere::new("(").unwrap_err(), "an extended regular expression (Unmatched ( or \\()");
+        assert!(Ere::new("[").is_err() && Ere::new("good\n[").is_err());
+        assert!(Ere::new("a\0b").is_err());
+        assert_eq!(Ere::new("^a").unwrap().text(), "^a");
+    }
+}

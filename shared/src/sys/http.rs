@@ -1,0 +1,233 @@
+//! One GET over HTTP or HTTPS: bounded in time and in size, straight to the server.
+//!
+//! # Invariants
+//! - The deadline holds for the whole of it: name, connection, head and body.
+//! - No proxy is used, whatever the environment says, and no redirect is followed.
+//! - Of a body no more is read than is kept.
+//! - The system's certificates are loaded only where they are used: that costs forty times the request.
+#![forbid(unsafe_code)]
+
+mod error;
+#[cfg(test)]
+mod tests;
+
+use std::cell::Cell;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use reqwest::{Certificate, Client, RequestBuilder, Url, header, redirect};
+use tokio::runtime::{Builder, Runtime};
+
+use super::clock::Deadline;
+pub use error::{HttpError, HttpErrorKind};
+
+/// As much of a body as any check needs.
+pub const BODY_LIMIT: usize = 1 << 20;
+
+/// Which certificates of a server are good.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Trust {
+    /// All. The connection is encrypted, and may be with anybody.
+    #[default]
+    None,
+    /// Those that the system trusts.
+    System,
+    /// Those that the certificates in this PEM file vouch for, and no others.
+    File(PathBuf),
+}
+
+/// A request.
+#[derive(Clone, Debug)]
+pub struct Get<'a> {
+    /// Where to, `http` or `https`. A name and a password in it are sent as [`Get::user`] would be.
+    pub url: &'a str,
+    /// The name of the site, where it is not the host in the URL.
+    pub host_header: Option<&'a str>,
+    /// Name and password (basic authentication).
+    pub user: Option<(&'a str, &'a str)>,
+    /// The socket to connect to, instead of the host and port in the URL.
+    pub unix_socket: Option<&'a Path>,
+    /// Which certificates are good; means nothing for `http`.
+    pub trust: &'a Trust,
+    /// When it must be over.
+    pub deadline: Deadline,
+    /// How much of the body is kept; with 0 none is read.
+    pub body_limit: usize,
+}
+
+impl<'a> Get<'a> {
+    /// A plain request.
+    #[must_use]
+    pub fn new(url: &'a str, deadline: Deadline) -> Self {
+        let (trust, body_limit) = (&Trust::None, BODY_LIMIT);
+        Self { url, host_header: None, user: None, unix_socket: None, trust, deadline, body_limit }
+    }
+}
+
+/// What a server said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The status code.
+    pub status: u16,
+    /// The usual words for it, empty for an unusual one.
+    pub phrase: &'static str,
+    /// Where a redirect points, as an absolute URL if it is one.
+    pub location: Option<String>,
+    /// The body, or its beginning.
+    pub body: Vec<u8>,
+    /// Whether there is more of it.
+    pub truncated: bool,
+    /// How long all of it took.
+    pub elapsed: Duration,
+}
+
+impl Answer {
+    /// Code and words: `404 Not Found`.
+    #[must_use]
+    pub fn status_text(&self) -> String {
+        format!("{} {}", self.status, self.phrase).trim_end().to_owned()
+    }
+}
+
+/// Asks.
+///
+/// # Errors
+/// Why there is no answer. An answer with any status is an answer.
+pub fn get(get: &Get<'_>) -> Result<Answer, HttpError> {
+    let began = Instant::now();
+    let url = parse(get.url)?;
+    let peer = peer(get, &url);
+    let client_error = |error: reqwest::Error| HttpError::from_client(&error.without_url(), &peer);
+    let runtime = runtime()?;
+    let client = client(get, &url)?;
+    let request = prepare(get, &url, &client).build().map_err(client_error)?;
+    // Whether the head of the answer has come, and how much of the body.
+    let got: Cell<Option<usize>> = Cell::new(None);
+    let talk = async {
+        let mut response = client.execute(request).await.map_err(client_error)?;
+        got.set(Some(0));
+        let status = response.status();
+        let location = response.headers().get(header::LOCATION).map(|value| {
+            let text = String::from_utf8_lossy(value.as_bytes());
+            url.join(&text).map_or_else(|_| text.to_string(), String::from)
+        });
+        let (mut body, mut truncated) = (Vec::new(), get.body_limit == 0);
+        while !truncated && let Some(chunk) = response.chunk().await.map_err(client_error)? {
+            let room = get.body_limit - body.len();
+            truncated = chunk.len() > room;
+            body.extend_from_slice(&chunk[..room.min(chunk.len())]);
+            got.set(Some(body.len()));
+        }
+        let phrase = status.canonical_reason().unwrap_or_default();
+        Ok(Answer { status: status.as_u16(), phrase, location, body, truncated, elapsed: began.elapsed() })
+    };
+    let limit = get.deadline.left();
+    let outcome = runtime.block_on(async { tokio::time::timeout(limit, talk).await });
+    // Not a plain drop: that would wait for a name server that does not answer.
+    runtime.shutdown_background();
+    outcome.unwrap_or_else(|_| {
+        let seconds = limit.as_secs_f64();
+        let text = match got.get() {
+            None => format!("no answer from {peer} within {seconds:.1} s"),
+            Some(bytes) => format!("the answer of {peer} did not end within {seconds:.1} s ({bytes} bytes came)"),
+        };
+        Err(HttpError::new(HttpErrorKind::Timeout, text))
+    })
+}
+
+/// Whether a URL points to this machine or to an address. Servers there rarely have certificates for these names.
+#[must_use]
+pub fn is_local(url: &str) -> bool {
+    let Ok(url) = parse(url) else { return false };
+    let host = url.host_str().unwrap_or_default();
+    let name = host.trim_end_matches('.');
+    name == "localhost" || name.ends_with(".localhost") || literal(host).is_some()
+}
+
+/// Whether a text is a URL that can be asked; else why not.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn parse(url: &str) -> Result<Url, HttpError> {
+    let wrong = |why: String| HttpError::new(HttpErrorKind::Request, why);
+    let parsed = Url::parse(url).map_err(|error| wrong(format!("not a URL: {error}")))?;
+    match parsed.scheme() {
+        "http" | "https" if parsed.has_host() => Ok(parsed),
+        other => Err(wrong(format!("not an http or https URL, but {other}"))),
+    }
+}
+
+/// A URL for a log or a reason: without the password that may be in it.
+#[must_use]
+pub fn shown(url: &str) -> String {
+    match Url::parse(url) {
+        Ok(mut parsed) if parsed.password().is_some() => match parsed.set_password(Some("hidden")) {
+            Ok(()) => parsed.into(),
+            Err(()) => "(hidden)".to_owned(),
+        },
+        _ => url.to_owned(),
+    }
+}
+
+fn literal(host: &str) -> Option<IpAddr> {
+    host.trim_start_matches('[').trim_end_matches(']').parse().ok()
+}
+
+/// Whom we talk to, for messages.
+fn peer(get: &Get<'_>, url: &Url) -> String {
+    match get.unix_socket {
+        Some(path) => path.display().to_string(),
+        None => format!("{}:{}", url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or_default()),
+    }
+}
+
+fn runtime() -> Result<Runtime, HttpError> {
+    let built = Builder::new_current_thread().enable_io().enable_time().build();
+    built.map_err(|error| HttpError::new(HttpErrorKind::Request, format!("no event loop: {error}")))
+}
+
+/// The client for one request.
+fn client(get: &Get<'_>, url: &Url) -> Result<Client, HttpError> {
+    let request = |why: String| HttpError::new(HttpErrorKind::Request, why);
+    // reqwest asks for a provider even where nothing is encrypted. A second installation fails, and changes nothing.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    // "localhost" is no question for a name server (RFC 6761), and the answer needs no thread.
+    let localhost = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)].map(|ip| SocketAddr::new(ip, 0));
+    let mut builder = Client::builder()
+        .no_proxy()
+        .redirect(redirect::Policy::none())
+        .referer(false)
+        .retry(reqwest::retry::never())
+        .pool_max_idle_per_host(0)
+        .resolve_to_addrs("localhost", &localhost)
+        .user_agent(concat!("ocf-agents/", env!("CARGO_PKG_VERSION")));
+    if let Some(path) = get.unix_socket {
+        builder = builder.unix_socket(path);
+    }
+    builder = match get.trust {
+        Trust::System if url.scheme() == "https" => builder,
+        Trust::File(path) if url.scheme() == "https" => {
+            let pem = std::fs::read(path).map_err(|error| request(format!("{}: {error}", path.display())))?;
+            let roots = Certificate::from_pem_bundle(&pem).unwrap_or_default();
+            if roots.is_empty() {
+                return Err(request(format!("{} has no certificate in PEM form", path.display())));
+            }
+            builder.tls_certs_only(roots)
+        }
+        // Also for http: the roots would be loaded there too.
+        _ => builder.tls_danger_accept_invalid_certs(true),
+    };
+    builder.build().map_err(|error| HttpError::from_client(&error, ""))
+}
+
+fn prepare(get: &Get<'_>, url: &Url, client: &Client) -> RequestBuilder {
+    let mut request = client.get(url.clone());
+    if let Some(host) = get.host_header {
+        request = request.header(header::HOST, host);
+    }
+    if let Some((user, password)) = get.user {
+        request = request.basic_auth(user, Some(password));
+    }
+    request
+}

@@ -1,0 +1,85 @@
+use super::*;
+
+const FILE: &str = "
+# for the cluster
+   # indented
+test first
+url /one
+match one
+end
+
+test second
+\turl   http://127.0.0.1:8080/two
+match   This application  is alive\t
+user monitor
+password a b\\ c
+client curl
+client_opts -k --header 'Host: www.example.com' --compressed
+end
+";
+
+fn only(lines: &str) -> Result<Definition, String> {
+    find("f", &format!("test t\n{lines}\nend\n"), None)
+}
+
+#[test]
+fn the_named_test_is_found_and_else_the_first() {
+    let first = find("f", FILE, None).unwrap();
+    assert_eq!((first.name.as_str(), first.url.as_str(), first.regex.text()), ("first", "/one", "one"));
+    assert_eq!((first.login, first.host_header, first.verify), (None, None, None));
+    let second = find("f", FILE, Some("second")).unwrap();
+    assert_eq!(second.url, "http://127.0.0.1:8080/two");
+    assert_eq!(second.regex.text(), "This application  is alive");
+    assert_eq!(second.login, Some(("monitor".into(), "a b c".into())));
+    assert_eq!((second.host_header.as_deref(), second.verify), (Some("www.example.com"), Some(false)));
+    assert_eq!(second.ignored, ["f:15: client_opts --compressed"]);
+    assert_eq!(find("f", FILE, Some("third")).unwrap_err(), "f: has no test third");
+    assert_eq!(find("f", "", None).unwrap_err(), "f: has no test");
+}
+
+#[test]
+fn lines_are_read_as_the_shells_read_does() {
+    let regex = |line: &str| only(&format!("url /\nmatch {line}")).unwrap().regex.text().to_owned();
+    assert_eq!(regex(r"a\\.b"), r"a\.b");
+    assert_eq!(regex(r"a\.b"), "a.b");
+    assert_eq!(regex("a\\\nb"), "ab");
+    assert_eq!(regex("a\\\\  "), r"a\");
+    assert_eq!(regex("a\\   "), "a ");
+    assert_eq!(regex("'a' \"$(id)\" `id`"), "'a' \"$(id)\" `id`", "nothing is evaluated");
+    assert_eq!(regex("a # b\r"), "a # b");
+}
+
+#[test]
+fn faults_have_a_place() {
+    for (lines, expected) in [
+        ("url /\nmatch x\nfrobnicate", "f:4: frobnicate: unknown keyword"),
+        ("url /\nmatch (", "f:3: match: expected an extended regular expression (Unmatched ( or \\()"),
+        ("url /", "f:1: test t: needs url and match"),
+        ("match x", "f:1: test t: needs url and match"),
+        ("url /\nmatch x\nuser u", "f:1: test t: user and password go together"),
+        ("url /\nclient /bin/sh", "f:3: client /bin/sh: no program is run for a test; leave this line out"),
+        ("url /\ntest u", "f:3: test u begins before the one above it has an end"),
+        ("client_opts --header 'Host: x", "f:2: client_opts: a quotation mark has no partner"),
+        ("client_opts --cacert ca.pem", "f:2: --cacert: expected an absolute path"),
+    ] {
+        assert_eq!(only(lines).unwrap_err(), expected);
+    }
+}
+
+#[test]
+fn faults_of_other_tests_do_not_matter() {
+    let text = "test good\nurl /\nmatch x\nend\ntest bad\nfrobnicate\nend\n";
+    assert!(find("f", text, None).is_ok() && find("f", text, Some("good")).is_ok());
+    assert!(find("f", text, Some("bad")).is_err());
+    assert!(find("f", "test t\nurl /\nmatch x", None).is_ok(), "the end of the file is an end");
+}
+
+#[test]
+fn options_of_both_clients_are_understood() {
+    let of = |options: &str| only(&format!("url /\nmatch x\nclient_opts {options}")).unwrap();
+    assert_eq!(of("--header=Host:a.example").host_header.as_deref(), Some("a.example"));
+    assert_eq!(of("-H \"host: b\"").host_header.as_deref(), Some("b"));
+    assert_eq!(of("--ca-certificate=/etc/ca.pem").ca, Some("/etc/ca.pem".into()));
+    assert_eq!(of("--no-check-certificate").verify, Some(false));
+    assert_eq!(of("-H 'X-A: b' -s").ignored, ["f:4: client_opts -H 'X-A: b'"]);
+}
