@@ -58,7 +58,7 @@ pub fn check(context: &Context<'_>, described: &Described) -> Result<Verdict, Fa
 /// Reads what a check that failed has said; `all` is what to tell when nothing in it is known.
 fn judge(said: &str, all: &str) -> Verdict {
     let line = said.lines().find(|line| ["[emerg]", "[crit]", "[alert]"].iter().any(|level| line.contains(level)));
-    let line = line.map_or(all, |line| line.rsplit_once("] ").map_or(line, |(_, text)| text)).to_owned();
+    let line = line.map_or(all, |line| line.split_once("] ").map_or(line, |(_, text)| without_number(text))).to_owned();
     // After these words only the machine can be at fault.
     if !said.contains("syntax is ok") {
         return if line.contains("(13: Permission denied)") { Verdict::Denied(line) } else { Verdict::Bad(line) };
@@ -68,6 +68,12 @@ fn judge(said: &str, all: &str) -> Verdict {
         return Verdict::NoAddress(line);
     }
     if line.contains("(13: Permission denied)") { Verdict::Denied(line) } else { Verdict::Bad(line) }
+}
+
+/// The message behind the numbers of process and thread, which builds for debugging tell: `10#10: unknown directive`.
+fn without_number(text: &str) -> &str {
+    let is_number = |start: &str| start.contains('#') && start.bytes().all(|b| b == b'#' || b.is_ascii_digit());
+    text.split_once(": ").filter(|(start, _)| is_number(start)).map_or(text, |(_, rest)| rest)
 }
 
 /// What was not there before a check.
@@ -125,6 +131,8 @@ mod tests {
     fn the_reason_has_file_and_line() {
         let said = "nginx: [emerg] unknown directive \"bogus\" in /e/n.conf:3\nnginx: configuration file /e/n.conf test failed\n";
         assert_eq!(judge(said, ""), Verdict::Bad("unknown directive \"bogus\" in /e/n.conf:3".into()));
+        let said = "2026/11/21 09:00:00 [emerg] 10#10: unexpected end of file in /e/n.conf:12\n";
+        assert_eq!(judge(said, ""), Verdict::Bad("unexpected end of file in /e/n.conf:12".into()));
         assert_eq!(judge("", "it failed without a word"), Verdict::Bad("it failed without a word".into()));
     }
 
