@@ -1,0 +1,75 @@
+//! Questions to a running server.
+#![forbid(unsafe_code)]
+
+use std::net::ToSocketAddrs;
+use std::time::Duration;
+
+use ocf::prelude::*;
+use ocf::sys::clock::Deadline;
+use ocf::sys::endpoint::{Endpoint, answers};
+use ocf::sys::http::HttpErrorKind;
+
+use crate::config::listen::{Listen, Socket};
+use crate::record::Record;
+
+/// A server that takes longer to say anything at all does not work.
+const LONGEST: Duration = Duration::from_secs(10);
+
+/// Whether the server reacts. Every place is asked in turn until one does; no reaction in time is an answer, too.
+///
+/// # Errors
+/// What the first of them said.
+pub fn alive(record: &Record, port: Option<u16>, deadline: Deadline) -> Result<(), Failure> {
+    let limit = Deadline::after(LONGEST).min(deadline.share(0.5));
+    let mut first = None;
+    for listen in preferred(record, port) {
+        let Some(endpoint) = endpoint(&listen.socket) else {
+            first.get_or_insert_with(|| Failure::generic(format!("{} is no address here", listen.socket)));
+            continue;
+        };
+        match answers(&endpoint, limit) {
+            Ok(()) => return Ok(()),
+            Err(error) => {
+                let late = error.kind == HttpErrorKind::Timeout;
+                first.get_or_insert_with(|| Failure::generic(format!("nginx runs but does not serve: {error}")));
+                if late {
+                    break;
+                }
+            }
+        }
+    }
+    // A server of other protocols only has nothing that we could ask.
+    first.map_or(Ok(()), Err)
+}
+
+/// The places to ask, the best first.
+pub fn preferred(record: &Record, port: Option<u16>) -> Vec<Listen> {
+    let Some(port) = port else { return record.listens.clone() };
+    let has_port = |listen: &&Listen| matches!(listen.socket, Socket::Inet(_, number) if number == port);
+    let chosen: Vec<Listen> = record.listens.iter().filter(has_port).cloned().collect();
+    if chosen.is_empty() { vec![Listen::plain(Socket::Inet("localhost".into(), port))] } else { chosen }
+}
+
+fn endpoint(socket: &Socket) -> Option<Endpoint> {
+    match socket {
+        Socket::Inet(host, port) => match host.parse::<std::net::IpAddr>() {
+            Ok(address) => Some(Endpoint::Tcp((address, *port).into())),
+            Err(_) => (host.as_str(), *port).to_socket_addrs().ok()?.next().map(Endpoint::Tcp),
+        },
+        Socket::Unix(path) => Some(Endpoint::Unix(path.clone())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_port_chooses_among_the_places() {
+        let listens = ["127.0.0.1:80", "[::1]:81", "unix:/s"].map(|place| Listen::parse(place).unwrap()).to_vec();
+        let record = Record { listens: listens.clone(), ..Record::default() };
+        assert_eq!(preferred(&record, None), listens);
+        assert_eq!(preferred(&record, Some(81)), [listens[1].clone()]);
+        assert_eq!(preferred(&record, Some(99))[0].socket.to_string(), "localhost:99");
+    }
+}

@@ -1,0 +1,151 @@
+//! Which nginx it is: what is known of it from its record, or from its parameters and its configuration.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use ocf::daemon::Daemon;
+use ocf::prelude::*;
+use ocf::sys::clock::Deadline;
+use ocf::sys::command::{self, find_in_path};
+
+use crate::config::compiled::Compiled;
+use crate::config::{self, Config, include};
+use crate::record::{self, Record};
+use crate::settings::Identity;
+use crate::title;
+
+/// Where nginx is when nobody says.
+const USUAL: [&str; 2] = ["/usr/sbin/nginx", "/usr/local/sbin/nginx"];
+
+/// `nginx -V` takes milliseconds.
+const TELLING: Duration = Duration::from_secs(5);
+
+/// No configuration file is larger.
+const LARGEST: u64 = 16 << 20;
+
+/// An instance of nginx.
+pub struct Instance {
+    /// What it is made of.
+    pub record: Record,
+    /// The programs that its processes may run.
+    programs: Vec<PathBuf>,
+    /// Where its master's number is kept.
+    master: PathBuf,
+}
+
+/// An instance as its configuration describes it now.
+pub struct Described {
+    /// The instance.
+    pub instance: Instance,
+    /// Whether the program is there.
+    pub installed: bool,
+    /// Whether the configuration file can be read.
+    pub readable: bool,
+    /// Whether nginx detaches itself.
+    pub daemon: bool,
+    /// Files and directories that a check makes.
+    pub made: Vec<PathBuf>,
+}
+
+impl Instance {
+    /// The instance that was started or adopted, by its record.
+    pub fn recorded(invocation: &Invocation) -> Option<Self> {
+        record::read(invocation).map(|record| Self::new(invocation, record))
+    }
+
+    fn new(invocation: &Invocation, record: Record) -> Self {
+        let named = record.identity.httpd.iter().cloned().chain(USUAL.map(PathBuf::from));
+        let mut programs = vec![record.program.clone()];
+        programs.extend(named.map(|path| path.canonicalize().unwrap_or(path)));
+        programs.dedup();
+        Self { record, programs, master: record::path(invocation, "master") }
+    }
+
+    /// Its processes.
+    pub fn with<T>(&self, work: impl FnOnce(&Daemon<'_>) -> T) -> T {
+        let record = &self.record;
+        work(&Daemon {
+            name: "nginx",
+            pid_file: &record.pid_file,
+            record: &self.master,
+            programs: &self.programs,
+            is_instance: &|arguments| title::is_instance(arguments, &record.conf, || record.usual),
+        })
+    }
+
+    /// A call of nginx with this instance's options.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(&self.record.program);
+        command.args(arguments).args(&self.record.identity.options).arg("-c").arg(&self.record.conf);
+        // Whatever directory the caller was in: the server would hold it for as long as it runs.
+        command.current_dir("/");
+        command
+    }
+}
+
+/// Describes an instance by what the parameters say and the configuration says now.
+pub fn describe(context: &Context<'_>, identity: &Identity) -> Described {
+    let program = program(identity, context.invocation.variable("PATH").unwrap_or_default());
+    let compiled = program.as_deref().and_then(|program| compiled(program, identity, context.deadline));
+    let compiled = compiled.unwrap_or_else(Compiled::usual);
+    let conf = identity.configfile.clone().unwrap_or_else(|| compiled.conf.clone());
+    let base = conf.parent().unwrap_or(Path::new("/"));
+    let directives = include::load(&Disk, &conf, base);
+    let readable = directives.is_some();
+    let config = config::read(&directives.unwrap_or_default(), identity.globals(), &compiled);
+    let Config { pid, daemon, listens, status, locals, made } = config;
+    let installed = program.is_some();
+    let program = program.unwrap_or_else(|| identity.httpd.clone().unwrap_or_else(|| USUAL[0].into()));
+    let record = Record {
+        identity: identity.clone(),
+        usual: same(&conf, &compiled.conf),
+        // Processes are told by the name that the kernel has for their program.
+        program: program.canonicalize().unwrap_or(program),
+        conf,
+        pid_file: pid,
+        listens,
+        status,
+        locals,
+        serial: None,
+    };
+    Described { instance: Instance::new(context.invocation, record), installed, readable, daemon, made }
+}
+
+/// The program to use.
+fn program(identity: &Identity, path: &str) -> Option<PathBuf> {
+    let is_program =
+        |path: &PathBuf| path.is_file() && nix::unistd::access(path, nix::unistd::AccessFlags::X_OK).is_ok();
+    let named = identity.httpd.iter().cloned().chain(USUAL.map(PathBuf::from)).find(is_program);
+    named.or_else(|| find_in_path("nginx", path))
+}
+
+fn compiled(program: &Path, identity: &Identity, deadline: Deadline) -> Option<Compiled> {
+    let mut command = Command::new(program);
+    command.arg("-V");
+    let output = command::run(command, None, Deadline::after(TELLING).min(deadline)).ok()?;
+    let text = [output.stderr, output.stdout].concat();
+    Some(Compiled::read(&String::from_utf8_lossy(&text), identity.prefix()))
+}
+
+fn same(one: &Path, other: &Path) -> bool {
+    one == other || one.canonicalize().is_ok_and(|one| other.canonicalize().is_ok_and(|other| one == other))
+}
+
+/// Real files.
+struct Disk;
+
+impl include::Files for Disk {
+    fn read(&self, path: &Path) -> Option<String> {
+        let metadata = std::fs::metadata(path).ok()?;
+        if !metadata.is_file() || metadata.len() > LARGEST {
+            return None;
+        }
+        std::fs::read(path).ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    fn list(&self, path: &Path) -> Vec<String> {
+        let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
+        entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
+    }
+}

@@ -1,0 +1,157 @@
+//! Does it run, and does it work? A healthy server is judged by its record; the configuration is read only where that
+//! leads nowhere, for it may have changed since the server read it, and somebody may have reloaded it by hand.
+#![forbid(unsafe_code)]
+
+use std::process::Command;
+
+use ocf::daemon::complaint;
+use ocf::prelude::*;
+use ocf::sys::command::{self, RunError, find_in_path};
+use ocf::sys::ere::Ere;
+use ocf::web::{self, Test, testfile};
+
+use crate::ask;
+use crate::config::listen::{Listen, Socket};
+use crate::instance::{self, Instance};
+use crate::record::{self, Record};
+use crate::settings::Settings;
+
+/// The status page where the configuration has none.
+const STATUS_PAGE: &str = "/nginx_status";
+
+/// Tells the state.
+///
+/// # Errors
+/// Why it is neither running nor cleanly stopped.
+pub fn monitor(context: &Context<'_>, settings: &Settings) -> Result<Status, Failure> {
+    let recorded = Instance::recorded(context.invocation)
+        .filter(|instance| instance.record.identity == settings.identity)
+        .map(|instance| look(context, settings, &instance));
+    if let Some(Ok(status @ (Status::Running | Status::Degraded(_)))) = recorded {
+        return Ok(status);
+    }
+    let described = instance::describe(context, &settings.identity);
+    let found = look(context, settings, &described.instance);
+    // Somebody has reloaded it with other addresses: from now on these.
+    if matches!(found, Ok(Status::Running | Status::Degraded(_)))
+        && let Some(known) = record::read(context.invocation)
+        && nix::unistd::geteuid().is_root()
+    {
+        let now = Record { serial: known.serial, ..described.instance.record.clone() };
+        if let Err(failure) = record::write(context.invocation, &now) {
+            context.log.debug(format_args!("the record is not renewed: {failure}"));
+        }
+    }
+    match (found, recorded) {
+        // Processes that only the record knows of.
+        (Ok(Status::NotRunning(_)), Some(Err(failure))) => Err(failure),
+        (found, _) => found,
+    }
+}
+
+fn look(context: &Context<'_>, settings: &Settings, instance: &Instance) -> Result<Status, Failure> {
+    let found = instance.with(|daemon| daemon.observe())?;
+    if found.master.is_none() {
+        let count = found.orphans.len();
+        return if count == 0 {
+            Ok(Status::STOPPED)
+        } else {
+            Err(Failure::generic(format!("the master process has died and left {count} workers; stop ends them")))
+        };
+    }
+    let record = &instance.record;
+    match context.depth {
+        0 => ask::alive(record, settings.port, context.deadline).map(|()| Status::Running),
+        10 => status_page(context, settings, record),
+        20 => test_page(context, settings, record),
+        _ => external(context, settings),
+    }
+}
+
+/// Level 10.
+fn status_page(context: &Context<'_>, settings: &Settings, record: &Record) -> Result<Status, Failure> {
+    let (listen, page) = match (&settings.status_page, &record.status) {
+        (Some(page), _) => (first(settings, record), page.as_str()),
+        (None, Some((listen, page))) if settings.port.is_none() => (listen.clone(), page.as_str()),
+        (None, found) => (first(settings, record), found.as_ref().map_or(STATUS_PAGE, |(_, page)| page)),
+    };
+    let test = test(settings, &listen, page, &settings.status_regex);
+    let known = settings.status_page.is_some() || record.status.is_some();
+    web::check(&test, context.deadline).map_err(|failure| match known {
+        true => failure,
+        false => Failure::generic(format!("{failure} (no stub_status in the configuration; set status10url)")),
+    })
+}
+
+/// Level 20.
+fn test_page(context: &Context<'_>, settings: &Settings, record: &Record) -> Result<Status, Failure> {
+    let listen = first(settings, record);
+    let text = settings.test_file.as_ref().map(|path| (path.display().to_string(), std::fs::read(path)));
+    let test = match (text, &settings.test_page, &settings.test_regex) {
+        (Some((name, Ok(text))), _, _) => {
+            let text = String::from_utf8_lossy(&text);
+            let found = testfile::find(&name, &text, settings.test_name.as_deref());
+            let found = found.map_err(|why| Failure::new(Kind::Configured, why))?;
+            for ignored in &found.ignored {
+                context.log.debug(format_args!("has no effect: {ignored}"));
+            }
+            let mut test = test(settings, &listen, &found.url, &found.regex);
+            test.login = found.login;
+            test.rules.host_header = found.host_header.or(test.rules.host_header);
+            test.rules.verify = found.verify.or(test.rules.verify);
+            test.rules.ca = found.ca.or(test.rules.ca);
+            test
+        }
+        (_, Some(page), Some(regex)) => test(settings, &listen, page, regex),
+        (Some((name, Err(error))), _, _) => {
+            return Err(error).or_fail(format!("test20conffile {name}")).map_err(|f| Failure::installed(f.to_string()));
+        }
+        (None, _, _) => {
+            let why = "a monitor at level 20 needs test20url and test20regex, or test20conffile";
+            return Err(Failure::new(Kind::Configured, why));
+        }
+    };
+    web::check(&test, context.deadline)
+}
+
+/// Level 30.
+fn external(context: &Context<'_>, settings: &Settings) -> Result<Status, Failure> {
+    let Some((name, arguments)) = settings.external.as_ref().and_then(|words| words.split_first()) else {
+        return Err(Failure::new(Kind::Configured, "a monitor at level 30 needs external_monitor30_cmd"));
+    };
+    let missing = || Failure::installed(format!("external_monitor30_cmd: {name} is not installed"));
+    let program = match name.starts_with('/') {
+        true => name.into(),
+        false => find_in_path(name, context.invocation.variable("PATH").unwrap_or_default()).ok_or_else(missing)?,
+    };
+    let mut command = Command::new(&program);
+    command.args(arguments);
+    match command::run(command, None, context.deadline) {
+        Ok(output) if output.code == Some(0) => Ok(Status::Running),
+        Ok(output) => {
+            let how = match (output.code, output.signal) {
+                (Some(code), _) => format!("exit code {code}"),
+                (None, signal) => format!("signal {}", signal.unwrap_or_default()),
+            };
+            let said = complaint(&output.stderr, &output.stdout);
+            Err(Failure::generic(format!("external_monitor30_cmd: {name}: {how}: {said}")))
+        }
+        Err(RunError::Start(error)) if error.kind() == std::io::ErrorKind::NotFound => Err(missing()),
+        Err(error) => Err(Failure::generic(format!("external_monitor30_cmd: {name} {error}"))),
+    }
+}
+
+/// The server to ask for a page that does not say which.
+fn first(settings: &Settings, record: &Record) -> Listen {
+    ask::preferred(record, settings.port).into_iter().next().unwrap_or_else(Listen::usual)
+}
+
+fn test(settings: &Settings, listen: &Listen, page: &str, regex: &Ere) -> Test {
+    let mut test = Test::new(web::absolute(&listen.base_url(), page), settings.rules.clone());
+    if let (Socket::Unix(path), false) = (&listen.socket, page.starts_with("http")) {
+        test.unix_socket = Some(path.clone());
+    }
+    // It was compiled before; it has no clone.
+    test.regex = Ere::new(regex.text()).ok();
+    test
+}

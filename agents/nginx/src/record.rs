@@ -1,0 +1,206 @@
+//! What this resource was started with, kept in a file of its own: a stop needs no configuration, and a monitor reads one
+//! only when something is wrong.
+#![forbid(unsafe_code)]
+
+use std::path::{Path, PathBuf};
+
+use ocf::prelude::*;
+use ocf::sys::file;
+
+use crate::config::listen::Listen;
+use crate::settings::Identity;
+
+/// The cluster's directory for volatile state, unless the environment names another.
+const STATE_DIRECTORY: &str = "/run/resource-agents";
+
+/// Longer ones are none of ours.
+const LARGEST: u64 = 64 * 1024;
+
+/// What a running instance was made of.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Record {
+    /// The parameters at the time.
+    pub identity: Identity,
+    /// The program, without symbolic links.
+    pub program: PathBuf,
+    /// Its configuration file.
+    pub conf: PathBuf,
+    /// Whether that is the one that nginx takes when none is named.
+    pub usual: bool,
+    /// Its pid file.
+    pub pid_file: PathBuf,
+    /// The places where it answers, in the order of preference.
+    pub listens: Vec<Listen>,
+    /// Its status page.
+    pub status: Option<(Listen, String)>,
+    /// Its local sockets.
+    pub locals: Vec<PathBuf>,
+    /// The parameter `config_serial` when it last read its configuration.
+    pub serial: Option<String>,
+}
+
+/// The file of something that belongs to a resource.
+pub fn path(invocation: &Invocation, kind: &str) -> PathBuf {
+    let directory = invocation.variable("HA_RSCTMP").unwrap_or(STATE_DIRECTORY);
+    let plain = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b':');
+    let letter = |b: u8| if plain(&b) { char::from(b).to_string() } else { format!("%{b:02x}") };
+    let name: String = invocation.instance().bytes().map(letter).collect();
+    Path::new(directory).join(format!("nginx-{name}.{kind}"))
+}
+
+/// Reads the record; `None` when there is none that can be trusted.
+pub fn read(invocation: &Invocation) -> Option<Record> {
+    let bytes = file::read_small(&path(invocation, "record"), LARGEST).ok()??;
+    parse(std::str::from_utf8(&bytes).ok()?)
+}
+
+/// Writes the record, at once or not at all.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn write(invocation: &Invocation, record: &Record) -> Result<(), Failure> {
+    let path = path(invocation, "record");
+    if let Some(directory) = path.parent() {
+        file::ensure_dir(directory, 0o755).or_fail(directory.display())?;
+    }
+    file::write_if_changed(&path, render(record).as_bytes(), 0o600).or_fail(path.display()).map(drop)
+}
+
+/// Takes the record away, once nothing is left of what it tells.
+///
+/// # Errors
+/// When it stays.
+pub fn forget(invocation: &Invocation) -> Result<(), Failure> {
+    let path = path(invocation, "record");
+    match std::fs::remove_file(&path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error).or_fail(path.display()),
+        _ => Ok(()),
+    }
+}
+
+fn render(record: &Record) -> String {
+    let mut lines = vec!["version=1".to_owned()];
+    // A value with a line end would be another line.
+    let mut add = |key: &str, value: &str| lines.push(format!("{key}={}", value.escape_default()));
+    let mut path = |key: &str, value: &Path| add(key, &value.to_string_lossy());
+    if let Some(httpd) = &record.identity.httpd {
+        path("httpd", httpd);
+    }
+    if let Some(configfile) = &record.identity.configfile {
+        path("configfile", configfile);
+    }
+    path("program", &record.program);
+    path("conf", &record.conf);
+    path("pid_file", &record.pid_file);
+    record.locals.iter().for_each(|local| path("local", local));
+    record.identity.options.iter().for_each(|option| add("option", option));
+    record.listens.iter().for_each(|listen| add("listen", &listen.render()));
+    if let Some((listen, page)) = &record.status {
+        add("status", &listen.render());
+        add("page", page);
+    }
+    if let Some(serial) = &record.serial {
+        add("serial", serial);
+    }
+    if record.usual {
+        add("usual", "1");
+    }
+    lines.join("\n") + "\n"
+}
+
+fn parse(text: &str) -> Option<Record> {
+    let mut lines = text.lines();
+    if lines.next()? != "version=1" {
+        return None;
+    }
+    let mut record = Record::default();
+    let mut status = None;
+    for line in lines {
+        let (key, value) = line.split_once('=')?;
+        let value = unescape(value)?;
+        match key {
+            "httpd" => record.identity.httpd = Some(value.into()),
+            "configfile" => record.identity.configfile = Some(value.into()),
+            "option" => record.identity.options.push(value),
+            "program" => record.program = value.into(),
+            "conf" => record.conf = value.into(),
+            "pid_file" => record.pid_file = value.into(),
+            "local" => record.locals.push(value.into()),
+            "listen" => record.listens.push(Listen::parse(&value)?),
+            "status" => status = Some(Listen::parse(&value)?),
+            "page" => record.status = status.take().map(|listen| (listen, value)),
+            "serial" => record.serial = Some(value),
+            "usual" => record.usual = true,
+            _ => return None,
+        }
+    }
+    (!record.pid_file.as_os_str().is_empty()).then_some(record)
+}
+
+/// Undoes `escape_default`.
+fn unescape(text: &str) -> Option<String> {
+    if !text.contains('\\') {
+        return Some(text.to_owned());
+    }
+    let mut plain = String::new();
+    let mut letters = text.chars();
+    while let Some(letter) = letters.next() {
+        let letter = match letter {
+            '\\' => match letters.next()? {
+                'n' => '\n',
+                'r' => '\r',
+                't' => '\t',
+                'u' => {
+                    let code: String = letters.by_ref().skip(1).take_while(|letter| *letter != '}').collect();
+                    char::from_u32(u32::from_str_radix(&code, 16).ok()?)?
+                }
+                literal => literal,
+            },
+            letter => letter,
+        };
+        plain.push(letter);
+    }
+    Some(plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_what_is_read() {
+        let listen = Listen::parse("ssl [::1]:443").unwrap();
+        let full = Record {
+            identity: Identity {
+                httpd: Some("/usr/sbin/nginx".into()),
+                configfile: Some("/e/a b=c.conf".into()),
+                options: vec!["-g".into(), "pid /x;\n# ü \\".into()],
+            },
+            program: "/usr/sbin/nginx".into(),
+            conf: "/e/a b=c.conf".into(),
+            usual: true,
+            pid_file: "/run/x.pid".into(),
+            listens: vec![listen.clone(), Listen::parse("unix:/run/s").unwrap()],
+            status: Some((listen, "/s".into())),
+            locals: vec!["/run/s".into()],
+            serial: Some("7".into()),
+        };
+        let least = Record { pid_file: "/run/x.pid".into(), ..Record::default() };
+        for record in [full, least] {
+            assert_eq!(parse(&render(&record)), Some(record.clone()), "{}", render(&record));
+        }
+    }
+
+    #[test]
+    fn anything_else_is_no_record() {
+        for bad in [
+            "",
+            "version=2\n",
+            "version=1\n",
+            "version=1\npid_file=/x\nnonsense\n",
+            "version=1\npid_file=/x\nlisten=\n",
+        ] {
+            assert_eq!(parse(bad), None, "{bad:?}");
+        }
+    }
+}

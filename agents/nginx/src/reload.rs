@@ -1,0 +1,84 @@
+//! Makes the server read its configuration again without losing a request.
+#![forbid(unsafe_code)]
+
+use nix::sys::signal::Signal;
+use ocf::prelude::*;
+use ocf::sys::process::Process;
+
+use crate::check::{self, Verdict};
+use crate::instance::{self, Described};
+use crate::record::{self, Record};
+use crate::settings::Settings;
+use crate::{ask, start};
+
+/// Reads the configuration again; a server that does not run is started.
+///
+/// # Errors
+/// Why not: the old workers go on then, with the old configuration.
+pub fn reload(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> {
+    let described = instance::describe(context, &settings.identity);
+    match master(context, &described)? {
+        Some(master) => renew(context, settings, &described, &master),
+        None => start::start(context, settings),
+    }
+}
+
+/// Takes over parameters. All but one are read anew by the action that uses them.
+///
+/// # Errors
+/// When the server does not run, or cannot read its configuration.
+pub fn reload_agent(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> {
+    let described = instance::describe(context, &settings.identity);
+    let Some(master) = master(context, &described)? else {
+        return Err(Failure::generic("nginx does not run on this node"));
+    };
+    let known = record::read(context.invocation);
+    if known.is_some_and(|known| known.serial == settings.config_serial) {
+        return Ok(());
+    }
+    renew(context, settings, &described, &master)
+}
+
+/// The master, by the record where there is one: the configuration may have another pid file by now.
+fn master(context: &Context<'_>, described: &Described) -> Result<Option<Process>, Failure> {
+    let known = instance::Instance::recorded(context.invocation)
+        .filter(|instance| instance.record.identity == described.instance.record.identity);
+    if let Some(instance) = known
+        && let Some(master) = instance.with(|daemon| daemon.observe())?.master
+    {
+        return Ok(Some(master));
+    }
+    Ok(described.instance.with(|daemon| daemon.observe())?.master)
+}
+
+fn renew(context: &Context<'_>, settings: &Settings, described: &Described, master: &Process) -> Result<(), Failure> {
+    let keeps = "the server goes on with its old configuration";
+    match check::check(context, described)? {
+        Verdict::Good => {}
+        Verdict::NoAddress(why) | Verdict::Denied(why) | Verdict::Bad(why) => {
+            return Err(Failure::generic(format!("{why}; {keeps}")));
+        }
+    }
+    let before = master.descendants().or_fail("/proc")?;
+    let handle = master.open().or_fail("nginx")?.ok_or_else(|| Failure::generic("nginx has just ended"))?;
+    handle.signal(Signal::SIGHUP).or_fail("nginx")?;
+    // New workers come with the new configuration only.
+    let renewed = context.deadline.share(0.5).poll(|| match master.descendants() {
+        Ok(now) => now.iter().any(|worker| !before.contains(worker)).then_some(Ok(())),
+        Err(error) => Some(Err(error)),
+    });
+    match renewed {
+        Some(result) => result.or_fail("/proc")?,
+        None => return Err(Failure::generic(format!("nginx refused its configuration: see its error log; {keeps}"))),
+    }
+    let mut last = None;
+    let serves = context.deadline.share(0.8).poll(|| {
+        let asked = ask::alive(&described.instance.record, settings.port, context.deadline.share(0.5));
+        asked.map_err(|failure| last = Some(failure)).ok()
+    });
+    if serves.is_none() {
+        return Err(last.unwrap_or_else(|| Failure::generic("nginx does not serve")).wrap("after the reload"));
+    }
+    let record = Record { serial: settings.config_serial.clone(), ..described.instance.record.clone() };
+    record::write(context.invocation, &record)
+}

@@ -1,0 +1,79 @@
+//! Starts the server, and returns when it answers.
+#![forbid(unsafe_code)]
+
+use std::path::Path;
+
+use ocf::prelude::*;
+
+use crate::ask;
+use crate::check::{self, Verdict};
+use crate::instance::{self, Instance};
+use crate::record;
+use crate::settings::Settings;
+use crate::stop;
+
+/// Starts the server. Nothing happens when it runs already and answers.
+///
+/// # Errors
+/// Why it does not; nothing of the attempt is left then.
+pub fn start(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> {
+    let described = instance::describe(context, &settings.identity);
+    let mut instance = described.instance;
+    instance.record.serial.clone_from(&settings.config_serial);
+    if let Some(master) = instance.with(|daemon| daemon.observe())?.master {
+        match ask::alive(&instance.record, settings.port, context.deadline.share(0.5)) {
+            Ok(()) => {
+                // Somebody else may have started it; a stop must know it all the same.
+                instance.with(|daemon| daemon.remember(&master))?;
+                return adopt(context, &instance);
+            }
+            Err(failure) => {
+                context.log.warn(format_args!("starting anew what does not serve: {failure}"));
+                stop::end(context, &instance, context.deadline.share(0.3))?;
+            }
+        }
+    }
+    let described = instance::Described { instance, ..described };
+    match check::check(context, &described)? {
+        Verdict::Good => {}
+        Verdict::NoAddress(why) | Verdict::Denied(why) => return Err(Failure::generic(why)),
+        Verdict::Bad(why) => return Err(Failure::installed(why)),
+    }
+    let instance = described.instance;
+    if let Some(directory) = instance.record.pid_file.parent() {
+        // /run is empty after a boot.
+        make_directory(directory)?;
+    }
+    instance.with(|daemon| daemon.clear(context.deadline.share(0.5)))?;
+    stop::sweep(context, &instance.record);
+    // Before the server is there: a start that is killed anywhere leaves what a stop knows.
+    record::write(context.invocation, &instance.record)?;
+    let started = instance.with(|daemon| {
+        daemon.start(instance.command(&[]), context.deadline, &mut |_| {
+            ask::alive(&instance.record, settings.port, context.deadline)
+        })
+    });
+    started.inspect_err(|_| {
+        stop::sweep(context, &instance.record);
+        let is_left = |found: ocf::daemon::Found| found.master.is_some() || !found.orphans.is_empty();
+        if instance.with(|daemon| daemon.observe()).map_or(true, is_left) {
+            return;
+        }
+        if let Err(failure) = record::forget(context.invocation) {
+            context.log.debug(format_args!("the record stays: {failure}"));
+        }
+    })
+}
+
+/// Notes a server that runs already. The serial of an earlier record stays: the server has not read anything since.
+fn adopt(context: &Context<'_>, instance: &Instance) -> Result<(), Failure> {
+    let mut record = instance.record.clone();
+    if let Some(known) = record::read(context.invocation).filter(|known| known.identity == record.identity) {
+        record.serial = known.serial;
+    }
+    record::write(context.invocation, &record)
+}
+
+fn make_directory(path: &Path) -> Result<(), Failure> {
+    if path.is_dir() { Ok(()) } else { ocf::sys::file::ensure_dir(path, 0o755).or_fail(path.display()) }
+}

@@ -1,0 +1,68 @@
+//! Monitors at levels 10, 20 and 30.
+
+use crate::{PLAIN, at, configure, machine, web, write};
+
+#[test]
+fn level_20_reads_a_page_or_a_test_from_a_file() {
+    let Some(host) = machine() else { return };
+    let http = "server { listen 8081; location /name { return 200 \"site $host\\n\"; } location /auth { auth_basic x; \
+                auth_basic_user_file /etc/nginx/users; } location /old { return 301 https://other.example/new; } }";
+    let agent = web(&host, &configure(&host, "a", http));
+    host.sh("echo \"me:$(openssl passwd -1 secret)\" > /etc/nginx/users; mkdir /srv/www/auth; echo 'come IN' > /srv/www/auth/index.html");
+    let tests = "# tests\ntest wrong\nurl /index.html\nmatch dead\nend\n\ntest site\nurl /name\nmatch ^site www\\\\.a$\n\
+                 client curl\nclient_opts --header 'Host: www.a'\nend\n\ntest login\nurl /auth/\nuser me\npassword secret\n\
+                 match come in\nend";
+    write(&host, "/etc/nginx/tests", tests);
+    agent.start().expect_code(0);
+    let page = |url: &str, regex: &str| at(&agent.clone().param("test20url", url).param("test20regex", regex), 20);
+    page("/index.html", "IT IS (alive|well)").expect_code(0).expect_silent();
+    page("http://127.0.0.1:8081/index.html", "alive").expect_code(0);
+    page("/index.html", "dead").expect_code(1).expect_reason(&["dead"]);
+    page("/old", "x").expect_code(1).expect_reason(&["301 to https://other.example/new"]);
+    at(&agent, 20).expect_code(6).expect_reason(&["test20url"]);
+    let file = agent.clone().param("test20conffile", "/etc/nginx/tests");
+    at(&file, 20).expect_code(1).expect_reason(&["dead"]);
+    at(&file.clone().param("test20name", "site"), 20).expect_code(0).expect_silent();
+    at(&file.clone().param("test20name", "login"), 20).expect_code(0);
+    at(&agent.clone().param("test20conffile", "/no/file"), 20).expect_code(1).expect_reason(&["/no/file"]);
+    agent.stop().expect_code(0);
+}
+
+#[test]
+fn an_encrypted_server_is_asked_like_any_other() {
+    let Some(host) = machine() else { return };
+    host.sh(
+        "openssl req -x509 -newkey rsa:2048 -nodes -days 9 -subj /CN=a -keyout /etc/nginx/key -out /etc/nginx/crt 2>&1",
+    );
+    let http = "ssl_certificate /etc/nginx/crt; ssl_certificate_key /etc/nginx/key;\n\
+                server { listen 127.0.0.1:8443 ssl http2; location /nginx_status { stub_status; } }";
+    let agent = web(&host, &configure(&host, "a", http));
+    crate::full_life(&host, &agent);
+    agent.start().expect_code(0);
+    at(&agent.clone().param("verify", "true"), 10).expect_code(1).expect_reason(&["certificate"]);
+    agent.stop().expect_code(0);
+}
+
+#[test]
+fn a_proxy_in_the_environment_is_not_used() {
+    let Some(host) = machine() else { return };
+    let agent = web(&host, &configure(&host, "a", PLAIN)).env("http_proxy", "http://127.0.0.1:9");
+    crate::full_life(&host, &agent);
+}
+
+#[test]
+fn a_slow_page_is_degraded_and_the_port_can_be_chosen() {
+    let Some(host) = machine() else { return };
+    let http = "server { listen 8081; limit_rate 4000; location / { } }\n\
+                server { listen 8082; location /nginx_status { stub_status; } }";
+    let agent = web(&host, &configure(&host, "a", http));
+    host.sh("head -c 4500 /dev/zero | tr '\\0' x > /srv/www/big");
+    agent.start().expect_code(0);
+    let slow = agent.clone().param("test20url", "/big").param("test20regex", "x").param("max_latency", "100");
+    at(&slow, 20).expect_code(190).expect_reason(&["max_latency"]);
+    at(&agent, 10).expect_code(0);
+    at(&agent.clone().param("port", "8082"), 10).expect_code(0);
+    at(&agent.clone().param("port", "8081"), 10).expect_code(1).expect_reason(&["404"]);
+    agent.clone().param("port", "8099").monitor().expect_code(1).expect_reason(&["8099"]);
+    agent.stop().expect_code(0);
+}

@@ -1,0 +1,71 @@
+//! Configurations that change under a running server.
+
+use std::time::Duration;
+
+use harness::process::wait_until;
+
+use crate::{PLAIN, at, configure, expect_gone, machine, master, page, processes, web};
+
+#[test]
+fn a_new_serial_reloads_once_and_keeps_the_master() {
+    let Some(host) = machine() else { return };
+    let path = configure(&host, "a", PLAIN);
+    let agent = web(&host, &path).param("config_serial", "1");
+    agent.start().expect_code(0);
+    let number = master(&host, "a");
+    configure(&host, "a", &PLAIN.replace("8081", "8082"));
+    agent.action("reload-agent").expect_code(0);
+    assert_eq!(page(&host, &["http://127.0.0.1:8082/"]), "", "the serial is the old one");
+    agent.monitor().expect_code(0);
+    let agent = agent.param("config_serial", "2");
+    agent.action("reload-agent").expect_code(0).expect_silent();
+    assert!(page(&host, &["http://127.0.0.1:8082/"]).contains("alive"));
+    assert_eq!(master(&host, "a"), number);
+    let before = processes(&host);
+    agent.action("reload-agent").expect_code(0);
+    assert_eq!(processes(&host), before);
+    agent.monitor().expect_code(0);
+    at(&agent, 10).expect_code(0);
+    agent.action("reload").expect_code(0);
+    assert_eq!(master(&host, "a"), number);
+    agent.stop().expect_code(0);
+    expect_gone(&host);
+    agent.action("reload-agent").expect_code(1);
+    expect_gone(&host);
+}
+
+#[test]
+fn an_address_that_cannot_be_had_keeps_the_old_workers() {
+    let Some(host) = machine() else { return };
+    let path = configure(&host, "a", PLAIN);
+    let agent = web(&host, &path).timeout(Duration::from_secs(6));
+    agent.start().expect_code(0);
+    let before = processes(&host);
+    configure(&host, "a", &format!("{PLAIN} server {{ listen 192.0.2.1:80; }}"));
+    agent.action("reload").expect_code(1).expect_reason(&["192.0.2.1:80", "old configuration"]);
+    assert_eq!(processes(&host), before);
+    agent.monitor().expect_code(0);
+    agent.stop().expect_code(0);
+    expect_gone(&host);
+}
+
+#[test]
+fn a_reload_by_hand_does_not_confuse_a_monitor() {
+    let Some(host) = machine() else { return };
+    let path = configure(&host, "a", PLAIN);
+    let agent = web(&host, &path);
+    agent.start().expect_code(0);
+    configure(&host, "a", &PLAIN.replace("8081", "8082"));
+    // The server still has the old one.
+    agent.monitor().expect_code(0);
+    at(&agent, 10).expect_code(0);
+    host.sh(&format!("kill -HUP {}", master(&host, "a")));
+    let moved = || page(&host, &["http://127.0.0.1:8082/"]).contains("alive").then_some(());
+    assert!(wait_until(Duration::from_secs(5), moved).is_some());
+    let gone = || page(&host, &["http://127.0.0.1:8081/"]).is_empty().then_some(());
+    assert!(wait_until(Duration::from_secs(5), gone).is_some());
+    agent.monitor().expect_code(0).expect_silent();
+    at(&agent, 10).expect_code(0);
+    agent.stop().expect_code(0);
+    expect_gone(&host);
+}
