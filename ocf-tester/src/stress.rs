@@ -11,6 +11,7 @@ use ocf::sys::clock::Deadline;
 use crate::ask::{Ask, DEMOTE, MONITOR, PROBE, PROMOTE, START, STOP};
 use crate::call::{Done, choice};
 use crate::check::{OK, PROMOTED, RUNNING, STOPPED, State};
+use crate::process::name_of;
 use crate::run::{describe, leave, untouched};
 use crate::stand::{Setup, Stand, known};
 use crate::verdict::{Judgement, Report, Trouble, Verdict};
@@ -116,8 +117,13 @@ fn walk(stand: &Stand<'_>, end: Deadline, random: &mut Rng) -> Result<(), Troubl
             beside.iter().filter(|done| !done.cut_short).try_for_each(|done| agree(done, seen(state), state))?;
         }
         agree(&known(stand.ask(PROBE)?)?, seen(state), state)?;
+        if state == Some(State::Stopped)
+            && let Some(process) = stand.left_over()?.first()
+        {
+            return Err(Trouble::broken(format!("stopped, but still there: {}", name_of(process))));
+        }
     }
-    Ok(())
+    if stand.is_interrupted() { Err(Trouble::unknown("interrupted")) } else { Ok(()) }
 }
 
 fn agree(done: &Done, codes: &[u8], state: Known) -> Result<(), Trouble> {

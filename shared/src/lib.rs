@@ -21,10 +21,11 @@
 //!
 //! # Layers
 //! Pure: [`action`], [`spec`], [`param`], [`values`], [`invocation`], [`failure`], [`outcome`], [`settle`], [`metadata`], [`usage`].
-//! Edges: [`entry`], [`run`], [`report`], [`log`], [`lock`], [`sys`].
+//! Edges: [`daemon`], [`entry`], [`run`], [`report`], [`log`], [`lock`], [`sys`].
 
 pub mod action;
 pub mod agent;
+pub mod daemon;
 pub mod entry;
 pub mod failure;
 pub mod invocation;

@@ -93,9 +93,10 @@ impl Builder {
             None => Vec::new(),
         };
         steps.extend(["name", &self.name, "tmpfs", "/run", "0755", "dir", "/run/lock"].map(String::from));
+        let hidden = self.steps.windows(2).any(|pair| pair[0] == "tmpfs" && built.starts_with(&pair[1]));
         steps.extend(self.steps);
-        if self.overlay.is_some() {
-            // An overlay of / has no other file system under it; the binaries under test may be on one.
+        if self.overlay.is_some() || hidden {
+            // An overlay of / has no other file system under it, and the binaries under test may be on one.
             steps.extend(["bind".into(), text(&built), text(&built)]);
         }
         let mut outside = Command::new(built.join("ocf-test-init"))

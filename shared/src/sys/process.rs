@@ -31,6 +31,7 @@ pub struct Process {
 struct Stat {
     state: char,
     parent: i32,
+    session: i32,
     threads: u32,
     start_time: u64,
 }
@@ -51,6 +52,7 @@ fn parse_stat(text: &str) -> Option<Stat> {
     Some(Stat {
         state: fields.first()?.chars().next()?,
         parent: fields.get(1)?.parse().ok()?,
+        session: fields.get(3)?.parse().ok()?,
         // Fields 20 and 22, counted from 1 with number and name.
         threads: fields.get(17)?.parse().ok()?,
         start_time: fields.get(19)?.parse().ok()?,
@@ -70,6 +72,20 @@ fn stat(pid: i32) -> io::Result<Option<Stat>> {
 /// ESRCH: it ended between open and read.
 fn gone(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(libc::ESRCH)
+}
+
+/// A living process and its place among the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// The process.
+    pub process: Process,
+    /// The number of its parent: of process 1, or of another that adopts, when the parent has ended.
+    pub parent: i32,
+    /// The number of its session: of the process that began it. The kernel gives that number to no other process while
+    /// one of the session lives, the first one or not (kernel/pid.c: a number is freed when nothing refers to it).
+    pub session: i32,
+    /// A signal, or somebody's debugger, holds it: it does nothing until it may go on.
+    pub held: bool,
 }
 
 impl Process {
@@ -119,9 +135,9 @@ impl Process {
         let mut found = Vec::new();
         let mut parents = vec![self.pid];
         while let Some(parent) = parents.pop() {
-            for (process, _) in all.iter().filter(|(_, of)| *of == parent) {
-                parents.push(process.pid);
-                found.push(*process);
+            for member in all.iter().filter(|member| member.parent == parent) {
+                parents.push(member.process.pid);
+                found.push(member.process);
             }
         }
         Ok(found)
@@ -155,13 +171,18 @@ fn open_pid(pid: i32) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
 }
 
-/// Every living process with its parent's number.
-fn everybody() -> io::Result<Vec<(Process, i32)>> {
+/// Every living process.
+///
+/// # Errors
+/// When /proc cannot be read.
+pub fn everybody() -> io::Result<Vec<Member>> {
     let mut all = Vec::new();
     for entry in std::fs::read_dir("/proc")? {
         let Some(pid) = entry?.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else { continue };
-        let living = stat(pid)?.filter(|stat| !stat.has_ended());
-        all.extend(living.map(|stat| (Process { pid, start_time: stat.start_time }, stat.parent)));
+        let Some(stat) = stat(pid)?.filter(|stat| !stat.has_ended()) else { continue };
+        let process = Process { pid, start_time: stat.start_time };
+        let held = matches!(stat.state, 'T' | 't');
+        all.push(Member { process, parent: stat.parent, session: stat.session, held });
     }
     Ok(all)
 }
@@ -294,10 +315,10 @@ mod tests {
 
     #[test]
     fn names_with_parentheses_spaces_and_line_ends_do_not_mislead() {
-        let numbers = "S 7 1 1 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 4711 1 1";
+        let numbers = "S 7 1 2 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 4711 1 1";
         for name in ["sleep", "a) S 1 2", "((", "x\n) y", ""] {
             let parsed = parse_stat(&format!("42 ({name}) {numbers}")).unwrap();
-            assert_eq!(parsed, Stat { state: 'S', parent: 7, threads: 1, start_time: 4711 }, "{name}");
+            assert_eq!(parsed, Stat { state: 'S', parent: 7, session: 2, threads: 1, start_time: 4711 }, "{name}");
         }
         assert_eq!(parse_stat("42 (x"), None);
         assert_eq!(parse_stat("42 (x) S 7"), None);
@@ -305,7 +326,7 @@ mod tests {
 
     #[test]
     fn a_process_whose_main_thread_has_left_still_runs() {
-        let zombie = Stat { state: 'Z', parent: 7, threads: 1, start_time: 4711 };
+        let zombie = Stat { state: 'Z', parent: 7, session: 2, threads: 1, start_time: 4711 };
         assert!(zombie.has_ended());
         assert!(!Stat { threads: 2, ..zombie }.has_ended());
         assert!(!Stat { state: 'S', ..zombie }.has_ended());

@@ -12,7 +12,7 @@
 
 use std::fs;
 use std::io::{self, Read, Write};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -135,6 +135,8 @@ fn build(steps: &[String]) -> Step<()> {
         Some(root) => root.join(path.trim_start_matches('/')),
         None => PathBuf::from(path),
     };
+    // Before anything hides them.
+    let mut sources = sources(steps)?.into_iter();
     devices(root.as_deref())?;
     let quiet = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
     mount(Some("proc"), &place(&root, "/proc"), Some("proc"), quiet, none).at("mount /proc")?;
@@ -147,14 +149,17 @@ fn build(steps: &[String]) -> Step<()> {
             "name" => sethostname(word()?).at("sethostname")?,
             "bind" => {
                 let (from, to) = (word()?, place(&root, word()?));
-                match fs::metadata(from).at(from)?.is_dir() {
+                let source = sources.next().ok_or_else(|| format!("bind {from}: it was not opened"))?;
+                match source.metadata().at(from)?.is_dir() {
                     true => fs::create_dir_all(&to).at("bind")?,
                     false => {
                         fs::create_dir_all(to.parent().unwrap_or(Path::new("/"))).at("bind")?;
                         fs::OpenOptions::new().create(true).append(true).open(&to).at("bind")?;
                     }
                 }
-                mount(Some(from), &to, none, MsFlags::MS_BIND | MsFlags::MS_REC, none).at(&format!("bind {from}"))?;
+                let open = format!("/proc/self/fd/{}", source.as_raw_fd());
+                mount(Some(open.as_str()), &to, none, MsFlags::MS_BIND | MsFlags::MS_REC, none)
+                    .at(&format!("bind {from}"))?;
             }
             "tmpfs" => {
                 let (at, mode) = (place(&root, word()?), word()?);
@@ -178,6 +183,25 @@ fn build(steps: &[String]) -> Step<()> {
         let _ = fs::remove_dir("/.old");
     }
     Ok(())
+}
+
+/// What the steps bind, open, in their order.
+fn sources(steps: &[String]) -> Step<Vec<fs::File>> {
+    let mut words = steps.iter();
+    let mut open = Vec::new();
+    while let Some(step) = words.next() {
+        let mut arguments = words.by_ref().take(match step.as_str() {
+            "bind" | "tmpfs" => 2,
+            _ => 1,
+        });
+        if step == "bind"
+            && let Some(from) = arguments.next()
+        {
+            open.push(fs::File::open(from).at(from)?);
+        }
+        arguments.for_each(drop);
+    }
+    Ok(open)
 }
 
 /// Keeps the machine's processes from the outside's syslog and shared memory: an overlaid machine has a `/dev` of its own

@@ -68,12 +68,12 @@ impl Animal {
     /// A machine where the zoo is, and where nothing that an agent writes stays.
     pub fn machine(&self) -> Host {
         let private = ["/tmp", "/var/tmp", "/dev/shm", "/media"];
-        let host = private.into_iter().fold(Host::builder("zoo"), harness::host::Builder::tmpfs).start();
-        let (from, mode) = (source(), self.says("mode").unwrap_or("755"));
+        let builder = private.into_iter().fold(Host::builder("zoo"), harness::host::Builder::tmpfs);
+        let host = builder.bind(&source(), "/media/source").start();
+        let mode = self.says("mode").unwrap_or("755");
         // Only whether a file can be run is kept with it: the rest of its mode is the developer's umask.
         host.sh(&format!(
-            "cp -R '{}' {PLACE}; chmod -R u=rwX,go=rX {PLACE}; chmod {mode} {}",
-            from.display(),
+            "cp -R /media/source {PLACE}; chmod -R u=rwX,go=rX {PLACE}; chmod {mode} {}; umount /media/source",
             self.path()
         ));
         host

@@ -151,10 +151,10 @@ fn ot_14_every_failure_shows_in_the_exit_code() {
 fn nothing_of_a_run_stays_on_the_machine() {
     let (host, agent) =
         with_agent(&file_agent("[ \"$1\" != start ] || setsid sleep 1000 </dev/null >/dev/null 2>&1 &"));
-    let done = run(&host, &["--format", "json", agent]);
-    let said = Said::of(&done);
+    let before = host.sh("ls -A /tmp /run");
+    let said = Said::of(&run(&host, &["--format", "json", agent]));
     assert_eq!(said.verdict("process-left"), "fail", "{said:?}");
-    assert_eq!(host.sh("ls -A /tmp; ls -A /run"), "lock\n", "files are left");
+    assert_eq!(host.sh("ls -A /tmp /run"), before, "files are left");
     let left = host.sh("cat /proc/[0-9]*/cmdline | tr '\\0' ' ' | grep -c '[s]leep 1000' || true");
     assert_eq!(left.trim(), "0");
 }

@@ -1,0 +1,336 @@
+//! A server that detaches itself and writes a pid file: who of all processes is it, and how all of it is ended.
+//!
+//! A pid file is a hint. A process is this instance's master if it is told so by what it is (executable and arguments);
+//! what a master leaves behind when it dies is known by its session: a server that detaches begins one, and its number is
+//! the master's, which no other process can get while a worker lives.
+#![forbid(unsafe_code)]
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+
+use crate::failure::{Failure, OrFail};
+use crate::sys::clock::Deadline;
+use crate::sys::command::{self, RunError};
+use crate::sys::process::{Member, Process, end_all, everybody};
+use crate::sys::{file, pidfile};
+
+/// Records are two lines.
+const LARGEST: u64 = 4096;
+
+/// How long a server may be invisible between the end of the program that detached it and its pid file.
+const APPEARING: Duration = Duration::from_secs(2);
+
+/// The share of the time that a stop leaves to those who end by themselves, once their requests are answered.
+const GRACE: f64 = 0.6;
+
+/// One instance of a server.
+pub struct Daemon<'a> {
+    /// What people call it.
+    pub name: &'a str,
+    /// The file that it writes its number to.
+    pub pid_file: &'a Path,
+    /// Where what is known of its master is kept, for a stop that has no configuration any more.
+    pub record: &'a Path,
+    /// Its executable, and others that it may be: those that its processes run.
+    pub programs: &'a [PathBuf],
+    /// Whether a process that runs one of the programs was started as this instance, by its arguments; `None` when that
+    /// cannot be told, as of a worker that has changed its title.
+    pub is_instance: &'a dyn Fn(&[Vec<u8>]) -> Option<bool>,
+}
+
+/// Who there is of an instance.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// The one to talk to.
+    pub master: Option<Process>,
+    /// When there is no master: what an earlier one has left running.
+    pub orphans: Vec<Process>,
+}
+
+/// Whose a process is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Candidate {
+    member: Member,
+    /// Whether its arguments are this instance's.
+    claims: Option<bool>,
+}
+
+/// Tells master and orphans among the processes that run the program. `known` are the numbers of masters that are, or
+/// were: of the pid file and the record.
+fn tell_apart(candidates: &[Candidate], known: &[i32]) -> Found {
+    let own = |candidate: &&Candidate| {
+        let of_session = known.contains(&candidate.member.session);
+        candidate.claims.unwrap_or(of_session) || of_session && candidate.claims != Some(false)
+    };
+    let own: Vec<Candidate> = candidates.iter().filter(own).copied().collect();
+    let leads = |candidate: &&Candidate| candidate.member.session == candidate.member.process.pid;
+    let master = own.iter().filter(|candidate| candidate.claims != Some(false)).find(leads);
+    match master {
+        Some(master) => Found { master: Some(master.member.process), orphans: Vec::new() },
+        None => Found { master: None, orphans: own.iter().map(|candidate| candidate.member.process).collect() },
+    }
+}
+
+impl Daemon<'_> {
+    /// Looks who there is. A healthy instance is found by its pid file; only else is every process looked at.
+    ///
+    /// # Errors
+    /// When /proc cannot be read. A pid file that cannot be trusted is none.
+    pub fn observe(&self) -> Result<Found, Failure> {
+        let named = pidfile::living(self.pid_file, |process| self.claims(process)).unwrap_or_default();
+        if let Some(master) = named.first() {
+            return Ok(Found { master: Some(*master), orphans: Vec::new() });
+        }
+        let candidates = self.candidates().or_fail("/proc")?;
+        let mut known = pidfile::read(self.pid_file).unwrap_or_default();
+        known.extend(self.recorded());
+        Ok(tell_apart(&candidates, &known))
+    }
+
+    /// Whether a process is of this instance: `Some(false)` when it runs another program or has other arguments.
+    fn claims(&self, process: &Process) -> Option<bool> {
+        match process.exe() {
+            Ok(exe) if self.programs.contains(&exe) => {
+                process.arguments().ok().and_then(|arguments| (self.is_instance)(&arguments))
+            }
+            Ok(_) => Some(false),
+            // Gone, or another user's: nobody can say.
+            Err(_) => None,
+        }
+    }
+
+    /// Every process that runs one of the programs.
+    fn candidates(&self) -> io::Result<Vec<Candidate>> {
+        let runs = |member: &Member| member.process.exe().is_ok_and(|exe| self.programs.contains(&exe));
+        let all = everybody()?.into_iter().filter(runs);
+        Ok(all.map(|member| Candidate { member, claims: self.claims(&member.process) }).collect())
+    }
+
+    /// Keeps in mind who the master is.
+    ///
+    /// # Errors
+    /// When the record cannot be written.
+    pub fn remember(&self, master: &Process) -> Result<(), Failure> {
+        if let Some(directory) = self.record.parent() {
+            file::ensure_dir(directory, 0o755).or_fail(directory.display())?;
+        }
+        file::write_if_changed(self.record, format!("{}\n", master.pid).as_bytes(), 0o600)
+            .or_fail(self.record.display())
+            .map(drop)
+    }
+
+    /// The number of the last master that was remembered.
+    fn recorded(&self) -> Option<i32> {
+        let bytes = file::read_small(self.record, LARGEST).ok().flatten()?;
+        std::str::from_utf8(&bytes).ok()?.trim().parse().ok().filter(|pid| *pid > 1)
+    }
+
+    /// Runs the program that detaches the server, waits until `ready` says that it serves, and keeps in mind who it is.
+    /// When it does not come up, nothing of it is left.
+    ///
+    /// # Errors
+    /// What the program said, that the server has ended, or what `ready` was still waiting for.
+    pub fn start(
+        &self,
+        program: Command,
+        deadline: Deadline,
+        ready: &mut dyn FnMut(&Process) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let started = self.bring_up(program, deadline.share(0.8), ready);
+        let Err(failure) = started else { return Ok(()) };
+        // What is left of the time is kept for this.
+        match self.stop(&[], deadline) {
+            Ok(()) => Err(failure),
+            Err(left) => {
+                Err(Failure::collect(vec![failure, left.wrap("roll back")]).unwrap_or_else(|| Failure::generic("")))
+            }
+        }
+    }
+
+    fn bring_up(
+        &self,
+        program: Command,
+        deadline: Deadline,
+        ready: &mut dyn FnMut(&Process) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        match command::run(program, None, deadline) {
+            Ok(output) if output.code == Some(0) => {}
+            Ok(output) => {
+                return Err(Failure::generic(format!("{}: {}", self.name, complaint(&output.stderr, &output.stdout))));
+            }
+            Err(RunError::TimedOut(output)) => {
+                let said = complaint(&output.stderr, &output.stdout);
+                return Err(Failure::generic(format!("{} did not detach in time: {said}", self.name)));
+            }
+            Err(error) => return Err(Failure::generic(format!("{} {error}", self.name))),
+        }
+        let appearing = Deadline::after(APPEARING).min(deadline);
+        let found = appearing.poll(|| match self.observe() {
+            Ok(Found { master: Some(master), .. }) => Some(Ok(master)),
+            Ok(_) => None,
+            Err(failure) => Some(Err(failure)),
+        });
+        let master = found.unwrap_or_else(|| {
+            Err(Failure::generic(format!("{} ended as soon as it had detached: see its error log", self.name)))
+        })?;
+        self.remember(&master)?;
+        let mut last = None;
+        let served = deadline.poll(|| match (ready(&master), master.lives()) {
+            (Ok(()), _) => Some(Ok(())),
+            (Err(_), Ok(false)) => Some(Err(Failure::generic(format!("{} has ended: see its error log", self.name)))),
+            (Err(failure), _) => {
+                last = Some(failure);
+                None
+            }
+        });
+        served.unwrap_or_else(|| {
+            let why = last.map_or_else(String::new, |failure| format!(": {failure}"));
+            Err(Failure::generic(format!("{} runs but does not serve in time{why}", self.name)))
+        })
+    }
+
+    /// Ends the instance, all of it: first as `polite` asks its master, as long as half of the time allows, then by
+    /// SIGTERM, then by SIGKILL. Success means that nothing is left.
+    ///
+    /// # Errors
+    /// What is left, or could not be looked at.
+    pub fn stop(&self, polite: &[Signal], deadline: Deadline) -> Result<(), Failure> {
+        let found = self.observe()?;
+        if let Some(master) = found.master {
+            let mut tree = self.tree(&master)?;
+            // What is held by a signal hears no other one, but SIGKILL.
+            if !self.is_held(&master)? && !polite.is_empty() {
+                end_all(&[master], polite, deadline.share(GRACE)).or_fail(self.name)?;
+            }
+            tree.extend(self.tree(&master)?);
+            tree.sort_unstable();
+            tree.dedup();
+            self.end(&tree, deadline)?;
+        }
+        // A master that was ended may have left workers that began in the meantime.
+        let left = self.observe()?;
+        let all: Vec<Process> = left.master.into_iter().chain(left.orphans).collect();
+        self.end(&all, deadline)?;
+        self.forget()
+    }
+
+    /// Ends what an earlier master has left, so that a new one finds its addresses free.
+    ///
+    /// # Errors
+    /// What is left, or could not be looked at.
+    pub fn clear(&self, deadline: Deadline) -> Result<(), Failure> {
+        let found = self.observe()?;
+        if found.master.is_some() {
+            return Ok(());
+        }
+        self.end(&found.orphans, deadline)
+    }
+
+    /// A master with everything that it has started: by parentage, and by session where the parent has died.
+    fn tree(&self, master: &Process) -> Result<Vec<Process>, Failure> {
+        let mut all = vec![*master];
+        all.extend(master.descendants().or_fail("/proc")?);
+        let candidates = self.candidates().or_fail("/proc")?;
+        all.extend(candidates.iter().filter(|c| c.member.session == master.pid).map(|c| c.member.process));
+        all.sort_unstable();
+        all.dedup();
+        Ok(all)
+    }
+
+    fn is_held(&self, process: &Process) -> Result<bool, Failure> {
+        let all = everybody().or_fail("/proc")?;
+        Ok(all.iter().any(|member| member.process == *process && member.held))
+    }
+
+    fn end(&self, processes: &[Process], deadline: Deadline) -> Result<(), Failure> {
+        if processes.is_empty() {
+            return Ok(());
+        }
+        let left = end_all(processes, &[Signal::SIGTERM, Signal::SIGKILL], deadline).or_fail(self.name)?;
+        if left.is_empty() {
+            return Ok(());
+        }
+        let numbers: Vec<String> = left.iter().map(|process| process.pid.to_string()).collect();
+        Err(Failure::generic(format!(
+            "{} is left, not even SIGKILL ended it: process {}",
+            self.name,
+            numbers.join(", ")
+        )))
+    }
+
+    /// Takes away what would mislead: the record, and a pid file that names nobody who lives.
+    fn forget(&self) -> Result<(), Failure> {
+        let named = pidfile::read(self.pid_file).unwrap_or_default();
+        let lives = |pid: &i32| Process::find(*pid).is_ok_and(|process| process.is_some());
+        let stale = !named.is_empty() && !named.iter().any(lives);
+        for path in [Some(self.record), stale.then_some(self.pid_file)].into_iter().flatten() {
+            match std::fs::remove_file(path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error).or_fail(path.display()),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What a program said about its failure: the last lines of stderr, else of stdout, in one.
+#[must_use]
+pub fn complaint(stderr: &[u8], stdout: &[u8]) -> String {
+    let text = if stderr.iter().all(u8::is_ascii_whitespace) { stdout } else { stderr };
+    let text = String::from_utf8_lossy(text);
+    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    match lines.as_slice() {
+        [] => "it failed without a word".to_owned(),
+        lines => lines[lines.len().saturating_sub(3)..].join(" / "),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn candidate(pid: i32, session: i32, claims: Option<bool>) -> Candidate {
+        let process = Process { pid, start_time: 1 };
+        Candidate { member: Member { process, parent: 1, session, held: false }, claims }
+    }
+
+    fn numbers(found: &Found) -> (Option<i32>, Vec<i32>) {
+        (found.master.map(|master| master.pid), found.orphans.iter().map(|process| process.pid).collect())
+    }
+
+    #[test]
+    fn the_leader_of_the_session_is_the_master() {
+        let all = [candidate(11, 10, Some(true)), candidate(10, 10, Some(true)), candidate(20, 20, Some(false))];
+        assert_eq!(numbers(&tell_apart(&all, &[])), (Some(10), vec![]));
+    }
+
+    #[test]
+    fn workers_whose_master_has_died_are_orphans() {
+        // Of apache, they still have its arguments; of nginx, they have titles.
+        let apache = [candidate(11, 10, Some(true)), candidate(12, 10, Some(true))];
+        assert_eq!(numbers(&tell_apart(&apache, &[10])), (None, vec![11, 12]));
+        assert_eq!(numbers(&tell_apart(&apache, &[])), (None, vec![11, 12]));
+        let nginx = [candidate(11, 10, None), candidate(21, 20, None)];
+        assert_eq!(numbers(&tell_apart(&nginx, &[10])), (None, vec![11]));
+        assert_eq!(numbers(&tell_apart(&nginx, &[])), (None, vec![]));
+    }
+
+    #[test]
+    fn another_instance_of_the_same_program_is_left_alone() {
+        let all = [candidate(20, 20, Some(false)), candidate(21, 20, None)];
+        assert_eq!(numbers(&tell_apart(&all, &[10])), (None, vec![]));
+        // Also when the number in a stale pid file is its session by now.
+        assert_eq!(numbers(&tell_apart(&all[..1], &[20])), (None, vec![]));
+    }
+
+    #[test]
+    fn a_complaint_is_one_line() {
+        assert_eq!(complaint(b"a\nb\n\nc\nd\n", b""), "b / c / d");
+        assert_eq!(complaint(b" \n", b"from stdout"), "from stdout");
+        assert_eq!(complaint(b"", b""), "it failed without a word");
+    }
+}
