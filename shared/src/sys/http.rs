@@ -76,7 +76,7 @@ pub struct Answer {
     pub location: Option<String>,
     /// The body, or its beginning.
     pub body: Vec<u8>,
-    /// Whether there is more of it.
+    /// Whether there is more of it; always with a limit of 0, for nobody looked.
     pub truncated: bool,
     /// How long all of it took.
     pub elapsed: Duration,

@@ -55,13 +55,13 @@ impl HttpError {
         if error.is_builder() {
             return Self::new(HttpErrorKind::Request, deepest(error));
         }
-        if let Some(tls) = find(error, inner::<TlsError>) {
+        if let Some(tls) = find::<TlsError>(error, |_| true) {
             return Self::new(HttpErrorKind::Tls, tls_text(tls, peer));
         }
         if error.is_dns() {
             return Self::new(HttpErrorKind::Connect, format!("no address for {peer}: {}", deepest(error)));
         }
-        if let Some(os) = find(error, inner::<io::Error>).filter(|os| os.raw_os_error().is_some()) {
+        if let Some(os) = find::<io::Error>(error, |os| os.raw_os_error().is_some()) {
             return Self::os(os, peer);
         }
         if error.is_connect() {
@@ -86,21 +86,17 @@ impl From<HttpError> for crate::failure::Reason {
 }
 
 /// The last error of this type in the chain of causes.
-fn find<'a, T>(
-    error: &'a (dyn Error + 'static),
-    look: impl Fn(&'a (dyn Error + 'static)) -> Option<&'a T>,
-) -> Option<&'a T> {
-    causes(error).filter_map(look).last()
+fn find<'a, T: Error + 'static>(error: &'a (dyn Error + 'static), wanted: impl Fn(&T) -> bool) -> Option<&'a T> {
+    causes(error).filter_map(|cause| cause.downcast_ref()).filter(|cause| wanted(cause)).last()
 }
 
-/// The error as this type, also when it is wrapped in an [`io::Error`], which leaves it out of the chain of causes.
-fn inner<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
-    let wrapped = || error.downcast_ref::<io::Error>()?.get_ref()?.downcast_ref();
-    error.downcast_ref().or_else(wrapped)
-}
-
+/// An error and what caused it, each after what it caused. An [`io::Error`] leaves the one that it wraps out of the chain of
+/// its causes, and that is where all of TLS is.
 fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    std::iter::successors(Some(error), |&error| error.source())
+    std::iter::successors(Some(error), |&error| match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+        Some(wrapped) => Some(wrapped),
+        None => error.source(),
+    })
 }
 
 /// What the innermost error says; those around it only say where.
