@@ -1,0 +1,120 @@
+//! Does it serve? One request, judged.
+#![forbid(unsafe_code)]
+
+use ocf::prelude::*;
+use ocf::sys::clock::Deadline;
+use ocf::sys::ere::Ere;
+use ocf::sys::http::{self, Get, Trust};
+use ocf::web::{self, Test, testfile};
+
+use crate::known::Known;
+use crate::listen::{self, Listen};
+use crate::settings::Checks;
+
+/// The share of an action's time that a check may take: what hangs is told before anybody is killed over it.
+const SHARE: f64 = 0.6;
+
+/// Where the server is asked, without a path.
+fn base(known: &Known, checks: &Checks, port: Option<u16>) -> String {
+    let nothing_known = Listen { host: None, port: 80, tls: false };
+    listen::choose(&known.listens, checks.port.or(port)).unwrap_or(nothing_known).url(checks.use_ipv6)
+}
+
+/// The page that every monitor asks for.
+fn page(known: &Known, checks: &Checks) -> String {
+    if let Some(url) = &checks.statusurl {
+        return web::absolute(&base(known, checks, None), url);
+    }
+    // A page that all virtual hosts have is on the port that is asked anyway.
+    let pages = &known.status_pages;
+    match pages.iter().find(|page| page.port.is_none()).or(pages.last()) {
+        Some(page) => web::absolute(&base(known, checks, page.port), &page.path),
+        None => web::absolute(&base(known, checks, None), "/"),
+    }
+}
+
+/// The check of level 0.
+///
+/// # Errors
+/// What is wrong with the answer, or that there is none.
+pub fn basic(known: &Known, checks: &Checks, deadline: Deadline) -> Result<Status, Failure> {
+    let deadline = deadline.share(SHARE);
+    let url = page(known, checks);
+    if checks.is_strict {
+        let test = Test { regex: compiled(checks.regex.as_deref())?, ..Test::new(url, checks.rules.clone()) };
+        return web::check(&test, deadline);
+    }
+    let first = life(&url, checks, deadline);
+    let index = web::absolute(&base(known, checks, None), "/");
+    // A status page of its own may be broken where the server is not.
+    match first {
+        Err((failure, true)) if index != url => life(&index, checks, deadline).map_err(|_| failure),
+        other => other.map_err(|(failure, _)| failure),
+    }
+}
+
+fn compiled(text: Option<&str>) -> Result<Option<Ere>, Failure> {
+    text.map(Ere::new).transpose().map_err(Failure::generic)
+}
+
+/// Any answer below 500 proves that the server lives. With a failure, whether it was an answer.
+fn life(url: &str, checks: &Checks, deadline: Deadline) -> Result<Status, (Failure, bool)> {
+    let trust = match (&checks.rules.ca, checks.rules.verify) {
+        (Some(file), _) => Trust::File(file.clone()),
+        (None, Some(true)) => Trust::System,
+        _ => Trust::None,
+    };
+    let get = Get {
+        host_header: checks.rules.host_header.as_deref(),
+        trust: &trust,
+        body_limit: 0,
+        ..Get::new(url, deadline)
+    };
+    let shown = http::shown(url);
+    match http::get(&get) {
+        Ok(answer) if answer.status >= 500 => {
+            let text = format!("{shown}: {}: look at the server's error log", answer.status_text());
+            Err((Failure::generic(text), true))
+        }
+        Ok(answer) => Ok(match checks.rules.max_latency.filter(|limit| answer.elapsed > *limit) {
+            Some(limit) => Status::Degraded(format!(
+                "{shown}: answered after {} ms, later than max_latency={} ms",
+                answer.elapsed.as_millis(),
+                limit.as_millis()
+            )),
+            None => Status::Running,
+        }),
+        Err(error) => Err((Failure::generic(format!("{shown}: {error}")), false)),
+    }
+}
+
+/// The check of level 10: the test that the parameters or the file describe, else that of level 0.
+///
+/// # Errors
+/// As [`basic`], and what is wrong with the file.
+pub fn deep(context: &Context<'_>, known: &Known, checks: &Checks, deadline: Deadline) -> Result<Status, Failure> {
+    match test(context, known, checks)? {
+        Some(test) => web::check(&test, deadline.share(SHARE)),
+        None => basic(known, checks, deadline),
+    }
+}
+
+/// The test of level 10, if there is one.
+///
+/// # Errors
+/// What is wrong with the file of tests.
+pub fn test(context: &Context<'_>, known: &Known, checks: &Checks) -> Result<Option<Test>, Failure> {
+    let Some(path) = &checks.testconffile else {
+        let url = match (&checks.testurl, &checks.regex10) {
+            (Some(url), _) => web::absolute(&base(known, checks, None), url),
+            (None, Some(_)) => page(known, checks),
+            (None, None) => return Ok(None),
+        };
+        return Ok(Some(Test { regex: compiled(checks.regex10.as_deref())?, ..Test::new(url, checks.rules.clone()) }));
+    };
+    let found = testfile::load(path, checks.testname.as_deref()).map_err(|failure| failure.wrap("testconffile"))?;
+    if !found.ignored.is_empty() {
+        context.log.debug(format_args!("without effect: {}", found.ignored.join("; ")));
+    }
+    Ok(Some(found.into_test(&base(known, checks, None), checks.rules.clone())))
+}

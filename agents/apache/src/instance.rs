@@ -1,0 +1,119 @@
+//! Which processes are this instance's: those that run the server's program with this configuration as an argument, word
+//! for word. `a.conf2` is not `a.conf`, and a number in a pid file is a hint at most.
+#![forbid(unsafe_code)]
+
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use ocf::daemon::Daemon;
+use ocf::prelude::*;
+
+use crate::known::{self, Known};
+use crate::server::Server;
+use crate::settings::{CONFIGS, Place};
+
+/// How long workers without a master may take to end. They wait for a word of their master's and hear no SIGTERM.
+pub const ORPHANS: Duration = Duration::from_millis(300);
+
+/// What is known of the server as the parameters and its configuration describe it now.
+pub fn describe(server: &Server, place: &Place) -> Known {
+    Known {
+        key: place.key(),
+        config: server.config.clone(),
+        programs: place.programs(),
+        pid_file: server.pid_file.clone(),
+        listens: server.facts.listens.clone(),
+        status_pages: server.facts.status_pages.clone(),
+        serial: None,
+    }
+}
+
+/// What is known of a server that this resource has started, if it is the one that the parameters describe.
+pub fn remembered(context: &Context<'_>, place: &Place) -> Option<Known> {
+    known::read(context.invocation).filter(|known| known.key == place.key())
+}
+
+/// Gives the instance to `work`.
+pub fn with<T>(context: &Context<'_>, known: &Known, work: impl FnOnce(&Daemon<'_>) -> T) -> T {
+    let record = known::path(context.invocation, "master");
+    let is_instance = |arguments: &[Vec<u8>]| started_with(arguments, &known.config);
+    let name = format!("the web server of {}", known.config.display());
+    work(&Daemon {
+        name: &name,
+        pid_file: &known.pid_file,
+        record: &record,
+        programs: &known.programs,
+        is_instance: &is_instance,
+    })
+}
+
+/// Whether a server with these arguments has this configuration; `None` when they do not say.
+fn started_with(arguments: &[Vec<u8>], config: &Path) -> Option<bool> {
+    let (mut file, mut root) = (None, None);
+    let mut words = arguments.iter().skip(1);
+    while let Some(word) = words.next() {
+        let (slot, rest) = match word.strip_prefix(b"-f").map(|rest| (&mut file, rest)) {
+            Some(found) => found,
+            None => match word.strip_prefix(b"-d") {
+                Some(rest) => (&mut root, rest),
+                None => {
+                    // The value of an option is none itself.
+                    if matches!(word.as_slice(), b"-D" | b"-C" | b"-c" | b"-k" | b"-E" | b"-e") {
+                        words.next();
+                    }
+                    continue;
+                }
+            },
+        };
+        let value = if rest.is_empty() { words.next().map(Vec::as_slice) } else { Some(rest) };
+        *slot = value.map(|value| PathBuf::from(std::ffi::OsStr::from_bytes(value)));
+    }
+    match (file, root) {
+        (Some(file), _) if file.is_absolute() => Some(file == config),
+        (Some(file), Some(root)) => Some(root.join(file) == config),
+        // Relative to a directory that the program knows, or its own default: it may be any that is not elsewhere.
+        (Some(file), None) => {
+            if config.ends_with(&file) {
+                None
+            } else {
+                Some(false)
+            }
+        }
+        (None, Some(_)) => None,
+        // Started by the distribution's own means.
+        (None, None) => Some(CONFIGS.iter().any(|usual| config == Path::new(usual))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(words: &str, config: &str) -> Option<bool> {
+        let words: Vec<Vec<u8>> = words.split_whitespace().map(|word| word.as_bytes().to_vec()).collect();
+        started_with(&words, Path::new(config))
+    }
+
+    #[test]
+    fn ap_06_a_name_that_begins_alike_is_another_one() {
+        assert_eq!(told("httpd -DSTATUS -f /srv/a.conf", "/srv/a.conf"), Some(true));
+        assert_eq!(told("httpd -DSTATUS -f /srv/a.conf2", "/srv/a.conf"), Some(false));
+        assert_eq!(told("httpd -DSTATUS -f /srv/a.conf", "/srv/a.conf2"), Some(false));
+        assert_eq!(told("httpd -f/srv/a.conf", "/srv/a.conf"), Some(true));
+    }
+
+    #[test]
+    fn only_the_option_counts() {
+        assert_eq!(told("httpd -D -f /srv/a.conf", "/srv/a.conf"), Some(false));
+        assert_eq!(told("httpd -c /srv/a.conf -f /srv/b", "/srv/a.conf"), Some(false));
+        assert_eq!(told("httpd -d /srv -f a.conf", "/srv/a.conf"), Some(true));
+        assert_eq!(told("httpd -f conf/a.conf", "/srv/conf/a.conf"), None);
+    }
+
+    #[test]
+    fn the_distributions_own_server_has_the_distributions_configuration() {
+        assert_eq!(told("/usr/sbin/apache2 -k start", "/etc/apache2/apache2.conf"), Some(true));
+        assert_eq!(told("/usr/sbin/apache2 -k start", "/srv/a.conf"), Some(false));
+    }
+}

@@ -1,0 +1,138 @@
+//! Monitor: is there a master of this instance, and does it answer?
+//!
+//! A server that this resource has started is asked right away, by what is known of it. Only when that gives no good answer
+//! the configuration is read.
+#![forbid(unsafe_code)]
+
+use ocf::daemon::Found;
+use ocf::prelude::*;
+
+use crate::check;
+use crate::instance;
+use crate::known::{self, Known};
+use crate::server::Server;
+use crate::settings::{Place, Settings};
+
+/// How much is asked.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Depth {
+    /// Level 0.
+    Basic,
+    /// Level 10.
+    Deep,
+}
+
+/// Tells the state at the level that the caller asks for.
+///
+/// # Errors
+/// Why it is neither running nor cleanly stopped.
+pub fn monitor(context: &Context<'_>, settings: &Settings) -> Result<Status, Failure> {
+    status(context, settings, if context.depth >= 10 { Depth::Deep } else { Depth::Basic })
+}
+
+/// Tells the state.
+///
+/// # Errors
+/// As [`monitor`].
+pub fn status(context: &Context<'_>, settings: &Settings, depth: Depth) -> Result<Status, Failure> {
+    let remembered = instance::remembered(context, &settings.place);
+    let first = match &remembered {
+        Some(known) => Some(look(context, settings, known, depth)?),
+        None => None,
+    };
+    if let Some(Seen::Serving(status)) = first {
+        return Ok(status);
+    }
+    let known = resolve(context, &settings.place, remembered.as_ref());
+    if remembered.as_ref() == Some(&known) {
+        return first.map_or(Ok(Status::STOPPED), Seen::told);
+    }
+    let seen = look(context, settings, &known, depth)?;
+    match (&seen, first) {
+        // Found by its configuration, after a reload by hand or a start by somebody else: known from now on.
+        (Seen::Serving(_), _) => {
+            if let Err(failure) = known::write(context.invocation, &known) {
+                context.log.debug(format_args!("not remembered: {failure}"));
+            }
+            seen.told()
+        }
+        // What was started is what counts, whatever its configuration says by now.
+        (_, Some(first @ Seen::Failing(_))) => first.told(),
+        _ => seen.told(),
+    }
+}
+
+/// Whether there is a master, serving or not.
+///
+/// # Errors
+/// When that cannot be told.
+pub fn has_master(context: &Context<'_>, settings: &Settings) -> Result<bool, Failure> {
+    let there = |known: &Known| instance::with(context, known, |daemon| daemon.observe()).map(|f| f.master.is_some());
+    let remembered = instance::remembered(context, &settings.place);
+    if let Some(known) = &remembered
+        && there(known)?
+    {
+        return Ok(true);
+    }
+    let known = resolve(context, &settings.place, remembered.as_ref());
+    if remembered.as_ref() == Some(&known) { Ok(false) } else { there(&known) }
+}
+
+/// What a look at an instance saw.
+enum Seen {
+    Serving(Status),
+    Failing(Failure),
+    Nothing,
+}
+
+impl Seen {
+    fn told(self) -> Result<Status, Failure> {
+        match self {
+            Self::Serving(status) => Ok(status),
+            Self::Failing(failure) => Err(failure),
+            Self::Nothing => Ok(Status::STOPPED),
+        }
+    }
+}
+
+fn look(context: &Context<'_>, settings: &Settings, known: &Known, depth: Depth) -> Result<Seen, Failure> {
+    let found = instance::with(context, known, |daemon| daemon.observe())?;
+    if found.master.is_none() {
+        return Ok(without_master(&found, known));
+    }
+    let answer = match depth {
+        Depth::Basic => check::basic(known, &settings.checks, context.deadline),
+        Depth::Deep => check::deep(context, known, &settings.checks, context.deadline),
+    };
+    Ok(match answer {
+        Ok(status) => Seen::Serving(status),
+        Err(failure) => {
+            // It may have ended while it was asked.
+            let still = instance::with(context, known, |daemon| daemon.observe())?;
+            if still.master.is_some() { Seen::Failing(failure) } else { without_master(&still, known) }
+        }
+    })
+}
+
+/// The master's children answer on without it, but nobody looks after them.
+fn without_master(found: &Found, known: &Known) -> Seen {
+    if found.orphans.is_empty() {
+        return Seen::Nothing;
+    }
+    let (count, config) = (found.orphans.len(), known.config.display());
+    Seen::Failing(Failure::generic(format!(
+        "the master of the web server of {config} has died; {count} of its processes are left, which stop or start end"
+    )))
+}
+
+/// What is known by the configuration as it is now. The server is asked where that can be; else our own reading counts.
+pub fn resolve(context: &Context<'_>, place: &Place, before: Option<&Known>) -> Known {
+    let mut server = Server::read(context, place);
+    if server.config.is_file()
+        && let Ok(program) = place.program()
+        && let Err(failure) = server.ask(&program, context.deadline.share(0.2))
+    {
+        context.log.debug(format_args!("{failure}"));
+    }
+    Known { serial: before.and_then(|known| known.serial.clone()), ..instance::describe(&server, place) }
+}

@@ -1,0 +1,256 @@
+//! The server's program: its environment and command line, and what it says about its own configuration.
+#![forbid(unsafe_code)]
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use ocf::prelude::*;
+use ocf::sys::clock::Deadline;
+use ocf::sys::command::{self, Output, RunError};
+
+use crate::config::{self, Facts, Surroundings};
+use crate::envfile::Variables;
+use crate::files::{self, Disk};
+use crate::known::file_name;
+use crate::settings::Place;
+
+/// Where mod_status is on SUSE.
+const SUSE_STATUS: &str = "/usr/lib64/apache2-prefork/mod_status.so";
+
+/// Where programs are when the caller does not say.
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// One server as the parameters describe it, with its configuration read.
+pub struct Server {
+    /// The configuration's file.
+    pub config: PathBuf,
+    /// What its program is given as environment.
+    pub variables: Variables,
+    /// What its configuration says, as far as we can read it.
+    pub facts: Facts,
+    /// The words of its command line, without the program.
+    pub arguments: Vec<String>,
+    /// The file with its master's number.
+    pub pid_file: PathBuf,
+}
+
+impl Server {
+    /// Reads environment and configuration. A file that cannot be read counts as empty here: the server itself will say
+    /// what it thinks of that.
+    pub fn read(context: &Context<'_>, place: &Place) -> Self {
+        let config = place.config();
+        let variables = variables(context, place, &config);
+        let mut surroundings = surroundings(&place.options);
+        surroundings.environment = variables.environment().map(|(n, v)| (n.to_owned(), v.to_owned())).collect();
+        let facts = config::read(&config, &surroundings, &Disk);
+        let mut arguments: Vec<String> = Vec::new();
+        let suse_status = facts.includes.iter().any(|include| include.ends_with("etc/apache2/mod_status.conf"));
+        let loaded = facts.modules.iter().any(|module| module == "status_module");
+        if suse_status && !loaded && Path::new(SUSE_STATUS).exists() {
+            arguments.extend(["-C".into(), format!("LoadModule status_module {SUSE_STATUS}")]);
+        }
+        arguments.push("-DSTATUS".into());
+        arguments.extend(place.options.iter().cloned());
+        arguments.extend(["-f".into(), config.display().to_string()]);
+        let pid_file = facts.pid_file.clone().unwrap_or_else(|| {
+            let path = default_pid_file(context.invocation, place);
+            arguments.extend(["-c".into(), format!("PidFile {}", path.display())]);
+            path
+        });
+        Self { config, variables, facts, arguments, pid_file }
+    }
+
+    /// The program with its environment, and more words before the others.
+    pub fn command(&self, program: &Path, before: &[&str]) -> Command {
+        let mut command = Command::new(program);
+        command.args(before).args(&self.arguments).env_clear().envs(self.variables.environment()).current_dir("/");
+        command
+    }
+
+    /// Lets the server judge its configuration, and takes over where it writes its number.
+    ///
+    /// # Errors
+    /// What it does not like, with file and line: a fault of this machine.
+    pub fn ask(&mut self, program: &Path, deadline: Deadline) -> Result<(), Failure> {
+        let asking = self.command(program, &["-t", "-D", "DUMP_RUN_CFG"]);
+        let output = match command::run(asking, None, deadline) {
+            Ok(output) if output.code == Some(0) => output,
+            Ok(output) => {
+                let config = self.config.display();
+                return Err(Failure::installed(format!("{config} is refused: {}", complaint(&output))));
+            }
+            Err(error) => return Err(Failure::installed(format!("{} -t {error}", program.display()))),
+        };
+        if let Some(path) = told_pid_file(&String::from_utf8_lossy(&output.stdout)) {
+            self.pid_file = self.facts.server_root.join(path);
+        }
+        Ok(())
+    }
+
+    /// Lets the distribution make what its configuration includes, where that is the way there (SUSE).
+    ///
+    /// # Errors
+    /// What it said.
+    pub fn prepare_distribution(&self, deadline: Deadline) -> Result<(), Failure> {
+        let generator = Path::new("/usr/sbin/start_apache2");
+        let generated = Path::new("/etc/apache2/sysconfig.d/include.conf");
+        let wanted = self.config == Path::new(crate::settings::SUSE)
+            && self.facts.includes.iter().any(|include| include == generated);
+        if !wanted || !generator.exists() {
+            return Ok(());
+        }
+        match command::run(self.command_of(generator), None, deadline) {
+            Ok(output) if output.code == Some(0) => Ok(()),
+            Ok(output) => Err(Failure::installed(format!("{} -t: {}", generator.display(), complaint(&output)))),
+            Err(error) => Err(Failure::installed(format!("{} -t {error}", generator.display()))),
+        }
+    }
+
+    fn command_of(&self, program: &Path) -> Command {
+        let mut command = Command::new(program);
+        command.arg("-t").env_clear().envs(self.variables.environment()).current_dir("/");
+        command
+    }
+}
+
+/// Where a server whose configuration does not say it writes its number: one file for each resource.
+fn default_pid_file(invocation: &Invocation, place: &Place) -> PathBuf {
+    let program = place.program().unwrap_or_else(|_| place.httpd.clone());
+    let name = program.file_name().and_then(|name| name.to_str()).unwrap_or("httpd");
+    let name = name.split('-').next().unwrap_or(name);
+    let directory = Path::new(invocation.variable("HA_VARRUN").unwrap_or("/run"));
+    directory.join(format!("{name}-{}.pid", file_name(invocation.instance())))
+}
+
+/// The variables for the server: the caller's own but for the cluster's, and those of the files.
+fn variables(context: &Context<'_>, place: &Place, config: &Path) -> Variables {
+    let of_the_cluster = |name: &str| ["OCF_", "HA_", "PCMK_", "CRM_"].iter().any(|prefix| name.starts_with(prefix));
+    let pairs = context.invocation.environment().filter_map(|(name, value)| Some((name.to_str()?, value.to_str()?)));
+    let own = pairs.filter(|(name, _)| !of_the_cluster(name)).map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let mut variables = Variables::exported(own);
+    if variables.get("PATH").is_none() {
+        variables.export("PATH", PATH);
+    }
+    // As Debian's own tool does: the file of variables tells a second server by it.
+    if let Some(directory) = config.parent().filter(|_| is_debians_second(config)) {
+        variables.export("APACHE_CONFDIR", &directory.display().to_string());
+    }
+    for file in &place.envfiles {
+        if let Ok(text) = files::text(file) {
+            variables = with_file(context, variables, file, &text);
+        }
+    }
+    variables
+}
+
+fn is_debians_second(config: &Path) -> bool {
+    let directory = config.parent().and_then(Path::to_str).unwrap_or_default();
+    config.ends_with("apache2.conf") && directory.starts_with("/etc/apache2-")
+}
+
+fn with_file(context: &Context<'_>, variables: Variables, file: &Path, text: &str) -> Variables {
+    let test = |letter: char, path: &str| {
+        let path = Path::new(path);
+        match letter {
+            'f' => path.is_file(),
+            'd' => path.is_dir(),
+            _ => path.exists(),
+        }
+    };
+    let mut read = variables.clone();
+    let Err(strange) = read.read(text, &test) else { return read };
+    context.log.debug(format_args!("{}: read by /bin/sh, for it has more than data: {}", file.display(), strange.0));
+    let mut shell = Command::new("/bin/sh");
+    shell.args(["-c", ". \"$1\" >/dev/null 2>&1 </dev/null; exec env -0", "sh"]).arg(file);
+    shell.env_clear().envs(variables.environment()).current_dir("/");
+    match command::run(shell, None, context.deadline.share(0.3)) {
+        Ok(output) if output.code == Some(0) => {
+            let all = String::from_utf8_lossy(&output.stdout).into_owned();
+            let pairs = all.split('\0').filter_map(|pair| pair.split_once('='));
+            Variables::exported(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())))
+        }
+        Ok(output) => {
+            context.log.warn(format_args!("{} has no effect: {}", file.display(), complaint(&output)));
+            variables
+        }
+        Err(error) => {
+            let said = if let RunError::TimedOut(_) = error { "it does not come to an end" } else { "no shell" };
+            context.log.warn(format_args!("{} has no effect: {said}", file.display()));
+            variables
+        }
+    }
+}
+
+/// What the command line says about the configuration.
+fn surroundings(options: &[String]) -> Surroundings {
+    let mut found = Surroundings { defines: vec!["STATUS".into()], ..Surroundings::default() };
+    let mut words = options.iter();
+    while let Some(word) = words.next() {
+        let Some(letter @ ('D' | 'd' | 'C' | 'c')) = word.strip_prefix('-').and_then(|rest| rest.chars().next()) else {
+            continue;
+        };
+        // The value is in the same word or the next.
+        let value = if word.len() > 2 { word.get(2..) } else { words.next().map(String::as_str) };
+        let Some(value) = value.map(str::to_owned) else { break };
+        match letter {
+            'D' => found.defines.push(value),
+            'd' => found.server_root = Some(value.into()),
+            'C' => found.before.push(value),
+            _ => found.after.push(value),
+        }
+    }
+    found
+}
+
+/// The line `PidFile: "/run/apache2/apache2.pid"` of what the server says about itself.
+fn told_pid_file(text: &str) -> Option<PathBuf> {
+    let value = text.lines().find_map(|line| line.trim().strip_prefix("PidFile:"))?.trim().trim_matches('"');
+    (!value.is_empty()).then(|| PathBuf::from(value))
+}
+
+/// What the server said, in one line, without what it says to everybody.
+fn complaint(output: &Output) -> String {
+    let text = String::from_utf8_lossy(&output.stderr);
+    // Its own name is no secret, and no fault either (AH00557, AH00558).
+    let lines: Vec<&str> = text.lines().filter(|line| !line.contains("AH00558") && !line.contains("AH00557")).collect();
+    ocf::daemon::complaint(lines.join("\n").as_bytes(), &output.stdout).replace(": / ", ": ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_servers_word_is_read() {
+        let text = "ServerRoot: \"/etc/apache2\"\nMutex default: dir=\"/run/\"\nPidFile: \"/run/x.pid\"\nDefine: A\n";
+        assert_eq!(told_pid_file(text), Some(PathBuf::from("/run/x.pid")));
+        assert_eq!(told_pid_file("Syntax OK\n"), None);
+    }
+
+    #[test]
+    fn options_tell_about_the_configuration() {
+        let words = ["-DSSL", "-D", "X", "-d", "/srv", "-c", "Listen 81", "-k", "start", "-C", "Define A"];
+        let found = surroundings(&words.map(str::to_owned));
+        assert_eq!(found.defines, ["STATUS", "SSL", "X"]);
+        assert_eq!(found.server_root, Some(PathBuf::from("/srv")));
+        assert_eq!(
+            (&found.before[..], &found.after[..]),
+            (&["Define A".to_owned()][..], &["Listen 81".to_owned()][..])
+        );
+    }
+
+    #[test]
+    fn a_complaint_names_the_line_and_not_the_usual() {
+        let stderr =
+            b"AH00558: apache2: Could not\nAH00526: Syntax error on line 3 of /c:\nInvalid command 'X'\n".to_vec();
+        let output = Output { stderr, ..Output::default() };
+        assert_eq!(complaint(&output), "AH00526: Syntax error on line 3 of /c: Invalid command 'X'");
+    }
+
+    #[test]
+    fn only_debians_second_servers_have_a_directory_of_their_own() {
+        assert!(is_debians_second(Path::new("/etc/apache2-blue/apache2.conf")));
+        assert!(!is_debians_second(Path::new("/etc/apache2/apache2.conf")));
+        assert!(!is_debians_second(Path::new("/srv/apache2.conf")));
+    }
+}

@@ -1,0 +1,174 @@
+//! Start, and what the machine must have for it.
+#![forbid(unsafe_code)]
+
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use nix::unistd::{Gid, Uid, User, chown};
+use ocf::prelude::*;
+use ocf::sys::clock::Deadline;
+
+use crate::check;
+use crate::config::Facts;
+use crate::instance;
+use crate::known::{self, Known};
+use crate::monitor::{self, Depth};
+use crate::server::Server;
+use crate::settings::Settings;
+
+/// How long a server that answers may take to answer well.
+const WARMING: Duration = Duration::from_secs(1);
+
+/// A server with its program, and what is known of it once it is started.
+pub struct Plan {
+    /// The program.
+    pub program: PathBuf,
+    /// The server.
+    pub server: Server,
+}
+
+/// Finds program and configuration.
+///
+/// # Errors
+/// What this machine lacks.
+pub fn plan(context: &Context<'_>, settings: &Settings) -> Result<Plan, Failure> {
+    let program = settings.place.program()?;
+    let config = settings.place.config();
+    if !config.is_file() {
+        let path = config.display();
+        return Err(Failure::installed(format!(
+            "configfile={path}: no such file: install the web server, or set configfile"
+        )));
+    }
+    if let Some(file) = settings.checks.testconffile.as_ref().filter(|file| !file.is_file()) {
+        return Err(Failure::installed(format!("testconffile={}: no such file", file.display())));
+    }
+    Ok(Plan { program, server: Server::read(context, &settings.place) })
+}
+
+/// Judges the machine without changing anything.
+///
+/// # Errors
+/// What it lacks.
+pub fn check_host(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> {
+    let mut plan = plan(context, settings)?;
+    // Without its directories, which a start makes, the server refuses its configuration.
+    let missing = directories(&plan.server).iter().any(|directory| !directory.exists());
+    if !missing {
+        plan.server.ask(&plan.program, context.deadline)?;
+    }
+    check::test(context, &instance::describe(&plan.server, &settings.place), &settings.checks).map(drop)
+}
+
+/// Starts the server; returns when it serves as the monitor wants it.
+///
+/// # Errors
+/// Why not. Nothing of the attempt is left.
+pub fn start(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> {
+    if monitor::has_master(context, settings)? {
+        return match monitor::status(context, settings, Depth::Basic)? {
+            Status::Running | Status::Degraded(_) => Ok(()),
+            Status::NotRunning(_) => Err(Failure::generic("the web server has just ended: start it again")),
+        };
+    }
+    let Plan { program, mut server } = plan(context, settings)?;
+    make_directories(&server)?;
+    server.prepare_distribution(context.deadline.share(0.3))?;
+    server.ask(&program, context.deadline.share(0.5))?;
+    // The server has its own word on where its number goes.
+    if let Some(directory) = server.pid_file.parent() {
+        make_directory(directory)?;
+    }
+    let known = Known { serial: Some(settings.serial.clone()), ..instance::describe(&server, &settings.place) };
+    // Written first: what is killed half-way is found by a stop.
+    known::write(context.invocation, &known)?;
+    let started = bring_up(context, settings, &known, &server, &program);
+    if started.is_err()
+        && let Err(failure) = known::forget(context.invocation)
+    {
+        context.log.warn(format_args!("{failure}"));
+    }
+    started
+}
+
+fn bring_up(
+    context: &Context<'_>,
+    settings: &Settings,
+    known: &Known,
+    server: &Server,
+    program: &Path,
+) -> Result<(), Failure> {
+    instance::with(context, known, |daemon| {
+        daemon.clear(context.deadline.min(Deadline::after(instance::ORPHANS)))?;
+        // Nobody of ours is left, but the server would take anybody with that number for itself, and leave.
+        remove(&known.pid_file)?;
+        let deadline = context.deadline.share(0.8);
+        let mut verdict = Ok(());
+        let checks = &settings.checks;
+        let mut since: Option<Deadline> = None;
+        daemon.start(server.command(program, &[]), deadline, &mut |_| {
+            verdict = check::basic(known, checks, deadline).map(drop);
+            let until = *since.get_or_insert_with(|| Deadline::after(WARMING));
+            // What is still wrong then will stay so: there is no use in waiting for the time-out.
+            if until.expired() { Ok(()) } else { verdict.clone() }
+        })?;
+        verdict.map_err(|failure| match daemon.stop(&[], context.deadline) {
+            Ok(()) => failure,
+            Err(left) => failure.wrap(left),
+        })
+    })
+}
+
+fn remove(path: &Path) -> Result<(), Failure> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error).or_fail(path.display()),
+        _ => Ok(()),
+    }
+}
+
+/// The directories that the server needs and that a boot or a fresh file system takes away.
+fn directories(server: &Server) -> Vec<PathBuf> {
+    let mut all: Vec<PathBuf> = server.pid_file.parent().map(Path::to_owned).into_iter().collect();
+    all.extend(server.facts.directories.iter().cloned());
+    // Debian's own tool makes these two, whether the configuration has them or not.
+    let named = ["APACHE_RUN_DIR", "APACHE_LOCK_DIR"].iter().filter_map(|name| server.variables.get(name));
+    all.extend(named.map(PathBuf::from));
+    all.retain(|directory| directory.is_absolute());
+    all.sort();
+    all.dedup();
+    all
+}
+
+fn make_directories(server: &Server) -> Result<(), Failure> {
+    for directory in directories(server) {
+        let made = make_directory(&directory)?;
+        // Locks are made by the server's workers, as the user that they become.
+        let is_for_locks = server.variables.get("APACHE_LOCK_DIR").is_some_and(|lock| directory == Path::new(lock));
+        if made && is_for_locks {
+            give(&directory, &server.facts)?;
+        }
+    }
+    Ok(())
+}
+
+/// Makes a directory with those above it, and tells whether it was missing.
+fn make_directory(directory: &Path) -> Result<bool, Failure> {
+    if directory.is_dir() {
+        return Ok(false);
+    }
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true).mode(0o755).create(directory).or_fail(directory.display())?;
+    Ok(true)
+}
+
+fn give(directory: &Path, facts: &Facts) -> Result<(), Failure> {
+    let Some(name) = facts.user.as_deref() else { return Ok(()) };
+    let user = match name.strip_prefix('#').and_then(|number| number.parse().ok()) {
+        Some(number) => Some((Uid::from_raw(number), None::<Gid>)),
+        None => User::from_name(name).ok().flatten().map(|user| (user.uid, Some(user.gid))),
+    };
+    // A user who does not exist is the server's to complain about.
+    let Some((uid, gid)) = user else { return Ok(()) };
+    chown(directory, Some(uid), gid).or_fail(directory.display())
+}
