@@ -1,5 +1,6 @@
 //! What a healthy monitor costs: what Pacemaker asks every few seconds, for ever.
 
+use harness::host::Host;
 use harness::rig::{L2, VIP4, VIP6};
 
 use crate::Bench;
@@ -47,8 +48,8 @@ fn family(bench: &mut Bench, name: &str, ours: Resource, shells: Resource) -> Re
     // The announcements of the starts are sent in the background; they must not be measured.
     bench.settle();
     let mut rows = Vec::new();
-    rows.extend(instructions(bench, &rig, &programs));
-    rows.extend(calls(bench, &rig, &programs));
+    rows.extend(instructions(bench, &rig.a, &programs, (OVER_FLOOR, OF_SHELL)));
+    rows.extend(calls(bench, &rig.a, &programs));
     let turns = spawn::run(&rig.a, &programs, Order::Turns(bench.rounds(200, 10)))?;
     let of = |who: Who| programs.iter().position(|program| program.who == who);
     for (number, program) in programs.iter().enumerate() {
@@ -72,7 +73,7 @@ fn family(bench: &mut Bench, name: &str, ours: Resource, shells: Resource) -> Re
     rows.push(
         wall.at_most_times(OF_SHELL_WALL, Who::Shell, against(Who::Shell)).compare(Who::Floor, against(Who::Floor)),
     );
-    rows.push(memory(&rig, &programs, bench.rounds(10, 3))?);
+    rows.push(memory(&rig.a, &programs, bench.rounds(10, 3))?);
     let mut size = Row::new("file", Unit::Memory);
     for program in &programs {
         size.set(program.who, std::fs::metadata(&program.path).ok().map(|file| file.len() as f64 / 1024.0));
@@ -82,28 +83,35 @@ fn family(bench: &mut Bench, name: &str, ours: Resource, shells: Resource) -> Re
     Ok(())
 }
 
-fn instructions(bench: &mut Bench, rig: &L2, programs: &[Program]) -> Option<Row> {
-    let counter = bench.counter(&rig.a, programs.last()?)?;
+/// The instructions of each, with what ours may have at most: times the floor's, and part of the shell's.
+pub fn instructions(
+    bench: &mut Bench,
+    host: &Host,
+    programs: &[Program],
+    (over_floor, of_shell): (f64, f64),
+) -> Option<Row> {
+    let counter = bench.counter(host, programs.last()?)?;
     let mut row = Row::new(counter.name(), Unit::Count);
     for program in programs {
         if program.who == Who::Shell && counter == Counter::Callgrind && bench.quick {
             bench.not_measured("instructions of the shell agent: callgrind takes long for it (--quick)");
             continue;
         }
-        match counter.count(&rig.a, program) {
+        match counter.count(host, program) {
             Ok(count) => row.set(program.who, count),
             Err(why) => bench.not_measured(&why),
         }
     }
-    Some(row.at_most_times(OVER_FLOOR, Who::Floor, None).at_most_times(OF_SHELL, Who::Shell, None))
+    Some(row.at_most_times(over_floor, Who::Floor, None).at_most_times(of_shell, Who::Shell, None))
 }
 
-fn calls(bench: &mut Bench, rig: &L2, programs: &[Program]) -> Vec<Row> {
+/// What each asks of the kernel.
+pub fn calls(bench: &mut Bench, host: &Host, programs: &[Program]) -> Vec<Row> {
     let mut calls = Row::new("system calls", Unit::Count);
     let mut children = Row::new("processes and threads started", Unit::Count);
     let mut others = Row::new("programs run by it", Unit::Count);
     for program in programs {
-        match count::calls(&rig.a, program) {
+        match count::calls(host, program) {
             Ok(found) => {
                 calls.set(program.who, found.calls);
                 children.set(program.who, found.children);
@@ -119,11 +127,11 @@ fn calls(bench: &mut Bench, rig: &L2, programs: &[Program]) -> Vec<Row> {
 }
 
 /// The largest process of each, and of a program that does nothing: what is not above that cannot be told.
-fn memory(rig: &L2, programs: &[Program], rounds: usize) -> Result<Row, String> {
+pub fn memory(host: &Host, programs: &[Program], rounds: usize) -> Result<Row, String> {
     let mut all = programs.to_vec();
     let nothing = std::path::PathBuf::from("/bin/true");
     all.push(Program { who: Who::Floor, path: nothing, args: Vec::new(), env: Vec::new() });
-    let found = spawn::run(&rig.a, &all, Order::Memory(rounds))?;
+    let found = spawn::run(host, &all, Order::Memory(rounds))?;
     let mut row = Row::new("largest process, resident", Unit::Memory);
     for (number, program) in programs.iter().enumerate() {
         row.set(program.who, median(found.of(number, |run| run.rss)));

@@ -1,0 +1,235 @@
+//! The web servers' agents: a healthy monitor at each depth, start, stop, and the way back after a crash.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use harness::host::{Host, built_directory};
+use ocf_tester::environment::{self, Operation};
+
+use crate::Bench;
+use crate::agents::{Program, Who};
+use crate::monitor;
+use crate::report::{Row, Section, Unit};
+use crate::spawn::{self, Order, median, ratio};
+
+/// At most so many times the floor's instructions, and this part of the shell agent's.
+const INSTRUCTIONS: (f64, f64) = (1.6, 1.0 / 15.0);
+/// Nanoseconds on top of what the server itself takes.
+const ON_TOP: f64 = 20e6;
+/// Nanoseconds from the crash of nginx to its service.
+const BACK: f64 = 300e6;
+
+/// A kind of server, and how it is configured.
+struct Kind {
+    agent: &'static str,
+    /// Its configuration, with `@` for its directory and `#` for its port.
+    config: &'static str,
+    /// The parameters besides the configuration, with the same marks.
+    parameters: &'static [(&'static str, &'static str)],
+    /// How it is started without an agent; the configuration comes last.
+    plain: &'static [&'static str],
+    /// The signal that asks it to end.
+    polite: &'static str,
+}
+
+const NGINX: Kind = Kind {
+    agent: "nginx",
+    config: "pid @/pid; error_log @/error.log; worker_processes 1; events {} http { access_log off; server { listen \
+             127.0.0.1:#; root @; location /nginx_status { stub_status on; } } }",
+    parameters: &[("status10url", "http://127.0.0.1:#/nginx_status")],
+    plain: &["/usr/sbin/nginx", "-c"],
+    polite: "QUIT",
+};
+
+const APACHE: Kind = Kind {
+    agent: "apache",
+    config: "ServerRoot @\nServerName localhost\nPidFile @/pid\nMutex file:@ default\nListen 127.0.0.1:#\n\
+             LoadModule mpm_event_module /usr/lib/apache2/modules/mod_mpm_event.so\n\
+             LoadModule authz_core_module /usr/lib/apache2/modules/mod_authz_core.so\n\
+             LoadModule status_module /usr/lib/apache2/modules/mod_status.so\nErrorLog @/error.log\n\
+             DocumentRoot @\n<Location /server-status>\nSetHandler server-status\n</Location>",
+    parameters: &[
+        ("httpd", "/usr/sbin/apache2"),
+        ("statusurl", "http://127.0.0.1:#/server-status"),
+        ("testurl", "http://127.0.0.1:#/page"),
+        ("testregex10", "well"),
+    ],
+    plain: &["/usr/sbin/apache2", "-k", "start", "-f"],
+    polite: "TERM",
+};
+
+/// One server of a kind, for one of the three to manage.
+struct Server<'a> {
+    kind: &'a Kind,
+    who: Who,
+    port: u16,
+}
+
+impl Server<'_> {
+    fn directory(&self) -> String {
+        format!("/run/web-{}", self.port)
+    }
+
+    fn filled(&self, text: &str) -> String {
+        text.replace('@', &self.directory()).replace('#', &self.port.to_string())
+    }
+
+    /// Writes its files.
+    fn prepare(&self, host: &Host) {
+        let directory = self.directory();
+        let config = self.filled(self.kind.config);
+        host.sh(&format!(
+            "mkdir -p {directory}; echo well >{directory}/page; cat >{directory}/conf <<'END'\n{config}\nEND"
+        ));
+    }
+
+    fn agent(&self) -> Option<PathBuf> {
+        let path = match self.who {
+            Who::Ours => built_directory().join(self.kind.agent),
+            Who::Shell => PathBuf::from("/usr/lib/ocf/resource.d/heartbeat").join(self.kind.agent),
+            Who::Floor => return Some(built_directory().join("ocf-bench-floor-web")),
+        };
+        path.is_file().then_some(path)
+    }
+
+    /// An action on it; of the floor, one request for the page that the depth asks for.
+    fn action(&self, host: &Host, action: &str, depth: Option<&str>) -> Option<Program> {
+        let path = self.agent()?;
+        let configfile = ("configfile", "@/conf");
+        let parameters = self.kind.parameters.iter().chain([&configfile]);
+        let resource = environment::Resource {
+            instance: format!("web-{}", self.port).into(),
+            kind: self.kind.agent.into(),
+            provider: "bench".into(),
+            root: "/usr/lib/ocf".into(),
+            node: host.name().to_owned(),
+            parameters: parameters.map(|(name, value)| ((*name).into(), self.filled(value).into())).collect(),
+        };
+        let interval = (action == "monitor").then_some("10000");
+        let timeout = Duration::from_secs(40);
+        let all = environment::of(&resource, &Operation { action, timeout, interval, level: depth });
+        let text = |value: &std::ffi::OsString| value.to_string_lossy().into_owned();
+        let env = all.iter().map(|(name, value)| (text(name), text(value))).collect();
+        let args = match self.who {
+            Who::Floor => vec![self.port.to_string(), "/page".to_owned(), format!("{}/pid", self.directory())],
+            Who::Ours | Who::Shell => vec![action.to_owned()],
+        };
+        Some(Program { who: self.who, path, args, env })
+    }
+}
+
+/// Both kinds.
+pub fn run(bench: &mut Bench) -> Result<(), String> {
+    for kind in [&NGINX, &APACHE] {
+        if !std::path::Path::new(kind.plain[0]).is_file() {
+            bench.not_measured(&format!("{}: install the package of {}", kind.agent, kind.plain[0]));
+            continue;
+        }
+        monitors(bench, kind)?;
+        starts(bench, kind)?;
+    }
+    Ok(())
+}
+
+fn machine(bench: &Bench) -> Host {
+    let host = Host::builder("web").tmpfs("/var/log").dir("/var/log/nginx").dir("/var/log/apache2").start();
+    bench.prepare(&host);
+    host
+}
+
+/// Ours and the shell's each watch a server that they started; the floor asks ours.
+fn monitors(bench: &mut Bench, kind: &Kind) -> Result<(), String> {
+    bench.say(&format!("healthy monitor, {}", kind.agent));
+    let host = machine(bench);
+    let servers =
+        [(Who::Ours, 8081), (Who::Shell, 8082), (Who::Floor, 8081)].map(|(who, port)| Server { kind, who, port });
+    for server in servers.iter().filter(|server| server.who != Who::Floor) {
+        server.prepare(&host);
+        if let Some(start) = server.action(&host, "start", None) {
+            spawn::once(&host, start)?;
+        }
+    }
+    for depth in ["0", "10"] {
+        let programs: Vec<Program> =
+            servers.iter().filter_map(|server| server.action(&host, "monitor", Some(depth))).collect();
+        let mut rows = Vec::new();
+        rows.extend(monitor::instructions(bench, &host, &programs, INSTRUCTIONS));
+        rows.extend(monitor::calls(bench, &host, &programs));
+        let turns = spawn::run(&host, &programs, Order::Turns(bench.rounds(100, 10)))?;
+        let mut cpu = Row::new("processor time (user + kernel), median", Unit::Time);
+        let mut wall = Row::new("wall time, median", Unit::Time);
+        for (number, program) in programs.iter().enumerate() {
+            if turns.wrong(number, 0) > 0 {
+                return Err(format!("{:?}: a monitor of a healthy {} did not say so", program.who, kind.agent));
+            }
+            cpu.set(program.who, median(turns.of(number, |run| run.cpu)));
+            wall.set(program.who, median(turns.of(number, |run| run.wall)));
+        }
+        let walls = |who: Who| {
+            let number = programs.iter().position(|program| program.who == who)?;
+            Some(turns.of(number, |run| run.wall))
+        };
+        let against = |who| ratio(&walls(Who::Ours)?, &walls(who)?);
+        rows.push(cpu.compare(Who::Floor, None).compare(Who::Shell, None));
+        rows.push(wall.compare(Who::Floor, against(Who::Floor)).compare(Who::Shell, against(Who::Shell)));
+        rows.push(monitor::memory(&host, &programs, bench.rounds(10, 3))?);
+        let title = format!("Healthy monitor, {}, depth {depth}", kind.agent);
+        bench.add(Section { name: "web", title, rows });
+    }
+    Ok(())
+}
+
+/// A shell's line as a program, for what needs no more.
+fn line(script: String) -> Program {
+    let path = PathBuf::from("/bin/sh");
+    Program { who: Who::Floor, path, args: vec!["-c".to_owned(), script], env: Vec::new() }
+}
+
+/// Start and stop beside the server's own, and ours after a crash.
+fn starts(bench: &mut Bench, kind: &Kind) -> Result<(), String> {
+    bench.say(&format!("start and stop, {}", kind.agent));
+    let mut start = Row::new("start, wall time, median", Unit::Time);
+    let mut stop = Row::new("stop, wall time, median", Unit::Time);
+    let mut back = Row::new("after kill -9 of the master: stop and start, median", Unit::Time);
+    let mut least = (0.0, 0.0);
+    for (who, rounds) in [(Who::Floor, 20), (Who::Ours, 20), (Who::Shell, 5)] {
+        let host = machine(bench);
+        let server = Server { kind, who, port: 8081 };
+        server.prepare(&host);
+        let pid = format!("{}/pid", server.directory());
+        let (up, down) = if who == Who::Floor {
+            let words = format!("{} {}/conf", kind.plain.join(" "), server.directory());
+            // Both are built into the shell: it looks without pause.
+            let wait = format!("read p <{pid}; kill -{} $p; while [ -e /proc/$p ]; do :; done", kind.polite);
+            (Some(line(words)), Some(line(wait)))
+        } else {
+            (server.action(&host, "start", None), server.action(&host, "stop", None))
+        };
+        let (Some(up), Some(down)) = (up, down) else { continue };
+        let (mut starts, mut stops, mut backs) = (Vec::new(), Vec::new(), Vec::new());
+        for _ in 0..bench.rounds(rounds, 2) {
+            starts.push(spawn::once(&host, up.clone())?.wall);
+            host.sh(&format!("until [ -s {pid} ]; do :; done"));
+            stops.push(spawn::once(&host, down.clone())?.wall);
+            if who == Who::Ours {
+                spawn::once(&host, up.clone())?;
+                host.sh(&format!("kill -9 $(cat {pid})"));
+                backs.push(spawn::once(&host, down.clone())?.wall + spawn::once(&host, up.clone())?.wall);
+                spawn::once(&host, down.clone())?;
+            }
+        }
+        start.set(who, median(starts));
+        stop.set(who, median(stops));
+        back.set(who, median(backs));
+        if who == Who::Floor {
+            least = (start.get(who).unwrap_or_default(), stop.get(who).unwrap_or_default());
+        }
+    }
+    let mut rows = vec![
+        start.at_most(least.0 + ON_TOP).compare(Who::Shell, None).note("the floor is the server alone"),
+        stop.at_most(least.1 + ON_TOP).compare(Who::Shell, None),
+    ];
+    rows.push(if kind.agent == "nginx" { back.at_most(BACK) } else { back });
+    bench.add(Section { name: "web", title: format!("Start and stop, {}", kind.agent), rows });
+    Ok(())
+}
