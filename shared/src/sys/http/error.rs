@@ -52,6 +52,10 @@ impl HttpError {
 
     /// An error of the client library; `peer` is whom it talked to.
     pub(super) fn from_client(error: &reqwest::Error, peer: &str) -> Self {
+        if find::<TlsError>(error, |tls| tls.to_string().contains("No CA certificates")).is_some() {
+            let text = "this machine trusts nobody's certificates (is there no package ca-certificates?)";
+            return Self::new(HttpErrorKind::Tls, text);
+        }
         if error.is_builder() {
             return Self::new(HttpErrorKind::Request, deepest(error));
         }
