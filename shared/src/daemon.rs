@@ -143,7 +143,7 @@ impl Daemon<'_> {
         let started = self.bring_up(program, deadline.share(0.8), ready);
         let Err(failure) = started else { return Ok(()) };
         // What is left of the time is kept for this.
-        match self.stop(&[], deadline) {
+        match self.stop(None, deadline) {
             Ok(()) => Err(failure),
             Err(left) => {
                 Err(Failure::collect(vec![failure, left.wrap("roll back")]).unwrap_or_else(|| Failure::generic("")))
@@ -193,29 +193,43 @@ impl Daemon<'_> {
         })
     }
 
-    /// Ends the instance, all of it: first as `polite` asks its master, as long as half of the time allows, then by
+    /// Ends the instance, all of it: first as a polite signal asks its master, as long as most of the time allows, then by
     /// SIGTERM, then by SIGKILL. Success means that nothing is left.
     ///
     /// # Errors
     /// What is left, or could not be looked at.
-    pub fn stop(&self, polite: &[Signal], deadline: Deadline) -> Result<(), Failure> {
+    pub fn stop(&self, polite: Option<Signal>, deadline: Deadline) -> Result<(), Failure> {
         let found = self.observe()?;
         if let Some(master) = found.master {
             let mut tree = self.tree(&master)?;
             // What is held by a signal hears no other one, but SIGKILL.
-            if !self.is_held(&master)? && !polite.is_empty() {
-                end_all(&[master], polite, deadline.share(GRACE)).or_fail(self.name)?;
+            if let Some(signal) = polite.filter(|_| !tree.iter().any(|member| member.held)) {
+                self.ask(&master, signal, tree.len() > 1, deadline.share(GRACE)).or_fail(self.name)?;
+                tree.extend(self.tree(&master)?);
             }
-            tree.extend(self.tree(&master)?);
-            tree.sort_unstable();
-            tree.dedup();
-            self.end(&tree, deadline)?;
+            let mut all: Vec<Process> = tree.iter().map(|member| member.process).collect();
+            all.sort_unstable();
+            all.dedup();
+            self.end(&all, deadline)?;
         }
         // A master that was ended may have left workers that began in the meantime.
         let left = self.observe()?;
         let all: Vec<Process> = left.master.into_iter().chain(left.orphans).collect();
         self.end(&all, deadline)?;
         self.forget()
+    }
+
+    /// Asks a master to end once its requests are answered, and waits for that. A master may look after its workers only
+    /// now and then (apache: every second), and has nothing left to do when they are gone.
+    fn ask(&self, master: &Process, signal: Signal, has_workers: bool, deadline: Deadline) -> io::Result<()> {
+        let Some(handle) = master.open()? else { return Ok(()) };
+        handle.signal(signal)?;
+        let over = deadline.poll(|| match (master.lives(), master.descendants()) {
+            (Ok(true), Ok(workers)) => (has_workers && workers.is_empty()).then_some(Ok(())),
+            (Ok(false), _) => Some(Ok(())),
+            (Err(error), _) | (_, Err(error)) => Some(Err(error)),
+        });
+        over.unwrap_or(Ok(()))
     }
 
     /// Ends what an earlier master has left, so that a new one finds its addresses free.
@@ -231,19 +245,14 @@ impl Daemon<'_> {
     }
 
     /// A master with everything that it has started: by parentage, and by session where the parent has died.
-    fn tree(&self, master: &Process) -> Result<Vec<Process>, Failure> {
-        let mut all = vec![*master];
-        all.extend(master.descendants().or_fail("/proc")?);
-        let candidates = self.candidates().or_fail("/proc")?;
-        all.extend(candidates.iter().filter(|c| c.member.session == master.pid).map(|c| c.member.process));
-        all.sort_unstable();
-        all.dedup();
-        Ok(all)
-    }
-
-    fn is_held(&self, process: &Process) -> Result<bool, Failure> {
+    fn tree(&self, master: &Process) -> Result<Vec<Member>, Failure> {
         let all = everybody().or_fail("/proc")?;
-        Ok(all.iter().any(|member| member.process == *process && member.held))
+        let below = master.descendants().or_fail("/proc")?;
+        let runs = |member: &Member| member.process.exe().is_ok_and(|exe| self.programs.contains(&exe));
+        let belongs = |member: &Member| {
+            member.process == *master || below.contains(&member.process) || member.session == master.pid && runs(member)
+        };
+        Ok(all.into_iter().filter(belongs).collect())
     }
 
     fn end(&self, processes: &[Process], deadline: Deadline) -> Result<(), Failure> {

@@ -113,7 +113,7 @@ fn bring_up(
             // What is still wrong then will stay so: there is no use in waiting for the time-out.
             if until.expired() { Ok(()) } else { verdict.clone() }
         })?;
-        verdict.map_err(|failure| match daemon.stop(&[], context.deadline) {
+        verdict.map_err(|failure| match daemon.stop(None, context.deadline) {
             Ok(()) => failure,
             Err(left) => failure.wrap(left),
         })

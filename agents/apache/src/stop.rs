@@ -11,7 +11,7 @@ use crate::server::Server;
 use crate::settings::Place;
 
 /// What asks a master to answer the requests that it has, and to end then.
-const GRACEFUL: [Signal; 1] = [Signal::SIGWINCH];
+const GRACEFUL: Signal = Signal::SIGWINCH;
 
 /// Stops the server. It needs neither configuration nor program.
 ///
@@ -29,7 +29,7 @@ pub fn stop(context: &Context<'_>) -> Result<(), Failure> {
     for known in &instances {
         let stopped = instance::with(context, known, |daemon| {
             daemon.clear(context.deadline.min(Deadline::after(instance::ORPHANS)))?;
-            daemon.stop(&GRACEFUL, context.deadline)
+            daemon.stop(Some(GRACEFUL), context.deadline)
         });
         failures.extend(stopped.err());
     }

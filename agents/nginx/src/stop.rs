@@ -47,7 +47,7 @@ pub fn stop(context: &Context<'_>, settings: Option<&Settings>) -> Result<(), Fa
 /// # Errors
 /// What is left, or could not be looked at.
 pub fn end(context: &Context<'_>, instance: &Instance, deadline: Deadline) -> Result<(), Failure> {
-    instance.with(|daemon| daemon.stop(&[Signal::SIGQUIT], deadline))?;
+    instance.with(|daemon| daemon.stop(Some(Signal::SIGQUIT), deadline))?;
     sweep(context, &instance.record);
     Ok(())
 }

@@ -73,7 +73,7 @@ fn family(bench: &mut Bench, name: &str, ours: Resource, shells: Resource) -> Re
     rows.push(
         wall.at_most_times(OF_SHELL_WALL, Who::Shell, against(Who::Shell)).compare(Who::Floor, against(Who::Floor)),
     );
-    rows.push(memory(&rig.a, &programs, bench.rounds(10, 3))?);
+    rows.push(memory(&rig.a, &programs, bench.rounds(10, 3), Some(MEMORY))?);
     let mut size = Row::new("file", Unit::Memory);
     for program in &programs {
         size.set(program.who, std::fs::metadata(&program.path).ok().map(|file| file.len() as f64 / 1024.0));
@@ -127,7 +127,7 @@ pub fn calls(bench: &mut Bench, host: &Host, programs: &[Program]) -> Vec<Row> {
 }
 
 /// The largest process of each, and of a program that does nothing: what is not above that cannot be told.
-pub fn memory(host: &Host, programs: &[Program], rounds: usize) -> Result<Row, String> {
+pub fn memory(host: &Host, programs: &[Program], rounds: usize, limit: Option<f64>) -> Result<Row, String> {
     let mut all = programs.to_vec();
     let nothing = std::path::PathBuf::from("/bin/true");
     all.push(Program { who: Who::Floor, path: nothing, args: Vec::new(), env: Vec::new() });
@@ -137,5 +137,6 @@ pub fn memory(host: &Host, programs: &[Program], rounds: usize) -> Result<Row, S
         row.set(program.who, median(found.of(number, |run| run.rss)));
     }
     let least = median(found.of(programs.len(), |run| run.rss)).unwrap_or_default();
-    Ok(row.at_most(MEMORY).note(&format!("/bin/true {least:.0} KiB")))
+    let row = limit.into_iter().fold(row, Row::at_most);
+    Ok(row.note(&format!("/bin/true {least:.0} KiB")))
 }

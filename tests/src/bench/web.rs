@@ -172,7 +172,7 @@ fn monitors(bench: &mut Bench, kind: &Kind) -> Result<(), String> {
         let against = |who| ratio(&walls(Who::Ours)?, &walls(who)?);
         rows.push(cpu.compare(Who::Floor, None).compare(Who::Shell, None));
         rows.push(wall.compare(Who::Floor, against(Who::Floor)).compare(Who::Shell, against(Who::Shell)));
-        rows.push(monitor::memory(&host, &programs, bench.rounds(10, 3))?);
+        rows.push(monitor::memory(&host, &programs, bench.rounds(10, 3), None)?);
         let title = format!("Healthy monitor, {}, depth {depth}", kind.agent);
         bench.add(Section { name: "web", title, rows });
     }
