@@ -32,6 +32,8 @@ pub struct Instance {
     programs: Vec<PathBuf>,
     /// Where its master's number is kept.
     master: PathBuf,
+    /// Whether a master has been seen since its start began.
+    pub was_up: bool,
 }
 
 /// An instance as its configuration describes it now.
@@ -59,7 +61,8 @@ impl Instance {
         let mut programs = vec![record.program.clone()];
         programs.extend(named.map(|path| path.canonicalize().unwrap_or(path)));
         programs.dedup();
-        Self { record, programs, master: record::path(invocation, "master") }
+        let master = record::path(invocation, "master");
+        Self { record, programs, was_up: master.exists(), master }
     }
 
     /// Its processes.
