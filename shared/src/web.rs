@@ -56,7 +56,7 @@ pub fn check(test: &Test, deadline: Deadline) -> Result<Status, Failure> {
         body_limit: if test.regex.is_some() { http::BODY_LIMIT } else { 0 },
     };
     let judged = match http::get(&get) {
-        Ok(answer) => judge(test, &answer),
+        Ok(answer) => judge(test, &answer, deadline),
         Err(error) => Err(advise(&error)),
     };
     judged.map_err(|why| Failure::generic(format!("{}: {why}", http::shown(&test.url))))
@@ -83,7 +83,7 @@ fn trust(test: &Test) -> Trust {
     }
 }
 
-fn judge(test: &Test, answer: &Answer) -> Result<Status, String> {
+fn judge(test: &Test, answer: &Answer, deadline: Deadline) -> Result<Status, String> {
     let expected = &test.rules.expect_status;
     if !expected.contains(answer.status) {
         let status = answer.status;
@@ -98,14 +98,26 @@ fn judge(test: &Test, answer: &Answer) -> Result<Status, String> {
             ),
         });
     }
-    if let Some(regex) = test.regex.as_ref().filter(|regex| !regex.is_match(&answer.body)) {
-        let first = if answer.truncated { "first " } else { "" };
-        return Err(format!(
-            "{}, but none of the {first}{} bytes of the page match \"{}\": look at the page, or give another expression",
-            answer.status_text(),
-            answer.body.len(),
-            regex.text()
-        ));
+    if let Some(regex) = &test.regex {
+        let status = answer.status_text();
+        match regex.is_match_by(&answer.body, deadline) {
+            Some(true) => {}
+            Some(false) => {
+                let first = if answer.truncated { "first " } else { "" };
+                return Err(format!(
+                    "{status}, but none of the {first}{} bytes of the page match \"{}\": look at the page, or give another \
+                     expression",
+                    answer.body.len(),
+                    regex.text()
+                ));
+            }
+            None => {
+                return Err(format!(
+                    "{status}, but looking for \"{}\" in the page takes too long: give a simpler expression",
+                    regex.text()
+                ));
+            }
+        }
     }
     Ok(match test.rules.max_latency.filter(|limit| answer.elapsed > *limit) {
         Some(limit) => Status::Degraded(format!(

@@ -68,7 +68,8 @@ enum Stream {
 }
 
 impl Stream {
-    /// Sends the question and waits for the first byte or the end. So few bytes always fit into an empty socket.
+    /// Sends the question and waits for the first bytes or the end. So short a question always fits into an empty socket. An
+    /// answer that is left unread would become a reset connection in the server's log.
     fn ask(&mut self, deadline: Deadline) -> io::Result<()> {
         match self {
             Self::Tcp(stream) => stream.write_all(QUESTION)?,
@@ -76,10 +77,10 @@ impl Stream {
         }
         loop {
             let left = Some(at_least_some(deadline));
-            let mut byte = [0];
+            let mut bytes = [0; 1024];
             let read = match self {
-                Self::Tcp(stream) => stream.set_read_timeout(left).and_then(|()| stream.read(&mut byte)),
-                Self::Unix(stream) => stream.set_read_timeout(left).and_then(|()| stream.read(&mut byte)),
+                Self::Tcp(stream) => stream.set_read_timeout(left).and_then(|()| stream.read(&mut bytes)),
+                Self::Unix(stream) => stream.set_read_timeout(left).and_then(|()| stream.read(&mut bytes)),
             };
             match read {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

@@ -3,6 +3,10 @@ use std::net::TcpListener;
 
 use super::*;
 
+fn judge(test: &Test, answer: &Answer) -> Result<Status, String> {
+    super::judge(test, answer, Deadline::after(Duration::from_secs(20)))
+}
+
 fn answer(status: u16, body: &str) -> Answer {
     let elapsed = Duration::from_millis(30);
     Answer { status, phrase: "", location: None, body: body.into(), truncated: false, elapsed }
@@ -131,4 +135,12 @@ fn ap_15_any_answer_of_the_server_itself_is_a_sign_of_life() {
 fn a_reason_shows_no_password() {
     let (seen, _) = checked("HTTP/1.1 404 No\r\n\r\n", |test| test.url = test.url.replace("//", "//joe:secret@"));
     assert!(seen.unwrap_err().starts_with("http://joe:hidden@SERVER/page: 404 Not Found, expected 2xx"));
+}
+
+#[test]
+fn an_expression_that_takes_for_ever_is_told() {
+    let page: String = "x".repeat(3000);
+    let test = test(Some(r"(.*)x\1y"));
+    let why = super::judge(&test, &answer(200, &page), Deadline::after(Duration::from_millis(50))).unwrap_err();
+    assert!(why.ends_with("takes too long: give a simpler expression"), "{why}");
 }

@@ -52,6 +52,10 @@ impl HttpError {
 
     /// An error of the client library; `peer` is whom it talked to.
     pub(super) fn from_client(error: &reqwest::Error, peer: &str) -> Self {
+        if find::<TlsError>(error, |tls| tls.to_string().contains("No CA certificates")).is_some() {
+            let text = "this machine trusts nobody's certificates (is there no package ca-certificates?)";
+            return Self::new(HttpErrorKind::Tls, text);
+        }
         if error.is_builder() {
             return Self::new(HttpErrorKind::Request, deepest(error));
         }
@@ -104,11 +108,18 @@ fn deepest(error: &(dyn Error + 'static)) -> String {
     causes(error).last().map(ToString::to_string).unwrap_or_default()
 }
 
-fn plain(error: &io::Error) -> String {
+/// Without Rust's "(os error 2)".
+pub(super) fn plain(error: &io::Error) -> String {
     match error.raw_os_error() {
         Some(number) => nix::Error::from_raw(number).desc().to_owned(),
         None => error.to_string(),
     }
+}
+
+/// Whether all that is wrong with a certificate so far is that it is marked as that of an authority.
+pub(super) fn is_authority_as_server(why: &CertificateError) -> bool {
+    // The error's own type is in a crate that we do not name.
+    matches!(why, CertificateError::Other(other) if other.to_string().contains("CaUsedAsEndEntity"))
 }
 
 /// What people can do something about, in their words; the rest in the library's.
@@ -127,8 +138,8 @@ fn tls_text(error: &TlsError, peer: &str) -> String {
                 CertificateError::NotValidForNameContext { presented, .. } => {
                     format!("it is for another name ({})", presented.join(", "))
                 }
-                other if other.to_string().contains("CaUsedAsEndEntity") => {
-                    "it is marked as that of a CA, which a server's must not be".into()
+                other if is_authority_as_server(other) => {
+                    "it is marked as that of a CA; a server's may be only when it is in the CA file itself".into()
                 }
                 other => other.to_string(),
             };

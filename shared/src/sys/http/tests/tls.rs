@@ -56,6 +56,12 @@ fn file(folder: &tempfile::TempDir, name: &str, text: &str) -> Trust {
     Trust::File(path)
 }
 
+/// The system's certificates vouch for none of these servers, if there are any at all.
+fn assert_the_system_refuses(peer: &str, end: &str) {
+    let text = refusal(peer, Trust::System);
+    assert!(text.ends_with(end) || text.starts_with("this machine trusts nobody's certificates"), "{text}");
+}
+
 const UNKNOWN: &str =
     "the certificate of PEER is not accepted: its issuer is unknown (is it self-signed, or is a CA file needed?)";
 
@@ -66,7 +72,7 @@ fn a_self_signed_certificate_is_good_where_nobody_looks_or_where_it_is_named() {
     let certificate = names(&["127.0.0.1"]).self_signed(&key).unwrap();
     let peer = serve_tls(certificate.der().clone(), &key);
     assert_eq!(ask(&peer, Trust::None).unwrap().body, b"ok");
-    assert_eq!(refusal(&peer, Trust::System), UNKNOWN);
+    assert_the_system_refuses(&peer, UNKNOWN);
     assert_eq!(ask(&peer, file(&folder, "own.pem", &certificate.pem())).unwrap().body, b"ok");
     let other = names(&["127.0.0.1"]).self_signed(&KeyPair::generate().unwrap()).unwrap();
     assert!(
@@ -88,7 +94,7 @@ fn an_authority_vouches_for_the_right_name_and_time_only() {
     let key = KeyPair::generate().unwrap();
     let good = serve_tls(names(&["127.0.0.1"]).signed_by(&key, &issuer).unwrap().der().clone(), &key);
     assert_eq!(ask(&good, trust.clone()).unwrap().body, b"ok");
-    assert_eq!(refusal(&good, Trust::System), UNKNOWN);
+    assert_the_system_refuses(&good, UNKNOWN);
 
     let elsewhere = serve_tls(names(&["www.example.com"]).signed_by(&key, &issuer).unwrap().der().clone(), &key);
     let text = refusal(&elsewhere, trust.clone());
@@ -102,16 +108,34 @@ fn an_authority_vouches_for_the_right_name_and_time_only() {
 }
 
 #[test]
-fn a_self_signed_authority_as_a_server_is_explained() {
+fn a_certificate_that_is_its_own_authority_is_good_where_it_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let key = KeyPair::generate().unwrap();
-    let mut params = names(&["127.0.0.1"]);
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let certificate = params.self_signed(&key).unwrap();
-    let peer = serve_tls(certificate.der().clone(), &key);
+    let authority = |name: &str, year| {
+        let mut params = names(&[name]);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.not_after = rcgen::date_time_ymd(year, 1, 1);
+        params.self_signed(&key).unwrap()
+    };
+    let serve = |certificate: &rcgen::Certificate| serve_tls(certificate.der().clone(), &key);
+    let good = authority("127.0.0.1", 4000);
+    let trust = file(&folder, "good.pem", &good.pem());
+    let peer = serve(&good);
     assert_eq!(ask(&peer, Trust::None).unwrap().body, b"ok");
-    let text = refusal(&peer, file(&folder, "own.pem", &certificate.pem()));
-    assert!(text.ends_with("it is marked as that of a CA, which a server's must not be"), "{text}");
+    assert_eq!(ask(&peer, trust.clone()).unwrap().body, b"ok");
+    assert_the_system_refuses(
+        &peer,
+        "it is marked as that of a CA; a server's may be only when it is in the CA file itself",
+    );
+
+    // The same key and subject in another certificate, another name, and another time.
+    let twin = serve(&authority("127.0.0.1", 4001));
+    assert!(refusal(&twin, trust).contains("marked as that of a CA"));
+    let elsewhere = authority("www.example.com", 4000);
+    let text = refusal(&serve(&elsewhere), file(&folder, "elsewhere.pem", &elsewhere.pem()));
+    assert!(text.contains("it is for another name"), "{text}");
+    let old = authority("127.0.0.1", 2001);
+    assert!(refusal(&serve(&old), file(&folder, "old.pem", &old.pem())).ends_with("it has expired"));
 }
 
 #[test]
