@@ -1,7 +1,9 @@
 //! Reload: the server reads its configuration again and loses no connection.
 #![forbid(unsafe_code)]
 
-use std::time::Duration;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
 
 use nix::sys::signal::Signal;
 use ocf::prelude::*;
@@ -14,7 +16,7 @@ use crate::monitor::{self, Depth};
 use crate::settings::Settings;
 use crate::start;
 
-/// How long new processes may take to show.
+/// How long a server may take to read its configuration.
 const RENEWAL: Duration = Duration::from_secs(10);
 
 /// Takes over changed parameters: all but `config_serial` are read by whatever uses them.
@@ -48,26 +50,40 @@ pub fn reload(context: &Context<'_>, settings: &Settings) -> Result<(), Failure>
     let start::Plan { program, mut server } = start::plan(context, settings)?;
     // A server that is told to read what it refuses ends.
     server.ask(&program, context.deadline.share(0.4))?;
-    let before = master.descendants().or_fail("/proc")?;
+    let before = written(&server.pid_file);
     let handle = master.open().or_fail("the server's master")?;
     let Some(handle) = handle else {
         return Err(Failure::generic(format!("the web server of {config} has just ended")));
     };
     handle.signal(Signal::SIGUSR1).or_fail("the server's master")?;
-    renewed(&master, &before, context.deadline.min(Deadline::after(RENEWAL)))?;
+    renewed(&master, &server.pid_file, &before, context.deadline.min(Deadline::after(RENEWAL)))?;
     let known = Known { serial: Some(settings.serial.clone()), ..instance::describe(&server, &settings.place) };
     known::write(context.invocation, &known)?;
     confirm(context, settings)
 }
 
-/// Waits until the master has processes that it did not have before.
-fn renewed(master: &Process, before: &[Process], deadline: Deadline) -> Result<(), Failure> {
-    let seen = deadline.poll(|| match (master.lives(), master.descendants()) {
-        (Ok(false), _) => Some(Err(Failure::generic("the server ended instead of reading its configuration again"))),
-        (Ok(true), Ok(now)) => now.iter().any(|process| !before.contains(process)).then_some(Ok(())),
-        (Err(error), _) | (_, Err(error)) => Some(Err(error).or_fail("/proc")),
+/// When a file was written, and which one it was.
+fn written(path: &Path) -> Option<(u64, SystemTime)> {
+    let metadata = std::fs::metadata(path).ok()?;
+    Some((metadata.ino(), metadata.modified().ok()?))
+}
+
+/// Waits until the master has read its configuration and opened its addresses: then it writes its number anew. New
+/// processes would prove less, for a server begins some now and then.
+fn renewed(
+    master: &Process,
+    pid_file: &Path,
+    before: &Option<(u64, SystemTime)>,
+    deadline: Deadline,
+) -> Result<(), Failure> {
+    let seen = deadline.poll(|| match master.lives() {
+        Ok(false) => Some(Err(Failure::generic("the server ended instead of reading its configuration again"))),
+        Ok(true) => written(pid_file).filter(|now| Some(*now) != *before).map(|_| Ok(())),
+        Err(error) => Some(Err(error).or_fail("/proc")),
     });
-    seen.unwrap_or_else(|| Err(Failure::generic("the server goes on, but has begun no new process: see its error log")))
+    seen.unwrap_or_else(|| {
+        Err(Failure::generic("the server has not read its configuration in time: see its error log"))
+    })
 }
 
 fn confirm(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> {

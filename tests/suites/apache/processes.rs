@@ -1,0 +1,97 @@
+//! Whose processes are touched.
+
+use std::time::{Duration, Instant};
+
+use crate::site::{ROOT, Site};
+
+/// The shell agent takes whoever has the number for the server, and kills it.
+#[test]
+fn ap_05_a_stale_number_is_nobody_of_ours() {
+    let Some(site) = Site::new() else { return };
+    let agent = site.usual();
+    let mut stranger = site.host.spawn("sleep", &["600"]);
+    site.host.sh(&format!("echo {} >{ROOT}/a.conf.pid", stranger.pid_inside()));
+    agent.monitor().expect_code(7);
+    agent.stop().expect_code(0);
+    assert!(stranger.is_alive());
+    site.host.sh(&format!("echo {} >{ROOT}/a.conf.pid", stranger.pid_inside()));
+    agent.start().expect_code(0);
+    assert!(site.get("127.0.0.1:8081", "/").is_some());
+    agent.monitor().expect_code(0);
+    agent.stop().expect_code(0);
+    assert!(stranger.is_alive());
+}
+
+/// The shell agent looks for command lines that begin alike (RA:b80837e51).
+#[test]
+fn ap_06_an_instance_whose_name_begins_alike_is_left_alone() {
+    let Some(site) = Site::new() else { return };
+    let first = site.usual();
+    site.config("a.conf2", "Listen 127.0.0.1:8082");
+    let second = site.agent("a.conf2").instance("web2");
+    first.start().expect_code(0);
+    second.start().expect_code(0);
+    first.stop().expect_code(0);
+    site.expect_nothing("a.conf");
+    second.monitor().expect_code(0);
+    first.start().expect_code(0);
+    site.kill_master("a.conf");
+    first.stop().expect_code(0);
+    second.monitor().expect_code(0);
+    assert!(site.get("127.0.0.1:8082", "/").is_some());
+    second.stop().expect_code(0);
+}
+
+#[test]
+fn ap_07_what_a_dead_master_left_is_ended_by_a_start() {
+    let Some(site) = Site::new() else { return };
+    let agent = site.usual();
+    agent.start().expect_code(0);
+    site.kill_master("a.conf");
+    agent.monitor().expect_code_in(&[1, 7]);
+    agent.start().expect_code(0).expect_within(Duration::from_secs(2));
+    agent.monitor().expect_code(0);
+    site.kill_master("a.conf");
+    let began = Instant::now();
+    agent.stop().expect_code(0);
+    site.expect_nothing("a.conf");
+    agent.start().expect_code(0);
+    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+}
+
+/// The shell agent's monitor has no limit.
+#[test]
+fn ap_10_a_frozen_server_is_told_and_stopped() {
+    let Some(site) = Site::new() else { return };
+    let agent = site.usual();
+    agent.start().expect_code(0);
+    site.host.sh("kill -STOP $(pgrep -x apache2)");
+    let seconds = Duration::from_secs;
+    agent.monitor().expect_code(1).expect_reason(&["no answer"]).expect_within(seconds(15));
+    agent.stop().expect_code(0).expect_within(seconds(20));
+    site.expect_nothing("a.conf");
+}
+
+#[test]
+fn a_pid_file_that_is_gone_hides_nothing() {
+    let Some(site) = Site::new() else { return };
+    let agent = site.usual();
+    agent.start().expect_code(0);
+    let master = site.master("a.conf");
+    site.host.sh(&format!("rm {ROOT}/a.conf.pid /run/resource-agents/*"));
+    agent.monitor().expect_code(0);
+    agent.start().expect_code(0);
+    assert!(site.of("a.conf").contains(&master));
+    agent.stop().expect_code(0);
+    site.expect_nothing("a.conf");
+}
+
+#[test]
+fn a_server_that_another_has_started_is_known() {
+    let Some(site) = Site::new() else { return };
+    let agent = site.usual();
+    site.host.sh(&format!("/usr/sbin/apache2 -DSTATUS -f {ROOT}/a.conf"));
+    agent.probe().expect_code(0);
+    agent.stop().expect_code(0);
+    site.expect_nothing("a.conf");
+}
