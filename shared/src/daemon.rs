@@ -27,6 +27,12 @@ const APPEARING: Duration = Duration::from_secs(2);
 /// The share of the time that a stop leaves to those who end by themselves, once their requests are answered.
 const GRACE: f64 = 0.6;
 
+/// How processes are ended that have been asked before, or need not be.
+const END: [Signal; 2] = [Signal::SIGTERM, Signal::SIGKILL];
+
+/// How those are ended that hear nothing else.
+const KILL: [Signal; 1] = [Signal::SIGKILL];
+
 /// One instance of a server.
 pub struct Daemon<'a> {
     /// What people call it.
@@ -211,14 +217,15 @@ impl Daemon<'_> {
             former.push(master.pid);
             let mut tree = self.tree(&master)?;
             // What is held by a signal hears no other one, but SIGKILL.
-            if let Some(signal) = polite.filter(|_| !tree.iter().any(|member| member.held)) {
+            let held = tree.iter().any(|member| member.held);
+            if let Some(signal) = polite.filter(|_| !held) {
                 self.ask(&master, signal, tree.len() > 1, deadline.share(GRACE)).or_fail(self.name)?;
                 tree.extend(self.tree(&master)?);
             }
             let mut all: Vec<Process> = tree.iter().map(|member| member.process).collect();
             all.sort_unstable();
             all.dedup();
-            self.end(&all, deadline)?;
+            self.end(&all, if held { &KILL } else { &END }, deadline)?;
         }
         // One that was ended may have left others that began in the meantime: a master its workers, and one that is just
         // detaching, from a start that was killed, the rest of its life. So the last look is one that finds nobody.
@@ -228,7 +235,7 @@ impl Daemon<'_> {
             if all.is_empty() {
                 break;
             }
-            self.end(&all, deadline)?;
+            self.end(&all, &END, deadline)?;
             former.extend(all.iter().map(|process| process.pid));
         }
         self.forget()
@@ -257,7 +264,7 @@ impl Daemon<'_> {
             if found.master.is_some() || found.orphans.is_empty() {
                 return Ok(());
             }
-            self.end(&found.orphans, deadline)?;
+            self.end(&found.orphans, &END, deadline)?;
         }
     }
 
@@ -272,11 +279,11 @@ impl Daemon<'_> {
         Ok(all.into_iter().filter(belongs).collect())
     }
 
-    fn end(&self, processes: &[Process], deadline: Deadline) -> Result<(), Failure> {
+    fn end(&self, processes: &[Process], signals: &[Signal], deadline: Deadline) -> Result<(), Failure> {
         if processes.is_empty() {
             return Ok(());
         }
-        let left = end_all(processes, &[Signal::SIGTERM, Signal::SIGKILL], deadline).or_fail(self.name)?;
+        let left = end_all(processes, signals, deadline).or_fail(self.name)?;
         if left.is_empty() {
             return Ok(());
         }

