@@ -53,14 +53,12 @@ pub struct Described {
 impl Instance {
     /// The instance that was started or adopted, by its record.
     pub fn recorded(invocation: &Invocation) -> Option<Self> {
-        record::read(invocation).map(|record| Self::new(invocation, record))
+        let record = record::read(invocation)?;
+        let programs = vec![record.program.clone()];
+        Some(Self::new(invocation, record, programs))
     }
 
-    fn new(invocation: &Invocation, record: Record) -> Self {
-        let named = record.identity.httpd.iter().cloned().chain(USUAL.map(PathBuf::from));
-        let mut programs = vec![record.program.clone()];
-        programs.extend(named.map(|path| path.canonicalize().unwrap_or(path)));
-        programs.dedup();
+    fn new(invocation: &Invocation, record: Record, programs: Vec<PathBuf>) -> Self {
         let master = record::path(invocation, "master");
         Self { record, programs, was_up: master.exists(), master }
     }
@@ -112,7 +110,12 @@ pub fn describe(context: &Context<'_>, identity: &Identity) -> Described {
         locals,
         serial: None,
     };
-    Described { instance: Instance::new(context.invocation, record), installed, readable, daemon, made }
+    // Whoever has started it may have taken another one.
+    let mut programs = vec![record.program.clone()];
+    let named = identity.httpd.iter().cloned().chain(USUAL.map(PathBuf::from));
+    programs.extend(named.map(|path| path.canonicalize().unwrap_or(path)));
+    programs.dedup();
+    Described { instance: Instance::new(context.invocation, record, programs), installed, readable, daemon, made }
 }
 
 /// The program to use.

@@ -32,14 +32,13 @@ pub fn monitor(context: &Context<'_>, settings: &Settings) -> Result<Status, Fai
     }
     let described = instance::describe(context, &settings.identity);
     let found = look(context, settings, &described.instance);
-    // Somebody has reloaded it with other addresses: from now on these.
-    if matches!(found, Ok(Status::Running | Status::Degraded(_)))
-        && let Some(known) = record::read(context.invocation)
-        && nix::unistd::geteuid().is_root()
-    {
-        let now = Record { serial: known.serial, ..described.instance.record.clone() };
+    // Somebody has started it, or reloaded it with other addresses: from now on these.
+    if matches!(found, Ok(Status::Running | Status::Degraded(_))) && nix::unistd::geteuid().is_root() {
+        let known = record::read(context.invocation);
+        let serial = known.map_or_else(|| settings.config_serial.clone(), |known| known.serial);
+        let now = Record { serial, ..described.instance.record.clone() };
         if let Err(failure) = record::write(context.invocation, &now) {
-            context.log.debug(format_args!("the record is not renewed: {failure}"));
+            context.log.debug(format_args!("there is no new record: {failure}"));
         }
     }
     match (found, recorded) {

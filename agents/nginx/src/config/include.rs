@@ -16,24 +16,37 @@ pub trait Files {
 /// Files that include themselves end somewhere.
 const DEEPEST: usize = 16;
 
+/// And so do patterns that mean their own file.
+const MOST: usize = 10_000;
+
 /// The text of a file with all that it includes. Relative names begin at `base`, the directory of the main file, from
 /// wherever they are included.
 pub fn load(files: &impl Files, path: &Path, base: &Path) -> Option<Vec<Directive>> {
-    files.read(path).map(|text| expand(files, parse(&text), base, 0))
+    files.read(path).map(|text| expand(files, parse(&text), base, 0, &mut 0))
 }
 
-fn expand(files: &impl Files, directives: Vec<Directive>, base: &Path, depth: usize) -> Vec<Directive> {
+fn expand(
+    files: &impl Files,
+    directives: Vec<Directive>,
+    base: &Path,
+    depth: usize,
+    read: &mut usize,
+) -> Vec<Directive> {
     let mut all = Vec::with_capacity(directives.len());
     for mut directive in directives {
         match (directive.name(), directive.arguments().first()) {
             ("include", Some(pattern)) if depth < DEEPEST => {
                 for path in glob(files, &base.join(pattern)) {
+                    *read += 1;
+                    if *read > MOST {
+                        break;
+                    }
                     let text = files.read(&path).unwrap_or_default();
-                    all.extend(expand(files, parse(&text), base, depth + 1));
+                    all.extend(expand(files, parse(&text), base, depth + 1, read));
                 }
             }
             _ => {
-                directive.block = expand(files, directive.block, base, depth);
+                directive.block = expand(files, directive.block, base, depth, read);
                 all.push(directive);
             }
         }
@@ -184,5 +197,8 @@ pub mod tests {
     fn a_file_that_includes_itself_ends() {
         let files = Told(&[("/n", "a; include /n;")]);
         assert_eq!(load(&files, Path::new("/n"), Path::new("/")).unwrap().len(), 17 + 1);
+        const TEXT: &str = "include /d/*;";
+        let files = Told(&[("/d/1", TEXT), ("/d/2", TEXT), ("/d/3", TEXT), ("/d/4", TEXT)]);
+        assert!(load(&files, Path::new("/d/1"), Path::new("/")).is_some());
     }
 }
