@@ -56,7 +56,7 @@ pub fn check(test: &Test, deadline: Deadline) -> Result<Status, Failure> {
         body_limit: if test.regex.is_some() { http::BODY_LIMIT } else { 0 },
     };
     let judged = match http::get(&get) {
-        Ok(answer) => judge(test, &answer),
+        Ok(answer) => judge(test, &answer, deadline),
         Err(error) => Err(advise(&error)),
     };
     judged.map_err(|why| Failure::generic(format!("{}: {why}", http::shown(&test.url))))
@@ -65,7 +65,8 @@ pub fn check(test: &Test, deadline: Deadline) -> Result<Status, Failure> {
 /// An address that a test names: whole, or what follows the server's own address (`http://127.0.0.1:8080`).
 #[must_use]
 pub fn absolute(base: &str, url: &str) -> String {
-    if url.starts_with("http") {
+    let is_whole = |scheme: &str| url.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
+    if is_whole("http://") || is_whole("https://") {
         return url.to_owned();
     }
     format!("{}/{}", base.trim_end_matches('/'), url.trim_start_matches('/'))
@@ -82,7 +83,7 @@ fn trust(test: &Test) -> Trust {
     }
 }
 
-fn judge(test: &Test, answer: &Answer) -> Result<Status, String> {
+fn judge(test: &Test, answer: &Answer, deadline: Deadline) -> Result<Status, String> {
     let expected = &test.rules.expect_status;
     if !expected.contains(answer.status) {
         let status = answer.status;
@@ -97,14 +98,26 @@ fn judge(test: &Test, answer: &Answer) -> Result<Status, String> {
             ),
         });
     }
-    if let Some(regex) = test.regex.as_ref().filter(|regex| !regex.is_match(&answer.body)) {
-        let first = if answer.truncated { "first " } else { "" };
-        return Err(format!(
-            "{}, but none of the {first}{} bytes of the page match \"{}\": look at the page, or give another expression",
-            answer.status_text(),
-            answer.body.len(),
-            regex.text()
-        ));
+    if let Some(regex) = &test.regex {
+        let status = answer.status_text();
+        match regex.is_match_by(&answer.body, deadline) {
+            Some(true) => {}
+            Some(false) => {
+                let first = if answer.truncated { "first " } else { "" };
+                return Err(format!(
+                    "{status}, but none of the {first}{} bytes of the page match \"{}\": look at the page, or give another \
+                     expression",
+                    answer.body.len(),
+                    regex.text()
+                ));
+            }
+            None => {
+                return Err(format!(
+                    "{status}, but looking for \"{}\" in the page takes too long: give a simpler expression",
+                    regex.text()
+                ));
+            }
+        }
     }
     Ok(match test.rules.max_latency.filter(|limit| answer.elapsed > *limit) {
         Some(limit) => Status::Degraded(format!(
@@ -132,73 +145,4 @@ fn milliseconds(duration: Duration) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn answer(status: u16, body: &str) -> Answer {
-        let elapsed = Duration::from_millis(30);
-        Answer { status, phrase: "", location: None, body: body.into(), truncated: false, elapsed }
-    }
-
-    fn test(regex: Option<&str>) -> Test {
-        let regex = regex.map(|text| Ere::new(text).unwrap());
-        Test { regex, ..Test::new("http://127.0.0.1/status", Rules::default()) }
-    }
-
-    #[test]
-    fn ap_11_the_status_decides_before_the_expression() {
-        let page = "<html>sorry</html>";
-        assert_eq!(judge(&test(Some("</html>")), &answer(200, page)), Ok(Status::Running));
-        let failed = judge(&test(Some("</html>")), &answer(404, page)).unwrap_err();
-        assert!(failed.starts_with("404, expected 2xx: "), "{failed}");
-        let failed = judge(&test(Some("alive")), &answer(200, page)).unwrap_err();
-        assert!(failed.contains("none of the 18 bytes of the page match \"alive\""), "{failed}");
-    }
-
-    #[test]
-    fn ap_14_a_redirect_is_explained() {
-        let mut redirect = answer(301, "");
-        redirect.location = Some("https://127.0.0.1/status".to_owned());
-        assert_eq!(
-            judge(&test(None), &redirect).unwrap_err(),
-            "301 to https://127.0.0.1/status: give that URL, or expect_status=301"
-        );
-        let mut asked = test(None);
-        asked.rules.expect_status = Statuses::parse("301").unwrap();
-        assert_eq!(judge(&asked, &redirect), Ok(Status::Running));
-    }
-
-    #[test]
-    fn a_late_answer_is_a_degraded_one() {
-        let mut test = test(None);
-        test.rules.max_latency = Some(Duration::from_millis(30));
-        assert_eq!(judge(&test, &answer(200, "")), Ok(Status::Running));
-        test.rules.max_latency = Some(Duration::from_millis(29));
-        let Ok(Status::Degraded(why)) = judge(&test, &answer(200, "")) else { panic!() };
-        assert_eq!(why, "http://127.0.0.1/status: answered after 30 ms, later than max_latency=29 ms");
-    }
-
-    #[test]
-    fn certificates_are_judged_where_somebody_may_have_issued_them() {
-        let of = |url: &str, verify, ca: Option<&str>| {
-            trust(&Test::new(url, Rules { verify, ca: ca.map(PathBuf::from), ..Rules::default() }))
-        };
-        for local in ["https://127.0.0.1:8443/", "https://LOCALHOST/", "https://[::1]/", "https://192.0.2.7/x"] {
-            assert_eq!(of(local, None, None), Trust::None, "{local}");
-            assert_eq!(of(local, Some(true), None), Trust::System, "{local}");
-        }
-        for named in ["https://www.example.com/", "https://localhost.example.com/"] {
-            assert_eq!(of(named, None, None), Trust::System, "{named}");
-            assert_eq!(of(named, Some(false), None), Trust::None, "{named}");
-            assert_eq!(of(named, None, Some("/ca.pem")), Trust::File("/ca.pem".into()), "{named}");
-        }
-        assert_eq!(of("https://127.0.0.1/", None, Some("/ca.pem")), Trust::File("/ca.pem".into()));
-    }
-
-    #[test]
-    fn paths_are_put_after_the_servers_address() {
-        assert_eq!(absolute("http://[::1]:8082", "/status"), "http://[::1]:8082/status");
-        assert_eq!(absolute("http://[::1]:8082/", "status"), "http://[::1]:8082/status");
-        assert_eq!(absolute("http://[::1]:8082", "https://a/b"), "https://a/b");
-    }
-}
+mod tests;

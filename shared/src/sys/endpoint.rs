@@ -68,7 +68,8 @@ enum Stream {
 }
 
 impl Stream {
-    /// Sends the question and waits for the first byte or the end. So few bytes always fit into an empty socket.
+    /// Sends the question and waits for the first bytes or the end. So short a question always fits into an empty socket. An
+    /// answer that is left unread would become a reset connection in the server's log.
     fn ask(&mut self, deadline: Deadline) -> io::Result<()> {
         match self {
             Self::Tcp(stream) => stream.write_all(QUESTION)?,
@@ -76,10 +77,10 @@ impl Stream {
         }
         loop {
             let left = Some(at_least_some(deadline));
-            let mut byte = [0];
+            let mut bytes = [0; 1024];
             let read = match self {
-                Self::Tcp(stream) => stream.set_read_timeout(left).and_then(|()| stream.read(&mut byte)),
-                Self::Unix(stream) => stream.set_read_timeout(left).and_then(|()| stream.read(&mut byte)),
+                Self::Tcp(stream) => stream.set_read_timeout(left).and_then(|()| stream.read(&mut bytes)),
+                Self::Unix(stream) => stream.set_read_timeout(left).and_then(|()| stream.read(&mut bytes)),
             };
             match read {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -123,4 +124,81 @@ fn at_least_some(deadline: Deadline) -> Duration {
 
 fn late(endpoint: &Endpoint, what: &str, limit: Duration) -> HttpError {
     HttpError::new(HttpErrorKind::Timeout, format!("{what} {endpoint} within {:.1} s", limit.as_secs_f64()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+    use std::os::unix::net::UnixListener;
+    use std::time::Instant;
+
+    fn soon() -> Deadline {
+        Deadline::after(Duration::from_secs(20))
+    }
+
+    /// What a question to this server, which is given one connection, leads to.
+    fn asked(serve: impl FnOnce(TcpStream) + Send + 'static) -> Result<(), HttpError> {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        std::thread::spawn(move || serve(listener.accept().unwrap().0));
+        answers(&Endpoint::Tcp(address), soon())
+    }
+
+    #[test]
+    fn any_reaction_is_an_answer() {
+        let question = |stream: &mut TcpStream| stream.read_exact(&mut vec![0; QUESTION.len()]).unwrap();
+        asked(move |mut stream| {
+            question(&mut stream);
+            stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").unwrap();
+        })
+        .unwrap();
+        asked(move |mut stream| question(&mut stream)).unwrap();
+        // Closing with something unread resets the connection.
+        asked(drop).unwrap();
+    }
+
+    #[test]
+    fn ng_07_a_frozen_server_accepts_and_does_not_answer() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("web.sock");
+        let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
+        let _unix = UnixListener::bind(&path).unwrap();
+        for endpoint in [Endpoint::Tcp(tcp.local_addr().unwrap()), Endpoint::Unix(path)] {
+            connect(&endpoint, soon()).unwrap();
+            let began = Instant::now();
+            let failed = answers(&endpoint, Deadline::after(Duration::from_millis(200))).unwrap_err();
+            assert_eq!(failed.kind, HttpErrorKind::Timeout);
+            assert_eq!(failed.to_string(), format!("no answer from {endpoint} within 0.2 s"));
+            assert!(began.elapsed() < Duration::from_secs(5));
+        }
+    }
+
+    #[test]
+    fn a_full_queue_is_not_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("web.sock");
+        let socket = socket::socket(AddressFamily::Unix, SockType::Stream, SockFlag::empty(), None).unwrap();
+        socket::bind(std::os::fd::AsRawFd::as_raw_fd(&socket), &UnixAddr::new(&path).unwrap()).unwrap();
+        socket::listen(&socket, socket::Backlog::new(0).unwrap()).unwrap();
+        let endpoint = Endpoint::Unix(path);
+        let few = || Deadline::after(Duration::from_millis(100));
+        let waiting: Vec<_> = std::iter::from_fn(|| open(&endpoint, few()).ok()).take(10).collect();
+        assert!(waiting.len() < 10);
+        let failed = connect(&endpoint, few()).unwrap_err();
+        assert_eq!(failed.to_string(), format!("no connection to {endpoint} within 0.1 s"));
+    }
+
+    #[test]
+    fn nobody_there_is_told() {
+        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let failed = answers(&Endpoint::Tcp(address), soon()).unwrap_err();
+        assert_eq!(
+            (failed.kind, failed.to_string()),
+            (HttpErrorKind::Connect, format!("connection refused by {address}"))
+        );
+        let missing = Endpoint::Unix("/no/such/socket".into());
+        let failed = connect(&missing, soon()).unwrap_err();
+        assert_eq!(failed.to_string(), "no connection to unix:/no/such/socket: No such file or directory");
+    }
 }

@@ -4,8 +4,11 @@
 
 use std::ffi::{CString, c_char};
 use std::fmt;
+use std::sync::mpsc;
 
 use nix::libc;
+
+use super::clock::Deadline;
 
 /// A compiled expression, which does not care about the case of letters.
 pub struct Ere {
@@ -36,6 +39,23 @@ impl Ere {
             line.push(0);
             self.alternatives.iter().any(|one| one.is_match(&line))
         })
+    }
+
+    /// As [`Ere::is_match`]; `None` when that is not known by the deadline. With a back-reference, a page of a few kilobytes
+    /// may take minutes, and the C library cannot be interrupted.
+    #[must_use]
+    pub fn is_match_by(&self, body: &[u8], deadline: Deadline) -> Option<bool> {
+        let refers_back = self.text.as_bytes().windows(2).any(|pair| pair[0] == b'\\' && pair[1].is_ascii_digit());
+        if !refers_back {
+            return Some(self.is_match(body));
+        }
+        let (text, body) = (self.text.clone(), body.to_vec());
+        let (sender, answer) = mpsc::channel();
+        // Left to itself when it is late; it ends with the process.
+        std::thread::spawn(move || {
+            let _ = sender.send(Self::new(&text).is_ok_and(|ere| ere.is_match(&body)));
+        });
+        answer.recv_timeout(deadline.left()).ok()
     }
 
     /// The expression as it was given.
@@ -102,6 +122,7 @@ fn explain(code: i32, regex: &libc::regex_t) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::{Duration, Instant};
 
     fn matches(expression: &str, body: &str) -> bool {
         Ere::new(expression).unwrap().is_match(body.as_bytes())
@@ -140,6 +161,18 @@ mod tests {
     fn what_comes_after_a_nul_byte_is_looked_at() {
         assert!(Ere::new("^alive$").unwrap().is_match(b"\0\xff\0alive\0"));
         assert!(!Ere::new("a.*b").unwrap().is_match(b"a\0b"));
+    }
+
+    #[test]
+    fn an_expression_that_takes_for_ever_is_not_waited_for() {
+        let began = Instant::now();
+        let slow = Ere::new(r"(.*)x\1y").unwrap();
+        assert_eq!(slow.is_match_by(&[b'x'; 3000], Deadline::after(Duration::from_millis(100))), None);
+        assert!(began.elapsed() < Duration::from_secs(10));
+        let soon = Deadline::after(Duration::from_secs(20));
+        assert_eq!(slow.is_match_by(b"abxaby", soon), Some(true));
+        assert_eq!(slow.is_match_by(b"abxacz", soon), Some(false));
+        assert_eq!(Ere::new("b").unwrap().is_match_by(b"abc", soon), Some(true));
     }
 
     #[test]

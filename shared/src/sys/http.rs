@@ -10,13 +10,14 @@
 mod error;
 #[cfg(test)]
 mod tests;
+mod vouched;
 
 use std::cell::Cell;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use reqwest::{Certificate, Client, RequestBuilder, Url, header, redirect};
+use reqwest::{Client, RequestBuilder, Url, header, redirect};
 use tokio::runtime::{Builder, Runtime};
 
 use super::clock::Deadline;
@@ -33,7 +34,7 @@ pub enum Trust {
     None,
     /// Those that the system trusts.
     System,
-    /// Those that the certificates in this PEM file vouch for, and no others.
+    /// Those that the certificates in this PEM file vouch for or that are in it, and no others.
     File(PathBuf),
 }
 
@@ -76,7 +77,7 @@ pub struct Answer {
     pub location: Option<String>,
     /// The body, or its beginning.
     pub body: Vec<u8>,
-    /// Whether there is more of it.
+    /// Whether there is more of it; always with a limit of 0, for nobody looked.
     pub truncated: bool,
     /// How long all of it took.
     pub elapsed: Duration,
@@ -208,12 +209,7 @@ fn client(get: &Get<'_>, url: &Url) -> Result<Client, HttpError> {
     builder = match get.trust {
         Trust::System if url.scheme() == "https" => builder,
         Trust::File(path) if url.scheme() == "https" => {
-            let pem = std::fs::read(path).map_err(|error| request(format!("{}: {error}", path.display())))?;
-            let roots = Certificate::from_pem_bundle(&pem).unwrap_or_default();
-            if roots.is_empty() {
-                return Err(request(format!("{} has no certificate in PEM form", path.display())));
-            }
-            builder.tls_certs_only(roots)
+            builder.tls_backend_preconfigured(vouched::config(path).map_err(request)?)
         }
         // Also for http: the roots would be loaded there too.
         _ => builder.tls_danger_accept_invalid_certs(true),

@@ -60,8 +60,7 @@ pub const CA: Param<PathBuf> = Param::new(
     absolute_path,
     "File of certificates that vouch for the server's",
     "The absolute path of a file in PEM form with the certificates of the authorities that may have issued the server's. \
-     If unset, those that the system trusts. A self-signed certificate is accepted when it is in this file and is not \
-     marked as that of an authority (CA:TRUE).",
+     If unset, those that the system trusts. A self-signed certificate is accepted when it is itself in this file.",
 )
 .reloadable();
 

@@ -22,6 +22,12 @@ impl Statuses {
         Ok(Self { text: text.to_owned(), ranges })
     }
 
+    /// Any answer that shows that the server itself works: all below 500.
+    #[must_use]
+    pub fn alive() -> Self {
+        Self { text: "100-499".to_owned(), ranges: vec![100..=499] }
+    }
+
     /// Whether a code is in the set.
     #[must_use]
     pub fn contains(&self, status: u16) -> bool {

@@ -16,9 +16,16 @@
 //! end of a line joins it with the next. Only the test that is asked for is judged.
 #![forbid(unsafe_code)]
 
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
 
+use super::{Rules, Test, absolute};
+use crate::failure::{Failure, OrFail};
 use crate::sys::ere::Ere;
+
+/// More than any file of tests has.
+const LARGEST: u64 = 1 << 20;
 
 /// A test as a file gives it.
 #[derive(Debug, PartialEq)]
@@ -39,6 +46,39 @@ pub struct Definition {
     pub ca: Option<PathBuf>,
     /// What stands in the file and has no effect here, each with its place, for a warning.
     pub ignored: Vec<String>,
+}
+
+impl Definition {
+    /// The test, on the server at `base` (`http://127.0.0.1:8080`) unless its URL is a whole one. What the file says goes
+    /// before the parameters.
+    #[must_use]
+    pub fn into_test(self, base: &str, mut rules: Rules) -> Test {
+        if self.ca.is_some() || self.verify.is_some() {
+            (rules.ca, rules.verify) = (self.ca, self.verify);
+        }
+        rules.host_header = self.host_header.or(rules.host_header);
+        Test { url: absolute(base, &self.url), unix_socket: None, login: self.login, regex: Some(self.regex), rules }
+    }
+}
+
+/// Reads a file and finds a test in it, see [`find`].
+///
+/// # Errors
+/// Why not: always an ordinary failure, for a server may run well without its tests, and a probe must not deny it.
+pub fn load(path: &Path, name: Option<&str>) -> Result<Definition, Failure> {
+    let file = path.display().to_string();
+    let text = read(path).or_fail(&file)?;
+    find(&file, &text, name).map_err(Failure::generic)
+}
+
+fn read(path: &Path) -> io::Result<String> {
+    // Opening something else, such as a pipe, may never end.
+    if !path.metadata()?.is_file() {
+        return Err(io::Error::other("not a file"));
+    }
+    let mut text = String::new();
+    File::open(path)?.take(LARGEST).read_to_string(&mut text)?;
+    Ok(text)
 }
 
 /// Finds a test in the text of a file: the one with this name, or the first. `file` is for messages.

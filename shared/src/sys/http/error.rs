@@ -52,16 +52,20 @@ impl HttpError {
 
     /// An error of the client library; `peer` is whom it talked to.
     pub(super) fn from_client(error: &reqwest::Error, peer: &str) -> Self {
+        if find::<TlsError>(error, |tls| tls.to_string().contains("No CA certificates")).is_some() {
+            let text = "this machine trusts nobody's certificates (is there no package ca-certificates?)";
+            return Self::new(HttpErrorKind::Tls, text);
+        }
         if error.is_builder() {
             return Self::new(HttpErrorKind::Request, deepest(error));
         }
-        if let Some(tls) = find(error, inner::<TlsError>) {
+        if let Some(tls) = find::<TlsError>(error, |_| true) {
             return Self::new(HttpErrorKind::Tls, tls_text(tls, peer));
         }
         if error.is_dns() {
             return Self::new(HttpErrorKind::Connect, format!("no address for {peer}: {}", deepest(error)));
         }
-        if let Some(os) = find(error, inner::<io::Error>).filter(|os| os.raw_os_error().is_some()) {
+        if let Some(os) = find::<io::Error>(error, |os| os.raw_os_error().is_some()) {
             return Self::os(os, peer);
         }
         if error.is_connect() {
@@ -86,21 +90,17 @@ impl From<HttpError> for crate::failure::Reason {
 }
 
 /// The last error of this type in the chain of causes.
-fn find<'a, T>(
-    error: &'a (dyn Error + 'static),
-    look: impl Fn(&'a (dyn Error + 'static)) -> Option<&'a T>,
-) -> Option<&'a T> {
-    causes(error).filter_map(look).last()
+fn find<'a, T: Error + 'static>(error: &'a (dyn Error + 'static), wanted: impl Fn(&T) -> bool) -> Option<&'a T> {
+    causes(error).filter_map(|cause| cause.downcast_ref()).filter(|cause| wanted(cause)).last()
 }
 
-/// The error as this type, also when it is wrapped in an [`io::Error`], which leaves it out of the chain of causes.
-fn inner<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
-    let wrapped = || error.downcast_ref::<io::Error>()?.get_ref()?.downcast_ref();
-    error.downcast_ref().or_else(wrapped)
-}
-
+/// An error and what caused it, each after what it caused. An [`io::Error`] leaves the one that it wraps out of the chain of
+/// its causes, and that is where all of TLS is.
 fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    std::iter::successors(Some(error), |&error| error.source())
+    std::iter::successors(Some(error), |&error| match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+        Some(wrapped) => Some(wrapped),
+        None => error.source(),
+    })
 }
 
 /// What the innermost error says; those around it only say where.
@@ -108,11 +108,18 @@ fn deepest(error: &(dyn Error + 'static)) -> String {
     causes(error).last().map(ToString::to_string).unwrap_or_default()
 }
 
-fn plain(error: &io::Error) -> String {
+/// Without Rust's "(os error 2)".
+pub(super) fn plain(error: &io::Error) -> String {
     match error.raw_os_error() {
         Some(number) => nix::Error::from_raw(number).desc().to_owned(),
         None => error.to_string(),
     }
+}
+
+/// Whether all that is wrong with a certificate so far is that it is marked as that of an authority.
+pub(super) fn is_authority_as_server(why: &CertificateError) -> bool {
+    // The error's own type is in a crate that we do not name.
+    matches!(why, CertificateError::Other(other) if other.to_string().contains("CaUsedAsEndEntity"))
 }
 
 /// What people can do something about, in their words; the rest in the library's.
@@ -131,8 +138,8 @@ fn tls_text(error: &TlsError, peer: &str) -> String {
                 CertificateError::NotValidForNameContext { presented, .. } => {
                     format!("it is for another name ({})", presented.join(", "))
                 }
-                other if other.to_string().contains("CaUsedAsEndEntity") => {
-                    "it is marked as that of a CA, which a server's must not be".into()
+                other if is_authority_as_server(other) => {
+                    "it is marked as that of a CA; a server's may be only when it is in the CA file itself".into()
                 }
                 other => other.to_string(),
             };

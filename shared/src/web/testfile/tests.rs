@@ -43,7 +43,7 @@ fn lines_are_read_as_the_shells_read_does() {
     assert_eq!(regex(r"a\\.b"), r"a\.b");
     assert_eq!(regex(r"a\.b"), "a.b");
     assert_eq!(regex("a\\\nb"), "ab");
-    assert_eq!(regex("a\\\\  "), r"a\");
+    assert_eq!(split("key a\\\\  ").1, r"a\");
     assert_eq!(regex("a\\   "), "a ");
     assert_eq!(regex("'a' \"$(id)\" `id`"), "'a' \"$(id)\" `id`", "nothing is evaluated");
     assert_eq!(regex("a # b\r"), "a # b");
@@ -82,4 +82,32 @@ fn options_of_both_clients_are_understood() {
     assert_eq!(of("--ca-certificate=/etc/ca.pem").ca, Some("/etc/ca.pem".into()));
     assert_eq!(of("--no-check-certificate").verify, Some(false));
     assert_eq!(of("-H 'X-A: b' -s").ignored, ["f:4: client_opts -H 'X-A: b'"]);
+}
+
+#[test]
+fn a_definition_becomes_a_test() {
+    let text = "test t\nurl /a\nmatch x\nuser u\npassword p\nclient_opts -k -H Host:b\nend\n";
+    let rules = || Rules { ca: Some("/ca.pem".into()), host_header: Some("c".into()), ..Rules::default() };
+    let test = find("f", text, None).unwrap().into_test("https://[::1]:1", rules());
+    assert_eq!(test.url, "https://[::1]:1/a");
+    assert_eq!(test.login, Some(("u".into(), "p".into())));
+    assert_eq!(test.rules, Rules { verify: Some(false), host_header: Some("b".into()), ..Rules::default() });
+    let plain = find("f", "test t\nurl http://d/\nmatch x\nend", None).unwrap().into_test("https://[::1]:1", rules());
+    assert_eq!((plain.url.as_str(), plain.rules), ("http://d/", rules()));
+}
+
+#[test]
+fn files_that_cannot_be_read_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tests.cf");
+    let failed = load(&path, None).unwrap_err();
+    assert_eq!(failed.to_string(), format!("{}: No such file or directory", path.display()));
+    std::fs::write(&path, FILE).unwrap();
+    assert_eq!(load(&path, Some("second")).unwrap().name, "second");
+    let missing = load(&path, Some("x")).unwrap_err();
+    assert_eq!(missing.to_string(), format!("{}: has no test x", path.display()));
+    assert_eq!(missing.kind, crate::failure::Kind::Generic);
+    std::fs::write(&path, b"test \xff").unwrap();
+    assert!(load(&path, None).is_err());
+    assert!(load(folder.path(), None).unwrap_err().to_string().ends_with(": not a file"));
 }
