@@ -21,8 +21,8 @@
 //!
 //! # Layers
 //! Pure: [`action`], [`spec`], [`param`], [`values`], [`invocation`], [`failure`], [`outcome`], [`settle`], [`metadata`], [`usage`].
-//! Edges: [`daemon`], [`entry`], [`run`], [`report`], [`log`], [`lock`], [`sys`]; with the feature `http` also `web`, what agents
-//! of web servers share.
+//! Edges: [`daemon`], [`entry`], [`run`], [`report`], [`log`], [`lock`], [`sys`]; with the feature `http` also `web`, what
+//! agents of web servers share.
 
 pub mod action;
 pub mod agent;
