@@ -129,7 +129,8 @@ mod tests {
 
     #[test]
     fn the_reason_has_file_and_line() {
-        let said = "nginx: [emerg] unknown directive \"bogus\" in /e/n.conf:3\nnginx: configuration file /e/n.conf test failed\n";
+        let said = "nginx: [emerg] unknown directive \"bogus\" in /e/n.conf:3\n\
+                    nginx: configuration file /e/n.conf test failed\n";
         assert_eq!(judge(said, ""), Verdict::Bad("unknown directive \"bogus\" in /e/n.conf:3".into()));
         let said = "2026/11/21 09:00:00 [emerg] 10#10: unexpected end of file in /e/n.conf:12\n";
         assert_eq!(judge(said, ""), Verdict::Bad("unexpected end of file in /e/n.conf:12".into()));

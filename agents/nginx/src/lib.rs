@@ -15,7 +15,8 @@
 //! - **A check leaves nothing behind**: `nginx -t` makes a pid file, logs and directories, which are taken away.
 //! - **A faulty configuration is 5**, with file and line, never 6; stop does not look at it.
 //! - **Stop is graceful** (SIGQUIT) for a share of its time, then quick, then by force, and looks whether all are gone.
-//! - **`reload` checks first** and waits for the new workers; `config_serial` does the same by a change of parameters.
+//! - **`reload` checks first**, waits for the new workers, and starts nothing that does not run; `config_serial` reloads by a
+//!   change of parameters.
 //! - **`daemon off` is refused**: such a start would never return.
 
 mod ask;

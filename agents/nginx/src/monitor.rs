@@ -2,6 +2,7 @@
 //! leads nowhere, for it may have changed since the server read it, and somebody may have reloaded it by hand.
 #![forbid(unsafe_code)]
 
+use std::path::PathBuf;
 use std::process::Command;
 
 use ocf::daemon::complaint;
@@ -85,40 +86,37 @@ fn status_page(context: &Context<'_>, settings: &Settings, record: &Record) -> R
 /// Level 20.
 fn test_page(context: &Context<'_>, settings: &Settings, record: &Record) -> Result<Status, Failure> {
     let listen = first(settings, record);
-    let text = settings.test_file.as_ref().map(|path| (path.display().to_string(), std::fs::read(path)));
-    let test = match (text, &settings.test_page, &settings.test_regex) {
-        (Some((name, Ok(text))), _, _) => {
-            let text = String::from_utf8_lossy(&text);
-            let found = testfile::find(&name, &text, settings.test_name.as_deref());
-            let found = found.map_err(|why| Failure::new(Kind::Configured, why))?;
+    let file = settings.test_file.as_deref();
+    let test = match (file, &settings.test_page, &settings.test_regex) {
+        // As the shell agent has it: a file that is not there leaves the word to the other parameters.
+        (Some(path), page, regex) if path.is_file() || page.is_none() || regex.is_none() => {
+            let found = testfile::load(path, settings.test_name.as_deref())?;
             for ignored in &found.ignored {
                 context.log.debug(format_args!("has no effect: {ignored}"));
             }
-            let mut test = test(settings, &listen, &found.url, &found.regex);
-            test.login = found.login;
-            test.rules.host_header = found.host_header.or(test.rules.host_header);
-            test.rules.verify = found.verify.or(test.rules.verify);
-            test.rules.ca = found.ca.or(test.rules.ca);
+            let is_whole = found.url.starts_with("http");
+            let mut test = found.into_test(&listen.base_url(), settings.rules.clone());
+            test.unix_socket = local(&listen, is_whole);
             test
         }
         (_, Some(page), Some(regex)) => test(settings, &listen, page, regex),
-        (Some((name, Err(error))), _, _) => {
-            return Err(error).or_fail(format!("test20conffile {name}")).map_err(|f| Failure::installed(f.to_string()));
-        }
-        (None, _, _) => {
-            let why = "a monitor at level 20 needs test20url and test20regex, or test20conffile";
-            return Err(Failure::new(Kind::Configured, why));
-        }
+        _ => return Err(unset(context, "a monitor at level 20 needs test20url and test20regex, or test20conffile")),
     };
     web::check(&test, context.deadline)
+}
+
+/// A level was asked for without what it needs: wrong on every node. A probe must not say that nothing runs here.
+fn unset(context: &Context<'_>, why: &str) -> Failure {
+    Failure::new(if context.invocation.is_probe() { Kind::Generic } else { Kind::Configured }, why)
 }
 
 /// Level 30.
 fn external(context: &Context<'_>, settings: &Settings) -> Result<Status, Failure> {
     let Some((name, arguments)) = settings.external.as_ref().and_then(|words| words.split_first()) else {
-        return Err(Failure::new(Kind::Configured, "a monitor at level 30 needs external_monitor30_cmd"));
+        return Err(unset(context, "a monitor at level 30 needs external_monitor30_cmd"));
     };
-    let missing = || Failure::installed(format!("external_monitor30_cmd: {name} is not installed"));
+    // An ordinary failure, not "not installed": of the latter a probe makes "does not run".
+    let missing = || Failure::generic(format!("external_monitor30_cmd: {name} is not installed"));
     let program = match name.starts_with('/') {
         true => name.into(),
         false => find_in_path(name, context.invocation.variable("PATH").unwrap_or_default()).ok_or_else(missing)?,
@@ -147,10 +145,16 @@ fn first(settings: &Settings, record: &Record) -> Listen {
 
 fn test(settings: &Settings, listen: &Listen, page: &str, regex: &Ere) -> Test {
     let mut test = Test::new(web::absolute(&listen.base_url(), page), settings.rules.clone());
-    if let (Socket::Unix(path), false) = (&listen.socket, page.starts_with("http")) {
-        test.unix_socket = Some(path.clone());
-    }
+    test.unix_socket = local(listen, page.starts_with("http"));
     // It was compiled before; it has no clone.
     test.regex = Ere::new(regex.text()).ok();
     test
+}
+
+/// The local socket to connect to, for a page that does not say where it is.
+fn local(listen: &Listen, is_whole: bool) -> Option<PathBuf> {
+    match &listen.socket {
+        Socket::Unix(path) if !is_whole => Some(path.clone()),
+        _ => None,
+    }
 }

@@ -5,22 +5,20 @@ use nix::sys::signal::Signal;
 use ocf::prelude::*;
 use ocf::sys::process::Process;
 
+use crate::ask;
 use crate::check::{self, Verdict};
 use crate::instance::{self, Described};
 use crate::record::{self, Record};
 use crate::settings::Settings;
-use crate::{ask, start};
 
-/// Reads the configuration again; a server that does not run is started.
+/// Reads the configuration again. What does not run is not started: for the cluster it would be stopped all the same.
 ///
 /// # Errors
 /// Why not: the old workers go on then, with the old configuration.
 pub fn reload(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> {
     let described = instance::describe(context, &settings.identity);
-    match master(context, &described)? {
-        Some(master) => renew(context, settings, &described, &master),
-        None => start::start(context, settings),
-    }
+    let master = master(context, &described)?.ok_or_else(stopped)?;
+    renew(context, settings, &described, &master)
 }
 
 /// Takes over parameters. All but one are read anew by the action that uses them.
@@ -29,14 +27,16 @@ pub fn reload(context: &Context<'_>, settings: &Settings) -> Result<(), Failure>
 /// When the server does not run, or cannot read its configuration.
 pub fn reload_agent(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> {
     let described = instance::describe(context, &settings.identity);
-    let Some(master) = master(context, &described)? else {
-        return Err(Failure::generic("nginx does not run on this node"));
-    };
+    let master = master(context, &described)?.ok_or_else(stopped)?;
     let known = record::read(context.invocation);
     if known.is_some_and(|known| known.serial == settings.config_serial) {
         return Ok(());
     }
     renew(context, settings, &described, &master)
+}
+
+fn stopped() -> Failure {
+    Failure::generic("nginx does not run on this node")
 }
 
 /// The master, by the record where there is one: the configuration may have another pid file by now.

@@ -198,7 +198,10 @@ fn starts(bench: &mut Bench, kind: &Kind) -> Result<(), String> {
         server.prepare(&host);
         let pid = format!("{}/pid", server.directory());
         let (up, down) = if who == Who::Floor {
-            let words = format!("{} {}/conf", kind.plain.join(" "), server.directory());
+            // A start is over when the server answers.
+            let asks = built_directory().join("ocf-bench-floor-web");
+            let answers = format!("until {} {} /page {pid}; do :; done", asks.display(), server.port);
+            let words = format!("{} {}/conf && {answers}", kind.plain.join(" "), server.directory());
             // Both are built into the shell: it looks without pause.
             let wait = format!("read p <{pid}; kill -{} $p; while [ -e /proc/$p ]; do :; done", kind.polite);
             (Some(line(words)), Some(line(wait)))

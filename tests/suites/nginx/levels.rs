@@ -25,6 +25,10 @@ fn level_20_reads_a_page_or_a_test_from_a_file() {
     at(&file.clone().param("test20name", "site"), 20).expect_code(0).expect_silent();
     at(&file.clone().param("test20name", "login"), 20).expect_code(0);
     at(&agent.clone().param("test20conffile", "/no/file"), 20).expect_code(1).expect_reason(&["/no/file"]);
+    // A probe does not say that nothing runs.
+    for level in ["20", "30"] {
+        agent.clone().env("OCF_CHECK_LEVEL", level).probe().expect_code(1).expect_reason(&["needs"]);
+    }
     agent.stop().expect_code(0);
 }
 

@@ -31,7 +31,7 @@ fn machine() -> Option<Host> {
 fn configure(host: &Host, name: &str, http: &str) -> String {
     let path = format!("/etc/nginx/{name}.conf");
     let text = format!(
-        "worker_processes 2;\npid /run/{name}.pid;\nerror_log /var/log/nginx/{name}-error.log;\n\
+        "user root;\nworker_processes 2;\npid /run/{name}.pid;\nerror_log /var/log/nginx/{name}-error.log;\n\
          events {{ worker_connections 64; }}\n\
          http {{\n  access_log /var/log/nginx/{name}.log;\n  root /srv/www;\n  {http}\n}}\n"
     );

@@ -30,8 +30,10 @@ fn a_new_serial_reloads_once_and_keeps_the_master() {
     assert_eq!(master(&host, "a"), number);
     agent.stop().expect_code(0);
     expect_gone(&host);
-    agent.action("reload-agent").expect_code(1);
-    expect_gone(&host);
+    for action in ["reload-agent", "reload"] {
+        agent.action(action).expect_code(1).expect_reason(&["does not run"]);
+        expect_gone(&host);
+    }
 }
 
 #[test]
