@@ -85,9 +85,15 @@ impl Daemon<'_> {
         if let Some(master) = named.first() {
             return Ok(Found { master: Some(*master), orphans: Vec::new() });
         }
+        self.look_at_all(&[])
+    }
+
+    /// Looks at every process; `former` are masters that have been there a moment ago.
+    fn look_at_all(&self, former: &[i32]) -> Result<Found, Failure> {
         let candidates = self.candidates().or_fail("/proc")?;
         let mut known = pidfile::read(self.pid_file).unwrap_or_default();
         known.extend(self.recorded());
+        known.extend(former);
         Ok(tell_apart(&candidates, &known))
     }
 
@@ -200,7 +206,9 @@ impl Daemon<'_> {
     /// What is left, or could not be looked at.
     pub fn stop(&self, polite: &[Signal], deadline: Deadline) -> Result<(), Failure> {
         let found = self.observe()?;
+        let mut former = Vec::new();
         if let Some(master) = found.master {
+            former.push(master.pid);
             let mut tree = self.tree(&master)?;
             // What is held by a signal hears no other one, but SIGKILL.
             if !self.is_held(&master)? && !polite.is_empty() {
@@ -211,10 +219,17 @@ impl Daemon<'_> {
             tree.dedup();
             self.end(&tree, deadline)?;
         }
-        // A master that was ended may have left workers that began in the meantime.
-        let left = self.observe()?;
-        let all: Vec<Process> = left.master.into_iter().chain(left.orphans).collect();
-        self.end(&all, deadline)?;
+        // One that was ended may have left others that began in the meantime: a master its workers, and one that is just
+        // detaching, from a start that was killed, the rest of its life. So the last look is one that finds nobody.
+        loop {
+            let left = self.look_at_all(&former)?;
+            let all: Vec<Process> = left.master.into_iter().chain(left.orphans).collect();
+            if all.is_empty() {
+                break;
+            }
+            self.end(&all, deadline)?;
+            former.extend(all.iter().map(|process| process.pid));
+        }
         self.forget()
     }
 
@@ -223,11 +238,13 @@ impl Daemon<'_> {
     /// # Errors
     /// What is left, or could not be looked at.
     pub fn clear(&self, deadline: Deadline) -> Result<(), Failure> {
-        let found = self.observe()?;
-        if found.master.is_some() {
-            return Ok(());
+        loop {
+            let found = self.observe()?;
+            if found.master.is_some() || found.orphans.is_empty() {
+                return Ok(());
+            }
+            self.end(&found.orphans, deadline)?;
         }
-        self.end(&found.orphans, deadline)
     }
 
     /// A master with everything that it has started: by parentage, and by session where the parent has died.

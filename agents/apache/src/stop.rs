@@ -1,9 +1,13 @@
 //! Stop: what this resource has started, and what has its configuration, ends; nothing else does.
 #![forbid(unsafe_code)]
 
+use std::time::Duration;
+
 use nix::sys::signal::Signal;
+use ocf::daemon::Daemon;
 use ocf::prelude::*;
 use ocf::sys::clock::Deadline;
+use ocf::sys::process::everybody;
 
 use crate::instance;
 use crate::known::{self, Known};
@@ -13,6 +17,12 @@ use crate::settings::Place;
 /// What asks a master to answer the requests that it has, and to end then.
 const GRACEFUL: [Signal; 1] = [Signal::SIGWINCH];
 
+/// How long a server that is held, by SIGSTOP or a debugger, is given: it hears nothing but SIGKILL.
+const HELD: Duration = Duration::from_secs(1);
+
+/// How long a program may take from the decision to start it until it can be seen.
+const APPEARING: Duration = Duration::from_millis(100);
+
 /// Stops the server. It needs neither configuration nor program.
 ///
 /// # Errors
@@ -20,21 +30,36 @@ const GRACEFUL: [Signal; 1] = [Signal::SIGWINCH];
 pub fn stop(context: &Context<'_>) -> Result<(), Failure> {
     let place = Place::read(&context.invocation.values, context.invocation);
     let remembered = known::read(context.invocation);
+    let interrupted = remembered.is_some() && !known::path(context.invocation, "master").exists();
     let mut instances: Vec<Known> = remembered.into_iter().collect();
     // Without a memory of these parameters, for instance because another agent has started it.
     if !instances.iter().any(|known| known.key == place.key()) {
         instances.push(instance::describe(&Server::read(context, &place), &place));
     }
-    let mut failures = Vec::new();
-    for known in &instances {
-        let stopped = instance::with(context, known, |daemon| {
-            daemon.clear(context.deadline.min(Deadline::after(instance::ORPHANS)))?;
-            daemon.stop(&GRACEFUL, context.deadline)
-        });
-        failures.extend(stopped.err());
-    }
-    match Failure::collect(failures) {
+    let ends = instances.iter().map(|known| instance::with(context, known, |daemon| end(context, daemon, interrupted)));
+    match Failure::collect(ends.filter_map(Result::err).collect()) {
         Some(failure) => Err(failure),
         None => known::forget(context.invocation),
     }
+}
+
+fn end(context: &Context<'_>, daemon: &Daemon<'_>, interrupted: bool) -> Result<(), Failure> {
+    daemon.clear(context.deadline.min(Deadline::after(instance::ORPHANS)))?;
+    if is_held(daemon)? {
+        daemon.stop(&[], context.deadline.min(Deadline::after(HELD)))?;
+    }
+    daemon.stop(&GRACEFUL, context.deadline)?;
+    // A start that was killed at the moment when it was about to become the server shows nothing of it for an instant.
+    let appeared = interrupted && Deadline::after(APPEARING).min(context.deadline).poll(|| is_there(daemon)).is_some();
+    if appeared { daemon.stop(&[], context.deadline.min(Deadline::after(HELD))) } else { Ok(()) }
+}
+
+fn is_there(daemon: &Daemon<'_>) -> Option<()> {
+    let found = daemon.observe().ok()?;
+    (found.master.is_some() || !found.orphans.is_empty()).then_some(())
+}
+
+fn is_held(daemon: &Daemon<'_>) -> Result<bool, Failure> {
+    let Some(master) = daemon.observe()?.master else { return Ok(false) };
+    Ok(everybody().or_fail("/proc")?.iter().any(|member| member.process == master && member.held))
 }
