@@ -1,21 +1,22 @@
 //! Stop: what this resource has started, and what has its configuration, ends; nothing else does.
 #![forbid(unsafe_code)]
 
+use std::io;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use ocf::daemon::Daemon;
 use ocf::prelude::*;
 use ocf::sys::clock::Deadline;
-use ocf::sys::process::everybody;
+use ocf::sys::process::{Process, everybody};
 
 use crate::instance;
 use crate::known::{self, Known};
 use crate::server::Server;
 use crate::settings::Place;
 
-/// What asks a master to answer the requests that it has, and to end then.
-const GRACEFUL: [Signal; 1] = [Signal::SIGWINCH];
+/// The share of the time in which requests may come to their end.
+const GRACE: f64 = 0.6;
 
 /// How long a server that is held, by SIGSTOP or a debugger, is given: it hears nothing but SIGKILL.
 const HELD: Duration = Duration::from_secs(1);
@@ -48,10 +49,26 @@ fn end(context: &Context<'_>, daemon: &Daemon<'_>, interrupted: bool) -> Result<
     if is_held(daemon)? {
         daemon.stop(&[], context.deadline.min(Deadline::after(HELD)))?;
     }
-    daemon.stop(&GRACEFUL, context.deadline)?;
+    if let Some(master) = daemon.observe()?.master {
+        let_requests_end(&master, context.deadline.share(GRACE)).or_fail(daemon.name)?;
+    }
+    daemon.stop(&[], context.deadline)?;
     // A start that was killed at the moment when it was about to become the server shows nothing of it for an instant.
     let appeared = interrupted && Deadline::after(APPEARING).min(context.deadline).poll(|| is_there(daemon)).is_some();
     if appeared { daemon.stop(&[], context.deadline.min(Deadline::after(HELD))) } else { Ok(()) }
+}
+
+/// Asks the master to close its addresses and to answer the requests that it has. Its workers end then; it looks for that
+/// once in a second only, so what counts is that it has none any more.
+fn let_requests_end(master: &Process, deadline: Deadline) -> io::Result<()> {
+    let Some(handle) = master.open()? else { return Ok(()) };
+    handle.signal(Signal::SIGWINCH)?;
+    let ended = deadline.poll(|| match (master.lives(), master.descendants()) {
+        (Ok(true), Ok(workers)) if !workers.is_empty() => None,
+        (Err(error), _) | (_, Err(error)) => Some(Err(error)),
+        _ => Some(Ok(())),
+    });
+    ended.unwrap_or(Ok(()))
 }
 
 fn is_there(daemon: &Daemon<'_>) -> Option<()> {
