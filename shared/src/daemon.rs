@@ -24,6 +24,9 @@ const LARGEST: u64 = 4096;
 /// How long a server may be invisible between the end of the program that detached it and its pid file.
 const APPEARING: Duration = Duration::from_secs(2);
 
+/// How long a program may take from the decision to start it until it can be seen.
+const BEGINNING: Duration = Duration::from_millis(100);
+
 /// The share of the time that a stop leaves to those who end by themselves, once their requests are answered.
 const GRACE: f64 = 0.6;
 
@@ -239,6 +242,19 @@ impl Daemon<'_> {
             former.extend(all.iter().map(|process| process.pid));
         }
         self.forget()
+    }
+
+    /// Ends what appears only after a stop. A start that was killed may have been about to run the server, and then, for an
+    /// instant, nothing shows that it will be one.
+    ///
+    /// # Errors
+    /// As [`Self::stop`].
+    pub fn stop_late(&self, deadline: Deadline) -> Result<(), Failure> {
+        let appeared = Deadline::after(BEGINNING).min(deadline).poll(|| {
+            let found = self.observe().ok()?;
+            (found.master.is_some() || !found.orphans.is_empty()).then_some(())
+        });
+        appeared.map_or(Ok(()), |()| self.stop(None, deadline))
     }
 
     /// Asks a master to end once its requests are answered, and waits for that. A master may look after its workers only

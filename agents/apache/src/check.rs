@@ -118,3 +118,55 @@ pub fn test(context: &Context<'_>, known: &Known, checks: &Checks) -> Result<Opt
     }
     Ok(Some(found.into_test(&base(known, checks, None), checks.rules.clone())))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::StatusPage;
+    use ocf::web::Rules;
+
+    fn known(pages: &[(&str, Option<u16>)]) -> Known {
+        let listen = |port| Listen { host: Some("192.0.2.1".into()), port, tls: false };
+        Known {
+            key: String::new(),
+            config: "/c".into(),
+            programs: Vec::new(),
+            pid_file: "/p".into(),
+            listens: vec![listen(80), listen(8099)],
+            status_pages: pages.iter().map(|(path, port)| StatusPage { path: (*path).into(), port: *port }).collect(),
+            serial: None,
+        }
+    }
+
+    fn checks(statusurl: Option<&str>, port: Option<u16>) -> Checks {
+        Checks {
+            port,
+            use_ipv6: false,
+            statusurl: statusurl.map(str::to_owned),
+            regex: None,
+            is_strict: false,
+            testurl: None,
+            regex10: None,
+            testconffile: None,
+            testname: None,
+            rules: Rules::default(),
+        }
+    }
+
+    #[test]
+    fn the_page_is_the_given_one_or_that_of_mod_status_or_the_first() {
+        let everywhere = known(&[("/inner", Some(8099)), ("/s", None)]);
+        let cases = [
+            (known(&[]), checks(None, None), "http://192.0.2.1:80/"),
+            (known(&[]), checks(None, Some(8099)), "http://192.0.2.1:8099/"),
+            (known(&[("/s", Some(8099))]), checks(None, None), "http://192.0.2.1:8099/s"),
+            (everywhere.clone(), checks(None, None), "http://192.0.2.1:80/s"),
+            (everywhere.clone(), checks(Some("/mine"), None), "http://192.0.2.1:80/mine"),
+            (everywhere, checks(Some("https://a/b"), None), "https://a/b"),
+        ];
+        for (known, checks, expected) in cases {
+            assert_eq!(page(&known, &checks), expected);
+        }
+        assert_eq!(page(&Known { listens: vec![], ..known(&[]) }, &checks(None, None)), "http://localhost:80/");
+    }
+}

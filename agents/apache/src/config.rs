@@ -1,8 +1,7 @@
 //! What the configuration says that matters here, read as the server reads it: with all that it includes.
 //!
-//! The server itself knows best, and [`crate::server`] asks it wherever there is time. This reading is for when it cannot
-//! be asked (its binary is gone, its configuration broken) and for what it does not tell: where it listens, and where the
-//! status page is.
+//! The server itself knows best, and a start and a reload ask it ([`crate::server`]). This reading is for all other actions,
+//! which start no program, and for what the server does not tell: where it listens, and where the status page is.
 #![forbid(unsafe_code)]
 
 use std::collections::BTreeMap;

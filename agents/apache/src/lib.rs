@@ -13,7 +13,7 @@
 //!   status code decides before the expression: error pages have `</html>` too. No proxy, no redirect, never without limit.
 //! - **stop** lets requests end for more than half of its time, then insists; it needs neither configuration nor program.
 //! - **reload** and the parameter `config_serial` make the server read its configuration again, after a syntax check.
-//! - **Configuration is read as the server reads it**, and the server itself is asked first. Files of variables are data
+//! - **Configuration is read as the server reads it**; a start and a reload ask the server itself. Files of variables are data
 //!   where they can be; only one with more in it is read by a shell. A second Debian server (`/etc/apache2-x/apache2.conf`)
 //!   finds its `APACHE_CONFDIR` set, as with Debian's own tool.
 //! - **No module is switched on** in the administrator's configuration (the peer calls `a2enmod status`).

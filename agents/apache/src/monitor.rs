@@ -125,14 +125,15 @@ fn without_master(found: &Found, known: &Known) -> Seen {
     )))
 }
 
-/// What is known by the configuration as it is now. The server is asked where that can be; else our own reading counts.
+/// What is known by the configuration as it is now. The server is not asked, for a monitor starts no program: whose a process
+/// is, its arguments tell.
 pub fn resolve(context: &Context<'_>, place: &Place, before: Option<&Known>) -> Known {
-    let mut server = Server::read(context, place);
-    if server.config.is_file()
-        && let Ok(program) = place.program()
-        && let Err(failure) = server.ask(&program, context.deadline.share(0.2))
-    {
-        context.log.debug(format_args!("{failure}"));
+    let now = instance::describe(&Server::read(context, place), place);
+    match before {
+        // What the server itself has said about its number, and when it was told to read its configuration, still holds.
+        Some(before) if before.config == now.config => {
+            Known { pid_file: before.pid_file.clone(), serial: before.serial.clone(), ..now }
+        }
+        _ => now,
     }
-    Known { serial: before.and_then(|known| known.serial.clone()), ..instance::describe(&server, place) }
 }

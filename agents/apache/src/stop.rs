@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 use nix::sys::signal::Signal;
+use ocf::daemon::Daemon;
 use ocf::prelude::*;
 use ocf::sys::clock::Deadline;
 
@@ -10,7 +11,7 @@ use crate::known::{self, Known};
 use crate::server::Server;
 use crate::settings::Place;
 
-/// What asks a master to answer the requests that it has, and to end then.
+/// What asks a master to close its addresses, to answer the requests that it has, and to end then.
 const GRACEFUL: Signal = Signal::SIGWINCH;
 
 /// Stops the server. It needs neither configuration nor program.
@@ -20,21 +21,21 @@ const GRACEFUL: Signal = Signal::SIGWINCH;
 pub fn stop(context: &Context<'_>) -> Result<(), Failure> {
     let place = Place::read(&context.invocation.values, context.invocation);
     let remembered = known::read(context.invocation);
+    let interrupted = remembered.is_some() && !known::path(context.invocation, "master").exists();
     let mut instances: Vec<Known> = remembered.into_iter().collect();
     // Without a memory of these parameters, for instance because another agent has started it.
     if !instances.iter().any(|known| known.key == place.key()) {
         instances.push(instance::describe(&Server::read(context, &place), &place));
     }
-    let mut failures = Vec::new();
-    for known in &instances {
-        let stopped = instance::with(context, known, |daemon| {
-            daemon.clear(context.deadline.min(Deadline::after(instance::ORPHANS)))?;
-            daemon.stop(Some(GRACEFUL), context.deadline)
-        });
-        failures.extend(stopped.err());
-    }
-    match Failure::collect(failures) {
+    let ends = instances.iter().map(|known| instance::with(context, known, |daemon| end(context, daemon, interrupted)));
+    match Failure::collect(ends.filter_map(Result::err).collect()) {
         Some(failure) => Err(failure),
         None => known::forget(context.invocation),
     }
+}
+
+fn end(context: &Context<'_>, daemon: &Daemon<'_>, interrupted: bool) -> Result<(), Failure> {
+    daemon.clear(context.deadline.min(Deadline::after(instance::ORPHANS)))?;
+    daemon.stop(Some(GRACEFUL), context.deadline)?;
+    if interrupted { daemon.stop_late(context.deadline) } else { Ok(()) }
 }

@@ -14,9 +14,6 @@ use crate::instance::{self, Instance};
 use crate::record::{self, Record};
 use crate::settings::{Identity, Settings};
 
-/// How long a program may take from the decision to start it until it can be seen.
-const APPEARING: Duration = Duration::from_millis(100);
-
 /// A local socket answers at once or not at all.
 const LOCAL: Duration = Duration::from_millis(200);
 
@@ -33,8 +30,11 @@ pub fn stop(context: &Context<'_>, settings: Option<&Settings>) -> Result<(), Fa
     let recorded = Instance::recorded(context.invocation);
     let is_same = recorded.as_ref().is_some_and(|instance| instance.record.identity == identity);
     if let Some(instance) = recorded {
-        let ended = end(context, &instance, context.deadline);
-        failures.extend(ended.and_then(|()| late(context, &instance)).err());
+        let late = || instance.with(|daemon| daemon.stop_late(context.deadline));
+        // A start that was killed has left a record, and no note of a master.
+        let ended =
+            end(context, &instance, context.deadline).and_then(|()| if instance.was_up { Ok(()) } else { late() });
+        failures.extend(ended.err());
     }
     if !is_same {
         let described = instance::describe(context, &identity);
@@ -44,19 +44,6 @@ pub fn stop(context: &Context<'_>, settings: Option<&Settings>) -> Result<(), Fa
         Some(failure) => Err(failure),
         None => record::forget(context.invocation),
     }
-}
-
-/// Ends what appears only now. A start that was killed has left a record, and no note of a master; at that moment it may
-/// have been about to become nginx, and then for an instant nothing shows that it will be.
-fn late(context: &Context<'_>, instance: &Instance) -> Result<(), Failure> {
-    if instance.was_up {
-        return Ok(());
-    }
-    let appeared = Deadline::after(APPEARING).min(context.deadline).poll(|| {
-        let found = instance.with(|daemon| daemon.observe()).ok()?;
-        (found.master.is_some() || !found.orphans.is_empty()).then_some(())
-    });
-    appeared.map_or(Ok(()), |()| end(context, instance, context.deadline))
 }
 
 /// Ends an instance: requests that are being answered get a share of the time.

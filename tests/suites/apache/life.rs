@@ -1,6 +1,6 @@
 //! Start and stop.
 
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::time::Duration;
 
 use crate::site::{ROOT, Site};
@@ -17,7 +17,7 @@ fn a_whole_life_is_quick_and_silent() {
     agent.start().expect_code(0).expect_silent();
     agent.monitor().expect_code(0).expect_silent();
     agent.action("status").expect_code(0);
-    agent.stop().expect_code(0).expect_silent().expect_within(SECONDS_2);
+    agent.stop().expect_code(0).expect_silent().expect_within(Duration::from_millis(800));
     site.expect_nothing("a.conf");
     assert!(site.connect("127.0.0.1:8081").is_none());
     agent.stop().expect_code(0).expect_silent();
@@ -98,6 +98,27 @@ fn ap_09_a_download_that_never_ends_does_not_keep_a_stop() {
     agent.clone().timeout(Duration::from_secs(10)).stop().expect_code(0).expect_within(Duration::from_secs(10));
     site.expect_nothing("a.conf");
     assert!(site.connect("127.0.0.1:8081").is_none());
+}
+
+#[test]
+fn a_request_that_ends_in_time_is_answered_in_full() {
+    let Some(site) = Site::new() else { return };
+    let agent = site.usual();
+    site.host.sh(&format!("truncate -s 40M {ROOT}/htdocs/big"));
+    agent.start().expect_code(0);
+    let mut stream = site.connect("127.0.0.1:8081").unwrap();
+    stream.write_all(b"GET /big HTTP/1.0\r\n\r\n").unwrap();
+    std::thread::scope(|scope| {
+        let reader = scope.spawn(move || {
+            std::thread::sleep(Duration::from_millis(700));
+            let mut all = Vec::new();
+            stream.read_to_end(&mut all).map(|_| all.len())
+        });
+        std::thread::sleep(Duration::from_millis(200));
+        agent.stop().expect_code(0).expect_within(Duration::from_secs(8));
+        assert!(reader.join().unwrap().unwrap() > 40 << 20, "the whole file");
+    });
+    site.expect_nothing("a.conf");
 }
 
 #[test]

@@ -22,14 +22,19 @@ fn passes(kind: &str, options: &[&str]) {
         .fold(Host::builder("nodea"), harness::host::Builder::tmpfs)
         .bind(&executable(kind), &inside);
     let rig = L2::with(machine.start());
-    let mut words = vec!["--format", "json", "--strict", "-n", "tested"];
-    options.iter().for_each(|option| words.extend(["-o", option]));
-    words.push(&inside);
-    let said = Said::of(&crate::animal::run(&rig.a, &tester(), &words, PATIENCE));
-    assert!(said.is_clean(), "{kind} {options:?}:\n{}", said.told());
+    judge(&rig.a, &inside, options);
     for address in [VIP4, VIP6] {
         rig.a.expect_absent(address);
     }
+}
+
+/// Judges the agent at `path` on a machine.
+fn judge(host: &Host, path: &str, options: &[&str]) {
+    let mut words = vec!["--format", "json", "--strict", "-n", "tested"];
+    options.iter().for_each(|option| words.extend(["-o", option]));
+    words.push(path);
+    let said = Said::of(&crate::animal::run(host, &tester(), &words, PATIENCE));
+    assert!(said.is_clean(), "{path} {options:?}:\n{}", said.told());
 }
 
 #[test]
@@ -50,4 +55,25 @@ fn an_address_with_a_label_keeps_every_rule() {
 #[test]
 fn the_reference_agent_keeps_every_rule() {
     passes("Dummy", &[]);
+}
+
+#[test]
+fn a_web_server_keeps_every_rule() {
+    if !has(&["xmllint", "apache2"]) {
+        return;
+    }
+    let machine = ["/media", "/tmp", "/var/tmp", "/dev/shm", "/srv", "/var/log"]
+        .into_iter()
+        .fold(Host::builder("nodea"), harness::host::Builder::tmpfs)
+        .bind(&executable("apache"), "/media/native/apache")
+        .start();
+    machine.sh(
+        "mkdir /srv/htdocs; echo '<html>alive</html>' >/srv/htdocs/index.html
+        cd /usr/lib/apache2/modules
+        { echo ServerName web
+        for m in mpm_event authz_core dir; do echo \"LoadModule ${m}_module $PWD/mod_$m.so\"; done
+        printf '%s\\n' 'User www-data' 'Group www-data' 'ErrorLog /srv/error.log' 'PidFile /run/web/httpd.pid'
+        printf '%s\\n' 'Listen 127.0.0.1:8081' 'DocumentRoot /srv/htdocs' 'DirectoryIndex index.html'; } >/srv/httpd.conf",
+    );
+    judge(&machine, "/media/native/apache", &["configfile=/srv/httpd.conf", "testurl=/", "testregex10=alive"]);
 }
