@@ -4,6 +4,8 @@
 
 use std::ffi::{CString, c_char};
 use std::fmt;
+use std::ops::Range;
+use std::rc::Rc;
 use std::sync::mpsc;
 
 use nix::libc;
@@ -11,10 +13,11 @@ use nix::libc;
 use super::clock::Deadline;
 
 /// A compiled expression, which does not care about the case of letters.
+#[derive(Clone)]
 pub struct Ere {
     text: String,
     /// One for each line of the text: `grep` takes the lines of its expression as alternatives.
-    alternatives: Vec<Compiled>,
+    alternatives: Rc<[Compiled]>,
 }
 
 impl Ere {
@@ -32,6 +35,17 @@ impl Ere {
     pub fn is_match(&self, body: &[u8]) -> bool {
         // A newline ends a line and begins none: the empty rest after the last one is not a line.
         let body = body.strip_suffix(b"\n").unwrap_or(body);
+        // One look at everything is far cheaper than one at each line, and nearly always enough.
+        if !body.contains(&0) && !self.speaks_of_the_text() {
+            let text = [body, &[0]].concat();
+            let found: Vec<_> = self.alternatives.iter().filter_map(|one| one.find(&text)).collect();
+            if found.is_empty() {
+                return false;
+            }
+            if found.iter().any(|range| !body[range.clone()].contains(&b'\n')) {
+                return true;
+            }
+        }
         let mut line = Vec::new();
         body.split(|byte| matches!(byte, b'\n' | 0)).any(|bytes| {
             line.clear();
@@ -39,6 +53,11 @@ impl Ere {
             line.push(0);
             self.alternatives.iter().any(|one| one.is_match(&line))
         })
+    }
+
+    /// Whether it has an anchor for the whole text, which is another thing for a line.
+    fn speaks_of_the_text(&self) -> bool {
+        self.text.contains("\\`") || self.text.contains("\\'")
     }
 
     /// As [`Ere::is_match`]; `None` when that is not known by the deadline. With a back-reference, a page of a few kilobytes
@@ -84,7 +103,8 @@ struct Compiled(Box<libc::regex_t>);
 impl Compiled {
     fn new(text: &str) -> Result<Self, String> {
         let text = CString::new(text).map_err(|_| "a regular expression without NUL bytes".to_owned())?;
-        let flags = libc::REG_EXTENDED | libc::REG_ICASE | libc::REG_NOSUB;
+        // In a text of several lines, anchors are those of lines, and what matches any character stays in one.
+        let flags = libc::REG_EXTENDED | libc::REG_ICASE | libc::REG_NEWLINE;
         // SAFETY: all bits zero is a valid value of this plain C structure of numbers and pointers.
         let mut regex: Box<libc::regex_t> = Box::new(unsafe { std::mem::zeroed() });
         // SAFETY: the structure is ours and writable, the text ends with NUL; both outlive the call.
@@ -96,9 +116,16 @@ impl Compiled {
 
     /// Whether a line, which ends with its only NUL, has a match.
     fn is_match(&self, line: &[u8]) -> bool {
-        debug_assert_eq!(line.iter().position(|byte| *byte == 0), Some(line.len() - 1));
-        // SAFETY: the expression was compiled and not freed; the line ends with NUL; no matches are asked for.
-        unsafe { libc::regexec(&raw const *self.0, line.as_ptr().cast(), 0, std::ptr::null_mut(), 0) == 0 }
+        self.find(line).is_some()
+    }
+
+    /// Where the first match is in a text, which ends with its only NUL.
+    fn find(&self, text: &[u8]) -> Option<Range<usize>> {
+        debug_assert_eq!(text.iter().position(|byte| *byte == 0), Some(text.len() - 1));
+        let mut found = libc::regmatch_t { rm_so: -1, rm_eo: -1 };
+        // SAFETY: the expression was compiled and not freed; the text ends with NUL; there is room for the one match asked for.
+        let code = unsafe { libc::regexec(&raw const *self.0, text.as_ptr().cast(), 1, &raw mut found, 0) };
+        (code == 0).then_some(found.rm_so as usize..found.rm_eo as usize)
     }
 }
 
@@ -152,6 +179,10 @@ mod tests {
             ("x+", "", false),
             ("[0-9]+ requests", "Total: 17 Requests", true),
             (r"\.", "a", false),
+            ("[^x]b", "a\nb", false),
+            ("a[[:space:]]*b|^b$", "a\nb", true),
+            (r"\`b", "a\nb", true),
+            (r"\Bb", "a\nb", false),
         ] {
             assert_eq!(matches(expression, body), expected, "{expression:?} in {body:?}");
         }
