@@ -13,7 +13,7 @@ AGENTS   = IPaddr2 apache nginx Dummy
 help:
 	@echo 'make build      release binaries in target/release'
 	@echo 'make test       formatting, lints, unit tests, and the suites in namespaces (root, or user namespaces)'
-	@echo 'make test-slow  the suites with more rounds where chance plays a part'
+	@echo 'make test-slow  the suites with more rounds where chance plays a part, and those that take minutes'
 	@echo 'make demo       a virtual address that moves between two hosts, live'
 	@echo 'make bench      speed beside the shell agent and beside the floor; writes bench-results.json'
 	@echo 'make deny       licences, sources and versions of the dependencies (cargo-deny)'
@@ -35,6 +35,7 @@ test: lint
 test-slow:
 	$(CARGO) build --workspace --locked
 	OCF_SLOW=1 $(CARGO) test --workspace --locked
+	$(CARGO) test -p ocf-agents-tests --locked -- --ignored
 
 demo:
 	@$(CARGO) build --workspace --locked

@@ -127,26 +127,17 @@ fn a_symlink_cannot_be_stopped_without_its_parameters() {
     found(&said, &all);
 }
 
-/// Whether the long ones run, too.
-fn slow() -> bool {
-    std::env::var_os("OCF_SLOW").is_some()
-}
-
 #[test]
+#[ignore = "takes minutes; make test-slow runs it"]
 fn the_background_of_the_shell_address_holds_the_output() {
-    if !slow() {
-        return;
-    }
     let Some(said) = judge(&machine(), "heartbeat/IPaddr2", &["ip=192.0.2.9", "nic=ethA"]) else { return };
     assert_eq!(Vec::from_iter(said.with(&["fail"])), ["held-output"], "{}", said.told());
     assert!(said.text("bad-boolean").contains("lvs_support"), "{}", said.told());
 }
 
 #[test]
+#[ignore = "takes minutes; make test-slow runs it"]
 fn the_shell_nginx_lives_and_talks_too_much() {
-    if !slow() {
-        return;
-    }
     let host = machine();
     host.sh("mkdir -p /run/web /var/log/nginx; echo well >/run/web/index.html; cat >/run/web/nginx.conf <<'END'
 pid /run/web/nginx.pid;
@@ -162,10 +153,8 @@ END");
 }
 
 #[test]
+#[ignore = "takes minutes; make test-slow runs it"]
 fn the_shell_apache_lives_and_waits_for_ever() {
-    if !slow() {
-        return;
-    }
     let host = machine();
     host.sh("mkdir -p /run/web; cat >/run/web/apache2.conf <<'END'
 ServerRoot /run/web
@@ -191,10 +180,8 @@ END");
 }
 
 #[test]
+#[ignore = "takes minutes; make test-slow runs it"]
 fn anything_and_delay_live() {
-    if !slow() {
-        return;
-    }
     let sleeper = ["binfile=/bin/sleep", "cmdline_options=100000"];
     let delays = ["startdelay=0", "stopdelay=0", "mondelay=0"];
     for (agent, options) in [("heartbeat/anything", &sleeper[..]), ("heartbeat/Delay", &delays[..])] {
