@@ -32,6 +32,7 @@ pub mod progress;
 pub mod report;
 pub mod run;
 pub mod stand;
+pub mod stream;
 pub mod stress;
 pub mod stubs;
 pub mod surroundings;

@@ -6,9 +6,8 @@
 
 use std::collections::HashMap;
 use std::ffi::OsString;
-use std::fs::File;
-use std::io::{self, Read as _};
-use std::os::fd::{AsFd as _, AsRawFd as _, FromRawFd as _, OwnedFd};
+use std::io;
+use std::os::fd::{AsFd as _, FromRawFd as _, OwnedFd};
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -17,7 +16,6 @@ use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, killpg};
@@ -28,9 +26,7 @@ use ocf::sys::clock::Deadline;
 use ocf::sys::process::Process;
 
 use crate::place::Place;
-
-/// What is kept of each stream: as much as Pacemaker keeps.
-const KEPT: usize = 10 << 20;
+use crate::stream::Stream;
 
 /// How long somebody else may still have the output open after the agent's end: an ordinary child that is about to end.
 const GRACE: Duration = Duration::from_millis(200);
@@ -222,7 +218,7 @@ pub fn run(program: &Program, stop: Option<&AtomicBool>) -> io::Result<Ended> {
         Some(WaitStatus::Signaled(_, signal, _)) => (None, Some(signal as i32)),
         _ => (None, Some(Signal::SIGKILL as i32)),
     };
-    Ok(Ended { code, signal, stdout: out.bytes, stderr: err.bytes, elapsed, killed, holders })
+    Ok(Ended { code, signal, stdout: out.into_bytes(), stderr: err.into_bytes(), elapsed, killed, holders })
 }
 
 /// A file without a name, as the program's standard input.
@@ -278,7 +274,7 @@ fn open_pidfd(pid: i32) -> io::Result<Option<OwnedFd>> {
 /// Who has the streams open although the program has ended.
 fn held(streams: &mut [&mut Stream]) -> io::Result<Vec<String>> {
     let deadline = Deadline::after(GRACE);
-    while streams.iter().any(|stream| stream.pipe.is_some()) {
+    while streams.iter().any(|stream| stream.is_open()) {
         if deadline.expired() {
             let pipes: Vec<_> = streams.iter().filter_map(|stream| stream.name()).collect();
             return holders(&pipes);
@@ -307,47 +303,4 @@ fn holders(pipes: &[PathBuf]) -> io::Result<Vec<String>> {
         found.push("a process that is none of ours".to_owned());
     }
     Ok(found)
-}
-
-/// One of the program's output streams.
-struct Stream {
-    pipe: Option<File>,
-    bytes: Vec<u8>,
-}
-
-impl Stream {
-    fn new(pipe: Option<OwnedFd>) -> Self {
-        let pipe = pipe.map(File::from);
-        if let Some(pipe) = &pipe {
-            let _ = fcntl(pipe, FcntlArg::F_SETFL(OFlag::O_NONBLOCK));
-        }
-        Self { pipe, bytes: Vec::new() }
-    }
-
-    /// What it is called in /proc, such as `pipe:[4711]`.
-    fn name(&self) -> Option<PathBuf> {
-        let pipe = self.pipe.as_ref()?;
-        std::fs::read_link(format!("/proc/self/fd/{}", pipe.as_raw_fd())).ok()
-    }
-
-    fn watch(&self) -> Option<PollFd<'_>> {
-        self.pipe.as_ref().map(|pipe| PollFd::new(pipe.as_fd(), PollFlags::POLLIN))
-    }
-
-    fn drain(&mut self) -> io::Result<()> {
-        let mut buffer = [0; 16384];
-        while let Some(pipe) = &mut self.pipe {
-            match pipe.read(&mut buffer) {
-                Ok(0) => self.pipe = None,
-                Ok(count) => {
-                    let room = KEPT.saturating_sub(self.bytes.len()).min(count);
-                    self.bytes.extend_from_slice(&buffer[..room]);
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(())
-    }
 }

@@ -1,14 +1,13 @@
 //! Running a program with a limit: the one place that waits for processes.
 
-use std::fs::File;
-use std::io::{self, Read as _};
-use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use ocf_tester::stream::Stream;
 
 use crate::enter::{PidPipe, open_pidfd};
 
@@ -97,8 +96,8 @@ pub fn run(command: &mut Command, pid: PidPipe, limit: Duration, victim: Victim)
         code: status.code(),
         signal: status.signal(),
         held_output,
-        stdout: out.text(),
-        stderr: err.text(),
+        stdout: text(out),
+        stderr: text(err),
         elapsed,
         timed_out,
         pid: inside,
@@ -145,52 +144,9 @@ pub(crate) fn kill(pid: i32, victim: Victim) {
     unsafe { libc::kill(target, libc::SIGKILL) };
 }
 
-/// One of the program's output streams.
-struct Stream {
-    pipe: Option<File>,
-    bytes: Vec<u8>,
-}
-
-impl Stream {
-    fn new(pipe: Option<OwnedFd>) -> Self {
-        let pipe = pipe.map(File::from);
-        if let Some(pipe) = &pipe {
-            let _ = fcntl(pipe, FcntlArg::F_SETFL(OFlag::O_NONBLOCK));
-        }
-        Stream { pipe, bytes: Vec::new() }
-    }
-
-    fn is_open(&self) -> bool {
-        self.pipe.is_some()
-    }
-
-    /// What it is called in /proc, such as `pipe:[4711]`.
-    fn name(&self) -> Option<PathBuf> {
-        let pipe = self.pipe.as_ref()?;
-        std::fs::read_link(format!("/proc/self/fd/{}", pipe.as_raw_fd())).ok()
-    }
-
-    fn watch(&self) -> Option<PollFd<'_>> {
-        self.pipe.as_ref().map(|pipe| PollFd::new(pipe.as_fd(), PollFlags::POLLIN))
-    }
-
-    fn drain(&mut self) -> io::Result<()> {
-        let mut buffer = [0; 16384];
-        while let Some(pipe) = &mut self.pipe {
-            match pipe.read(&mut buffer) {
-                Ok(0) => self.pipe = None,
-                Ok(count) => self.bytes.extend_from_slice(&buffer[..count]),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(())
-    }
-
-    fn text(&self) -> String {
-        String::from_utf8_lossy(&self.bytes).into_owned()
-    }
+/// What came, for people: nothing that the suites compare is anything but text.
+fn text(stream: Stream) -> String {
+    String::from_utf8_lossy(&stream.into_bytes()).into_owned()
 }
 
 /// Asks `question` again and again, from a millisecond upward, until it answers or `limit` passes.
