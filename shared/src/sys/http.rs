@@ -137,6 +137,18 @@ pub fn get(get: &Get<'_>) -> Result<Answer, HttpError> {
     })
 }
 
+/// Whether a URL asks for TLS.
+#[must_use]
+pub fn is_tls(url: &str) -> bool {
+    begins(url.trim_start(), "https:")
+}
+
+/// Whether a URL begins so; schemes are the same in large and small letters (RFC 3986, 3.1).
+#[must_use]
+pub fn begins(url: &str, scheme: &str) -> bool {
+    url.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme))
+}
+
 /// Whether a URL points to this machine or to an address. Servers there rarely have certificates for these names.
 #[must_use]
 pub fn is_local(url: &str) -> bool {
