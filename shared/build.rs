@@ -1,6 +1,8 @@
 //! Links the compiler's unwinder into the agents, where its static library is at hand: they need nothing but the C library
 //! then, and start sooner, for the dynamic linker has one library less to look through for each symbol.
 
+#![allow(clippy::disallowed_methods, reason = "the rules for agents; this runs where they are built")]
+
 use std::process::Command;
 
 const LIBRARY: &str = "libgcc_eh.a";

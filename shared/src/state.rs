@@ -17,15 +17,29 @@ const LARGEST: u64 = 64 * 1024;
 /// The first line of each file.
 const VERSION: &str = "version=1";
 
-/// The file of something that belongs to a resource. Whatever in the resource's name might lead elsewhere is written as its
-/// number.
+/// The directory for all of it.
+#[must_use]
+pub fn directory(invocation: &Invocation) -> &Path {
+    Path::new(invocation.variable("HA_RSCTMP").unwrap_or(STATE_DIRECTORY))
+}
+
+/// The file of something that belongs to a resource.
 #[must_use]
 pub fn path(invocation: &Invocation, agent: &str, kind: &str) -> PathBuf {
-    let directory = invocation.variable("HA_RSCTMP").unwrap_or(STATE_DIRECTORY);
-    let plain = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b':');
-    let letter = |b: u8| if plain(&b) { char::from(b).to_string() } else { format!("%{b:02x}") };
-    let name: String = invocation.instance().bytes().map(letter).collect();
-    Path::new(directory).join(format!("{agent}-{name}.{kind}"))
+    directory(invocation).join(format!("{agent}-{}.{kind}", name(invocation.instance())))
+}
+
+/// A resource's name as a part of a file's: whatever might lead elsewhere is written as its number.
+#[must_use]
+pub fn name(instance: &str) -> String {
+    let mut name = String::with_capacity(instance.len());
+    for byte in instance.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' | b'-' | b':' => name.push(char::from(byte)),
+            other => name.push_str(&format!("%{other:02x}")),
+        }
+    }
+    name
 }
 
 /// Keys with their values, in order; a key may come several times.

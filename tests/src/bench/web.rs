@@ -58,6 +58,17 @@ const APACHE: Kind = Kind {
     polite: "TERM",
 };
 
+impl Kind {
+    /// The page that a monitor asks for. Level 0 of nginx asks for none: there the floor has the smallest one.
+    fn page(&self, depth: Option<&str>) -> &'static str {
+        match (self.agent, depth) {
+            ("nginx", Some("10")) => "/nginx_status",
+            ("apache", None | Some("0")) => "/server-status",
+            _ => "/page",
+        }
+    }
+}
+
 /// One server of a kind, for one of the three to manage.
 struct Server<'a> {
     kind: &'a Kind,
@@ -111,7 +122,9 @@ impl Server<'_> {
         let text = |value: &std::ffi::OsString| value.to_string_lossy().into_owned();
         let env = all.iter().map(|(name, value)| (text(name), text(value))).collect();
         let args = match self.who {
-            Who::Floor => vec![self.port.to_string(), "/page".to_owned(), format!("{}/pid", self.directory())],
+            Who::Floor => {
+                vec![self.port.to_string(), self.kind.page(depth).to_owned(), format!("{}/pid", self.directory())]
+            }
             Who::Ours | Who::Shell => vec![action.to_owned()],
         };
         Some(Program { who: self.who, path, args, env })
