@@ -32,9 +32,9 @@ fn two_instances_with_names_alike_are_two() {
     one.start().expect_code(0);
     two.monitor().expect_code(7);
     two.start().expect_code(0);
+    // A worker that has just begun has its master's title for a moment.
     let of_two = || processes(&host).into_iter().filter(|line| line.contains("a.conf2")).collect::<Vec<_>>();
-    let before = of_two();
-    assert_eq!(before.len(), 1);
+    let before = wait_until(Duration::from_secs(5), || Some(of_two()).filter(|found| found.len() == 1)).unwrap();
     // A dead master's workers, and the other instance beside them.
     host.sh(&format!("kill -9 {}", master(&host, "a")));
     one.stop().expect_code(0);

@@ -21,7 +21,9 @@ fn a_new_serial_reloads_once_and_keeps_the_master() {
     agent.action("reload-agent").expect_code(0).expect_silent();
     assert!(page(&host, &["http://127.0.0.1:8082/"]).contains("alive"));
     assert_eq!(master(&host, "a"), number);
-    let before = processes(&host);
+    // The former workers may still be ending.
+    let settled = || Some(processes(&host)).filter(|found| found.len() == 3);
+    let before = wait_until(Duration::from_secs(5), settled).unwrap();
     agent.action("reload-agent").expect_code(0);
     assert_eq!(processes(&host), before);
     agent.monitor().expect_code(0);
