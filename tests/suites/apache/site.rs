@@ -102,10 +102,7 @@ impl Site {
 
     /// Kills the master alone.
     pub fn kill_master(&self, name: &str) {
-        let master = self.master(name);
-        self.host.sh(&format!("kill -9 {master}"));
-        let gone = wait_until(Duration::from_secs(5), || (!self.of(name).contains(&master)).then_some(()));
-        assert!(gone.is_some(), "process {master} is killed");
+        self.host.crash(&self.master(name).to_string());
     }
 
     /// Panics unless nothing of a configuration is left.
