@@ -58,7 +58,12 @@ pub struct View {
 ///
 /// # Errors
 /// That it does not answer, or that what answers is not the one that serves now.
-pub fn view(record: &Record, master: &Process, question: Question, deadline: Deadline) -> Result<Option<View>, Failure> {
+pub fn view(
+    record: &Record,
+    master: &Process,
+    question: Question,
+    deadline: Deadline,
+) -> Result<Option<View>, Failure> {
     let limit = Deadline::after(LONGEST).min(deadline.share(0.5));
     if let Some(path) = &record.master_socket {
         let table = question.table().map_or_else(String::new, |table| format!(";@1 {table}"));
@@ -110,12 +115,7 @@ fn of_master(answer: &str, master: &Process, question: Question, path: &Path) ->
 }
 
 /// What a worker said. An old one still answers while its last clients are there, and may have other servers.
-fn of_worker(
-    answer: &str,
-    is_current: impl Fn(i32) -> bool,
-    question: Question,
-    path: &Path,
-) -> Result<View, Failure> {
+fn of_worker(answer: &str, is_current: impl Fn(i32) -> bool, question: Question, path: &Path) -> Result<View, Failure> {
     let info = info::parse(answer).ok_or_else(|| strange(path, answer))?;
     if !is_current(info.pid) {
         return Err(Failure::generic(format!(
@@ -182,7 +182,9 @@ mod tests {
     }
 
     fn worker(pid: i32, stopping: u8) -> String {
-        info::tests::V2_6.replace("Pid: 7", &format!("Pid: {pid}")).replace("Stopping: 0", &format!("Stopping: {stopping}"))
+        info::tests::V2_6
+            .replace("Pid: 7", &format!("Pid: {pid}"))
+            .replace("Stopping: 0", &format!("Stopping: {stopping}"))
     }
 
     #[test]

@@ -53,13 +53,18 @@ mod tests {
              [10.9.0.50:80]",
         ] {
             let reason = absent(said);
-            assert!(reason.starts_with("cannot listen on 10.9.0.50:80: 10.9.0.50 is not on this machine: "), "{reason}");
+            assert!(
+                reason.starts_with("cannot listen on 10.9.0.50:80: 10.9.0.50 is not on this machine: "),
+                "{reason}"
+            );
             assert!(reason.ends_with("order haproxy after its VIP, or set net.ipv4.ip_nonlocal_bind=1"), "{reason}");
         }
         let six = absent("cannot bind socket (Cannot assign requested address) for [2001:db8::50:80]");
         assert!(six.contains("[2001:db8::50]:80") && six.contains("net.ipv6.ip_nonlocal_bind=1"), "{six}");
         let here = |said: &str| explain(said, |_| true).unwrap_or_default();
-        for said in ["cannot bind socket [127.0.0.1:80]", "cannot bind socket (Address already in use) for [127.0.0.1:80]"] {
+        for said in
+            ["cannot bind socket [127.0.0.1:80]", "cannot bind socket (Address already in use) for [127.0.0.1:80]"]
+        {
             assert_eq!(here(said), "cannot listen on 127.0.0.1:80: another program does (Address already in use)");
         }
         assert!(here("cannot bind socket (Permission denied) for [127.0.0.1:80]").contains("Permission denied"));
@@ -67,7 +72,9 @@ mod tests {
 
     #[test]
     fn anything_else_is_left_as_it_is() {
-        for said in ["", "cannot bind UNIX socket (No such file) [/x/y]", "cannot bind socket [fd@3]", "unknown keyword"] {
+        for said in
+            ["", "cannot bind UNIX socket (No such file) [/x/y]", "cannot bind socket [fd@3]", "unknown keyword"]
+        {
             assert_eq!(explain(said, |_| false), None, "{said}");
         }
         assert!(is_here(IpAddr::from([127, 0, 0, 1])));

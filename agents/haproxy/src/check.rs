@@ -92,7 +92,8 @@ mod tests {
 
     #[test]
     fn what_may_be_right_in_a_minute_is_no_fault_of_the_configuration() {
-        let name = "[ALERT] (1) : config : parsing [/e/a.cfg:9] : 'server app/s1' : could not resolve address 'web1'.\n";
+        let name =
+            "[ALERT] (1) : config : parsing [/e/a.cfg:9] : 'server app/s1' : could not resolve address 'web1'.\n";
         assert!(matches!(judge(name, "", true), Verdict::NotNow(_)));
         let both = format!("{name}[ALERT] (1) : config : parsing [/e/a.cfg:10] : unknown keyword 'x'\n");
         assert!(matches!(judge(&both, "", true), Verdict::Bad(_)));

@@ -82,9 +82,10 @@ impl Instance {
             }
             self.record.master_socket = found.master_socket.filter(|_| found.master_worker);
             let has_extra = found.configs.contains(&self.extra);
-            self.record.stats_socket = self.record.stats_socket.filter(|path| {
-                has_extra || self.record.identity.stats_socket.as_ref() == Some(path)
-            });
+            self.record.stats_socket = self
+                .record
+                .stats_socket
+                .filter(|path| has_extra || self.record.identity.stats_socket.as_ref() == Some(path));
         }
         self
     }
@@ -153,7 +154,8 @@ impl Instance {
         let identity = &self.record.identity;
         let stats = self.record.stats_socket.as_ref().filter(|_| identity.stats_socket.is_none());
         let master = self.record.master_socket.as_ref();
-        let ours = master.filter(|path| **path == socket(invocation, "sock") || identity.master_socket.as_ref() == Some(path));
+        let ours =
+            master.filter(|path| **path == socket(invocation, "sock") || identity.master_socket.as_ref() == Some(path));
         let paths = [Some(&self.extra), stats, ours];
         let failures = paths.into_iter().flatten().filter_map(|path| state::forget(path).err());
         Failure::collect(failures.collect()).map_or(Ok(()), Err)

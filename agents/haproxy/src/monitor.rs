@@ -175,9 +175,8 @@ mod tests {
 
     #[test]
     fn the_reason_names_the_backends_that_are_low() {
-        let judge = |pairs: &[(&str, &str)]| {
-            backends(&settings(pairs), &view(0, 0)).map_err(|failure| failure.to_string())
-        };
+        let judge =
+            |pairs: &[(&str, &str)]| backends(&settings(pairs), &view(0, 0)).map_err(|failure| failure.to_string());
         let low = "backend b: 0 of 2 servers are up (min_up=1)".to_owned();
         assert_eq!(judge(&[]), Ok(Status::Degraded(low.clone())));
         assert_eq!(judge(&[("on_low", "fail")]), Err(low));
@@ -190,7 +189,8 @@ mod tests {
 
     #[test]
     fn what_reloads_leave_is_shown_past_a_limit() {
-        let judge = |old, failed, limit: &str| generations(&settings(&[("max_old_workers", limit)]), &view(old, failed));
+        let judge =
+            |old, failed, limit: &str| generations(&settings(&[("max_old_workers", limit)]), &view(old, failed));
         assert_eq!(judge(3, 0, "3"), Status::Running);
         assert!(matches!(judge(4, 0, "3"), Status::Degraded(why) if why.starts_with("4 old workers")));
         assert!(matches!(judge(0, 1, "3"), Status::Degraded(why) if why.contains("reload failed")));

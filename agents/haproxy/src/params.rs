@@ -169,8 +169,11 @@ fn paths(text: &str) -> Result<Vec<PathBuf>, String> {
 }
 
 fn names(text: &str) -> Result<Vec<String>, String> {
-    let names: Vec<String> =
-        text.split(|c: char| c == ',' || c.is_whitespace()).filter(|name| !name.is_empty()).map(str::to_owned).collect();
+    let names: Vec<String> = text
+        .split(|c: char| c == ',' || c.is_whitespace())
+        .filter(|name| !name.is_empty())
+        .map(str::to_owned)
+        .collect();
     if names.is_empty() { Err("names of backends, separated by commas".to_owned()) } else { Ok(names) }
 }
 

@@ -57,19 +57,16 @@ fn running(context: &Context<'_>, settings: &Settings) -> Result<(Instance, Proc
     Ok((instance.as_found(&master), master))
 }
 
-fn renew(
-    context: &Context<'_>,
-    settings: &Settings,
-    instance: Instance,
-    master: &Process,
-) -> Result<(), Failure> {
+fn renew(context: &Context<'_>, settings: &Settings, instance: Instance, master: &Process) -> Result<(), Failure> {
     let sum = sum::of(&settings.identity.configs);
     let has_extra = instance.uses_extra(master);
     let before = has_extra.then(|| std::fs::read(&instance.extra).ok()).flatten();
     if has_extra {
         instance.write_extra(settings.hard_stop_after)?;
     } else if settings.hard_stop_after.is_some() {
-        context.log.warn(format_args!("hard_stop_after takes effect after a restart: somebody else has started haproxy"));
+        context
+            .log
+            .warn(format_args!("hard_stop_after takes effect after a restart: somebody else has started haproxy"));
     }
     let renewed = judged(context, &instance, has_extra).and_then(|()| match instance.record.identity.mode {
         Mode::MasterWorker => by_master(context, &instance, master),

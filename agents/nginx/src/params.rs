@@ -7,8 +7,8 @@ use std::path::PathBuf;
 
 use ocf::prelude::*;
 use ocf::sys::ere::Ere;
-use ocf::words;
 use ocf::web::{self, CA, EXPECT_STATUS, HOST_HEADER, MAX_LATENCY, VERIFY};
+use ocf::words;
 
 pub const CONFIGFILE: Param<PathBuf> = Param::new(
     "configfile",

@@ -85,7 +85,11 @@ pub fn exchange(path: &Path, question: &[u8], limit: usize, deadline: Deadline) 
     let mut bytes = [0; 16_384];
     loop {
         if deadline.expired() {
-            return Err(late(&endpoint, if answer.is_empty() { "no answer from" } else { "half an answer from" }, allowed));
+            return Err(late(
+                &endpoint,
+                if answer.is_empty() { "no answer from" } else { "half an answer from" },
+                allowed,
+            ));
         }
         match stream.set_read_timeout(Some(at_least_some(deadline))).and_then(|()| stream.read(&mut bytes)) {
             Ok(0) => return Ok(answer),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::client::{self, Session};
 use crate::{
-    PLAIN, answers, at, balancer, configure, eventually, expect_gone, full_life, machine, master, processes, workers, write,
+    PLAIN, answers, at, balancer, configure, eventually, expect_gone, full_life, machine, master, processes, workers,
 };
 
 /// A stop sent SIGTERM and said 0 at once (the community agents).
@@ -52,7 +52,10 @@ fn ha_04_the_pid_file_is_the_agents() {
     host.sh("! test -e /run/other.pid");
     agent.start().expect_code(0);
     for content in ["", "\\n\\n", "$p\\n$p\\n", "garbage\\n", "1\\n"] {
-        host.sh(&format!("p={}; printf \"{content}\" > /run/resource-agents/haproxy-lb.pid", processes(&host)[0].split(' ').next().unwrap()));
+        host.sh(&format!(
+            "p={}; printf \"{content}\" > /run/resource-agents/haproxy-lb.pid",
+            processes(&host)[0].split(' ').next().unwrap()
+        ));
         agent.monitor().expect_code(0);
     }
     agent.stop().expect_code(0);
@@ -68,9 +71,13 @@ fn ha_05_a_faulty_configuration_is_told_with_its_line_and_changes_nothing() {
     let agent = balancer(&host, &path);
     let spoil = || host.sh(&format!("echo '  bogus' >> {path}"));
     spoil();
-    agent.start().expect_code(5).expect_reason(&["bogus", "[/etc/haproxy/a.cfg:14]"]).expect_within(Duration::from_secs(5));
+    agent
+        .start()
+        .expect_code(5)
+        .expect_reason(&["bogus", "[/etc/haproxy/a.cfg:13]"])
+        .expect_within(Duration::from_secs(5));
     expect_gone(&host);
-    agent.validate_here().expect_code(5).expect_reason(&["/etc/haproxy/a.cfg:14"]);
+    agent.validate_here().expect_code(5).expect_reason(&["/etc/haproxy/a.cfg:13"]);
     agent.validate().expect_code(0);
     agent.probe().expect_code(7);
     agent.stop().expect_code(0);
@@ -78,7 +85,7 @@ fn ha_05_a_faulty_configuration_is_told_with_its_line_and_changes_nothing() {
     agent.start().expect_code(0);
     let before = processes(&host);
     spoil();
-    agent.action("reload").expect_code(1).expect_reason(&["bogus", "a.cfg:14", "old configuration"]);
+    agent.action("reload").expect_code(1).expect_reason(&["bogus", "a.cfg:13", "old configuration"]);
     assert_eq!(processes(&host), before);
     assert!(answers(&host, 8081));
     agent.monitor().expect_code(0);
@@ -160,29 +167,32 @@ fn ha_07_old_workers_are_shown_past_a_limit_and_ended_by_a_stop() {
 #[test]
 fn ha_09_a_changed_file_or_serial_reloads_and_cuts_nobody_off() {
     let Some(host) = machine() else { return };
-    let agent = balancer(&host, &configure(&host, "a", PLAIN)).param("reload_on", "change").param("config_serial", "1");
+    client::echo(&host, 9001);
+    let plain = format!("listen long\n  mode tcp\n  bind 127.0.0.1:8083\n  server echo 127.0.0.1:9001\n{PLAIN}");
+    let agent =
+        balancer(&host, &configure(&host, "a", &plain)).param("reload_on", "change").param("config_serial", "1");
     agent.start().expect_code(0);
     let number = master(&host);
     let mut before = workers(&host, &number);
-    let mut session = Session::open(&host, 8081);
-    assert!(session.ask());
+    let mut session = Session::open(&host, 8083);
+    assert!(session.echo("hello"));
     agent.monitor().expect_code(0);
     assert_eq!(workers(&host, &number), before, "nothing has changed");
-    configure(&host, "a", &PLAIN.replace("8081", "127.0.0.1:8082,127.0.0.1:8081").replace("127.0.0.1:127", "127"));
+    configure(&host, "a", &plain.replace("8081", "8081,127.0.0.1:8082"));
     agent.probe().expect_code(0);
     assert!(!answers(&host, 8082), "a probe changes nothing");
     agent.monitor().expect_code(0);
     assert!(answers(&host, 8082) && answers(&host, 8081));
     let now = workers(&host, &number);
     assert!(now.iter().any(|worker| !before.contains(worker)), "{now:?}");
-    assert!(session.ask(), "the connection has survived");
+    assert!(session.echo("still here"), "the connection has survived");
     before = now;
     agent.monitor().expect_code(0);
     assert!(workers(&host, &number).iter().all(|worker| before.contains(worker)), "once is enough");
-    configure(&host, "a", &format!("{PLAIN}  bogus\n"));
-    agent.monitor().expect_code(190).expect_reason(&["has changed", "bogus", "a.cfg:14", "old configuration"]);
+    configure(&host, "a", &format!("{plain}  bogus\n"));
+    agent.monitor().expect_code(190).expect_reason(&["has changed", "bogus", "a.cfg:16", "old configuration"]);
     assert!(answers(&host, 8082));
-    configure(&host, "a", PLAIN);
+    configure(&host, "a", &plain);
     let again = agent.clone().param("reload_on", "serial");
     again.monitor().expect_code(0);
     assert!(answers(&host, 8082));
@@ -205,7 +215,13 @@ fn ha_10_an_address_that_is_not_here_yet_is_named_with_what_to_do() {
         agent.validate_here().expect_code(0);
         let switch = format!("net.{family}.ip_nonlocal_bind=1");
         let ip = address.trim_end_matches(":80").trim_matches(['[', ']']);
-        agent.start().expect_code(1).expect_reason(&[address, ip, "not on this machine", "order haproxy after its VIP", &switch]);
+        agent.start().expect_code(1).expect_reason(&[
+            address,
+            ip,
+            "not on this machine",
+            "order haproxy after its VIP",
+            &switch,
+        ]);
         expect_gone(&host);
         agent.monitor().expect_code(7);
         host.sysctl(&format!("net/{family}/ip_nonlocal_bind"), "1");
@@ -253,15 +269,6 @@ fn ha_12_what_was_killed_is_not_running_and_starts_again() {
         agent.stop().expect_code(0);
         expect_gone(&host);
     }
-    // A master that is told to stay says that nobody serves.
-    write(&host, "/etc/haproxy/stay.cfg", "global\n  master-worker no-exit-on-failure\n");
-    let agent = agent.param("configfile", "/etc/haproxy/a.cfg /etc/haproxy/stay.cfg");
-    agent.start().expect_code(0);
-    host.sh(&format!("kill -9 {}", workers(&host, &master(&host))[0]));
-    eventually("the worker is gone", || workers(&host, &master(&host)).is_empty());
-    agent.monitor().expect_code(1).expect_reason(&["without a worker"]);
-    agent.stop().expect_code(0);
-    expect_gone(&host);
 }
 
 /// Without the program the community agents said 2.
@@ -297,9 +304,14 @@ fn ha_14_a_backend_without_servers_is_shown_or_fails_as_asked() {
     at(&agent, 20).expect_code(190).expect_reason(&["backend dead: 0 of 1 servers are up", "min_up=1"]);
     let with = |name: &str, value: &str| agent.clone().param(name, value);
     at(&with("on_low", "fail"), 20).expect_code(1).expect_reason(&["backend dead"]);
-    for (backends, least, code) in
-        [("app", "1", 0), ("app,unchecked", "1", 0), ("app", "2", 190), ("app", "50%", 0), ("app", "51%", 190), ("none", "1", 1)]
-    {
+    for (backends, least, code) in [
+        ("app", "1", 0),
+        ("app,unchecked", "1", 0),
+        ("app", "2", 190),
+        ("app", "50%", 0),
+        ("app", "51%", 190),
+        ("none", "1", 1),
+    ] {
         let judged = at(&with("check_backends", backends).param("min_up", least), 20);
         judged.expect_code(code);
         assert_eq!(judged.reason.is_some_and(|why| why.contains("dead")), false);

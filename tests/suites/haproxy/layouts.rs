@@ -8,8 +8,10 @@ fn a_list_a_directory_and_more_in_the_options_are_one_configuration() {
     host.sh("mkdir -p /etc/haproxy/conf.d '/etc/haproxy/a b'");
     write(&host, "/etc/haproxy/10.cfg", HEAD);
     write(&host, "/etc/haproxy/20.cfg", PLAIN);
-    host.sh("cp /etc/haproxy/10.cfg /etc/haproxy/20.cfg /etc/haproxy/conf.d; echo bogus > /etc/haproxy/conf.d/30.off; \
-             cp /etc/haproxy/20.cfg '/etc/haproxy/a b/20.cfg'");
+    host.sh(
+        "cp /etc/haproxy/10.cfg /etc/haproxy/20.cfg /etc/haproxy/conf.d; echo bogus > /etc/haproxy/conf.d/30.off; \
+             cp /etc/haproxy/20.cfg '/etc/haproxy/a b/20.cfg'",
+    );
     for (configfile, options) in [
         ("/etc/haproxy/10.cfg /etc/haproxy/20.cfg", ""),
         ("/etc/haproxy/conf.d", ""),
@@ -39,7 +41,13 @@ fn the_usual_configuration_needs_no_parameter() {
 #[test]
 fn what_a_configuration_says_of_processes_and_sockets_does_not_matter() {
     let Some(host) = machine() else { return };
-    for more in ["daemon", "master-worker", "stats socket /run/admin.sock mode 600 level admin", "nbthread 2", "hard-stop-after 9s"] {
+    for more in [
+        "daemon",
+        "master-worker",
+        "stats socket /run/admin.sock mode 600 level admin",
+        "nbthread 2",
+        "hard-stop-after 9s",
+    ] {
         let path = configure(&host, "a", PLAIN);
         host.sh(&format!("sed -i 's#^global#global\\n  {more}#' {path}"));
         full_life(&host, &balancer(&host, &path));

@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use crate::{PLAIN, answers, balancer, configure, eventually, expect_gone, full_life, machine, master, processes, workers};
+use crate::{
+    PLAIN, answers, balancer, configure, eventually, expect_gone, full_life, machine, master, processes, workers,
+};
 
 #[test]
 fn a_start_returns_when_haproxy_serves() {
@@ -123,7 +125,7 @@ fn a_haproxy_that_somebody_else_started_is_adopted() {
         format!("-D -f {path}"),
     ] {
         host.sh(&format!("haproxy {words}"));
-        agent.probe().expect_code(0);
+        eventually("it serves", || agent.probe().code == 0);
         let before = processes(&host);
         agent.start().expect_code(0);
         assert_eq!(processes(&host), before, "{words}");
@@ -156,12 +158,18 @@ fn the_names_of_the_community_agents_work() {
     let Some(host) = machine() else { return };
     let path = configure(&host, "a", &format!("{PLAIN}  monitor-uri /alive\n"));
     let bare = || balancer(&host, &path).without("configfile");
-    let russki = bare().param("binpath", "/usr/sbin/haproxy").param("conffile", &path).param("pidfile", "/run/haproxy.pid");
+    let russki =
+        bare().param("binpath", "/usr/sbin/haproxy").param("conffile", &path).param("pidfile", "/run/haproxy.pid");
     full_life(&host, &russki.param("statusurl", "http://127.0.0.1:8081/alive").param("extraconf", "-L me"));
     let other = bare().param("haproxy", "/usr/sbin/haproxy").param("config", &path).param("pid", "/run/x/haproxy.pid");
     let other = other.param("monitor_url", "http://127.0.0.1:8081/alive").param("options", "-dr");
     full_life(&host, &other);
-    other.clone().param("conffile", "/etc/haproxy/b.cfg").start().expect_code(6).expect_reason(&["conffile and config"]);
+    other
+        .clone()
+        .param("conffile", "/etc/haproxy/b.cfg")
+        .start()
+        .expect_code(6)
+        .expect_reason(&["conffile and config"]);
     let wrong = other.param("monitor_url", "http://127.0.0.1:8081/").param("expect_status", "404");
     wrong.start().expect_code(0);
     crate::at(&wrong, 0).expect_code(0);

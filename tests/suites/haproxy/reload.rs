@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use crate::client::Session;
-use crate::{PLAIN, answers, at, balancer, client, configure, eventually, expect_gone, machine, master, processes, workers};
+use crate::{
+    PLAIN, answers, at, balancer, client, configure, eventually, expect_gone, machine, master, processes, workers,
+};
 
 #[test]
 fn what_does_not_run_is_not_started_by_a_reload() {

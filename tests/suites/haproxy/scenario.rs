@@ -55,7 +55,11 @@ fn servers_die_one_by_one_and_haproxy_is_killed() {
     let checked: String = (2..5)
         .map(|number| format!("  server web{number} 10.0.100.1{number}:80 check inter 100 fall 1 rise 1\n"))
         .collect();
-    write(director, "/run/503.http", "HTTP/1.0 503 Service Unavailable\r\nContent-Type: text/html\r\n\r\nno server is left\r");
+    write(
+        director,
+        "/run/503.http",
+        "HTTP/1.0 503 Service Unavailable\r\nContent-Type: text/html\r\n\r\nno server is left\r",
+    );
     write(
         director,
         "/run/lb.cfg",

@@ -50,7 +50,9 @@ pub mod tests {
 
     #[test]
     fn anything_else_is_nobody() {
-        for bad in ["", "Name: HAProxy\n", "Name: HAProxy\n\nPid: 7\n", "Name: HAProxy\nPid: seven\n", "Name: X\nPid: 7\n"] {
+        for bad in
+            ["", "Name: HAProxy\n", "Name: HAProxy\n\nPid: 7\n", "Name: HAProxy\nPid: seven\n", "Name: X\nPid: 7\n"]
+        {
             assert_eq!(parse(bad), None, "{bad:?}");
         }
     }

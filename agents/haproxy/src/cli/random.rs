@@ -24,8 +24,31 @@ impl Numbers {
 
 /// What the grammars hang on.
 const PIECES: &[&str] = &[
-    "\n", "\n\n", ",", "\"", "\"\"", "#", "# workers\n", "# old workers\n", "#<PID>", "master", "[failed:", "]", ": ",
-    "Name: HAProxy\n", "Pid: ", "# pxname,svname,", "type", "status", "-1", "4294967296", "0", "\0", "ü", "\r", "\u{fffd}",
+    "\n",
+    "\n\n",
+    ",",
+    "\"",
+    "\"\"",
+    "#",
+    "# workers\n",
+    "# old workers\n",
+    "#<PID>",
+    "master",
+    "[failed:",
+    "]",
+    ": ",
+    "Name: HAProxy\n",
+    "Pid: ",
+    "# pxname,svname,",
+    "type",
+    "status",
+    "-1",
+    "4294967296",
+    "0",
+    "\0",
+    "ü",
+    "\r",
+    "\u{fffd}",
 ];
 
 fn mutate(text: &mut Vec<u8>, numbers: &mut Numbers) {
