@@ -75,7 +75,7 @@ impl Instance {
     }
 
     /// The same instance with the sockets that a process has, whoever has started it.
-    pub fn as_found(mut self, process: &Process) -> Self {
+    pub fn taken_from(mut self, process: &Process) -> Self {
         if let Some(found) = arguments_of(process) {
             if let Some(pid_file) = found.pid_file.filter(|path| path.is_absolute()) {
                 self.record.pid_file = pid_file;

@@ -22,7 +22,7 @@ pub fn monitor(context: &Context<'_>, settings: &Settings) -> Result<Status, Fai
     let Some(instance) = recorded.filter(|instance| instance.record.identity == settings.identity) else {
         let described = instance::describe(context.invocation, &settings.identity);
         return match find(&described)? {
-            Some(master) => look(context, settings, &described.as_found(&master), &master),
+            Some(master) => look(context, settings, &described.taken_from(&master), &master),
             None => Ok(Status::STOPPED),
         };
     };

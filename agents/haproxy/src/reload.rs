@@ -54,7 +54,7 @@ fn running(context: &Context<'_>, settings: &Settings) -> Result<(Instance, Proc
     let instance = known.unwrap_or_else(|| instance::describe(context.invocation, &settings.identity));
     let found = instance.with(|daemon| daemon.observe())?.master;
     let master = found.ok_or_else(|| Failure::generic("haproxy does not run on this node"))?;
-    Ok((instance.as_found(&master), master))
+    Ok((instance.taken_from(&master), master))
 }
 
 fn renew(context: &Context<'_>, settings: &Settings, instance: Instance, master: &Process) -> Result<(), Failure> {

@@ -23,7 +23,7 @@ pub fn start(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> 
     let known = Instance::recorded(context.invocation).filter(|known| known.record.identity == settings.identity);
     let running = known.unwrap_or_else(described);
     if let Some(master) = running.with(|daemon| daemon.observe())?.master {
-        let running = running.as_found(&master);
+        let running = running.taken_from(&master);
         match adopt(context, settings, &running, &master) {
             Ok(()) => return Ok(()),
             Err(failure) => {

@@ -9,7 +9,8 @@ use crate::{
 #[test]
 fn a_frozen_master_or_worker_is_noticed_and_ended() {
     let Some(host) = machine() else { return };
-    let agent = balancer(&host, &configure(&host, "a", PLAIN)).timeout(Duration::from_secs(6));
+    let agent = balancer(&host, &configure(&host, "a", PLAIN));
+    let soon = |level| at(&agent.clone().timeout(Duration::from_secs(2)), level);
     for what in ["master", "worker", "both"] {
         agent.start().expect_code(0);
         let number = master(&host);
@@ -20,16 +21,16 @@ fn a_frozen_master_or_worker_is_noticed_and_ended() {
             _ => format!("{number} {worker}"),
         };
         host.sh(&format!("kill -STOP {victims}"));
-        agent.monitor().expect_code(1).expect_reason(&["does not answer", "an"]).expect_within(Duration::from_secs(6));
-        at(&agent, 10).expect_code(1);
+        soon(0).expect_code(1).expect_reason(&["does not answer"]).expect_within(Duration::from_secs(2));
+        soon(10).expect_code(1);
         agent.stop().expect_code(0).expect_within(Duration::from_secs(6));
         expect_gone(&host);
     }
     let agent = agent.param("mode", "daemon");
     agent.start().expect_code(0);
     host.sh(&format!("kill -STOP {}", master(&host)));
-    agent.monitor().expect_code(1).expect_reason(&["does not answer"]);
-    agent.start().expect_code(0);
+    at(&agent.clone().timeout(Duration::from_secs(2)), 0).expect_code(1).expect_reason(&["does not answer"]);
+    agent.clone().timeout(Duration::from_secs(6)).start().expect_code(0);
     assert!(answers(&host, 8081), "a start replaces what does not serve");
     agent.stop().expect_code(0);
     expect_gone(&host);
@@ -84,7 +85,8 @@ fn what_is_not_haproxys_answer_is_not_believed() {
     let Some(host) = machine() else { return };
     let socket = "/run/resource-agents/haproxy-lb.sock";
     write(&host, "/srv/impostor.py", IMPOSTOR);
-    let agent = balancer(&host, &configure(&host, "a", PLAIN)).timeout(Duration::from_secs(4));
+    let agent = balancer(&host, &configure(&host, "a", PLAIN));
+    let soon = |level| at(&agent.clone().timeout(Duration::from_secs(2)), level);
     agent.start().expect_code(0);
     host.sh(&format!("mv {socket} /run/real.sock"));
     for (way, reason) in [
@@ -99,7 +101,7 @@ fn what_is_not_haproxys_answer_is_not_believed() {
         let _impostor = host.spawn("python3", &["/srv/impostor.py", socket, way]);
         eventually("the impostor listens", || host.run("ss", &["-Hxl"]).stdout.contains(&format!("{socket} ")));
         for level in [0, 20] {
-            at(&agent, level).expect_code(1).expect_reason(&[reason]).expect_within(Duration::from_secs(4));
+            soon(level).expect_code(1).expect_reason(&[reason]).expect_within(Duration::from_secs(2));
         }
     }
     host.sh(&format!("rm {socket}"));
