@@ -13,7 +13,7 @@ pub struct Session(TcpStream);
 impl Session {
     pub fn open(host: &Host, port: u16) -> Session {
         let stream = host.in_network(|| TcpStream::connect(("127.0.0.1", port))).expect("a connection");
-        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(10))).expect("a limit");
         Session(stream)
     }
 

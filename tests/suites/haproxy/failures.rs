@@ -314,7 +314,7 @@ fn ha_14_a_backend_without_servers_is_shown_or_fails_as_asked() {
     ] {
         let judged = at(&with("check_backends", backends).param("min_up", least), 20);
         judged.expect_code(code);
-        assert_eq!(judged.reason.is_some_and(|why| why.contains("dead")), false);
+        assert!(!judged.reason.is_some_and(|why| why.contains("dead")));
     }
     agent.stop().expect_code(0);
     expect_gone(&host);
