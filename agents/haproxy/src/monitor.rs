@@ -8,7 +8,6 @@ use ocf::web::{self, Test};
 use crate::ask::{self, Question, View};
 use crate::cli::stat;
 use crate::instance::{self, Instance};
-use crate::record;
 use crate::reload;
 use crate::settings::{OnLow, ReloadOn, Settings};
 use crate::sum;
@@ -135,10 +134,6 @@ fn renew_if_changed(
 ) -> Result<Status, Failure> {
     let may = settings.reload_on == ReloadOn::Change && !context.invocation.is_probe();
     if !may || !nix::unistd::geteuid().is_root() || sum::of(&settings.identity.configs) == instance.record.sum {
-        return Ok(seen);
-    }
-    // Somebody has reloaded it meanwhile, or another level's monitor.
-    if record::read(context.invocation).is_some_and(|now| now.sum == sum::of(&settings.identity.configs)) {
         return Ok(seen);
     }
     match reload::reload(context, settings) {

@@ -1,6 +1,7 @@
 //! Starts haproxy, and returns when all its frontends listen.
 #![forbid(unsafe_code)]
 
+use ocf::lock::{Lock, LockError};
 use ocf::prelude::*;
 use ocf::state;
 use ocf::sys::process::Process;
@@ -19,6 +20,7 @@ use crate::sum;
 /// # Errors
 /// Why it does not; nothing of the attempt is left then.
 pub fn start(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> {
+    let _turn = turn(context, settings)?;
     let described = || instance::describe(context.invocation, &settings.identity);
     let known = Instance::recorded(context.invocation).filter(|known| known.record.identity == settings.identity);
     let running = known.unwrap_or_else(described);
@@ -46,6 +48,19 @@ pub fn start(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> 
             context.log.debug(format_args!("what is left of the attempt: {failure}"));
         }
     })
+}
+
+/// Lets starts of one configuration take turns: SO_REUSEPORT would let each of them have a master. A configuration that
+/// cannot be opened is told by the check.
+fn turn(context: &Context<'_>, settings: &Settings) -> Result<Option<Lock>, Failure> {
+    let Some(path) = settings.identity.configs.first() else { return Ok(None) };
+    match Lock::take_existing(path, context.deadline.share(0.5)) {
+        Ok(lock) => Ok(Some(lock)),
+        Err(LockError::File(_)) => Ok(None),
+        Err(LockError::Busy) => {
+            Err(Failure::generic(format!("another start with {} takes too long: end it", path.display())))
+        }
+    }
 }
 
 /// Takes over one that runs already and serves. The serial of an earlier record stays: haproxy has not read anything since.

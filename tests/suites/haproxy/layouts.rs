@@ -38,6 +38,31 @@ fn the_usual_configuration_needs_no_parameter() {
     full_life(&host, &balancer(&host, "/x").without("configfile"));
 }
 
+/// The one that Debian ships drops its rights and changes its root directory.
+#[test]
+fn debians_own_configuration_works() {
+    let Some(host) = machine() else { return };
+    if !harness::root::has_other_users() {
+        return harness::skip::skip("without root haproxy cannot become another user");
+    }
+    let body = "global\n  chroot /srv\n  stats socket /run/haproxy/admin.sock mode 660 level admin\n  user nobody\n  group \
+                nogroup\n  daemon\n";
+    let agent = balancer(&host, &configure(&host, "a", &format!("{body}{PLAIN}")));
+    agent.start().expect_code(1).expect_reason(&["/run/haproxy/admin.sock"]);
+    expect_gone(&host);
+    host.sh("mkdir /run/haproxy; chmod 755 /run /run/haproxy");
+    full_life(&host, &agent);
+    for mode in ["master-worker", "daemon"] {
+        let agent = agent.clone().param("mode", mode);
+        agent.start().expect_code(0);
+        agent.action("reload").expect_code(0);
+        agent.action("reload").expect_code(0);
+        at(&agent, 20).expect_code(0).expect_silent();
+        agent.stop().expect_code(0);
+        expect_gone(&host);
+    }
+}
+
 #[test]
 fn what_a_configuration_says_of_processes_and_sockets_does_not_matter() {
     let Some(host) = machine() else { return };

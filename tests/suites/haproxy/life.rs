@@ -27,6 +27,22 @@ fn a_start_returns_when_haproxy_serves() {
 }
 
 #[test]
+fn many_starts_at_once_make_one_master() {
+    let Some(host) = machine() else { return };
+    let agent = balancer(&host, &configure(&host, "a", PLAIN));
+    std::thread::scope(|scope| {
+        let starts: Vec<_> = (0..5).map(|_| scope.spawn(|| agent.start())).collect();
+        for start in starts {
+            start.join().unwrap().expect_code(0).expect_silent();
+        }
+    });
+    assert_eq!(processes(&host).len(), 2, "{:?}", processes(&host));
+    agent.monitor().expect_code(0);
+    agent.stop().expect_code(0);
+    expect_gone(&host);
+}
+
+#[test]
 fn two_instances_with_names_alike_are_two() {
     let Some(host) = machine() else { return };
     configure(&host, "a", PLAIN);
