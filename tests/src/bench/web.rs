@@ -132,7 +132,7 @@ impl Server<'_> {
         let args = match self.who {
             Who::Floor if self.kind.has_socket => {
                 let table = if depth == Some("10") { ";@1 show stat -1 1 -1" } else { "" };
-                let question = format!("show proc;@1 show info{table}\n");
+                let question = format!("show proc;@1 show info{table}");
                 vec![format!("{}/socket", self.directory()), question, format!("{}/pid", self.directory())]
             }
             Who::Floor => vec![self.port.to_string(), "/page".to_owned(), format!("{}/pid", self.directory())],
