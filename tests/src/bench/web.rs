@@ -28,6 +28,8 @@ struct Kind {
     parameters: &'static [(&'static str, &'static str)],
     /// How it is started without an agent, with the same marks; the configuration comes last.
     plain: &'static [&'static str],
+    /// What a start asks the server first, where nobody should leave that out; the configuration comes last.
+    check: &'static str,
     /// At most so many times the floor's instructions.
     most: f64,
     /// Whether the floor asks on the socket of a master instead of for a page.
@@ -42,6 +44,7 @@ const NGINX: Kind = Kind {
              127.0.0.1:#; root @; location /nginx_status { stub_status on; } } }",
     parameters: &[("status10url", "http://127.0.0.1:#/nginx_status")],
     plain: &["/usr/sbin/nginx", "-c"],
+    check: "",
     most: 1.6,
     has_socket: false,
     polite: "QUIT",
@@ -61,6 +64,7 @@ const APACHE: Kind = Kind {
         ("testregex10", "well"),
     ],
     plain: &["/usr/sbin/apache2", "-k", "start", "-f"],
+    check: "",
     most: 1.6,
     has_socket: false,
     polite: "TERM",
@@ -72,6 +76,7 @@ const HAPROXY: Kind = Kind {
              http-request return status 200 content-type text/plain string well",
     parameters: &[("pidfile", "@/pid"), ("master_socket", "@/socket")],
     plain: &["/usr/sbin/haproxy", "-W", "-D", "-p", "@/pid", "-S", "@/socket", "-f"],
+    check: "/usr/sbin/haproxy -q -c -f",
     most: 2.0,
     has_socket: true,
     polite: "USR1",
@@ -143,7 +148,7 @@ impl Server<'_> {
         let args = match self.who {
             Who::Floor if self.kind.has_socket => {
                 let table = if depth == Some("10") { ";@1 show stat -1 1 -1" } else { "" };
-                let question = format!("show proc;@1 show info{table}\n");
+                let question = format!("show proc;@1 show info{table}");
                 vec![format!("{}/socket", self.directory()), question, format!("{}/pid", self.directory())]
             }
             Who::Floor => {
@@ -239,7 +244,9 @@ fn starts(bench: &mut Bench, kind: &Kind) -> Result<(), String> {
             let asks = built_directory().join("ocf-bench-floor-web");
             let answers = format!("until {} {} /page {pid}; do :; done", asks.display(), server.port);
             let plain = server.filled(&kind.plain.join(" "));
-            let words = format!("{plain} {}/conf && {answers}", server.directory());
+            let conf = format!("{}/conf", server.directory());
+            let check = if kind.check.is_empty() { String::new() } else { format!("{} {conf} && ", kind.check) };
+            let words = format!("{check}{plain} {conf} && {answers}");
             // Both are built into the shell: it looks without pause.
             let wait = format!("read p <{pid}; kill -{} $p; while [ -e /proc/$p ]; do :; done", kind.polite);
             (Some(line(words)), Some(line(wait)))

@@ -37,7 +37,7 @@ fn lives(file: &str) -> bool {
 fn says(socket: &str, question: &str) -> std::io::Result<bool> {
     let mut stream = UnixStream::connect(socket)?;
     stream.set_read_timeout(Some(Duration::from_secs(5)))?;
-    stream.write_all(question.as_bytes())?;
+    stream.write_all(format!("{question}\n").as_bytes())?;
     stream.shutdown(Shutdown::Write)?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer)?;
