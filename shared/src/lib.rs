@@ -21,7 +21,7 @@
 //!
 //! # Layers
 //! Pure: [`action`], [`spec`], [`param`], [`values`], [`invocation`], [`failure`], [`outcome`], [`settle`], [`metadata`], [`usage`].
-//! Edges: [`daemon`], [`entry`], [`run`], [`report`], [`log`], [`lock`], [`sys`]; with the feature `http` also `web`, what
+//! Edges: [`daemon`], [`record`], [`entry`], [`run`], [`report`], [`log`], [`lock`], [`sys`]; with the feature `http` also `web`, what
 //! agents of web servers share.
 
 pub mod action;
@@ -36,6 +36,7 @@ pub mod metadata;
 pub mod outcome;
 pub mod param;
 pub mod prelude;
+pub mod record;
 mod report;
 pub mod run;
 pub mod settle;

@@ -5,13 +5,10 @@
 use std::path::{Path, PathBuf};
 
 use ocf::prelude::*;
-use ocf::sys::file;
+use ocf::record::{self, Lines};
 
 use crate::config::listen::Listen;
 use crate::settings::Identity;
-
-/// The cluster's directory for volatile state, unless the environment names another.
-const STATE_DIRECTORY: &str = "/run/resource-agents";
 
 /// Longer ones are none of ours.
 const LARGEST: u64 = 64 * 1024;
@@ -41,17 +38,12 @@ pub struct Record {
 
 /// The file of something that belongs to a resource.
 pub fn path(invocation: &Invocation, kind: &str) -> PathBuf {
-    let directory = invocation.variable("HA_RSCTMP").unwrap_or(STATE_DIRECTORY);
-    let plain = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b':');
-    let letter = |b: u8| if plain(&b) { char::from(b).to_string() } else { format!("%{b:02x}") };
-    let name: String = invocation.instance().bytes().map(letter).collect();
-    Path::new(directory).join(format!("nginx-{name}.{kind}"))
+    record::path("nginx", invocation, kind)
 }
 
 /// Reads the record; `None` when there is none that can be trusted.
 pub fn read(invocation: &Invocation) -> Option<Record> {
-    let bytes = file::read_small(&path(invocation, "record"), LARGEST).ok()??;
-    parse(std::str::from_utf8(&bytes).ok()?)
+    parse(&record::read(&path(invocation, "record"), LARGEST)?)
 }
 
 /// Writes the record, at once or not at all.
@@ -59,11 +51,7 @@ pub fn read(invocation: &Invocation) -> Option<Record> {
 /// # Errors
 /// When it cannot be written.
 pub fn write(invocation: &Invocation, record: &Record) -> Result<(), Failure> {
-    let path = path(invocation, "record");
-    if let Some(directory) = path.parent() {
-        file::ensure_dir(directory, 0o755).or_fail(directory.display())?;
-    }
-    file::write_if_changed(&path, render(record).as_bytes(), 0o600).or_fail(path.display()).map(drop)
+    render(record).write(&path(invocation, "record"))
 }
 
 /// Takes the record away, once nothing is left of what it tells.
@@ -71,17 +59,12 @@ pub fn write(invocation: &Invocation, record: &Record) -> Result<(), Failure> {
 /// # Errors
 /// When it stays.
 pub fn forget(invocation: &Invocation) -> Result<(), Failure> {
-    let path = path(invocation, "record");
-    match std::fs::remove_file(&path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error).or_fail(path.display()),
-        _ => Ok(()),
-    }
+    record::forget(&path(invocation, "record"))
 }
 
-fn render(record: &Record) -> String {
-    let mut lines = vec!["version=1".to_owned()];
-    // A value with a line end would be another line.
-    let mut add = |key: &str, value: &str| lines.push(format!("{key}={}", value.escape_default()));
+fn render(record: &Record) -> Lines {
+    let mut lines = Lines::default();
+    let mut add = |key: &str, value: &str| lines.add(key, value);
     let mut path = |key: &str, value: &Path| add(key, &value.to_string_lossy());
     if let Some(httpd) = &record.identity.httpd {
         path("httpd", httpd);
@@ -105,19 +88,13 @@ fn render(record: &Record) -> String {
     if record.usual {
         add("usual", "1");
     }
-    lines.join("\n") + "\n"
+    lines
 }
 
 fn parse(text: &str) -> Option<Record> {
-    let mut lines = text.lines();
-    if lines.next()? != "version=1" {
-        return None;
-    }
     let mut record = Record::default();
     let mut status = None;
-    for line in lines {
-        let (key, value) = line.split_once('=')?;
-        let value = unescape(value)?;
+    for (key, value) in record::parse(text)? {
         match key {
             "httpd" => record.identity.httpd = Some(value.into()),
             "configfile" => record.identity.configfile = Some(value.into()),
@@ -135,32 +112,6 @@ fn parse(text: &str) -> Option<Record> {
         }
     }
     (!record.pid_file.as_os_str().is_empty()).then_some(record)
-}
-
-/// Undoes `escape_default`.
-fn unescape(text: &str) -> Option<String> {
-    if !text.contains('\\') {
-        return Some(text.to_owned());
-    }
-    let mut plain = String::new();
-    let mut letters = text.chars();
-    while let Some(letter) = letters.next() {
-        let letter = match letter {
-            '\\' => match letters.next()? {
-                'n' => '\n',
-                'r' => '\r',
-                't' => '\t',
-                'u' => {
-                    let code: String = letters.by_ref().skip(1).take_while(|letter| *letter != '}').collect();
-                    char::from_u32(u32::from_str_radix(&code, 16).ok()?)?
-                }
-                literal => literal,
-            },
-            letter => letter,
-        };
-        plain.push(letter);
-    }
-    Some(plain)
 }
 
 #[cfg(test)]
@@ -187,7 +138,7 @@ mod tests {
         };
         let least = Record { pid_file: "/run/x.pid".into(), ..Record::default() };
         for record in [full, least] {
-            assert_eq!(parse(&render(&record)), Some(record.clone()), "{}", render(&record));
+            assert_eq!(parse(&render(&record).text()), Some(record.clone()), "{record:?}");
         }
     }
 
