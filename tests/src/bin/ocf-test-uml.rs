@@ -15,8 +15,9 @@ use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{Pid, chdir, pivot_root};
 
-/// Modules that nobody loads by himself.
-const MODULES: [&str; 6] = ["veth", "bridge", "dummy", "ip_vs", "ip_vs_rr", "ip_vs_wrr"];
+/// Modules for machines in namespaces, and for IP Virtual Server with the usual schedulers. The kernel would ask modprobe,
+/// which a machine without modules has not.
+const MODULES: [&str; 8] = ["veth", "bridge", "dummy", "ip_vs", "ip_vs_rr", "ip_vs_wrr", "ip_vs_wlc", "ip_vs_sh"];
 
 type Step<T> = Result<T, String>;
 
@@ -38,11 +39,8 @@ fn run() -> Step<()> {
     };
     let (share, modules) = (word("ocf.share=")?, Path::new(word("ocf.modules=")?));
     root(share, modules)?;
-    for module in MODULES {
-        // What is built in, or absent, shows in the test that needs it.
-        let _ = Command::new("modprobe").arg("-q").arg(module).status();
-    }
-    let _ = Command::new("ip").args(["link", "set", "lo", "up"]).status();
+    load(modules)?;
+    let _ = Command::new("/sbin/ip").args(["link", "set", "lo", "up"]).status();
     let code = program()?;
     fs::write("/mnt/share/code", code.to_string()).map_err(|error| format!("code: {error}"))
 }
@@ -78,6 +76,25 @@ fn root(share: &str, modules: &Path) -> Step<()> {
     attach("sys", "/sys", "sysfs", "")?;
     for (path, mode) in [("/run", "mode=755"), ("/tmp", "mode=1777"), ("/dev/shm", "mode=1777")] {
         attach("tmpfs", path, "tmpfs", mode)?;
+    }
+    Ok(())
+}
+
+/// Loads the modules and what each needs, the last of a list first (modules.dep(5)).
+fn load(modules: &Path) -> Step<()> {
+    let text = fs::read_to_string(modules.join("modules.dep")).map_err(|error| format!("modules.dep: {error}"))?;
+    let mut loaded: Vec<&str> = Vec::new();
+    for module in MODULES {
+        let file = format!("/{module}.ko");
+        let line = text.lines().filter_map(|line| line.split_once(':')).find(|(name, _)| name.ends_with(&file));
+        // What is built in is no file.
+        let Some((name, needs)) = line else { continue };
+        for file in needs.split_whitespace().rev().chain([name]) {
+            if !loaded.contains(&file) {
+                insert(&modules.join(file))?;
+                loaded.push(file);
+            }
+        }
     }
     Ok(())
 }
