@@ -59,7 +59,7 @@ fn write(host: &Host, path: &str, text: &str) {
 
 /// The agent for the usual configuration.
 fn director(host: &Host) -> Agent<'_> {
-    agent(host, "ldirectord").instance("director").timeout(Duration::from_secs(30))
+    agent(host, "ldirectord").instance("director").timeout(PATIENCE)
 }
 
 /// A recurring monitor at a level.
