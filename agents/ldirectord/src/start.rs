@@ -26,7 +26,7 @@ const IPVSADM: [&str; 2] = ["/sbin/ipvsadm", "/usr/sbin/ipvsadm"];
 
 /// How long a start waits for the first live real server. It does not fail without one: real servers that are all down are
 /// not cured by it.
-const FIRST_CHECKS: Duration = Duration::from_secs(5);
+const FIRST_CHECKS: Duration = Duration::from_secs(10);
 
 /// Starts the daemon. Nothing happens when it runs already.
 ///

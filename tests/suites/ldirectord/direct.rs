@@ -46,7 +46,7 @@ fn the_tutorials_director_shares_requests_and_keeps_dead_servers_out() {
         lvs.sh("printf '#!/bin/sh\\necho \"$*\" >> /srv/called\\n' > /srv/fallback; chmod 755 /srv/fallback");
         serve(lvs, "sorry");
         let agent = director(lvs);
-        agent.start().expect_code(0).expect_silent();
+        agent.start().expect_code(0);
         expect(&nat, [1; 4], false);
         at(&agent, 20).expect_code(0).expect_silent();
         let shared = nat.asked(8);
@@ -86,7 +86,7 @@ fn a_service_without_a_server_is_told_by_level_20() {
         let nat = Nat::new(1);
         nat.configure("quiescent=yes", CHECK);
         let agent = director(nat.director());
-        agent.start().expect_code(0).expect_silent();
+        agent.start().expect_code(0);
         let service = format!("TCP {VIP}:80 rr");
         expect_table(nat.director(), &[&service, "-> 10.240.0.20:80 Masq 1"]);
         kill(nat.real(0));
