@@ -11,7 +11,7 @@ use ocf::prelude::*;
 use crate::argv;
 use crate::config::{self, Config, Note, resolve};
 use crate::names::System;
-use crate::settings::Identity;
+use crate::settings::Settings;
 use crate::table::Wanted;
 
 /// No configuration file is larger.
@@ -96,14 +96,17 @@ fn told(conf: &Path, faults: &[Note]) -> Failure {
     Failure::installed(all.join("; "))
 }
 
-/// Whether the program is there.
+/// Whether the files that the parameters name are there.
 ///
 /// # Errors
-/// When it is not.
-pub fn program(identity: &Identity) -> Result<(), Failure> {
-    let path = &identity.program;
-    if path.is_file() && nix::unistd::access(path, nix::unistd::AccessFlags::X_OK).is_ok() {
-        return Ok(());
+/// Which is not.
+pub fn files(settings: &Settings) -> Result<(), Failure> {
+    let program = &settings.identity.program;
+    if !program.is_file() || nix::unistd::access(program, nix::unistd::AccessFlags::X_OK).is_err() {
+        return Err(Failure::installed(format!("{} is not installed", program.display())));
     }
-    Err(Failure::installed(format!("{} is not installed", path.display())))
+    match settings.ca.as_ref().filter(|ca| std::fs::File::open(ca).is_err()) {
+        Some(ca) => Err(Failure::installed(format!("ca: {} cannot be read", ca.display()))),
+        None => Ok(()),
+    }
 }

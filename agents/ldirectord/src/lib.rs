@@ -76,7 +76,7 @@ impl Agent for Ldirectord {
     }
 
     fn check_host(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> {
-        check::program(&settings.identity)?;
+        check::files(settings)?;
         let described = check::describe(&settings.identity.configfile)?;
         described.remarks.iter().for_each(|remark| context.log.warn(format_args!("{remark}")));
         Ok(())

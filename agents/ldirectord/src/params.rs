@@ -1,4 +1,5 @@
-//! Each parameter once. Names, defaults and meanings are those of `ocf:heartbeat:ldirectord`; `on_low` is new and optional.
+//! Each parameter once. Names, defaults and meanings are those of `ocf:heartbeat:ldirectord`; `ca` and
+//! `on_low` are new and optional.
 #![allow(missing_docs, reason = "each constant carries its own texts")]
 #![forbid(unsafe_code)]
 
@@ -18,6 +19,13 @@ pub const CONFIGFILE: Param<PathBuf> = Param::new(
 pub const LDIRECTORD: Param<PathBuf> =
     Param::new("ldirectord", absolute_path, "Program", "The absolute path of the ldirectord program.")
         .or("/usr/sbin/ldirectord");
+pub const CA: Param<PathBuf> = Param::new(
+    "ca",
+    absolute_path,
+    "Certificates for HTTPS checks",
+    "A file with the certificates by which the daemon's HTTPS checks know real servers, such as a self-signed one. Names are \
+     never verified. If unset, the system's.",
+);
 pub const ON_LOW: Param<OnLow> = Param::new(
     "on_low",
     on_low,
@@ -29,7 +37,7 @@ pub const ON_LOW: Param<OnLow> = Param::new(
 .or("degraded")
 .reloadable();
 
-pub const ALL: &[&dyn AnyParam] = &[&CONFIGFILE, &LDIRECTORD, &ON_LOW, &TRACE_RA, &TRACE_FILE];
+pub const ALL: &[&dyn AnyParam] = &[&CONFIGFILE, &LDIRECTORD, &CA, &ON_LOW, &TRACE_RA, &TRACE_FILE];
 
 /// What too few servers mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -22,7 +22,7 @@ pub struct Record {
     pub confs: Vec<PathBuf>,
     /// The virtual services of these.
     pub wanted: Vec<Wanted>,
-    /// Those of them that the kernel had before.
+    /// What the kernel's table had before.
     pub before: Vec<Service>,
 }
 

@@ -30,11 +30,13 @@ impl Identity {
 pub struct Settings {
     /// What finds it.
     pub identity: Identity,
+    /// Certificates for the daemon's checks.
+    pub ca: Option<PathBuf>,
     /// What it means when nobody is there to serve.
     pub on_low: OnLow,
 }
 
 /// Types the parameters.
 pub fn settle(values: &Values) -> Option<Settings> {
-    Some(Settings { identity: Identity::of(values), on_low: values.get(&params::ON_LOW)? })
+    Some(Settings { identity: Identity::of(values), ca: values.get(&params::CA), on_low: values.get(&params::ON_LOW)? })
 }

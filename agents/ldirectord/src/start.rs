@@ -34,7 +34,7 @@ const FIRST_CHECKS: Duration = Duration::from_secs(10);
 /// Why it does not; nothing of the attempt is left then.
 pub fn start(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> {
     let identity = &settings.identity;
-    check::program(identity)?;
+    check::files(settings)?;
     let described = check::describe(&identity.configfile)?;
     described.remarks.iter().for_each(|remark| context.log.warn(format_args!("{remark}")));
     let instances: Vec<Instance> = described
@@ -46,37 +46,42 @@ pub fn start(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> 
     let Some(main) = instances.first() else { return Err(Failure::generic("there is no configuration")) };
     let kernel = kernel(context.deadline)?;
     let known = record::read(context.invocation).filter(|known| known.identity == *identity);
-    let mut new = Record { identity: identity.clone(), confs: described.confs.clone(), wanted: described.wanted, before: Vec::new() };
+    let mut new =
+        Record { identity: identity.clone(), confs: described.confs, wanted: described.wanted, before: Vec::new() };
+    let table = || kernel.table().or_fail("the kernel's table of virtual services");
     if let Some(master) = main.observe()?.master {
-        // Somebody else may have started it; a stop must know it all the same. What was before nobody knows then.
-        main.with(|daemon| daemon.remember(&master))?;
-        return match known {
-            Some(_) => Ok(()),
-            None => record::write(context.invocation, &new),
-        };
+        let lacks = table::judge(&new.wanted, &table()?);
+        if lacks.services.is_empty() && !master.is_held().or_fail("/proc")? {
+            // Somebody else may have started it; a stop must know it all the same. What was before nobody knows then.
+            main.with(|daemon| daemon.remember(&master))?;
+            return known.map_or_else(|| record::write(context.invocation, &new), |_| Ok(()));
+        }
+        context.log.warn(format_args!("starting anew a daemon that does not direct"));
+        stop::end(context, known.as_ref().unwrap_or(&new), true)?;
     }
     for instance in &instances {
         instance.with(|daemon| daemon.clear(context.deadline.share(0.3)))?;
-        free_pid_file(context, instance)?;
+        free_pid_file(context, instance, &identity.program)?;
     }
-    let table = kernel.table().or_fail("the kernel's table of virtual services")?;
-    new.before = match known {
-        // A daemon that died has left its services; what was before its start still counts.
-        Some(known) => known.before,
-        None => table.into_iter().filter(|service| new.wanted.iter().any(|wanted| wanted.id == service.id)).collect(),
-    };
+    // A daemon that died has left its services; what was before its start still counts.
+    new.before = known.map_or_else(table, |known| Ok(known.before))?;
     // Before the daemon is there: a start that is killed anywhere leaves what a stop knows.
     record::write(context.invocation, &new)?;
+    let mut command = main.command("start");
+    if let Some(ca) = &settings.ca {
+        // What LWP, the daemon's client, reads.
+        command.env("HTTPS_CA_FILE", ca);
+    }
     let started = main.with(|daemon| {
-        daemon.start(main.command("start"), context.deadline.share(0.8), &mut |_| {
-            let lacks = table::judge(&new.wanted, &kernel.table().or_fail("the kernel's table of virtual services")?);
+        daemon.start(command, context.deadline.share(0.8), &mut |_| {
+            let lacks = table::judge(&new.wanted, &table()?);
             if lacks.services.is_empty() { Ok(()) } else { Err(Failure::generic(lacks.services_text())) }
         })
     });
     if let Err(failure) = started {
         return Err(roll_back(context, &new, explained(failure)));
     }
-    let patience = Deadline::after(FIRST_CHECKS).min(context.deadline.share(0.3));
+    let patience = Deadline::after(FIRST_CHECKS).min(context.deadline.share(0.4));
     let mut lacks = None;
     patience.poll(|| {
         let found = table::judge(&new.wanted, &kernel.table().ok()?);
@@ -109,12 +114,12 @@ fn kernel(deadline: Deadline) -> Result<Kernel, Failure> {
 
 /// The daemon takes a pid file for its own when the process in it has "ldirectord" anywhere in its arguments, and then starts
 /// nothing and says that all is well.
-fn free_pid_file(context: &Context<'_>, instance: &Instance) -> Result<(), Failure> {
+fn free_pid_file(context: &Context<'_>, instance: &Instance, program: &Path) -> Result<(), Failure> {
     let path = &instance.pid_file;
     for pid in pidfile::read(path).unwrap_or_default() {
         let Some(process) = Process::find(pid).or_fail("/proc")? else { continue };
         let arguments = process.arguments().unwrap_or_default();
-        if let Told::Daemon(other) = argv::read(&arguments, Path::new("ldirectord")) {
+        if let Told::Daemon(other) = argv::read(&arguments, program) {
             return Err(Failure::generic(format!(
                 "{} is in use by the ldirectord of {}: give one of the configuration files another name",
                 path.display(),

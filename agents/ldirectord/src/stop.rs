@@ -8,6 +8,7 @@ use ocf::sys::clock::Deadline;
 use crate::check;
 use crate::instance::Instance;
 use crate::kernel::Kernel;
+use crate::params;
 use crate::record::{self, Record};
 use crate::settings::{Identity, Settings};
 use crate::table;
@@ -21,17 +22,20 @@ const GRACE: f64 = 0.6;
 /// # Errors
 /// What is left, or could not be looked at.
 pub fn stop(context: &Context<'_>, settings: Option<&Settings>) -> Result<(), Failure> {
+    let values = &context.invocation.values;
     let identity = match settings {
-        Some(settings) => settings.identity.clone(),
-        None => Identity::of(&context.invocation.values),
+        Some(settings) => Some(settings.identity.clone()),
+        // What is meant by a faulty path is not the usual one, whose daemon is somebody else's.
+        None if values.is_given(&params::CONFIGFILE) && values.get(&params::CONFIGFILE).is_none() => None,
+        None => Some(Identity::of(values)),
     };
     let known = record::read(context.invocation);
-    let same = known.as_ref().is_some_and(|known| known.identity == identity);
+    let same = known.as_ref().is_some_and(|known| Some(&known.identity) == identity.as_ref());
     let mut failures = Vec::new();
     if let Some(known) = known {
         failures.extend(end(context, &known, true).err());
     }
-    if !same {
+    if let Some(identity) = identity.filter(|_| !same) {
         // Nobody knows what this one has added to the table, unless it runs.
         let confs = vec![identity.configfile.clone()];
         failures.extend(end(context, &Record { identity, confs, ..Record::default() }, false).err());

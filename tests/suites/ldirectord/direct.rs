@@ -1,31 +1,18 @@
 //! Traffic through the director: the configuration of a tutorial, with real web servers.
 
-use harness::process::wait_until;
-
 use crate::rig::{CHECK, Nat, VIP, again, kill, page, serve, set_up};
-use crate::{CONF, PATIENCE, at, director, expect_gone, expect_table, log, table, with_ipvs, write};
+use crate::{CONF, at, director, expect_gone, expect_table, with_ipvs, write};
 
-/// Lines of `ipvsadm` for the servers of the tutorial.
-fn lines(weights: [u32; 4], fallback: bool) -> Vec<String> {
+/// Waits until the four servers of the tutorial have these weights, and the fallback is there or not.
+#[track_caller]
+fn expect(nat: &Nat, weights: [u32; 4], fallback: bool) {
     let servers = ["10.240.0.20", "10.240.0.21", "10.240.1.20", "10.240.1.21"];
     let mut all = vec![format!("TCP {VIP}:80 rr")];
     all.extend(servers.iter().zip(weights).map(|(address, weight)| format!("-> {address}:80 Masq {weight}")));
     if fallback {
         all.push("-> 127.0.0.1:80 Route 1".to_owned());
     }
-    all.sort();
-    all
-}
-
-fn expect(nat: &Nat, weights: [u32; 4], fallback: bool) {
-    let expected = lines(weights, fallback);
-    let sorted = || {
-        let mut now = table(nat.director());
-        now.sort();
-        now
-    };
-    let same = wait_until(PATIENCE, || (sorted() == expected).then_some(()));
-    assert!(same.is_some(), "{expected:?} is expected, not {:?}\n{}", sorted(), log(nat.director()));
+    expect_table(nat.director(), &all.iter().map(String::as_str).collect::<Vec<_>>());
 }
 
 #[test]
@@ -36,7 +23,7 @@ fn the_tutorials_director_shares_requests_and_keeps_dead_servers_out() {
         // Two of the four are in a second network of the same wire.
         set_up(lvs, &[], "address add 10.240.1.1/24 dev eth0");
         for (number, address) in [(2, "10.240.1.20"), (3, "10.240.1.21")] {
-            let lines = format!("-4 address flush dev eth0\naddress add {address}/24 dev eth0\nroute add default via 10.240.1.1");
+            let lines = format!("address flush dev eth0 scope global\naddress add {address}/24 dev eth0\nroute add default via 10.240.1.1");
             set_up(nat.real(number), &[], &lines);
         }
         let tutorial = include_str!("../../../agents/ldirectord/tests/fixtures/tutorial.cf");

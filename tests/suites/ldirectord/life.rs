@@ -7,7 +7,7 @@ use harness::process::wait_until;
 use crate::{CONF, PATIENCE, at, daemon, director, expect_gone, expect_table, log, machine, processes, table, with_ipvs, write};
 
 /// Two services whose servers need no check.
-const PLAIN: &str = "checkinterval=1\nquiescent=no\nvirtual=10.9.0.50:80\n\treal=10.240.0.20:80 masq\n\tscheduler=rr\n\
+pub const PLAIN: &str = "checkinterval=1\nquiescent=no\nvirtual=10.9.0.50:80\n\treal=10.240.0.20:80 masq\n\tscheduler=rr\n\
                      \tchecktype=on\nvirtual=7\n\treal=10.240.0.20 gate\n\tscheduler=rr\n\tchecktype=on\n\tprotocol=fwm\n";
 
 /// What the kernel has then.

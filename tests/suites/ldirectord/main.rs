@@ -8,6 +8,7 @@
 
 mod absent;
 mod direct;
+mod failover;
 mod life;
 mod reader;
 mod rig;
@@ -74,10 +75,17 @@ fn table(host: &Host) -> Vec<String> {
     rows.map(|words| if words[0] == "->" { words[..4].join(" ") } else { words.join(" ") }).collect()
 }
 
-/// Waits for a table.
+/// Waits for a table; the kernel has no order of its own.
 #[track_caller]
 fn expect_table(host: &Host, expected: &[&str]) {
-    let same = wait_until(PATIENCE, || (table(host) == expected).then_some(()));
+    let mut expected = expected.to_vec();
+    expected.sort_unstable();
+    let sorted = || {
+        let mut now = table(host);
+        now.sort_unstable();
+        now
+    };
+    let same = wait_until(PATIENCE, || (sorted() == expected).then_some(()));
     assert!(same.is_some(), "{:?} is expected, not {:?}\n{}", expected, table(host), log(host));
 }
 
