@@ -54,7 +54,8 @@ fn name_of<T>(test: &T) -> String {
 /// Runs a test of this executable in a kernel of its own; panics with what it said when it fails.
 fn again(name: &str, limit: Duration) {
     let executable = std::env::current_exe().expect("path of the test executable");
-    let words = [executable.as_os_str().to_str().expect("a plain path"), "--exact", name, "--nocapture", "--test-threads=1"];
+    let words =
+        [executable.as_os_str().to_str().expect("a plain path"), "--exact", name, "--nocapture", "--test-threads=1"];
     let ran = run(&words, limit);
     assert!(ran.said.contains("running 1 test"), "{name} is no test of its own:\n{}", ran.said);
     if ran.said.contains("SKIPPED ") {
@@ -89,7 +90,16 @@ pub fn run(words: &[&str], limit: Duration) -> Ran {
     // A PID namespace, so that nothing outlives it: the kernel has a process here for each of its own.
     let mut child = Command::new("unshare")
         .args(["--net", "--pid", "--fork", "--kill-child", "--mount-proc", KERNEL, MEMORY])
-        .args(["rootfstype=hostfs", "rootflags=/", "ro", "quiet", "loglevel=3", "con=null", "con0=null,fd:2", "ssl=null"])
+        .args([
+            "rootfstype=hostfs",
+            "rootflags=/",
+            "ro",
+            "quiet",
+            "loglevel=3",
+            "con=null",
+            "con0=null,fd:2",
+            "ssl=null",
+        ])
         .arg(format!("init={}", built_directory().join("ocf-test-uml").display()))
         .arg(format!("uml_dir={}/", share.path().display()))
         .arg(format!("ocf.share={}", share.path().display()))
@@ -107,14 +117,25 @@ pub fn run(words: &[&str], limit: Duration) -> Ran {
     let _ = child.kill();
     let _ = child.wait();
     let text = |name: &str| String::from_utf8_lossy(&fs::read(file(name)).unwrap_or_default()).into_owned();
-    Ran { code: text("code").trim().parse().ok(), said: text("said"), console: text("console"), lasted: began.elapsed() }
+    Ran {
+        code: text("code").trim().parse().ok(),
+        said: text("said"),
+        console: text("console"),
+        lasted: began.elapsed(),
+    }
 }
 
 /// What a test inside may know of the caller's environment.
 fn environment() -> Vec<String> {
     let ours = std::env::vars().filter(|(name, _)| name.starts_with("OCF_") || name == "RUST_BACKTRACE");
     let mut all: Vec<String> = ours.map(|(name, value)| format!("{name}={value}")).collect();
-    all.extend([format!("{INSIDE}=1"), format!("PATH={PATH}"), "LC_ALL=C.UTF-8".into(), "TZ=UTC".into(), "HOME=/root".into()]);
+    all.extend([
+        format!("{INSIDE}=1"),
+        format!("PATH={PATH}"),
+        "LC_ALL=C.UTF-8".into(),
+        "TZ=UTC".into(),
+        "HOME=/root".into(),
+    ]);
     all
 }
 

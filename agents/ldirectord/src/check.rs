@@ -41,7 +41,8 @@ pub struct Described {
 /// # Errors
 /// What is wrong with a file, with its lines.
 pub fn describe(conf: &Path) -> Result<Described, Failure> {
-    let mut described = Described { confs: vec![conf.to_owned()], wanted: Vec::new(), autoreload: false, remarks: Vec::new() };
+    let mut described =
+        Described { confs: vec![conf.to_owned()], wanted: Vec::new(), autoreload: false, remarks: Vec::new() };
     let names = System::new();
     let mut next = 0;
     while let Some(conf) = described.confs.get(next).cloned() {

@@ -234,7 +234,9 @@ fn states(value: &str) -> Result<(), String> {
     let none = all.contains(&"none");
     for state in all.into_iter().filter(|state| *state != "none") {
         if !matches!(state, "all" | "starting" | "stopping" | "running" | "reloading") {
-            return Err(format!("emailalertstatus: \"{state}\" is none of all, none, starting, running, stopping, reloading"));
+            return Err(format!(
+                "emailalertstatus: \"{state}\" is none of all, none, starting, running, stopping, reloading"
+            ));
         }
         if none {
             return Err(format!("emailalertstatus: none and {state} exclude each other"));

@@ -67,7 +67,10 @@ impl Instance {
         match argv::read(arguments, &self.program) {
             Told::Daemon(name) => {
                 let conf = argv::conf(&name, Path::is_file);
-                Some(conf == self.conf || conf.canonicalize().is_ok_and(|conf| Ok(conf) == self.conf.canonicalize().map_err(drop)))
+                Some(
+                    conf == self.conf
+                        || conf.canonicalize().is_ok_and(|conf| Ok(conf) == self.conf.canonicalize().map_err(drop)),
+                )
             }
             Told::Child => None,
             Told::Other => Some(false),

@@ -262,7 +262,8 @@ mod tests {
         assert_eq!(service.id.to_string(), "tcp 10.0.0.1:80");
         assert_eq!(value(&service.attributes, svc::FLAGS), Some(flags(1).as_slice()));
         assert_eq!(value(&service.attributes, svc::STATS), None);
-        let server = [(dest::WEIGHT, 3_u32), (7, 99)].map(|(kind, n)| Attribute { kind, value: n.to_ne_bytes().to_vec() });
+        let server =
+            [(dest::WEIGHT, 3_u32), (7, 99)].map(|(kind, n)| Attribute { kind, value: n.to_ne_bytes().to_vec() });
         let answer = Message { command: 5, attributes: vec![nested(DEST, &server)] };
         let server = answer.server().unwrap();
         assert_eq!((server.weight, server.attributes.len()), (3, 1));

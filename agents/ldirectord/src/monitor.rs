@@ -25,7 +25,8 @@ pub fn monitor(context: &Context<'_>, settings: &Settings) -> Result<Status, Fai
     let identity = &settings.identity;
     let known = record::read(context.invocation).filter(|known| known.identity == *identity);
     let confs = known.as_ref().map_or_else(|| vec![identity.configfile.clone()], |known| known.confs.clone());
-    let instance = |(number, conf): (usize, &PathBuf)| Instance::new(context.invocation, &identity.program, conf, number);
+    let instance =
+        |(number, conf): (usize, &PathBuf)| Instance::new(context.invocation, &identity.program, conf, number);
     let instances: Vec<Instance> = confs.iter().enumerate().map(instance).collect();
     let Some((main, executed)) = instances.split_first() else { return Ok(Status::STOPPED) };
     let found = main.observe()?;
@@ -39,7 +40,10 @@ pub fn monitor(context: &Context<'_>, settings: &Settings) -> Result<Status, Fai
         };
     };
     if master.is_held().or_fail("/proc")? {
-        return Err(Failure::generic(format!("ldirectord (process {}) is held by a signal and checks nothing", master.pid)));
+        return Err(Failure::generic(format!(
+            "ldirectord (process {}) is held by a signal and checks nothing",
+            master.pid
+        )));
     }
     for instance in executed {
         if instance.observe()?.master.is_none() {
@@ -56,9 +60,8 @@ pub fn monitor(context: &Context<'_>, settings: &Settings) -> Result<Status, Fai
 /// Level 10: the daemon's program asks itself. A mistake in the file, of which the running daemon knows nothing, is for people
 /// to see: a restart would make it worse.
 fn own_status(context: &Context<'_>, main: &Instance, master: &Process) -> Result<Status, Failure> {
-    let spoiled = |why: &dyn std::fmt::Display| {
-        Ok(Status::Degraded(format!("the daemon runs, but a restart would fail: {why}")))
-    };
+    let spoiled =
+        |why: &dyn std::fmt::Display| Ok(Status::Degraded(format!("the daemon runs, but a restart would fail: {why}")));
     // With a mistake in the file, the program would remove the pid file of the running daemon.
     if let Err(failure) = check::describe(&main.conf) {
         return spoiled(&failure);

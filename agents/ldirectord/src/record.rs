@@ -69,7 +69,10 @@ fn render(record: &Record) -> Lines {
     for service in &record.before {
         lines.add("before", &service.id.to_string());
         lines.add("service", &hex(&service.attributes));
-        service.servers.iter().for_each(|server| lines.add("server", &format!("{} {}", server.weight, hex(&server.attributes))));
+        service
+            .servers
+            .iter()
+            .for_each(|server| lines.add("server", &format!("{} {}", server.weight, hex(&server.attributes))));
     }
     lines
 }

@@ -133,9 +133,9 @@ fn free_pid_file(context: &Context<'_>, instance: &Instance, program: &Path) -> 
         }
     }
     // /run is empty after a boot.
-    path.parent().filter(|directory| !directory.is_dir()).map_or(Ok(()), |directory| {
-        file::ensure_dir(directory, 0o755).or_fail(directory.display())
-    })
+    path.parent()
+        .filter(|directory| !directory.is_dir())
+        .map_or(Ok(()), |directory| file::ensure_dir(directory, 0o755).or_fail(directory.display()))
 }
 
 /// What the daemon found wrong with its configuration is this machine's lack, as what we found.

@@ -2,7 +2,10 @@
 //!
 //! The kernel starts it with this machine's `/` as its root, read only. `ocf.share=` on its command line is a directory of
 //! this machine: `command` and `environment` (words with a NUL between) are read there, `said` and `code` are written.
-#![allow(clippy::disallowed_methods, reason = "this is the first process of a machine: it owns its environment and processes")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "this is the first process of a machine: it owns its environment and processes"
+)]
 
 use std::ffi::CString;
 use std::fs;
@@ -70,7 +73,9 @@ fn root(share: &str, modules: &Path) -> Step<()> {
     attach("dev", "/mnt/root/dev", "devtmpfs", "")?;
     attach("proc", "/mnt/root/proc", "proc", "")?;
     chdir("/mnt/root").and_then(|()| pivot_root(".", "mnt/old")).map_err(|error| format!("pivot_root: {error}"))?;
-    chdir("/").and_then(|()| umount2("/mnt/old", MntFlags::MNT_DETACH)).map_err(|error| format!("old root: {error}"))?;
+    chdir("/")
+        .and_then(|()| umount2("/mnt/old", MntFlags::MNT_DETACH))
+        .map_err(|error| format!("old root: {error}"))?;
     ["/dev/pts", "/dev/shm"].into_iter().try_for_each(make)?;
     attach("devpts", "/dev/pts", "devpts", "gid=5,mode=620,ptmxmode=666")?;
     attach("sys", "/sys", "sysfs", "")?;
@@ -130,7 +135,9 @@ fn program() -> Step<i32> {
     loop {
         match waitpid(None::<Pid>, None) {
             Ok(WaitStatus::Exited(pid, code)) if pid.as_raw() == child.id() as i32 => return Ok(code),
-            Ok(WaitStatus::Signaled(pid, signal, _)) if pid.as_raw() == child.id() as i32 => return Ok(128 + signal as i32),
+            Ok(WaitStatus::Signaled(pid, signal, _)) if pid.as_raw() == child.id() as i32 => {
+                return Ok(128 + signal as i32);
+            }
             Ok(_) | Err(nix::Error::EINTR) => {}
             Err(error) => return Err(format!("waitpid: {error}")),
         }

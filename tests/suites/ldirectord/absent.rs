@@ -91,7 +91,8 @@ fn a_process_that_only_looks_like_it_is_left_alone() {
     let agent = director(&host);
     for other in &mut others {
         let number = other.pid_inside();
-        let there = || host.run("cat", &[&format!("/proc/{number}/cmdline")]).stdout.contains("ldirectord").then_some(());
+        let there =
+            || host.run("cat", &[&format!("/proc/{number}/cmdline")]).stdout.contains("ldirectord").then_some(());
         assert!(wait_until(PATIENCE, there).is_some());
         host.sh(&format!("echo {number} > /run/ldirectord.ldirectord.cf.pid"));
         agent.probe().expect_code(7);

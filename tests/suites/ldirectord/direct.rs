@@ -23,7 +23,9 @@ fn the_tutorials_director_shares_requests_and_keeps_dead_servers_out() {
         // Two of the four are in a second network of the same wire.
         set_up(lvs, &[], "address add 10.240.1.1/24 dev eth0");
         for (number, address) in [(2, "10.240.1.20"), (3, "10.240.1.21")] {
-            let lines = format!("address flush dev eth0 scope global\naddress add {address}/24 dev eth0\nroute add default via 10.240.1.1");
+            let lines = format!(
+                "address flush dev eth0 scope global\naddress add {address}/24 dev eth0\nroute add default via 10.240.1.1"
+            );
             set_up(nat.real(number), &[], &lines);
         }
         let tutorial = include_str!("../../../agents/ldirectord/tests/fixtures/tutorial.cf");

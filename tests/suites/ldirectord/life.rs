@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use harness::process::wait_until;
 
-use crate::{CONF, PATIENCE, at, daemon, director, expect_gone, expect_table, log, machine, processes, table, with_ipvs, write};
+use crate::{
+    CONF, PATIENCE, at, daemon, director, expect_gone, expect_table, log, machine, processes, table, with_ipvs, write,
+};
 
 /// Two services whose servers need no check.
 pub const PLAIN: &str = "checkinterval=1\nquiescent=no\nvirtual=10.9.0.50:80\n\treal=10.240.0.20:80 masq\n\tscheduler=rr\n\
@@ -52,10 +54,8 @@ fn ld_04_whoever_ended_the_daemon_only_what_the_start_added_goes() {
         let host = machine("lvs01");
         write(&host, CONF, PLAIN);
         // A service of somebody else, and one that has the same place as ours.
-        host.sh(
-            "ipvsadm -A -t 10.9.0.60:80 -s wlc; ipvsadm -a -t 10.9.0.60:80 -r 10.240.0.30:80 -m -w 3
-             ipvsadm -A -f 7 -s wrr -p 90; ipvsadm -a -f 7 -r 10.240.0.31 -g -w 9",
-        );
+        host.sh("ipvsadm -A -t 10.9.0.60:80 -s wlc; ipvsadm -a -t 10.9.0.60:80 -r 10.240.0.30:80 -m -w 3
+             ipvsadm -A -f 7 -s wrr -p 90; ipvsadm -a -f 7 -r 10.240.0.31 -g -w 9");
         let saved = || host.sh("ipvsadm-save -n | sort");
         let before = saved();
         let agent = director(&host);

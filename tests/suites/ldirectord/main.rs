@@ -12,8 +12,8 @@ mod failover;
 mod life;
 mod reader;
 mod rig;
-mod rows;
 mod routing;
+mod rows;
 mod tester;
 
 use std::path::Path;

@@ -22,7 +22,10 @@ impl Net {
         let switch = Host::new("switch");
         let hosts: Vec<Host> = names.iter().map(|name| machine(name)).collect();
         let port = |(number, host): (usize, &Host)| {
-            format!("link add p{number} type veth peer name eth0 netns {}\nlink set p{number} master br0 up\n", host.pid())
+            format!(
+                "link add p{number} type veth peer name eth0 netns {}\nlink set p{number} master br0 up\n",
+                host.pid()
+            )
         };
         let ports: String = hosts.iter().enumerate().map(port).collect();
         write(&switch, "/run/batch", &format!("link add br0 type bridge forward_delay 0\nlink set br0 up\n{ports}"));
@@ -91,7 +94,11 @@ impl Nat {
     pub fn configure(&self, before: &str, section: &str) {
         let reals: String = (0..self.reals).map(|number| format!("\treal={}:80 masq\n", address(number))).collect();
         let section: String = section.lines().map(|line| format!("\t{}\n", line.trim())).collect();
-        write(self.director(), CONF, &format!("checktimeout=20\ncheckinterval=1\n{before}\nvirtual={VIP}:80\n{reals}{section}"));
+        write(
+            self.director(),
+            CONF,
+            &format!("checktimeout=20\ncheckinterval=1\n{before}\nvirtual={VIP}:80\n{reals}{section}"),
+        );
     }
 
     /// Who answers this many requests of the client, and how often.
@@ -112,11 +119,13 @@ pub fn address(number: usize) -> String {
 }
 
 /// The usual check.
-pub const CHECK: &str = "service=http\nrequest=\".testpage\"\nreceive=\"test page\"\nscheduler=rr\nprotocol=tcp\nchecktype=negotiate";
+pub const CHECK: &str =
+    "service=http\nrequest=\".testpage\"\nreceive=\"test page\"\nscheduler=rr\nprotocol=tcp\nchecktype=negotiate";
 
 /// What `curl` gets, each by a connection of its own.
 pub fn page(host: &Host, urls: &[&str]) -> String {
-    let mut words = vec!["--silent", "--show-error", "--globoff", "--insecure", "--max-time", "20", "-H", "Connection: close"];
+    let mut words =
+        vec!["--silent", "--show-error", "--globoff", "--insecure", "--max-time", "20", "-H", "Connection: close"];
     words.extend(urls);
     let done = host.run("curl", &words);
     format!("{}{}", done.stdout, done.stderr).trim().to_owned()

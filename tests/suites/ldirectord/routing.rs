@@ -23,7 +23,11 @@ fn the_address_is_on_the_director_and_on_loopback_of_the_real_servers() {
         }
         let vip = |host| {
             let vip = agent(host, "IPaddr2").instance("vip").timeout(PATIENCE);
-            vip.param("ip", VIP).param("nic", "eth0").param("cidr_netmask", "32").param("lvs_support", "true").param("arp_count", "1")
+            vip.param("ip", VIP)
+                .param("nic", "eth0")
+                .param("cidr_netmask", "32")
+                .param("lvs_support", "true")
+                .param("arp_count", "1")
         };
         let conf = format!(
             "checktimeout=20\ncheckinterval=1\nvirtual={VIP}:80\n\treal=10.9.0.3:80 gate\n\treal=10.9.0.4:80 gate\n\

@@ -16,7 +16,10 @@ fn ld_02_ld_08_a_server_that_never_answers_holds_up_nothing_for_ever() {
         let lvs = nat.director();
         // It takes connections and says nothing.
         kill(nat.real(1));
-        let _hole = nat.real(1).spawn("python3", &["-c", "import socket,time\ns=socket.create_server(('0.0.0.0',80),backlog=200)\ntime.sleep(3600)"]);
+        let _hole = nat.real(1).spawn(
+            "python3",
+            &["-c", "import socket,time\ns=socket.create_server(('0.0.0.0',80),backlog=200)\ntime.sleep(3600)"],
+        );
         nat.configure("quiescent=yes\nnegotiatetimeout=5", CHECK);
         let agent = director(lvs);
         agent.start().expect_code(0);

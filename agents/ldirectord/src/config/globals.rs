@@ -33,9 +33,7 @@ fn directive(config: &mut Config, line: &str, number: usize) -> Result<(), Strin
         "autoreload" => yes_or_no(name, found).map(|yes| config.autoreload = yes),
         "cleanstop" => yes_or_no(name, found).map(|yes| config.cleanstop = yes),
         "fork" | "quiescent" | "readdquiescent" => yes_or_no(name, found).map(drop),
-        "supervised" => {
-            yes_or_no(name, found).map(|yes| config.supervised = yes.then_some(number))
-        }
+        "supervised" => yes_or_no(name, found).map(|yes| config.supervised = yes.then_some(number)),
         "callback" | "logfile" => {
             quoted(found).map(drop).ok_or_else(|| format!("the value of {name} must be between quotes"))
         }

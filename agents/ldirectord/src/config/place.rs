@@ -111,7 +111,8 @@ fn host(text: &str) -> Option<(&str, &str)> {
 
 /// A number after a space and a mark, and what follows it.
 fn number_after<'text>(text: &'text str, mark: &str) -> Option<(u32, &'text str)> {
-    let begins = text.match_indices(is_space).map(|(index, _)| index).filter(|index| !text[..*index].ends_with(is_space));
+    let begins =
+        text.match_indices(is_space).map(|(index, _)| index).filter(|index| !text[..*index].ends_with(is_space));
     for index in begins {
         let Some(rest) = trim(&text[index..]).strip_prefix(mark) else { continue };
         if rest.starts_with(|letter: char| letter.is_ascii_digit()) {

@@ -4,14 +4,33 @@
 use super::globals::{unknown, yes_or_no};
 use super::place::{self, Fallback, Real};
 use super::{
-    Address, Config, Family, Note, Protocol, Virtual, digits, is_comment, is_port_letter, is_positive, is_space, quoted, run,
-    states, toggle, value, word,
+    Address, Config, Family, Note, Protocol, Virtual, digits, is_comment, is_port_letter, is_positive, is_space,
+    quoted, run, states, toggle, value, word,
 };
 
 /// What a negotiating check can speak.
 const SERVICES: [&str; 21] = [
-    "dns", "ftp", "http", "https", "http_proxy", "imap", "imaps", "ldap", "ldaps", "nntp", "mysql", "none", "oracle", "pop",
-    "pops", "radius", "pgsql", "sip", "smtp", "submission", "simpletcp",
+    "dns",
+    "ftp",
+    "http",
+    "https",
+    "http_proxy",
+    "imap",
+    "imaps",
+    "ldap",
+    "ldaps",
+    "nntp",
+    "mysql",
+    "none",
+    "oracle",
+    "pop",
+    "pops",
+    "radius",
+    "pgsql",
+    "sip",
+    "smtp",
+    "submission",
+    "simpletcp",
 ];
 
 /// Ways to check.
@@ -74,7 +93,9 @@ fn opened(family: Family, text: &str) -> Result<Address, String> {
     }
     if text.starts_with(|letter: char| letter.is_ascii_digit()) {
         let mark = digits(text).and_then(|digits| digits.parse().ok()).filter(|mark| *mark > 0);
-        return mark.map(Address::Mark).ok_or_else(|| format!("{text}: a firewall mark is a number from 1 to {}", u32::MAX));
+        return mark
+            .map(Address::Mark)
+            .ok_or_else(|| format!("{text}: a firewall mark is a number from 1 to {}", u32::MAX));
     }
     let (host, rest) = text.strip_prefix('[').and_then(|rest| rest.split_once(']')).ok_or_else(wrong)?;
     let port = rest.strip_prefix(':').and_then(port).ok_or_else(wrong)?;
@@ -155,7 +176,8 @@ fn directive(section: &mut Virtual, text: &str, number: usize) -> Result<(), Str
             known.then_some(()).ok_or_else(|| format!("service must be one of {}", SERVICES.join(", ")))
         }
         "httpmethod" => {
-            let known = word(found).is_some_and(|word| ["GET", "HEAD"].iter().any(|known| word.eq_ignore_ascii_case(known)));
+            let known =
+                word(found).is_some_and(|word| ["GET", "HEAD"].iter().any(|known| word.eq_ignore_ascii_case(known)));
             known.then_some(()).ok_or_else(|| "httpmethod must be GET or HEAD".to_owned())
         }
         "virtualhost" | "servicename" | "comment" | "monitorfile" => Ok(()),
@@ -191,7 +213,8 @@ fn netmask(family: Family, value: &str) -> Result<(), String> {
         Family::V4 => {
             let parts: Vec<&str> = value.split('.').collect();
             let quad = parts.len() == 4 && parts.iter().all(|part| digits(part) == Some(part));
-            quad.then_some(()).ok_or_else(|| "netmask must be four numbers with dots between, and nothing after".to_owned())
+            quad.then_some(())
+                .ok_or_else(|| "netmask must be four numbers with dots between, and nothing after".to_owned())
         }
         Family::V6 => {
             let whole = digits(value) == Some(value);

@@ -53,9 +53,14 @@ fn the_tutorials_directors_are_read() {
     assert_eq!((section.line, section.end, section.protocol), (5, 17, Protocol::Tcp));
     let reals: Vec<&str> = section.reals.iter().map(|real| real.first.as_str()).collect();
     assert_eq!(reals, ["10.240.0.20", "10.240.0.21", "10.240.1.20", "10.240.1.21"]);
-    assert!(section.reals.iter().all(|real| (real.port.as_str(), real.method.as_str(), real.weight) == ("80", "masq", 1)));
+    assert!(
+        section.reals.iter().all(|real| (real.port.as_str(), real.method.as_str(), real.weight) == ("80", "masq", 1))
+    );
     let (line, fallback) = section.fallback.as_ref().unwrap();
-    assert_eq!((*line, fallback.host.as_str(), fallback.port.as_deref(), fallback.method.as_str()), (10, "127.0.0.1", Some("80"), "gate"));
+    assert_eq!(
+        (*line, fallback.host.as_str(), fallback.port.as_deref(), fallback.method.as_str()),
+        (10, "127.0.0.1", Some("80"), "gate")
+    );
     assert_eq!(ids(&config), ["tcp 10.240.255.1:80"]);
 }
 
@@ -74,7 +79,9 @@ fn every_form_of_the_manual_is_read() {
         ["tcp 10.1.0.1:80", "mark 1", "mark 2 of IPv6", "udp 10.1.0.1:53", "tcp [2001:db8::5]:119", "tcp 10.0.0.1:80"]
     );
     let first = &config.virtuals[0];
-    let of = |index: usize| (first.reals[index].first.as_str(), first.reals[index].last.as_deref(), first.reals[index].weight);
+    let of = |index: usize| {
+        (first.reals[index].first.as_str(), first.reals[index].last.as_deref(), first.reals[index].weight)
+    };
     assert_eq!(of(0), ("192.168.6.2", Some("192.168.6.5"), 1));
     assert_eq!(of(1), ("www1", Some("www9"), 10));
     assert_eq!((of(2), first.reals[2].port.as_str()), (("192.168.6.32", None, 5), "http"));
