@@ -27,14 +27,14 @@ use harness::{Agent, Host, agent};
 const CONF: &str = "/etc/ha.d/ldirectord.cf";
 
 /// As long as anything here may take: a kernel of its own is slow, and the machine may be busy.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A test in a kernel with IP Virtual Server.
 fn with_ipvs(test: impl FnOnce()) {
     if !has(&["/usr/sbin/ldirectord", "/usr/sbin/ipvsadm", "/usr/sbin/nginx"]) {
         return;
     }
-    harness::uml::with_ipvs(Duration::from_secs(150), test);
+    harness::uml::with_ipvs(Duration::from_secs(400), test);
 }
 
 /// False, and a loud skip, when something that is needed is absent.
