@@ -65,16 +65,19 @@ fn ld_05_ld_06_ld_11_each_server_is_checked_as_it_is() {
         write(lvs, "/srv/ca", &cert);
         let agent = director(lvs).param("ca", "/srv/ca");
         agent.start().expect_code(0);
-        // From the first second: the dead ones have no weight when the start returns.
-        let first = table(lvs);
-        for dead in ["-> 10.240.0.21:80 Masq 0", "-> [2001:db8:240::21]:80 Masq 0"] {
-            assert!(first.iter().any(|line| line == dead), "{first:?}");
-        }
         for living in ["-> 10.240.0.20:443 Masq 1", "-> 10.240.0.20:80 Masq 1", "-> [2001:db8:240::20]:80 Masq 1"] {
             let there = wait_until(PATIENCE, || table(lvs).iter().any(|line| line == living).then_some(()));
             assert!(there.is_some(), "{living}: {:?}\n{}", table(lvs), log(lvs));
         }
         at(&agent, 20).expect_code(0);
+        // From the first second: the dead ones were out before anybody had been checked.
+        let said = log(lvs);
+        let when = |what: &str| said.find(what).unwrap_or_else(|| panic!("{what}: {said}"));
+        let checked = when("Resetting soft failure count");
+        for dead in ["10.240.0.21:80", "[2001:db8:240::21]:80"] {
+            assert!(when(&format!("Quiescent real server: {dead}")) < checked, "{dead}: {said}");
+            assert!(!said.contains(&format!("Restored real server: {dead}")), "{dead}: {said}");
+        }
         for url in [&format!("https://{VIP}/"), &format!("http://{VIP}/"), "http://[2001:db8:9::50]/"] {
             assert_eq!(page(nat.client(), &[url]), "rs0", "{url}");
         }
