@@ -167,15 +167,15 @@ impl Daemon<'_> {
         Some(Recorded { pid, session })
     }
 
-    /// The session that is a master's own. One whose first process lives is somebody else's: of a terminal that the
-    /// server was started in, say.
+    /// The session that is a master's own. One that was begun by another program is somebody else's: of a terminal that the
+    /// server was started in, say. Our own first process may live a moment longer than it takes to write a pid file.
     fn session(&self, master: &Process) -> Result<i32, Failure> {
         if !self.forks_twice {
             return Ok(master.pid);
         }
         let session = master.session().or_fail("/proc")?.unwrap_or(master.pid);
-        let led = Process::find(session).or_fail("/proc")?.is_some();
-        Ok(if led { master.pid } else { session })
+        let foreign = Process::find(session).or_fail("/proc")?.is_some_and(|first| self.claims(&first) == Some(false));
+        Ok(if foreign { master.pid } else { session })
     }
 
     /// Runs the program that detaches the server, waits until `ready` says that it serves, and keeps in mind who it is.
