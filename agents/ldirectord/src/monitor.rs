@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use ocf::daemon::complaint;
 use ocf::prelude::*;
@@ -16,6 +17,10 @@ use crate::params::OnLow;
 use crate::record;
 use crate::settings::Settings;
 use crate::table::{self, Service, Wanted};
+
+/// How long a daemon may take to look at every real server for the first time. It begins with all of them out, and a restart
+/// would only make it begin again.
+const FIRST_ROUND: Duration = Duration::from_secs(30);
 
 /// Tells the state.
 ///
@@ -53,7 +58,7 @@ pub fn monitor(context: &Context<'_>, settings: &Settings) -> Result<Status, Fai
     match context.depth {
         0 => Ok(Status::Running),
         10 => own_status(context, main, &master),
-        _ => directs(settings, known.map(|known| known.wanted)),
+        _ => directs(settings, &master, known.map(|known| known.wanted)),
     }
 }
 
@@ -84,7 +89,7 @@ fn own_status(context: &Context<'_>, main: &Instance, master: &Process) -> Resul
 }
 
 /// Level 20: the kernel has the virtual services, and somebody to send their clients to.
-fn directs(settings: &Settings, started: Option<Vec<Wanted>>) -> Result<Status, Failure> {
+fn directs(settings: &Settings, master: &Process, started: Option<Vec<Wanted>>) -> Result<Status, Failure> {
     let what = "the kernel's table of virtual services";
     let kernel = Kernel::open().or_fail(what)?;
     let Some(kernel) = kernel else { return Err(Failure::generic("this kernel has no IP Virtual Server (ip_vs)")) };
@@ -97,6 +102,9 @@ fn directs(settings: &Settings, started: Option<Vec<Wanted>>) -> Result<Status, 
     }
     match settings.on_low {
         _ if lacks.servers.is_empty() => Ok(Status::Running),
+        OnLow::Fail if master.age().or_fail("/proc")? < FIRST_ROUND => {
+            Ok(Status::Degraded(format!("{} (the first checks may still be under way)", lacks.servers_text())))
+        }
         OnLow::Degraded => Ok(Status::Degraded(lacks.servers_text())),
         OnLow::Fail => Err(Failure::generic(lacks.servers_text())),
     }

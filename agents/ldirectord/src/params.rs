@@ -32,7 +32,8 @@ pub const ON_LOW: Param<OnLow> = Param::new(
     "When a virtual service has no live server",
     "What a monitor at level 20 says when a virtual service has neither a real server with a weight above 0 nor its \
      fallback: degraded (190, shown to people) or fail (1, the cluster starts the director anew or elsewhere, which helps \
-     where the servers are well and the way to them is not).",
+     where the servers are well and the way to them is not; in the first half minute of the daemon, while it looks at its \
+     servers for the first time, it is degraded all the same).",
 )
 .or("degraded")
 .reloadable();

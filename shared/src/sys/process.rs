@@ -138,6 +138,19 @@ impl Process {
         Ok(stat(self.pid)?.filter(|stat| stat.start_time == self.start_time).map(|stat| stat.session))
     }
 
+    /// How long ago it began.
+    ///
+    /// # Errors
+    /// When /proc cannot be read.
+    pub fn age(&self) -> io::Result<Duration> {
+        /// USER_HZ, the same on every Linux that Rust runs on.
+        const TICKS: f64 = 100.0;
+        let text = std::fs::read_to_string("/proc/uptime")?;
+        let up = text.split_whitespace().next().and_then(|seconds| seconds.parse::<f64>().ok());
+        let up = up.ok_or_else(|| io::Error::other("/proc/uptime has no number"))?;
+        Ok(Duration::from_secs_f64((up - self.start_time as f64 / TICKS).max(0.0)))
+    }
+
     /// Whether a signal, or somebody's debugger, holds it.
     ///
     /// # Errors
@@ -373,6 +386,7 @@ mod tests {
         assert!(!impostor.lives().unwrap());
         assert!(impostor.open().unwrap().is_none());
         assert!(process.lives().unwrap());
+        assert!(process.age().unwrap() < Duration::from_secs(60));
         assert_eq!(end_all(&[impostor], &[Signal::SIGKILL], Deadline::after(Duration::from_secs(5))).unwrap(), []);
         assert!(process.lives().unwrap(), "the process with that number must live");
         child.kill().unwrap();

@@ -106,6 +106,7 @@ fn ld_07_what_keeps_the_daemon_from_its_work_is_named() {
         other.probe().expect_code(7);
         other.start().expect_code(1).expect_reason(&["/var/run/ldirectord.ldirectord.cf.pid", CONF, "another name"]);
         other.stop().expect_code(0);
+        expect_table(&host, &FILLED);
         at(&agent, 20).expect_code(0);
         // A mistake in the file is nothing that a restart cures. The daemon's own status would remove its pid file.
         write(&host, CONF, &format!("{PLAIN}\tbogus=1\n"));
