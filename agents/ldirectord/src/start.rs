@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
+use nix::sys::stat::{Mode, umask};
 use ocf::daemon::complaint;
 use ocf::prelude::*;
 use ocf::sys::clock::Deadline;
@@ -72,6 +73,9 @@ pub fn start(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> 
         // What LWP, the daemon's client, reads.
         command.env("HTTPS_CA_FILE", ca);
     }
+    // The daemon's pid file and logs have the modes that the caller's mask leaves, and nobody believes a pid file that
+    // everybody may write.
+    umask(Mode::from_bits_truncate(0o022));
     let started = main.with(|daemon| {
         daemon.start(command, context.deadline.share(0.8), &mut |_| {
             let lacks = table::judge(&new.wanted, &table()?);
