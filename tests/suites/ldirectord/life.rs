@@ -22,7 +22,8 @@ fn a_life_leaves_the_table_as_it_was() {
         write(&host, CONF, PLAIN);
         let agent = director(&host);
         agent.probe().expect_code(7);
-        agent.start().expect_code(0);
+        // A caller with no mask at all.
+        agent.clone().under(&["/bin/sh", "-c", "umask 000; exec \"$@\"", "sh"]).start().expect_code(0);
         expect_table(&host, &FILLED);
         let number = daemon(&host);
         for level in [0, 10, 20] {
@@ -36,6 +37,7 @@ fn a_life_leaves_the_table_as_it_was() {
         host.sh("mkdir /run/aside; mv /run/resource-agents/* /run/aside");
         agent.monitor().expect_code(1).expect_reason(&["lost its pid file", "stop ends them"]);
         host.sh("mv /run/aside/* /run/resource-agents; mv /run/kept /run/ldirectord.ldirectord.cf.pid");
+        assert_eq!(host.sh("stat -c %a /run/ldirectord.ldirectord.cf.pid"), "644\n", "not everybody may write it");
         // A stop needs neither the file nor the parameters.
         host.sh(&format!("rm {CONF}"));
         agent.clone().param("on_low", "nonsense").stop().expect_code(0);
