@@ -64,6 +64,7 @@ impl Instance {
             record: &self.master,
             programs: &self.programs,
             is_instance: &|words| arguments::parse(words).is_instance(&record.configs, &record.pid_file, &self.extra),
+            forks_twice: false,
         })
     }
 
