@@ -20,14 +20,16 @@
 //! - A healthy monitor prints nothing.
 //!
 //! # Layers
-//! Pure: [`action`], [`spec`], [`param`], [`values`], [`invocation`], [`failure`], [`outcome`], [`settle`], [`metadata`], [`usage`].
-//! Edges: [`daemon`], [`entry`], [`run`], [`report`], [`log`], [`lock`], [`sys`]; with the feature `http` also `web`, what
+//! Pure: [`action`], [`spec`], [`param`], [`values`], [`invocation`], [`failure`], [`outcome`], [`settle`], [`metadata`], [`usage`],
+//! [`words`].
+//! Edges: [`daemon`], [`entry`], [`external`], [`run`], [`report`], [`log`], [`lock`], [`sys`]; with the feature `http` also `web`, what
 //! agents of web servers share.
 
 pub mod action;
 pub mod agent;
 pub mod daemon;
 pub mod entry;
+pub mod external;
 pub mod failure;
 pub mod invocation;
 pub mod lock;
@@ -45,3 +47,4 @@ pub mod usage;
 pub mod values;
 #[cfg(feature = "http")]
 pub mod web;
+pub mod words;

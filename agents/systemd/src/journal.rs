@@ -1,0 +1,54 @@
+//! The last line that a unit wrote, for reasons: what the administrator would look up first.
+//!
+//! The journal's files are read by its own program, which is asked for one line: their format is no interface, and the
+//! library for it is written in C. It is asked only after a failure; without it, or without an answer in time, the reason goes
+//! without the line.
+#![forbid(unsafe_code)]
+
+use std::process::Command;
+use std::time::Duration;
+
+use ocf::prelude::*;
+use ocf::sys::clock::Deadline;
+use ocf::sys::command::{self, find_in_path};
+
+use crate::state::{Facts, Unit};
+
+/// A journal on a slow disk must not cost the action its time.
+const LONGEST: Duration = Duration::from_secs(2);
+
+/// A line is cut here, so that it does not hide the rest of the reason.
+const LETTERS: usize = 160;
+
+/// The last line that processes of this run of the unit wrote.
+pub fn last_line(context: &Context<'_>, unit: &Unit, facts: &Facts) -> Option<String> {
+    if facts.invocation.is_empty() || facts.invocation.bytes().all(|digit| digit == b'0') {
+        return None;
+    }
+    let program = find_in_path("journalctl", context.invocation.variable("PATH").unwrap_or_default())?;
+    let mut command = Command::new(program);
+    command.args(["--quiet", "--no-pager", "--output=cat", "--lines=1"]);
+    command.arg(format!("_SYSTEMD_INVOCATION_ID={}", facts.invocation)).arg(format!("_SYSTEMD_UNIT={}", unit.id));
+    let output = command::run(command, None, Deadline::after(LONGEST).min(context.deadline.share(0.3))).ok()?;
+    (output.code == Some(0)).then(|| shown(&String::from_utf8_lossy(&output.stdout))).flatten()
+}
+
+fn shown(text: &str) -> Option<String> {
+    let line = text.lines().map(str::trim).rfind(|line| !line.is_empty())?;
+    match line.char_indices().nth(LETTERS) {
+        Some((end, _)) => Some(format!("{}…", &line[..end])),
+        None => Some(line.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_shown_and_no_more() {
+        assert_eq!(shown("a\n b \n\n").as_deref(), Some("b"));
+        assert_eq!(shown(" \n"), None);
+        assert_eq!(shown(&"ü".repeat(500)).unwrap().chars().count(), LETTERS + 1);
+    }
+}
