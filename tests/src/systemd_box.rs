@@ -69,7 +69,8 @@ pub fn missing() -> Option<String> {
     if !has_other_users() {
         return Some("a machine with systemd needs root, not a user namespace".into());
     }
-    let absent = ["systemd-nspawn", "dbus-daemon", "systemctl"].into_iter().find(|program| !crate::cluster::installed(program));
+    let absent =
+        ["systemd-nspawn", "dbus-daemon", "systemctl"].into_iter().find(|program| !crate::cluster::installed(program));
     absent.map(|program| format!("{program} is not installed"))
 }
 
@@ -113,7 +114,12 @@ impl SystemdBox {
     /// A property of a unit, as systemctl tells it: the second opinion.
     #[must_use]
     pub fn property(&self, unit: &str, name: &str) -> String {
-        self.sh(&format!("systemctl show --value -p {name} '{unit}'")).trim().to_owned()
+        // While systemd replaces itself, systemctl gets no answer.
+        let told = wait_until(BOOT, || {
+            let said = self.run("systemctl", &["show", "--value", "-p", name, unit]);
+            (said.code == Some(0)).then(|| said.stdout.trim().to_owned())
+        });
+        told.unwrap_or_else(|| panic!("{unit}: systemctl does not tell {name}"))
     }
 
     /// The main process of a unit, as seen from inside.
@@ -143,7 +149,8 @@ impl SystemdBox {
 /// A directory for the upper layer.
 fn place() -> PathBuf {
     let temporary = std::env::temp_dir();
-    let is_overlay = nix::sys::statfs::statfs(&temporary).is_ok_and(|found| i64::from(found.filesystem_type().0) == OVERLAY);
+    let is_overlay =
+        nix::sys::statfs::statfs(&temporary).is_ok_and(|found| i64::from(found.filesystem_type().0) == OVERLAY);
     if is_overlay { PathBuf::from("/dev/shm") } else { temporary }
 }
 

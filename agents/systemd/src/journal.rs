@@ -17,6 +17,9 @@ use crate::state::{Facts, Unit};
 /// A journal on a slow disk must not cost the action its time.
 const LONGEST: Duration = Duration::from_secs(2);
 
+/// How long a line may be under way.
+const ARRIVING: Duration = Duration::from_millis(300);
+
 /// A line is cut here, so that it does not hide the rest of the reason.
 const LETTERS: usize = 160;
 
@@ -26,11 +29,15 @@ pub fn last_line(context: &Context<'_>, unit: &Unit, facts: &Facts) -> Option<St
         return None;
     }
     let program = find_in_path("journalctl", context.invocation.variable("PATH").unwrap_or_default())?;
-    let mut command = Command::new(program);
-    command.args(["--quiet", "--no-pager", "--output=cat", "--lines=1"]);
-    command.arg(format!("_SYSTEMD_INVOCATION_ID={}", facts.invocation)).arg(format!("_SYSTEMD_UNIT={}", unit.id));
-    let output = command::run(command, None, Deadline::after(LONGEST).min(context.deadline.share(0.3))).ok()?;
-    (output.code == Some(0)).then(|| shown(&String::from_utf8_lossy(&output.stdout))).flatten()
+    let limit = Deadline::after(LONGEST).min(context.deadline.share(0.3));
+    // What a process wrote just before its end takes a moment to get there.
+    Deadline::after(ARRIVING).min(limit).poll(|| {
+        let mut command = Command::new(&program);
+        command.args(["--quiet", "--no-pager", "--output=cat", "--lines=1"]);
+        command.arg(format!("_SYSTEMD_INVOCATION_ID={}", facts.invocation)).arg(format!("_SYSTEMD_UNIT={}", unit.id));
+        let output = command::run(command, None, limit).ok()?;
+        (output.code == Some(0)).then(|| shown(&String::from_utf8_lossy(&output.stdout))).flatten()
+    })
 }
 
 fn shown(text: &str) -> Option<String> {

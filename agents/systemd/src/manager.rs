@@ -26,6 +26,9 @@ const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
 /// How often a job is looked for while its end is waited for: a signal can be lost with a connection.
 const LOOKING: Duration = Duration::from_secs(1);
 
+/// What a wait leaves of the time, if it is long.
+const LEAVE: Duration = Duration::from_secs(1);
+
 /// Signals that wait for us. Only those of one unit's jobs come.
 const QUEUE: usize = 64;
 
@@ -55,6 +58,12 @@ impl Verb {
             Self::Reload => "ReloadUnit",
         }
     }
+}
+
+/// When a wait has to end, so that there is time left to say what was seen.
+#[must_use]
+pub fn early(deadline: Deadline) -> Deadline {
+    deadline.share(0.9).max(Deadline::after(deadline.left().saturating_sub(LEAVE)))
 }
 
 /// How a job ended.
@@ -151,6 +160,12 @@ impl Manager {
             connection.call_method(Some(SYSTEMD), OBJECT, Some(MANAGER), "Reload", &()).await
         });
         reloaded.map(drop).map_err(|trouble| trouble.into_failure("daemon-reload"))
+    }
+
+    /// Keeps a unit in systemd's memory as long as this connection lasts: one that nobody needs is forgotten as soon as it has
+    /// ended, with what there was to say about it.
+    pub fn hold(&mut self, unit: &Unit) {
+        let _: Result<(), Trouble> = self.ask("RefUnit", &(unit.id.as_str(),));
     }
 
     /// Makes systemd forget failures and how often it was started lately: the cluster decides about that. A unit that is not

@@ -6,7 +6,7 @@ use ocf::sys::clock::Deadline;
 
 use crate::checks;
 use crate::journal;
-use crate::manager::Manager;
+use crate::manager::{Manager, early};
 use crate::name::UnitName;
 use crate::params::Reloading;
 use crate::settings::Settings;
@@ -19,7 +19,7 @@ use crate::state::{Facts, Unit, Verdict};
 pub fn monitor(context: &Context<'_>, settings: &Settings) -> Result<Status, Failure> {
     let mut manager = Manager::new(context, settings)?;
     let wait_for_reload = settings.reloading == Reloading::Changing;
-    let seen = settled(&mut manager, settings, context.deadline, wait_for_reload)?;
+    let seen = settled(&mut manager, settings, early(context.deadline), wait_for_reload)?;
     let unit = &seen.unit;
     match unit.verdict() {
         Verdict::Running | Verdict::Reloading => {}

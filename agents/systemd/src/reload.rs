@@ -3,7 +3,7 @@
 
 use ocf::prelude::*;
 
-use crate::manager::{Ended, Manager, Verb};
+use crate::manager::{Ended, Manager, Verb, early};
 use crate::monitor;
 use crate::settings::Settings;
 use crate::state::{Verdict, job_failure};
@@ -33,7 +33,7 @@ pub fn reload(context: &Context<'_>, settings: &Settings) -> Result<(), Failure>
             Some(format!("the reload of {} did not end in time; our job {told}", unit.id))
         }
     };
-    let seen = monitor::settled(&mut manager, settings, context.deadline, true)?.unit;
+    let seen = monitor::settled(&mut manager, settings, early(context.deadline), true)?.unit;
     match why {
         Some(why) => {
             let facts = manager.facts(&seen, &settings.unit);

@@ -59,6 +59,7 @@ struct Attempt<'a> {
 impl Attempt<'_> {
     /// Gives the order, and waits for the job.
     fn run(&mut self) -> Result<(), Failure> {
+        self.manager.hold(&self.unit);
         self.manager.reset_failed(&self.unit);
         let ended = self.manager.order(Verb::Start, &self.unit, &self.settings.job_mode, self.limit);
         match ended.map_err(|trouble| trouble.into_failure(&format!("start of {}", self.unit.id)))? {

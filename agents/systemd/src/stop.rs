@@ -5,7 +5,7 @@ use ocf::prelude::*;
 use ocf::sys::clock::Deadline;
 
 use crate::dropin;
-use crate::manager::{Ended, Manager, Verb};
+use crate::manager::{Ended, Manager, Verb, early};
 use crate::monitor;
 use crate::settings::{self, Settings};
 use crate::state::{Unit, Verdict, job_failure};
@@ -24,7 +24,8 @@ pub fn stop(context: &Context<'_>, settings: Option<&Settings>) -> Result<(), Fa
         return Ok(());
     };
     let mut manager = Manager::new(context, settings)?;
-    let limit = settings.stop_timeout.map_or(context.deadline, |time| Deadline::after(time).min(context.deadline));
+    let latest = early(context.deadline);
+    let limit = settings.stop_timeout.map_or(latest, |time| Deadline::after(time).min(latest));
     let unit = match manager.look_at(&settings.unit) {
         // A machine without systemd runs no units.
         Err(failure) if failure.kind == Kind::Installed => return Ok(()),

@@ -12,7 +12,7 @@ fn a_service_that_dies_right_after_its_start_was_never_started() {
     machine.units(&[
         ("dies.service", "[Service]\nExecStart=/bin/sh -c 'echo wrong option; exit 3'\n"),
         ("absent.service", "[Service]\nExecStart=/no/such/program\n"),
-        ("crashes.service", "[Service]\nExecStart=/bin/sh -c 'kill -SEGV $$'\n"),
+        ("crashes.service", "[Service]\nExecStart=/bin/sh -c 'kill -SEGV $$$$'\n"),
         ("forks.service", "[Service]\nType=forking\nExecStart=/bin/sh -c 'echo no such user; exit 1'\n"),
     ]);
     for (name, words) in [
@@ -85,7 +85,11 @@ fn a_start_that_takes_too_long_is_taken_back_in_time() {
     let agent = unit(&machine, "never");
     for agent in [agent.clone().timeout(Duration::from_secs(3)), agent.clone().param("start_timeout", "1500ms")] {
         let late = agent.start();
-        late.expect_code(1).expect_reason(&["never.service was not active in time", "our job was cancelled", "stopped again"]);
+        late.expect_code(1).expect_reason(&[
+            "never.service was not active in time",
+            "our job was cancelled",
+            "stopped again",
+        ]);
         late.expect_within(Duration::from_secs(10));
         assert_eq!(state(&machine, "never"), "inactive");
     }
@@ -114,7 +118,9 @@ fn a_service_that_ignores_sigterm_is_told_or_killed() {
 fn processes_that_outlive_their_unit_are_no_clean_stop_unless_it_wants_them() {
     let Some(machine) = machine(&[]) else { return };
     let leaves = |mode: &str| {
-        format!("[Service]\nType=forking\nKillMode={mode}\nExecStart=/bin/sh -c 'setsid sleep 1000 & setsid sleep 2000 &'\n")
+        format!(
+            "[Service]\nType=forking\nKillMode={mode}\nExecStart=/bin/sh -c 'setsid sleep 1000 & setsid sleep 2000 &'\n"
+        )
     };
     machine.units(&[("wanted.service", &leaves("process"))]);
     let agent = unit(&machine, "wanted");
@@ -133,7 +139,9 @@ fn processes_that_outlive_their_unit_are_no_clean_stop_unless_it_wants_them() {
 fn a_stop_needs_no_good_parameters() {
     let Some(machine) = machine(&[]) else { return };
     machine.units(&[("plain.service", SIMPLE)]);
-    for (name, value) in [("check_http", "nonsense"), ("job_mode", "wild"), ("drop_in", "perhaps"), ("stop_timeout", "soon")] {
+    for (name, value) in
+        [("check_http", "nonsense"), ("job_mode", "wild"), ("drop_in", "perhaps"), ("stop_timeout", "soon")]
+    {
         unit(&machine, "plain").start().expect_code(0);
         unit(&machine, "plain").param(name, value).stop().expect_code(0);
         assert_eq!(state(&machine, "plain"), "inactive");

@@ -5,7 +5,7 @@ use crate::{SIMPLE, at, machine, state, unit};
 #[test]
 fn templates_are_found_by_either_way_of_naming_an_instance() {
     let Some(machine) = machine(&[]) else { return };
-    machine.units(&[("work@.service", "[Service]\nExecStart=/bin/sleep 10%i0\n")]);
+    machine.units(&[("work@.service", "[Service]\nExecStart=/bin/sleep infinity\n")]);
     for (name, instance, full) in [
         ("work@1", None, "work@1.service"),
         ("work@2.service", None, "work@2.service"),
@@ -67,7 +67,10 @@ fn sockets_timers_mounts_and_targets_are_units_too() {
         machine.sh(sight);
         assert_eq!(state(&machine, name), "active", "{name}");
         let before = machine.property(name, "Before");
-        assert!(before.contains("pacemaker.service") && before.contains("pacemaker_remote.service"), "{name}: {before}");
+        assert!(
+            before.contains("pacemaker.service") && before.contains("pacemaker_remote.service"),
+            "{name}: {before}"
+        );
         at(&agent, 10).expect_code(0).expect_silent();
         agent.stop().expect_code(0).expect_silent();
         assert_eq!(state(&machine, name), "inactive", "{name}");
@@ -79,7 +82,8 @@ fn sockets_timers_mounts_and_targets_are_units_too() {
 #[test]
 fn a_mount_that_cannot_be_fails_with_its_result() {
     let Some(machine) = machine(&[]) else { return };
-    machine.units(&[("srv-none.mount", "[Mount]\nWhat=/dev/no-such-disk\nWhere=/srv/none\nType=ext4\nOptions=nofail\n")]);
+    machine
+        .units(&[("srv-none.mount", "[Mount]\nWhat=/dev/no-such-disk\nWhere=/srv/none\nType=ext4\nOptions=nofail\n")]);
     machine.sh("mkdir -p /srv/none");
     let agent = unit(&machine, "srv-none.mount").timeout(std::time::Duration::from_secs(15));
     agent.start().expect_code(1).expect_reason(&["srv-none.mount"]);

@@ -33,7 +33,11 @@ fn lives(program: &str, service: &str, prepare: &str) {
 
 #[test]
 fn sd_06_nginx_lives() {
-    lives("nginx", "nginx", "mkdir -p /var/www/html; echo alive >/var/www/html/index.html; rm -f /var/www/html/index.nginx*");
+    lives(
+        "nginx",
+        "nginx",
+        "mkdir -p /var/www/html; echo alive >/var/www/html/index.html; rm -f /var/www/html/index.nginx*",
+    );
 }
 
 #[test]
@@ -65,7 +69,12 @@ fn a_reload_is_done_by_the_unit_if_it_can() {
     machine.sh("systemctl reload --no-block slow");
     wait_state(&machine, "slow", "reloading");
     agent.monitor().expect_code(0).expect_silent();
-    agent.clone().param("monitor_reload_as", "degraded").monitor().expect_code(190).expect_reason(&["reads its configuration"]);
+    agent
+        .clone()
+        .param("monitor_reload_as", "degraded")
+        .monitor()
+        .expect_code(190)
+        .expect_reason(&["reads its configuration"]);
     agent.clone().param("monitor_reload_as", "changing").monitor().expect_code(0);
     assert_eq!(state(&machine, "slow"), "active", "it was waited for");
     agent.action("reload-agent").expect_code(0);
@@ -92,7 +101,10 @@ fn checks_of_all_kinds_count_at_start_and_at_their_levels() {
         "import socket, time, sys\ntime.sleep(1)\nt = socket.create_server(('127.0.0.1', 8085))\n\
          u = socket.socket(socket.AF_UNIX)\nu.bind('/run/late.sock')\nu.listen()\ntime.sleep(1000)",
     );
-    machine.units(&[("late.service", "[Service]\nExecStartPre=rm -f /run/late.sock\nExecStart=/usr/bin/python3 /srv/late.py\n")]);
+    machine.units(&[(
+        "late.service",
+        "[Service]\nExecStartPre=rm -f /run/late.sock\nExecStart=/usr/bin/python3 /srv/late.py\n",
+    )]);
     let agent = unit(&machine, "late")
         .param("check_tcp", "127.0.0.1:8085")
         .param("check_unix", "/run/late.sock")
@@ -102,7 +114,11 @@ fn checks_of_all_kinds_count_at_start_and_at_their_levels() {
     at(&agent, 20).expect_code(0).expect_silent();
     machine.sh("rm '/run/good as new'");
     at(&agent, 10).expect_code(0);
-    at(&agent, 20).expect_code(1).expect_reason(&["late.service is active, but does not work", "check_command", "exit code 1"]);
+    at(&agent, 20).expect_code(1).expect_reason(&[
+        "late.service is active, but does not work",
+        "check_command",
+        "exit code 1",
+    ]);
     machine.sh("rm /run/late.sock");
     at(&agent, 0).expect_code(0);
     at(&agent, 10).expect_code(1).expect_reason(&["check_unix", "/run/late.sock"]);
@@ -111,7 +127,12 @@ fn checks_of_all_kinds_count_at_start_and_at_their_levels() {
     agent.stop().expect_code(0);
     // What never works is stopped again, in time.
     let hopeless = elsewhere.timeout(Duration::from_secs(4));
-    hopeless.start().expect_code(1).expect_reason(&["late.service", "did not work in time", "check_tcp", "stopped again"]);
+    hopeless.start().expect_code(1).expect_reason(&[
+        "late.service",
+        "did not work in time",
+        "check_tcp",
+        "stopped again",
+    ]);
     assert_eq!(state(&machine, "late"), "inactive");
 }
 

@@ -61,7 +61,8 @@ fn sd_05_a_main_process_that_is_held_is_found_at_level_10() {
 fn sd_07_the_settings_are_where_systemd_looks_and_go_with_the_stop() {
     let Some(machine) = machine(&[]) else { return };
     machine.units(&[("httpd.service", &format!("{READY}Restart=always\n")), ("foo@.service", READY)]);
-    for (name, full) in [("httpd", "httpd.service"), ("httpd.service", "httpd.service"), ("foo@bar", "foo@bar.service")] {
+    for (name, full) in [("httpd", "httpd.service"), ("httpd.service", "httpd.service"), ("foo@bar", "foo@bar.service")]
+    {
         let agent = unit(&machine, name);
         agent.start().expect_code(0).expect_silent();
         let file = format!("/run/systemd/system/{full}.d/50-ocf-agents.conf");
@@ -92,13 +93,18 @@ fn sd_07_the_settings_are_where_systemd_looks_and_go_with_the_stop() {
 #[test]
 fn sd_08_twenty_starts_of_an_unchanged_unit_make_systemd_read_its_files_once() {
     let Some(machine) = machine(&[]) else { return };
-    machine.units(&[("calm.service", &format!("{READY}Restart=always\n"))]);
+    // Something that runs knows of it, so systemd keeps it in memory.
+    machine.units(&[
+        ("calm.service", &format!("{READY}Restart=always\n")),
+        ("holder.service", &format!("[Unit]\nAfter=calm.service\n{SIMPLE}")),
+    ]);
+    machine.sh("systemctl start holder");
     let agent = unit(&machine, "calm");
     let before = machine.reloads();
     for _ in 0..20 {
         agent.start().expect_code(0);
     }
-    for _ in 0..20 {
+    for _ in 0..10 {
         agent.stop().expect_code(0);
         agent.start().expect_code(0);
         assert_eq!(machine.property("calm", "Restart"), "no");
@@ -119,7 +125,8 @@ fn sd_08_twenty_starts_of_an_unchanged_unit_make_systemd_read_its_files_once() {
 fn sd_09_when_the_machine_goes_down_pacemaker_is_first() {
     let Some(mut machine) = machine(&[]) else { return };
     // What stops tells when; the stand-in for Pacemaker takes its time over it, as the real one does.
-    let tells = |name: &str, time: &str| format!("{READY}ExecStop=/bin/sh -c 'sleep {time}; echo {name} >>/var/log/order'\n");
+    let tells =
+        |name: &str, time: &str| format!("{READY}ExecStop=/bin/sh -c 'sleep {time}; echo {name} >>/var/log/order'\n");
     machine.units(&[
         ("pacemaker.service", &tells("pacemaker", "1")),
         ("pacemaker_remote.service", &tells("remote", "1")),
@@ -141,7 +148,9 @@ fn sd_10_what_works_against_the_cluster_is_told_and_restart_is_off() {
     let text = format!("{READY}Restart=always\nRestartSec=100ms\n[Install]\nWantedBy=multi-user.target\n");
     machine.units(&[("eager.service", &text), ("eager.socket", "[Socket]\nListenStream=/run/eager.sock\n")]);
     let agent = unit(&machine, "eager");
+    machine.sh("systemctl start eager.socket");
     agent.validate_here().expect_code(0).expect_stderr(&["eager.socket"]);
+    machine.sh("systemctl stop eager.socket");
     machine.sh("systemctl enable eager");
     agent.validate_here().expect_code(0).expect_stderr(&["eager.service is enabled", "systemctl disable"]);
     agent.start().expect_code(0);
