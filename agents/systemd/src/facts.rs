@@ -33,7 +33,7 @@ pub fn read(common: &Properties, special: &Properties) -> Facts {
         drop_ins: value(common, "DropInPaths").unwrap_or_default(),
         before: value(common, "Before").unwrap_or_default(),
         triggered_by: value(common, "TriggeredBy").unwrap_or_default(),
-        invocation: value::<Vec<u8>>(common, "InvocationID").map(|bytes| hexadecimal(&bytes)).unwrap_or_default(),
+        began: value::<u64>(common, "InactiveExitTimestamp").filter(|moment| *moment != 0),
     }
 }
 
@@ -57,10 +57,6 @@ fn failed_conditions(properties: &Properties) -> Vec<String> {
     failed.map(|(kind, _, negated, asked, _)| format!("{kind}={}{asked}", if negated { "!" } else { "" })).collect()
 }
 
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -77,7 +73,7 @@ mod tests {
             ("CanReload", true.into()),
             ("DropInPaths", vec!["/a", "/b"].into()),
             ("LoadError", ("x.y", "Invalid argument").into()),
-            ("InvocationID", vec![1_u8, 255].into()),
+            ("InactiveExitTimestamp", 7_u64.into()),
             ("ConditionTimestamp", 5_u64.into()),
             ("ConditionResult", false.into()),
         ]);
@@ -90,7 +86,7 @@ mod tests {
         let facts = read(&common, &special);
         assert_eq!((facts.main_end, facts.main_pid, facts.condition), (Some((1, 3)), None, Some(false)));
         assert_eq!((facts.drop_ins.len(), facts.load_error.as_str()), (2, "Invalid argument"));
-        assert_eq!((facts.file_state.as_str(), facts.invocation.as_str()), ("enabled", "01ff"));
+        assert_eq!((facts.file_state.as_str(), facts.began), ("enabled", Some(7)));
     }
 
     #[test]

@@ -23,18 +23,17 @@ const ARRIVING: Duration = Duration::from_millis(300);
 /// A line is cut here, so that it does not hide the rest of the reason.
 const LETTERS: usize = 160;
 
-/// The last line that processes of this run of the unit wrote.
+/// The last line that processes of this run of the unit wrote. The run's own number is no help: the journal does not know it of
+/// processes that end at once, which are those in question.
 pub fn last_line(context: &Context<'_>, unit: &Unit, facts: &Facts) -> Option<String> {
-    if facts.invocation.is_empty() || facts.invocation.bytes().all(|digit| digit == b'0') {
-        return None;
-    }
+    let began = facts.began? / 1_000_000;
     let program = find_in_path("journalctl", context.invocation.variable("PATH").unwrap_or_default())?;
     let limit = Deadline::after(LONGEST).min(context.deadline.share(0.3));
     // What a process wrote just before its end takes a moment to get there.
     Deadline::after(ARRIVING).min(limit).poll(|| {
         let mut command = Command::new(&program);
         command.args(["--quiet", "--no-pager", "--output=cat", "--lines=1"]);
-        command.arg(format!("_SYSTEMD_INVOCATION_ID={}", facts.invocation)).arg(format!("_SYSTEMD_UNIT={}", unit.id));
+        command.arg(format!("--since=@{began}")).arg(format!("_SYSTEMD_UNIT={}", unit.id));
         let output = command::run(command, None, limit).ok()?;
         (output.code == Some(0)).then(|| shown(&String::from_utf8_lossy(&output.stdout))).flatten()
     })

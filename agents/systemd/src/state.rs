@@ -128,8 +128,8 @@ pub struct Facts {
     pub before: Vec<String>,
     /// What may start it besides us.
     pub triggered_by: Vec<String>,
-    /// This run of it.
-    pub invocation: String,
+    /// When its last run began, in microseconds since 1970.
+    pub began: Option<u64>,
 }
 
 impl Facts {
