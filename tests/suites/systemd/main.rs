@@ -10,6 +10,7 @@ mod kinds;
 mod life;
 mod rows;
 mod silence;
+mod tester;
 
 use std::time::Duration;
 
