@@ -13,6 +13,7 @@
 //! * [`probe`] asks an address for answers at a steady rate, so that an outage shows in full.
 //! * [`cluster`] is a real Corosync and Pacemaker on such hosts.
 //! * [`systemd_box`] is a machine with a real systemd as its process 1.
+//! * [`user_systemd`] is `systemd --user` on a bus of its own.
 //! * [`skip`] leaves a test out loudly, and not at all in an official run (`OCF_OFFICIAL=1`).
 //!
 //! The caller's environment chooses: `OCF_AGENTS_DIR` (somebody else's agents, to compare; the checks that hold for ours on
@@ -40,6 +41,7 @@ pub mod rig;
 pub mod root;
 pub mod skip;
 pub mod systemd_box;
+pub mod user_systemd;
 pub mod watch;
 
 pub use call::{Agent, agent};
@@ -48,3 +50,4 @@ pub use host::Host;
 pub use outcome::Outcome;
 pub use rig::{L2, Lan};
 pub use systemd_box::SystemdBox;
+pub use user_systemd::UserSystemd;

@@ -6,11 +6,14 @@
 #![allow(clippy::disallowed_methods, reason = "tests own the environment and processes of what they test")]
 
 mod ends;
+mod fake;
 mod kinds;
 mod life;
+mod pacemaker;
 mod rows;
 mod silence;
 mod tester;
+mod user;
 
 use std::time::Duration;
 
@@ -24,6 +27,11 @@ const SOON: Duration = Duration::from_secs(20);
 
 /// A machine with systemd, and these programs; or nothing, and a loud skip.
 fn machine(programs: &[&str]) -> Option<SystemdBox> {
+    machine_called("box", programs)
+}
+
+/// As [`machine`], with a name.
+fn machine_called(name: &str, programs: &[&str]) -> Option<SystemdBox> {
     let absent = programs.iter().find(|program| !installed(program));
     let absent = absent.map(|program| format!("{program} is not installed"));
     match systemd_box::missing().or(absent) {
@@ -31,7 +39,7 @@ fn machine(programs: &[&str]) -> Option<SystemdBox> {
             skip(&reason);
             None
         }
-        None => Some(SystemdBox::up("box")),
+        None => Some(SystemdBox::up(name)),
     }
 }
 

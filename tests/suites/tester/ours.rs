@@ -88,6 +88,9 @@ fn a_unit_of_systemd_keeps_every_rule() {
     }
     let machine = harness::SystemdBox::up("nodea");
     machine.units(&[("app.service", "[Service]\nExecStart=/bin/sleep infinity\nExecReload=/bin/true\n")]);
-    machine.sh(&format!("mkdir -m 755 /srv/native; install -m 755 {} /srv/native/systemd", executable("systemd").display()));
+    machine.sh(&format!(
+        "mkdir -m 755 /srv/native; install -m 755 {} /srv/native/systemd",
+        executable("systemd").display()
+    ));
     judge(&machine, "/srv/native/systemd", &["unit=app", "check_command=/bin/true"]);
 }
