@@ -5,17 +5,22 @@
 //! (pacemaker#3880, #3927). So whatever may pass is tried again until the limit, and what is left then is a doubt.
 #![forbid(unsafe_code)]
 
+use std::ffi::OsStr;
 use std::future::Future;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use ocf::prelude::*;
 use ocf::sys::clock::Deadline;
+use tokio::net::UnixStream;
 use tokio::runtime::{Builder, Runtime};
-use zbus::Connection;
+use zbus::address::transport::{Transport, UnixSocket};
 use zbus::export::serde::Serialize;
 use zbus::export::serde::de::DeserializeOwned;
 use zbus::message::Message;
 use zbus::zvariant::DynamicType;
+use zbus::{Address, Connection};
 
 /// Where the bus of the system is, unless somebody says otherwise.
 pub const SYSTEM_BUS: &str = "unix:path=/run/dbus/system_bus_socket";
@@ -170,7 +175,7 @@ impl Bus {
         let tried = runtime.block_on(within(part, async {
             let open = match connection {
                 Some(open) => open,
-                None => connection.insert(zbus::connection::Builder::address(address.as_str())?.build().await?),
+                None => connection.insert(connect(address).await?),
             };
             work(open).await
         }));
@@ -180,6 +185,29 @@ impl Bus {
             Some(Err(error)) => classify(error),
         }
     }
+}
+
+/// The socket that an address names. Other kinds of addresses lead to other machines, or run programs (`unixexec:`).
+pub fn socket(address: &str) -> Option<PathBuf> {
+    match Address::try_from(address).ok()?.transport() {
+        Transport::Unix(socket) => match socket.path() {
+            UnixSocket::File(path) => Some(path.clone()),
+            // As the kernel writes it (unix(7)).
+            UnixSocket::Abstract(name) => Some(OsStr::from_bytes(&[&[0], name.as_encoded_bytes()].concat()).into()),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// Connects, without the thread that zbus would start for it.
+async fn connect(address: &str) -> zbus::Result<Connection> {
+    let socket = socket(address).ok_or_else(|| zbus::Error::Address(address.to_owned()))?;
+    let stream = match UnixStream::connect(socket).await {
+        Ok(stream) => stream,
+        Err(error) => return Err(zbus::Error::Connection(error.into(), Address::try_from(address)?)),
+    };
+    zbus::connection::Builder::unix_stream(stream).build().await
 }
 
 /// Waits for something, at most so long.
@@ -231,6 +259,15 @@ mod tests {
         assert_eq!(refused("org.freedesktop.systemd1.ShuttingDown").kind, Kind::Generic);
         assert_eq!(refused("x.y").to_string(), "a.service: so");
         assert!(Trouble::Refused { name: "a.b.NoSuchJob".into(), text: String::new() }.is("NoSuchJob"));
+    }
+
+    #[test]
+    fn only_sockets_of_this_machine_are_addresses() {
+        assert_eq!(socket("unix:path=/run/x"), Some("/run/x".into()));
+        assert_eq!(socket("unix:abstract=x"), Some("\0x".into()));
+        for bad in ["/run/x", "unixexec:path=/bin/sh", "tcp:host=h,port=1", "ibus:", ""] {
+            assert_eq!(socket(bad), None, "{bad}");
+        }
     }
 
     #[test]

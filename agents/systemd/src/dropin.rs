@@ -34,11 +34,11 @@ const LATER: [&str; 2] = ["pacemaker.service", "pacemaker_remote.service"];
 /// The file's time stamp, in seconds since 1970: any, but always the same.
 const STAMP: Duration = Duration::from_secs(86_400);
 
-/// Gives the unit its file, and systemd the knowledge of it.
+/// Gives the unit its file, and systemd the knowledge of it; what is known of the unit then.
 ///
 /// # Errors
 /// When the file cannot be written, or systemd does not answer.
-pub fn ensure(context: &Context<'_>, manager: &mut Manager, unit: &Unit, name: &UnitName) -> Result<(), Failure> {
+pub fn ensure(context: &Context<'_>, manager: &mut Manager, unit: &Unit, name: &UnitName) -> Result<Facts, Failure> {
     let search = manager.unit_path()?;
     let Some(directory) = directory(&search) else {
         return Err(Failure::generic(
@@ -47,13 +47,13 @@ pub fn ensure(context: &Context<'_>, manager: &mut Manager, unit: &Unit, name: &
     };
     if let Some(other) = shadow(&search, &directory, &unit.id) {
         context.log.warn(format_args!("{} takes the place of our settings: remove it", other.display()));
-        return Ok(());
+        return Ok(manager.facts(unit, name));
     }
     let path = place(&directory, &unit.id);
     let changed = write(&path, &content(name.kind)).or_fail(path.display())?;
     let facts = manager.facts(unit, name);
     if !must_read(&facts, &path, name.kind, changed) {
-        return Ok(());
+        return Ok(facts);
     }
     manager.daemon_reload()?;
     let facts = manager.facts(unit, name);
@@ -63,7 +63,7 @@ pub fn ensure(context: &Context<'_>, manager: &mut Manager, unit: &Unit, name: &
             unit.id, unit.id
         ));
     }
-    Ok(())
+    Ok(facts)
 }
 
 /// Takes the file away. The directory goes, too, if it is empty then.

@@ -10,6 +10,7 @@ use ocf::sys::ere::Ere;
 use ocf::web::{self, CA, EXPECT_STATUS, HOST_HEADER, MAX_LATENCY, VERIFY};
 use ocf::words;
 
+use crate::bus;
 use crate::name::{self, UnitName};
 
 pub const UNIT: Param<String> = Param::new(
@@ -72,7 +73,7 @@ pub const START_SETTLE: Param<Duration> = Param::new(
      have lived so long before its start counts as good, in seconds or with a unit. Other types tell by themselves when \
      they are ready.",
 )
-.or("20ms")
+.or("10ms")
 .reloadable();
 pub const CHECK_HTTP: Param<String> = Param::new(
     "check_http",
@@ -248,9 +249,9 @@ fn reloading(text: &str) -> Result<Reloading, String> {
 }
 
 fn address(text: &str) -> Result<String, String> {
-    match zbus::Address::try_from(text) {
-        Ok(_) => Ok(text.to_owned()),
-        Err(_) => Err("a D-Bus address, such as unix:path=/run/dbus/system_bus_socket".to_owned()),
+    match bus::socket(text) {
+        Some(_) => Ok(text.to_owned()),
+        None => Err("the D-Bus address of a local socket, such as unix:path=/run/dbus/system_bus_socket".to_owned()),
     }
 }
 

@@ -10,7 +10,7 @@ use crate::manager::{Ended, Manager, Verb};
 use crate::monitor::{self, story};
 use crate::name::Kind as UnitKind;
 use crate::settings::Settings;
-use crate::state::{Facts, Unit, Verdict, job_failure};
+use crate::state::{Unit, Verdict, job_failure};
 
 /// The share of the time that a start has before what it began is taken back.
 const SHARE: f64 = 0.9;
@@ -37,10 +37,13 @@ pub fn start(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> 
             return Err(Failure::generic(format!("{}: {why}", unit.id)));
         }
     }
-    if settings.drop_in {
-        dropin::ensure(context, &mut manager, &unit, &settings.unit)?;
-    }
-    let mut attempt = Attempt { context, settings, manager, unit, limit };
+    // Asked before the start, which then ends the sooner.
+    let facts = match settings.drop_in {
+        true => dropin::ensure(context, &mut manager, &unit, &settings.unit)?,
+        false => manager.facts(&unit, &settings.unit),
+    };
+    let tells = facts.tells_when_ready();
+    let mut attempt = Attempt { context, settings, manager, unit, limit, tells };
     if !is_up {
         attempt.run()?;
     }
@@ -54,6 +57,8 @@ struct Attempt<'a> {
     manager: Manager,
     unit: Unit,
     limit: Deadline,
+    /// Whether the unit tells when it is ready.
+    tells: bool,
 }
 
 impl Attempt<'_> {
@@ -111,10 +116,7 @@ impl Attempt<'_> {
 
     /// Of some services systemd knows only that a process was begun: a moment shows whether it could.
     fn watch(&mut self) -> Result<(), Failure> {
-        let is_simple = |facts: &Facts| !facts.tells_when_ready();
-        if self.settings.unit.kind != UnitKind::Service
-            || !is_simple(&self.manager.facts(&self.unit, &self.settings.unit))
-        {
+        if self.tells {
             return Ok(());
         }
         let moment = Deadline::after(self.settings.start_settle).min(self.limit);
