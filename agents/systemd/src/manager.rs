@@ -81,7 +81,7 @@ pub enum Ended {
 pub struct Manager {
     /// The way to it.
     pub bus: Bus,
-    /// Until when answers are waited for, unless a call says otherwise.
+    /// Until when answers are waited for, unless a call says otherwise; a reason takes its time, too.
     deadline: Deadline,
 }
 
@@ -91,7 +91,7 @@ impl Manager {
     /// # Errors
     /// When the operating system lacks resources.
     pub fn new(context: &Context<'_>, settings: &Settings) -> Result<Self, Failure> {
-        Ok(Self { bus: Bus::new(context, settings.bus_address.as_deref())?, deadline: context.deadline })
+        Ok(Self { bus: Bus::new(context, settings.bus_address.as_deref())?, deadline: early(context.deadline) })
     }
 
     fn ask<B, T>(&mut self, method: &str, body: &B) -> Result<T, Trouble>

@@ -19,7 +19,7 @@ use crate::state::{Facts, Unit, Verdict};
 pub fn monitor(context: &Context<'_>, settings: &Settings) -> Result<Status, Failure> {
     let mut manager = Manager::new(context, settings)?;
     let wait_for_reload = settings.reloading == Reloading::Changing;
-    let seen = settled(&mut manager, settings, early(context.deadline), wait_for_reload)?;
+    let seen = settled(&mut manager, settings, early(early(context.deadline)), wait_for_reload)?;
     let unit = &seen.unit;
     match unit.verdict() {
         Verdict::Running | Verdict::Reloading => {}

@@ -23,7 +23,7 @@ pub fn reload(context: &Context<'_>, settings: &Settings) -> Result<(), Failure>
         let why = "the unit cannot be reloaded: it has no ExecReload=; restart the resource instead";
         return Err(Failure::new(Kind::Unimplemented, format!("{}: {why}", unit.id)));
     }
-    let ended = manager.order(Verb::Reload, &unit, &settings.job_mode, context.deadline.share(0.9));
+    let ended = manager.order(Verb::Reload, &unit, &settings.job_mode, context.deadline.share(0.8));
     let ended = ended.map_err(|trouble| trouble.into_failure(&format!("reload of {}", unit.id)))?;
     let why = match ended {
         Ended::With(result) => job_failure("reload", &unit.id, &result),
@@ -33,7 +33,7 @@ pub fn reload(context: &Context<'_>, settings: &Settings) -> Result<(), Failure>
             Some(format!("the reload of {} did not end in time; our job {told}", unit.id))
         }
     };
-    let seen = monitor::settled(&mut manager, settings, early(context.deadline), true)?.unit;
+    let seen = monitor::settled(&mut manager, settings, early(early(context.deadline)), true)?.unit;
     match why {
         Some(why) => {
             let facts = manager.facts(&seen, &settings.unit);

@@ -6,14 +6,14 @@ use ocf::sys::clock::Deadline;
 
 use crate::checks;
 use crate::dropin;
-use crate::manager::{Ended, Manager, Verb};
+use crate::manager::{Ended, Manager, Verb, early};
 use crate::monitor::{self, story};
 use crate::name::Kind as UnitKind;
 use crate::settings::Settings;
 use crate::state::{Unit, Verdict, job_failure};
 
 /// The share of the time that a start has before what it began is taken back.
-const SHARE: f64 = 0.9;
+const SHARE: f64 = 0.8;
 
 /// Starts the unit. One that is active already is adopted.
 ///
@@ -166,7 +166,7 @@ impl Attempt<'_> {
 
     /// Takes the start back: what came up later would be where the cluster does not expect it.
     fn withdraw(&mut self, why: &str) -> Failure {
-        let ended = self.manager.order(Verb::Stop, &self.unit, "replace", self.context.deadline);
+        let ended = self.manager.order(Verb::Stop, &self.unit, "replace", early(self.context.deadline));
         let told = match ended {
             Ok(Ended::With(result)) if result == "done" => "the unit was stopped again",
             Ok(Ended::Unheard) => "the unit was stopped again",

@@ -24,7 +24,7 @@ pub fn stop(context: &Context<'_>, settings: Option<&Settings>) -> Result<(), Fa
         return Ok(());
     };
     let mut manager = Manager::new(context, settings)?;
-    let latest = early(context.deadline);
+    let latest = early(early(context.deadline));
     let limit = settings.stop_timeout.map_or(latest, |time| Deadline::after(time).min(latest));
     let unit = match manager.look_at(&settings.unit) {
         // A machine without systemd runs no units.

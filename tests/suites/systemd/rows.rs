@@ -104,7 +104,7 @@ fn sd_08_twenty_starts_of_an_unchanged_unit_make_systemd_read_its_files_once() {
     for _ in 0..20 {
         agent.start().expect_code(0);
     }
-    for _ in 0..10 {
+    for _ in 0..5 {
         agent.stop().expect_code(0);
         agent.start().expect_code(0);
         assert_eq!(machine.property("calm", "Restart"), "no");
