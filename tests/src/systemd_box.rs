@@ -40,9 +40,6 @@ const MASKED: [&str; 7] = [
     "e2scrub_all.timer",
 ];
 
-/// The magic number of overlayfs, which cannot be the upper layer of another one (linux/magic.h).
-const OVERLAY: i64 = 0x794c_7630;
-
 /// A machine with systemd.
 #[derive(Debug)]
 pub struct SystemdBox {
@@ -149,8 +146,8 @@ impl SystemdBox {
 /// A directory for the upper layer.
 fn place() -> PathBuf {
     let temporary = std::env::temp_dir();
-    let is_overlay =
-        nix::sys::statfs::statfs(&temporary).is_ok_and(|found| i64::from(found.filesystem_type().0) == OVERLAY);
+    let is_overlay = nix::sys::statfs::statfs(&temporary)
+        .is_ok_and(|found| found.filesystem_type() == nix::sys::statfs::OVERLAYFS_SUPER_MAGIC);
     if is_overlay { PathBuf::from("/dev/shm") } else { temporary }
 }
 

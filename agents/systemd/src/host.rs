@@ -42,10 +42,8 @@ pub fn check(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> 
 fn warnings(unit: &Unit, facts: &Facts, settings: &Settings) -> Vec<String> {
     let mut warnings = Vec::new();
     let id = &unit.id;
-    if matches!(facts.file_state.as_str(), "enabled" | "enabled-runtime" | "linked" | "linked-runtime") {
-        if facts.file_state.starts_with("enabled") {
-            warnings.push(format!("{id} is enabled, so systemd starts it at boot, too: systemctl disable {id}"));
-        }
+    if facts.file_state.starts_with("enabled") {
+        warnings.push(format!("{id} is enabled, so systemd starts it at boot, too: systemctl disable {id}"));
     }
     let restarts = !matches!(facts.restart.as_deref(), None | Some("" | "no"));
     if restarts && !settings.drop_in {
