@@ -128,11 +128,19 @@ fn processes_that_outlive_their_unit_are_no_clean_stop_unless_it_wants_them() {
     agent.start().expect_code(0);
     agent.stop().expect_code(0);
     agent.monitor().expect_code(7);
-    // Of a unit whose stop means all of it, somebody has put one back.
-    machine.units(&[("all.service", READY)]);
+    // A unit whose stop means all of it, and that systemd gives up on.
+    let stays = "[Service]\nType=notify\nNotifyAccess=all\nSendSIGKILL=no\nTimeoutStopSec=1\n\
+                 ExecStart=/bin/sh -c 'trap \"\" TERM; systemd-notify --ready; while :; do sleep 1; done'\n";
+    machine.units(&[("all.service", stays)]);
     let agent = unit(&machine, "all");
     agent.start().expect_code(0);
-    agent.stop().expect_code(0);
+    let pid = machine.main_pid("all").to_string();
+    agent.stop().expect_code(1).expect_reason(&["all.service", &pid, "still there"]);
+    agent.monitor().expect_code(1).expect_reason(&["all.service", &pid, "still there"]);
+    machine.sh(&format!("kill -9 {pid}"));
+    // Its child ends a moment later.
+    let gone = wait_until(crate::SOON, || (agent.stop().code == 0).then_some(()));
+    assert!(gone.is_some());
     agent.monitor().expect_code(7);
 }
 
