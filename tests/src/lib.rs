@@ -11,6 +11,7 @@
 //!   what holds for all agents (legal exit code, one reason line).
 //! * [`capture`] hears ARP and neighbour advertisements at the far end, with the kernel's time stamps.
 //! * [`probe`] asks an address for answers at a steady rate, so that an outage shows in full.
+//! * [`visitor`] asks a web site for its page at a steady rate, and knows who answered.
 //! * [`cluster`] is a real Corosync and Pacemaker on such hosts.
 //! * [`skip`] leaves a test out loudly, and not at all in an official run (`OCF_OFFICIAL=1`).
 //!
@@ -38,6 +39,7 @@ pub mod process;
 pub mod rig;
 pub mod root;
 pub mod skip;
+pub mod visitor;
 pub mod watch;
 
 pub use call::{Agent, agent};
