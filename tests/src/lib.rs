@@ -39,6 +39,7 @@ pub mod process;
 pub mod rig;
 pub mod root;
 pub mod skip;
+pub mod stage;
 pub mod visitor;
 pub mod watch;
 

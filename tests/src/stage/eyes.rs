@@ -1,0 +1,82 @@
+//! What is seen of a stage from outside, by threads of its own, so that it can be told while something happens.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Mutex, PoisonError};
+use std::time::SystemTime;
+
+use crate::Cluster;
+use crate::cluster::Node;
+use crate::visitor::Visitor;
+use crate::watch::AddressWatch;
+
+/// What was done to a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Power {
+    /// Nothing.
+    Up,
+    /// Its power was cut.
+    Off,
+    /// Its cable was cut.
+    Alone,
+    /// It may have no resources.
+    Standby,
+}
+
+/// The visitor, the nodes' addresses, and what happened when.
+#[derive(Debug)]
+pub struct Eyes {
+    /// Who asks for the page.
+    pub visitor: Visitor,
+    nodes: Mutex<Vec<(Power, AddressWatch)>>,
+    events: Mutex<Vec<(SystemTime, String)>>,
+}
+
+impl Eyes {
+    pub(super) fn open(cluster: &Cluster, site: SocketAddr) -> Eyes {
+        let nodes = cluster.alive().map(|node| (Power::Up, AddressWatch::on(node))).collect();
+        Eyes { visitor: Visitor::on(&cluster.client, site), nodes: Mutex::new(nodes), events: Mutex::default() }
+    }
+
+    /// Notes something.
+    pub fn happened(&self, what: String) {
+        self.events.lock().unwrap_or_else(PoisonError::into_inner).push((SystemTime::now(), what));
+    }
+
+    /// What was noted, and the comings and goings of an address, after `moment`, in order.
+    #[must_use]
+    pub fn events(&self, address: IpAddr, moment: SystemTime) -> Vec<(SystemTime, String)> {
+        let mut all = self.events.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
+        for (index, (_, watch)) in nodes.iter().enumerate() {
+            let changes = watch.changes().into_iter().filter(|change| change.address == address);
+            let word = |added| if added { "comes to" } else { "leaves" };
+            all.extend(changes.map(|it| (it.at, format!("{address} {} node{}", word(it.added), index + 1))));
+        }
+        all.retain(|(at, _)| *at > moment);
+        all.sort();
+        all
+    }
+
+    /// What was done to each node.
+    #[must_use]
+    pub fn power(&self) -> Vec<Power> {
+        self.nodes.lock().unwrap_or_else(PoisonError::into_inner).iter().map(|(power, _)| *power).collect()
+    }
+
+    /// When an address first came to a node after `moment`.
+    pub(super) fn added(&self, number: usize, address: IpAddr, moment: SystemTime) -> Option<SystemTime> {
+        let nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
+        let (_, watch) = nodes.get(number - 1)?;
+        watch.changes().into_iter().find(|it| it.added && it.address == address && it.at >= moment).map(|it| it.at)
+    }
+
+    pub(super) fn set(&self, number: usize, power: Power) {
+        self.nodes.lock().unwrap_or_else(PoisonError::into_inner)[number - 1].0 = power;
+    }
+
+    /// A machine that is new in an old place.
+    pub(super) fn renew(&self, number: usize, node: &Node) {
+        let watch = AddressWatch::on(node);
+        self.nodes.lock().unwrap_or_else(PoisonError::into_inner)[number - 1] = (Power::Up, watch);
+    }
+}
