@@ -256,7 +256,7 @@ impl Stage {
                 .0
                 .processes
                 .saturating_sub(count.processes + spent.1.iter().filter(|it| it.processes > 0).count() as u64),
-            view: view(&after),
+            view: after.brief(),
             from,
             to,
         };
@@ -333,16 +333,4 @@ impl Stage {
 /// The number in the name of a node.
 fn number_of(name: &str) -> usize {
     name.trim_start_matches("node").parse().unwrap_or_else(|_| panic!("{name} is no node"))
-}
-
-/// A line about who is there and where the resources are.
-fn view(status: &Status) -> String {
-    let members: Vec<String> = status
-        .members
-        .iter()
-        .map(|member| format!("{} {}", member.name, if member.online { "online" } else { "OFFLINE" }))
-        .collect();
-    let resources: Vec<String> =
-        status.resources.iter().map(|it| format!("{} {} {}", it.id, it.role, it.nodes.join(" "))).collect();
-    format!("{}; {}", members.join(", "), resources.join(", "))
 }

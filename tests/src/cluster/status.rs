@@ -124,6 +124,16 @@ impl Status {
         ids.iter().all(|id| self.resources.iter().any(|resource| resource.id == *id && resource.is_well()))
     }
 
+    /// A line about who is there and where the resources are.
+    #[must_use]
+    pub fn brief(&self) -> String {
+        let word = |member: &Member| format!("{} {}", member.name, if member.online { "online" } else { "OFFLINE" });
+        let members: Vec<String> = self.members.iter().map(word).collect();
+        let place = |it: &Resource| format!("{} {} {}", it.id, it.role, it.nodes.join(" "));
+        let resources: Vec<String> = self.resources.iter().map(place).collect();
+        format!("{}; {}", members.join(", "), resources.join(", "))
+    }
+
     /// How many members are online.
     #[must_use]
     pub fn online(&self) -> usize {

@@ -1,7 +1,13 @@
 //! Real clusters, as their users build them: each with the commands that an administrator types, only the provider changed.
 #![allow(clippy::disallowed_methods, reason = "tests own the environment and processes of what they test")]
 
+mod beside;
+mod crmsh;
 mod floating;
+mod onlooker;
+mod split;
+mod upgrade;
+mod web;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

@@ -55,7 +55,7 @@ fn apache_comes_back_when_killed_and_reloads_without_a_restart() {
 
 fn life(cluster: &Cluster, server: &Server, create: impl Fn(&Node, &str)) {
     let node = cluster.node(1);
-    let site: SocketAddr = "10.9.0.1:80".parse().unwrap();
+    let site: SocketAddr = "10.9.0.1:80".parse().expect("an address");
     node.write("/var/www/html/index.html", "node1\n");
     create(node, "WEB");
     cluster.wait_for("the server started", SOON, |status| status.are_well(&["WEB"]));
