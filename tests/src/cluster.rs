@@ -16,7 +16,7 @@ mod config;
 mod node;
 mod status;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -73,6 +73,7 @@ pub struct Builder {
     token: Duration,
     properties: Vec<(String, String)>,
     nets: Vec<Net>,
+    disks: Option<PathBuf>,
 }
 
 impl Builder {
@@ -105,6 +106,13 @@ impl Builder {
         self
     }
 
+    /// Where the nodes' disks are made; whoever names a directory can clear up after a process that was killed.
+    #[must_use]
+    pub fn disks_in(mut self, directory: &Path) -> Self {
+        self.disks = Some(directory.to_owned());
+        self
+    }
+
     /// Starts all nodes; returns when they are online and have decided who decides.
     #[must_use]
     pub fn start(self) -> Cluster {
@@ -120,7 +128,8 @@ impl Builder {
         let lans: Vec<Lan> = self.nets.into_iter().map(Lan::of).collect();
         let client = Host::new("client");
         lans.get(1).unwrap_or(&lans[0]).wire(CLIENT, &client);
-        let disks = disks();
+        let parent = self.disks.unwrap_or_else(memory);
+        let disks = TempDir::with_prefix_in("ocf-cluster-", parent).expect("directory of the nodes' disks");
         let nodes = (1..=self.nodes)
             .map(|number| {
                 let disk = disks.path().join(format!("node{number}"));
@@ -137,12 +146,12 @@ impl Builder {
     }
 }
 
-/// Memory rather than a disk: Pacemaker synchronises every change, and an overlay cannot lie upon another.
-fn disks() -> TempDir {
+/// Where the nodes' disks are best: in memory, for Pacemaker synchronises every change, and an overlay cannot lie upon another.
+#[must_use]
+pub fn memory() -> PathBuf {
     let memory = Path::new("/dev/shm");
     let usable = nix::sys::statfs::statfs(memory).is_ok_and(|it| it.filesystem_type() == nix::sys::statfs::TMPFS_MAGIC);
-    let parent = if usable { memory.to_owned() } else { std::env::temp_dir() };
-    TempDir::with_prefix_in("ocf-cluster-", parent).expect("directory of the nodes' disks")
+    if usable { memory.to_owned() } else { std::env::temp_dir() }
 }
 
 /// Real nodes with Corosync and Pacemaker, a switch, a client. Dropping it cuts everybody's power.
@@ -160,8 +169,13 @@ impl Cluster {
     #[must_use]
     pub fn builder(nodes: usize) -> Builder {
         assert!((1..=3).contains(&nodes), "a cluster has one to three nodes");
-        let defaults =
-            Builder { nodes, token: Duration::from_secs(1), properties: Vec::new(), nets: vec![Net::plain()] };
+        let defaults = Builder {
+            nodes,
+            token: Duration::from_secs(1),
+            properties: Vec::new(),
+            nets: vec![Net::plain()],
+            disks: None,
+        };
         defaults.property("dc-deadtime", "2s").property("stonith-enabled", "false")
     }
 

@@ -29,7 +29,6 @@
 pub mod call;
 pub mod capture;
 pub mod cluster;
-pub mod demo;
 pub mod enter;
 pub mod frame;
 pub mod host;

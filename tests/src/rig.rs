@@ -233,10 +233,27 @@ impl Lan {
         host.ip(&format!("address add {}/64 dev {nic} nodad", net.v6_of(number)));
     }
 
+    /// Parts these machines from each other, or joins them again. All keep their links, and reach everybody else.
+    pub fn part(&self, numbers: &[usize], parted: bool) {
+        let state = if parted { "on" } else { "off" };
+        numbers.iter().for_each(|number| {
+            self.switch.ip(&format!("link set p{number} type bridge_slave isolated {state}"));
+        });
+    }
+
     /// Connects or cuts the cable of machine `number` at the switch.
     pub fn cable(&self, number: usize, connected: bool) {
         self.switch.ip(&format!("link set p{number} {}", if connected { "up" } else { "down" }));
     }
+}
+
+/// Whether this kernel has what the firewall rules of a cluster IP need.
+#[must_use]
+pub fn hashes(host: &Host) -> bool {
+    let script = "nft add table ip try && nft 'add chain ip try c { type filter hook prerouting priority mangle; }' \
+                  && nft add rule ip try c jhash ip saddr mod 2 seed 1 offset 1 == 1 meta pkttype set host accept; r=$?; \
+                  nft delete table ip try; exit $r";
+    host.run("/bin/sh", &["-c", script]).code == Some(0)
 }
 
 /// The Ethernet address of a machine on the plain network.

@@ -18,7 +18,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::Cluster;
 use crate::capture::Capture;
-use crate::cluster::{Failure, Operation, Status};
+use crate::cluster::{Builder, Failure, Operation, Status};
 use crate::probe::Outage;
 use crate::process::wait_until;
 use crate::rig::Net;
@@ -76,6 +76,13 @@ pub struct Wish {
     pub server_interval: u32,
     /// node3 takes no resources: commands and questions go there, and disturb no count.
     pub observer: bool,
+}
+
+impl Default for Wish {
+    /// Our agents on three equal nodes, watched every two seconds.
+    fn default() -> Self {
+        Wish { whose: Whose::Native, address_interval: 2, server_interval: 2, observer: false }
+    }
 }
 
 /// Three nodes, the address, the server, the visitor.
@@ -169,7 +176,13 @@ impl Stage {
     /// Makes the cluster, creates the resources as an administrator does, and waits for the visitor's first pages.
     #[must_use]
     pub fn set(wish: Wish) -> Stage {
-        let cluster = Cluster::builder(3).net(Net::of("eth0", "192.168.100", 9, 1)).start();
+        Stage::set_on(wish, Cluster::builder(3))
+    }
+
+    /// As [`Stage::set`], on a cluster of three nodes made otherwise.
+    #[must_use]
+    pub fn set_on(wish: Wish, builder: Builder) -> Stage {
+        let cluster = builder.net(Net::of("eth0", "192.168.100", 9, 1)).start();
         for number in 1..=3 {
             cluster.node(number).write("/var/www/html/index.html", &format!("node{number}\n"));
         }

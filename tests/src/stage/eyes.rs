@@ -27,13 +27,28 @@ pub enum Power {
 pub struct Eyes {
     /// Who asks for the page.
     pub visitor: Visitor,
-    nodes: Mutex<Vec<(Power, AddressWatch)>>,
+    nodes: Mutex<Vec<Seen>>,
     events: Mutex<Vec<(SystemTime, String)>>,
+}
+
+/// One node, from outside.
+#[derive(Debug)]
+struct Seen {
+    power: Power,
+    watch: AddressWatch,
+    /// It had the address when the watch began.
+    had: bool,
+}
+
+impl Seen {
+    fn of(node: &Node, address: IpAddr) -> Seen {
+        Seen { power: Power::Up, watch: AddressWatch::on(node), had: !node.seen(&address.to_string()).is_empty() }
+    }
 }
 
 impl Eyes {
     pub(super) fn open(cluster: &Cluster, site: SocketAddr) -> Eyes {
-        let nodes = cluster.alive().map(|node| (Power::Up, AddressWatch::on(node))).collect();
+        let nodes = cluster.alive().map(|node| Seen::of(node, site.ip())).collect();
         Eyes { visitor: Visitor::on(&cluster.client, site), nodes: Mutex::new(nodes), events: Mutex::default() }
     }
 
@@ -47,8 +62,8 @@ impl Eyes {
     pub fn events(&self, address: IpAddr, moment: SystemTime) -> Vec<(SystemTime, String)> {
         let mut all = self.events.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
-        for (index, (_, watch)) in nodes.iter().enumerate() {
-            let changes = watch.changes().into_iter().filter(|change| change.address == address);
+        for (index, node) in nodes.iter().enumerate() {
+            let changes = node.watch.changes().into_iter().filter(|change| change.address == address);
             let word = |added| if added { "comes to" } else { "leaves" };
             all.extend(changes.map(|it| (it.at, format!("{address} {} node{}", word(it.added), index + 1))));
         }
@@ -60,23 +75,39 @@ impl Eyes {
     /// What was done to each node.
     #[must_use]
     pub fn power(&self) -> Vec<Power> {
-        self.nodes.lock().unwrap_or_else(PoisonError::into_inner).iter().map(|(power, _)| *power).collect()
+        self.nodes.lock().unwrap_or_else(PoisonError::into_inner).iter().map(|node| node.power).collect()
+    }
+
+    /// Whether each node has the address; one without power has nothing.
+    #[must_use]
+    pub fn has(&self, address: IpAddr) -> Vec<bool> {
+        let nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
+        let has = |node: &Seen| {
+            let last = node.watch.changes().into_iter().rfind(|change| change.address == address);
+            node.power != Power::Off && last.map_or(node.had, |change| change.added)
+        };
+        nodes.iter().map(has).collect()
     }
 
     /// When an address first came to a node after `moment`.
     pub(super) fn added(&self, number: usize, address: IpAddr, moment: SystemTime) -> Option<SystemTime> {
         let nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
-        let (_, watch) = nodes.get(number - 1)?;
-        watch.changes().into_iter().find(|it| it.added && it.address == address && it.at >= moment).map(|it| it.at)
+        nodes
+            .get(number - 1)?
+            .watch
+            .changes()
+            .into_iter()
+            .find(|it| it.added && it.address == address && it.at >= moment)
+            .map(|it| it.at)
     }
 
     pub(super) fn set(&self, number: usize, power: Power) {
-        self.nodes.lock().unwrap_or_else(PoisonError::into_inner)[number - 1].0 = power;
+        self.nodes.lock().unwrap_or_else(PoisonError::into_inner)[number - 1].power = power;
     }
 
     /// A machine that is new in an old place.
-    pub(super) fn renew(&self, number: usize, node: &Node) {
-        let watch = AddressWatch::on(node);
-        self.nodes.lock().unwrap_or_else(PoisonError::into_inner)[number - 1] = (Power::Up, watch);
+    pub(super) fn renew(&self, number: usize, node: &Node, address: IpAddr) {
+        let seen = Seen::of(node, address);
+        self.nodes.lock().unwrap_or_else(PoisonError::into_inner)[number - 1] = seen;
     }
 }

@@ -89,7 +89,7 @@ impl Fault {
             }
             Fault::Power => {
                 stage.cluster.revive(number);
-                stage.eyes.renew(number, stage.cluster.node(number));
+                stage.eyes.renew(number, stage.cluster.node(number), VIP.parse().expect("an address"));
             }
             Fault::Cable => {
                 stage.cluster.cable(number, true);

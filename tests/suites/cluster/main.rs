@@ -3,8 +3,10 @@
 
 mod beside;
 mod crmsh;
+mod density;
 mod floating;
 mod onlooker;
+mod special;
 mod split;
 mod upgrade;
 mod web;
@@ -39,4 +41,19 @@ fn turn(programs: &[&str]) -> Option<MutexGuard<'static, ()>> {
 fn tell(line: &str) {
     use std::io::Write as _;
     let _ = std::io::stderr().write_all(format!("{line}\n").as_bytes());
+}
+
+/// So many addresses as XML, `V1` with 10.9.1.1 and so on, each watched in an interval of seconds.
+fn addresses(provider: &str, count: usize, interval: u32) -> String {
+    let one = |number: usize| {
+        let address = format!("10.9.{}.{}", 1 + (number - 1) / 200, 1 + (number - 1) % 200);
+        format!(
+            "<primitive id=\"V{number}\" class=\"ocf\" provider=\"{provider}\" type=\"IPaddr2\">\
+             <instance_attributes id=\"V{number}-a\"><nvpair id=\"V{number}-i\" name=\"ip\" value=\"{address}\"/>\
+             <nvpair id=\"V{number}-n\" name=\"nic\" value=\"eth0\"/>\
+             <nvpair id=\"V{number}-c\" name=\"cidr_netmask\" value=\"32\"/></instance_attributes>\
+             <operations><op id=\"V{number}-m\" name=\"monitor\" interval=\"{interval}s\" timeout=\"20s\"/></operations></primitive>"
+        )
+    };
+    (1..=count).map(one).collect()
 }

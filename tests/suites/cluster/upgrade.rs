@@ -24,7 +24,9 @@ fn a_running_cluster_changes_its_agents_and_back_without_losing_a_request() {
         admin.pcs(&format!("cluster cib {cib}"));
         admin.sh(&format!("sed -i 's/provider=\"{from}\"/provider=\"{to}\"/' {cib}"));
         admin.pcs(&format!("cluster cib-push {cib} scope=resources"));
-        // The probes of the other agents find what runs, before anything is managed again.
+        // What Pacemaker knows is of the other agents, and it would restart for that: it forgets, and probes.
+        stage.cluster.wait_idle();
+        admin.pcs("resource refresh");
         stage.cluster.wait_idle();
         let name = format!("ocf:{to}:IPaddr2");
         stage.cluster.wait_for("the other agents", SOON, |status| {
