@@ -38,9 +38,11 @@ pub fn keep() -> io::Result<ExitCode> {
     let mut child = Command::new(std::env::current_exe()?);
     // A group of its own: the terminal's Ctrl-C comes here alone.
     child.args(std::env::args_os().skip(1)).arg("--inside").arg(directory.path()).process_group(0);
-    // SAFETY: between fork and exec only a system call is made.
+    // SAFETY: between fork and exec only system calls are made.
     unsafe {
         child.pre_exec(|| {
+            // What is blocked here would be blocked in everything that it starts: Pacemaker would hear of no end.
+            SigSet::empty().thread_set_mask()?;
             // Dies with this process, should that be killed.
             Errno::result(libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL)).map(drop).map_err(Into::into)
         });

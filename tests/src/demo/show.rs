@@ -99,9 +99,7 @@ struct Paper {
 
 impl Paper {
     fn line(self, text: &str) -> io::Result<()> {
-        // A terminal may still show a line that is not finished.
-        let clear = if self.colour { "\r\x1b[K" } else { "" };
-        writeln!(io::stdout(), "{clear}{text}")
+        writeln!(io::stdout(), "{text}")
     }
 
     fn paint(self, code: &str, text: &str) -> String {
@@ -139,39 +137,36 @@ impl Drop for Teller {
 fn tell(eyes: &Eyes, over: &AtomicBool, paper: Paper) -> io::Result<()> {
     let address: IpAddr = VIP.parse().map_err(io::Error::other)?;
     let began = SystemTime::now();
-    // What is told is a second old, so that all its requests are over.
-    let late = Duration::from_secs(1);
-    let (mut told, mut second) = (began, 0_u32);
+    let second = Duration::from_secs(1);
+    let mut from = began;
+    let mut number = 0_u32;
     while !over.load(Ordering::Relaxed) {
         std::thread::sleep(TICK);
-        for (at, what) in eyes.events(address, told) {
-            told = told.max(at);
+        // What is told is a second old, so that all its requests are over.
+        if SystemTime::now() < from + second * 2 {
+            continue;
+        }
+        let to = from + second;
+        for (at, what) in eyes.events(address, from).into_iter().filter(|(at, _)| *at <= to) {
             let when = at.duration_since(began).unwrap_or_default().as_secs_f64();
             paper.line(&format!("{when:6.2} s  * {}", paper.paint("1", &what)))?;
         }
-        let from = began + Duration::from_secs(1) * second;
-        let line = |from: SystemTime, to: SystemTime| {
-            let requests: Vec<Request> = eyes.visitor.since(from).into_iter().filter(|it| it.sent <= to).collect();
-            let (good, bad) = count(&requests);
-            let strip = strip(&requests);
-            let strip = if bad > 0 { paper.paint("31", &strip) } else { paper.paint("32", &strip) };
-            format!(
-                "{}{strip} {good:>3} served{}",
-                nodes(eyes, address, &requests),
-                if bad > 0 { format!(" {bad:>2} FAILED") } else { String::new() }
-            )
-        };
-        if SystemTime::now() >= from + Duration::from_secs(1) + late {
-            paper.line(&format!("{second:>4} s    {}", line(from, from + Duration::from_secs(1))))?;
-            second += 1;
-        }
+        let requests: Vec<Request> = eyes.visitor.since(from).into_iter().filter(|it| it.sent <= to).collect();
+        let (good, bad) = count(&requests);
+        let strip = paper.paint(if bad > 0 { "31" } else { "32" }, &strip(&requests));
+        let failed = if bad > 0 { format!(" {bad:>2} FAILED") } else { String::new() };
+        paper.line(&format!(
+            "{number:>4} s    {}{strip} {good:>3} served{failed}",
+            nodes(eyes, address, to, &requests)
+        ))?;
+        (from, number) = (to, number + 1);
     }
     Ok(())
 }
 
-/// Who is there and has what.
-fn nodes(eyes: &Eyes, address: IpAddr, requests: &[Request]) -> String {
-    let has = eyes.has(address);
+/// Who is there, and who had what at a moment.
+fn nodes(eyes: &Eyes, address: IpAddr, moment: SystemTime, requests: &[Request]) -> String {
+    let has = eyes.has(address, moment);
     let mut text = String::new();
     for (index, power) in eyes.power().into_iter().enumerate() {
         let name = format!("node{}", index + 1);

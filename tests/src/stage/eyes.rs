@@ -78,12 +78,13 @@ impl Eyes {
         self.nodes.lock().unwrap_or_else(PoisonError::into_inner).iter().map(|node| node.power).collect()
     }
 
-    /// Whether each node has the address; one without power has nothing.
+    /// Whether each node had the address at a moment; one without power has nothing.
     #[must_use]
-    pub fn has(&self, address: IpAddr) -> Vec<bool> {
+    pub fn has(&self, address: IpAddr, moment: SystemTime) -> Vec<bool> {
         let nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
         let has = |node: &Seen| {
-            let last = node.watch.changes().into_iter().rfind(|change| change.address == address);
+            let last =
+                node.watch.changes().into_iter().rfind(|change| change.address == address && change.at <= moment);
             node.power != Power::Off && last.map_or(node.had, |change| change.added)
         };
         nodes.iter().map(has).collect()

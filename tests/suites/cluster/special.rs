@@ -32,7 +32,7 @@ fn a_cluster_ip_is_shared_by_two_nodes_and_taken_over_by_one() {
     pages(&cluster);
     let admin = cluster.node(1);
     admin.pcs(&format!(
-        "resource create CIP ocf:native:IPaddr2 ip={VIP4} cidr_netmask=24 clusterip_hash=sourceip op monitor interval=5s \
+        "resource create CIP ocf:native:IPaddr2 ip={VIP4} cidr_netmask=24 clusterip_mac_mangle=true op monitor interval=5s \
          clone globally-unique=true clone-max=2 clone-node-max=2 interleave=true"
     ));
     admin.pcs("resource create WEB ocf:native:nginx configfile=/etc/nginx/nginx.conf op monitor interval=5s clone");
