@@ -1,6 +1,7 @@
 //! Real clusters, as their users build them: each with the commands that an administrator types, only the provider changed.
 #![allow(clippy::disallowed_methods, reason = "tests own the environment and processes of what they test")]
 
+mod balancer;
 mod beside;
 mod crmsh;
 mod density;

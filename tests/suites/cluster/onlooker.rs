@@ -37,7 +37,7 @@ impl Onlooker {
         Onlooker { visitor, capture, address: address.to_owned() }
     }
 
-    /// Waits until the site is served, and by one of these pages alone.
+    /// Waits until the site is served, and by one of these pages alone; with none given, by any.
     #[track_caller]
     pub fn expect_page(&self, cluster: &Cluster, wanted: &[&str]) -> String {
         let now = SystemTime::now();
@@ -46,7 +46,11 @@ impl Onlooker {
             let pages: Vec<_> = self.visitor.since(now).into_iter().filter(|it| it.ended.is_some()).collect();
             let last = pages.len().checked_sub(SURE).map(|first| &pages[first..])?;
             let page = last[0].said.clone().ok()?;
-            (wanted.contains(&page.as_str()) && last.iter().all(|it| it.shows(&page))).then_some(page)
+            let well = match wanted {
+                [] => last.iter().all(|it| it.said.is_ok()),
+                wanted => wanted.contains(&page.as_str()) && last.iter().all(|it| it.shows(&page)),
+            };
+            well.then_some(page)
         });
         found.unwrap_or_else(|| {
             let status = cluster.status();

@@ -51,6 +51,8 @@ fn after_a_split_brain_the_neighbours_are_right_within_a_monitor() {
         cluster.wait_for("one cluster, one owner", SOON, |status| status.online() == 2 && status.are_well(&well));
     let status = if status.online() == 2 { cluster.wait_idle() } else { status };
     tell(&format!("split brain healed; cluster: {}", status.brief()));
+    // A start's announcements go on for some seconds: it is the monitor's that are looked for.
+    std::thread::sleep(Duration::from_secs(5));
     for (id, vip) in [("VIP4", VIP4), ("VIP6", VIP6)] {
         let owner = if cluster.status().resource(id).nodes == ["node1"] { 1 } else { 2 };
         cluster.node(3 - owner).expect_absent(vip);
