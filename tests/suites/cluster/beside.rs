@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use harness::stage::{Account, Fault, Stage, Whose, Wish};
+use harness::stage::{Account, Fault, Stage, VIP, Whose, Wish};
 
 use crate::{tell, turn};
 
@@ -117,4 +117,23 @@ fn goals(accounts: &[Account], fault: Fault) -> Vec<String> {
     let cost = |all: &[&Account]| median(all.iter().map(|it| ms(it.cpu)).collect());
     goal(cost(&ours) <= cost(&theirs), "the actions' processor time is not more".into());
     missed
+}
+
+/// A client that has connected and says nothing, as browsers do in advance.
+#[test]
+#[ignore = "takes two minutes: make cluster-test"]
+fn a_silent_client_does_not_hold_up_a_planned_move() {
+    let Some(_turn) = turn(&["pcs", "nginx"]) else { return };
+    for whose in [Whose::Native, Whose::Shell] {
+        let mut stage = Stage::set(Wish { whose, address_interval: 10, server_interval: 10, observer: true });
+        let site: std::net::SocketAddr = format!("{VIP}:80").parse().expect("an address");
+        let silent = stage.cluster.client.in_network(|| std::net::TcpStream::connect(site)).expect("a connection");
+        let account = stage.inflict(Fault::Standby);
+        tell(&format!("with a silent client: {account}"));
+        drop(silent);
+        assert!(account.failures.is_empty(), "{account}");
+        // nginx itself would wait a minute for a first word.
+        assert!(account.outage.longest_gap < Duration::from_secs(20), "{account}");
+        stage.strike();
+    }
 }
