@@ -6,7 +6,7 @@ OCF_ROOT ?= $(PREFIX)/lib/ocf
 DESTDIR  ?=
 CARGO    ?= cargo
 # Binaries that go into the provider's directory.
-AGENTS   = IPaddr2 apache nginx Dummy
+AGENTS   = IPaddr2 apache nginx haproxy Dummy
 
 .PHONY: help build test test-slow cluster-test bench demo lint deny install uninstall clean
 

@@ -4,7 +4,9 @@
 //! /proc/self/maps to place a guard that only makes the message of a stack overflow nicer. So an agent is what a library
 //! of Rust is to a program in C: the C library calls `main`, and the two things of Rust's start that matter are done here.
 
+use std::ffi::{CStr, OsStr, c_char};
 use std::os::fd::IntoRawFd;
+use std::os::unix::ffi::OsStrExt;
 
 use nix::libc;
 use nix::sys::signal::{SigHandler, Signal, signal};
@@ -29,7 +31,30 @@ pub fn enter<A: crate::agent::Agent>() -> i32 {
     // (std sees to it).
     // SAFETY: to ignore a signal installs no handler.
     let _ = unsafe { signal(Signal::SIGPIPE, SigHandler::SigIgn) };
-    crate::run::run::<A>().into()
+    crate::run::run::<A>(environment()).into()
+}
+
+/// The environment where the kernel has put it. std's copy of it is a tenth of a monitor's instructions.
+fn environment() -> Vec<(&'static OsStr, &'static OsStr)> {
+    unsafe extern "C" {
+        // environ(7)
+        static environ: *const *const c_char;
+    }
+    let mut all = Vec::with_capacity(64);
+    // SAFETY: the C library has set it before `main`.
+    let mut entry = unsafe { environ };
+    // SAFETY: an array of pointers that ends with a null pointer; it may be missing itself (clearenv(3)).
+    while let Some(text) = unsafe { entry.as_ref() }.filter(|text| !text.is_null()) {
+        // SAFETY: each points to text that ends with NUL. Neither moves or changes, for nothing in an agent changes its own
+        // environment: clippy.toml forbids it.
+        let text: &'static [u8] = unsafe { CStr::from_ptr(*text) }.to_bytes();
+        if let Some(at) = text.iter().position(|byte| *byte == b'=') {
+            all.push((OsStr::from_bytes(&text[..at]), OsStr::from_bytes(&text[at + 1..])));
+        }
+        // SAFETY: the last one is null, and was not this one.
+        entry = unsafe { entry.add(1) };
+    }
+    all
 }
 
 /// Opens those of the three standard streams that the caller has left closed: the next thing that is opened must not take

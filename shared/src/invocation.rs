@@ -4,6 +4,7 @@
 //! agent's own parameters may be absent, for people and other tools call agents too.
 #![forbid(unsafe_code)]
 
+use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
 use std::time::Duration;
 
@@ -30,14 +31,17 @@ pub struct Invocation {
     pub asked: Asked,
     /// The parameters.
     pub values: Values,
-    environment: Vec<(OsString, OsString)>,
+    environment: Vec<(Text, Text)>,
 }
+
+/// A name or a value of the environment: where the kernel has put it, or, in tests, a text of their own.
+type Text = Cow<'static, OsStr>;
 
 impl Invocation {
     /// Reads arguments (the program's name first) and environment.
     pub fn new(
         arguments: impl IntoIterator<Item = OsString>,
-        environment: impl IntoIterator<Item = (OsString, OsString)>,
+        environment: impl IntoIterator<Item = (impl Into<Text>, impl Into<Text>)>,
     ) -> Self {
         let asked = match arguments.into_iter().nth(1) {
             None => Asked::Nothing,
@@ -47,7 +51,8 @@ impl Invocation {
                 None => Asked::Unknown(word.to_string_lossy().into_owned()),
             },
         };
-        let environment: Vec<(OsString, OsString)> = environment.into_iter().collect();
+        let environment: Vec<(Text, Text)> =
+            environment.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
         let mut values = Values::default();
         for (name, value) in &environment {
             if let Some(name) = name.to_str().and_then(parameter_name) {
@@ -60,13 +65,13 @@ impl Invocation {
     /// A variable of the environment; `None` when it is unset, empty, or not UTF-8.
     #[must_use]
     pub fn variable(&self, name: &str) -> Option<&str> {
-        let (_, value) = self.environment.iter().find(|(given, _)| given == name)?;
+        let (_, value) = self.environment.iter().find(|(given, _)| **given == *OsStr::new(name))?;
         value.to_str().filter(|value| !value.is_empty())
     }
 
     /// The whole environment, for agents whose purpose it is to show it.
     pub fn environment(&self) -> impl Iterator<Item = (&OsStr, &OsStr)> {
-        self.environment.iter().map(|(name, value)| (name.as_os_str(), value.as_os_str()))
+        self.environment.iter().map(|(name, value)| (name.as_ref(), value.as_ref()))
     }
 
     /// A meta attribute: `meta("timeout")` is `OCF_RESKEY_CRM_meta_timeout`.

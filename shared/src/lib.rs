@@ -20,8 +20,9 @@
 //! - A healthy monitor prints nothing.
 //!
 //! # Layers
-//! Pure: [`action`], [`spec`], [`param`], [`values`], [`invocation`], [`failure`], [`outcome`], [`settle`], [`metadata`], [`usage`].
-//! Edges: [`daemon`], [`entry`], [`run`], [`report`], [`log`], [`lock`], [`sys`]; with the feature `http` also `web`, what
+//! Pure: [`action`], [`spec`], [`param`], [`values`], [`invocation`], [`failure`], [`outcome`], [`settle`], [`metadata`], [`usage`],
+//! [`words`].
+//! Edges: [`daemon`], [`entry`], [`run`], [`report`], [`log`], [`lock`], [`state`], [`sys`]; with the feature `http` also `web`, what
 //! agents of web servers share.
 
 pub mod action;
@@ -40,8 +41,10 @@ mod report;
 pub mod run;
 pub mod settle;
 pub mod spec;
+pub mod state;
 pub mod sys;
 pub mod usage;
 pub mod values;
 #[cfg(feature = "http")]
 pub mod web;
+pub mod words;

@@ -6,6 +6,7 @@
 //!
 //! Nothing below this module exits, prints to stdout, or reads the process's environment.
 
+use std::ffi::OsStr;
 use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::OnceLock;
@@ -23,10 +24,9 @@ use crate::sys::clock::Deadline;
 use crate::{report, usage};
 
 /// Answers the call that this process was started for; the result is the exit code.
-#[expect(clippy::disallowed_methods, reason = "the one reader of the process's arguments and environment")]
-pub fn run<A: Agent>() -> u8 {
+pub fn run<A: Agent>(environment: Vec<(&'static OsStr, &'static OsStr)>) -> u8 {
     let started = Instant::now();
-    let invocation = Invocation::new(std::env::args_os(), std::env::vars_os());
+    let invocation = Invocation::new(std::env::args_os(), environment);
     std::panic::set_hook(Box::new(remember_panic));
     let log = Log::new(A::SPEC.name, &invocation);
     let exit = catch_unwind(AssertUnwindSafe(|| answer::<A>(&invocation, &log, started)))

@@ -17,7 +17,7 @@ pub struct Values {
 }
 
 /// A value as it stood in the environment.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Given {
     Text(String),
     /// Not UTF-8: a fault of its own, whatever the parameter.
@@ -59,6 +59,23 @@ impl Values {
     #[must_use]
     pub fn is_given<T>(&self, param: &Param<T>) -> bool {
         self.find(&param.info).is_some()
+    }
+
+    /// Adds a fault for each parameter that was given by two of its names with values that differ.
+    pub fn contradictions(&self, params: &[&dyn AnyParam], faults: &mut Faults) {
+        for param in params {
+            let names = std::iter::once(param.info().name).chain(param.info().aliases.iter().copied());
+            let mut given = names.filter_map(|name| {
+                let (_, value) = self.given.iter().find(|(given, _)| given == name)?;
+                Some((name, value))
+            });
+            let Some((first, value)) = given.next() else { continue };
+            for (other, _) in given.filter(|(_, other)| *other != value) {
+                faults.push(format!(
+                    "{first} and {other} are two names of one parameter, with two values: unset {other}"
+                ));
+            }
+        }
     }
 
     fn find(&self, info: &Info) -> Option<(&'static str, &Given)> {
@@ -190,6 +207,19 @@ mod tests {
         assert_eq!(Values::from_pairs(&[("number", "3")]).get(&COUNT), Some(3));
         assert_eq!(Values::from_pairs(&[("number", "3"), ("count", "4")]).get(&COUNT), Some(4));
         assert_eq!(Values::from_pairs(&[("number", "3"), ("count", "")]).get(&COUNT), Some(3));
+    }
+
+    #[test]
+    fn two_names_with_two_values_are_a_fault_where_an_agent_asks() {
+        let faults = |pairs: &[(&str, &str)]| {
+            let mut faults = Faults::default();
+            Values::from_pairs(pairs).contradictions(ALL, &mut faults);
+            faults.into_failure().map(|failure| failure.to_string())
+        };
+        assert_eq!(faults(&[("number", "3"), ("count", "3")]), None);
+        assert_eq!(faults(&[("number", "3"), ("count", "")]), None);
+        let told = faults(&[("number", "3"), ("count", "4")]).unwrap();
+        assert_eq!(told, "count and number are two names of one parameter, with two values: unset number");
     }
 
     #[test]

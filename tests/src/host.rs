@@ -269,6 +269,13 @@ impl Host {
         }
     }
 
+    /// Kills a process of the machine, as a crash would; returns when nothing of it runs any more.
+    #[track_caller]
+    pub fn crash(&self, pid: &str) {
+        // A killed process runs on until its processor comes round to it; then it is a zombie, or no more.
+        self.sh(&format!("kill -9 {pid}; while grep -q '^State:[[:space:]]*[^ZX]' /proc/{pid}/status 2>/dev/null; do sleep 0.01; done"));
+    }
+
     /// Runs a shell script inside for set-up; panics with all that it said when it fails.
     pub fn sh(&self, script: &str) -> String {
         self.succeed("/bin/sh", &["-euc", script], Entry::default())

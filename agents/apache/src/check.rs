@@ -70,21 +70,22 @@ fn life(url: &str, checks: &Checks, deadline: Deadline) -> Result<Status, (Failu
         body_limit: 0,
         ..Get::new(url, deadline)
     };
-    let shown = http::shown(url);
+    let shown = || http::shown(url);
     match http::get(&get) {
         Ok(answer) if answer.status >= 500 => {
-            let text = format!("{shown}: {}: look at the server's error log", answer.status_text());
+            let text = format!("{}: {}: look at the server's error log", shown(), answer.status_text());
             Err((Failure::generic(text), true))
         }
         Ok(answer) => Ok(match checks.rules.max_latency.filter(|limit| answer.elapsed > *limit) {
             Some(limit) => Status::Degraded(format!(
-                "{shown}: answered after {} ms, later than max_latency={} ms",
+                "{}: answered after {} ms, later than max_latency={} ms",
+                shown(),
                 answer.elapsed.as_millis(),
                 limit.as_millis()
             )),
             None => Status::Running,
         }),
-        Err(error) => Err((Failure::generic(format!("{shown}: {error}")), false)),
+        Err(error) => Err((Failure::generic(format!("{}: {error}", shown())), false)),
     }
 }
 

@@ -8,15 +8,10 @@
 use std::path::{Path, PathBuf};
 
 use ocf::prelude::*;
-use ocf::sys::file;
+use ocf::state::{self, Pairs};
 
 use crate::config::StatusPage;
 use crate::listen::Listen;
-
-/// The cluster's directory for volatile state, unless the environment names another.
-const STATE_DIRECTORY: &str = "/run/resource-agents";
-/// Some dozens of lines; anything much longer is none of ours.
-const LARGEST: u64 = 65_536;
 
 /// What is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,26 +32,14 @@ pub struct Known {
     pub serial: Option<String>,
 }
 
-/// The directory for what is known.
-pub fn directory(invocation: &Invocation) -> PathBuf {
-    PathBuf::from(invocation.variable("HA_RSCTMP").unwrap_or(STATE_DIRECTORY))
-}
-
 /// A file that belongs to a resource.
 pub fn path(invocation: &Invocation, kind: &str) -> PathBuf {
-    directory(invocation).join(format!("apache-{}.{kind}", file_name(invocation.instance())))
-}
-
-/// A resource's name as a file name: whatever might lead elsewhere is written as its number.
-pub fn file_name(instance: &str) -> String {
-    let plain = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b':');
-    instance.bytes().map(|b| if plain(&b) { char::from(b).to_string() } else { format!("%{b:02x}") }).collect()
+    state::path(invocation, "apache", kind)
 }
 
 /// Reads it; `None` when there is nothing that can be trusted.
 pub fn read(invocation: &Invocation) -> Option<Known> {
-    let bytes = file::read_small(&path(invocation, "known"), LARGEST).ok()??;
-    parse(std::str::from_utf8(&bytes).ok()?)
+    from_pairs(state::read(&path(invocation, "known"))?)
 }
 
 /// Writes it, at once or not at all.
@@ -64,10 +47,7 @@ pub fn read(invocation: &Invocation) -> Option<Known> {
 /// # Errors
 /// When it cannot be written.
 pub fn write(invocation: &Invocation, known: &Known) -> Result<(), Failure> {
-    let directory = directory(invocation);
-    file::ensure_dir(&directory, 0o755).or_fail(directory.display())?;
-    let path = path(invocation, "known");
-    file::write_if_changed(&path, render(known).as_bytes(), 0o600).or_fail(path.display()).map(drop)
+    state::write(&path(invocation, "known"), &pairs(known))
 }
 
 /// Forgets it.
@@ -75,47 +55,29 @@ pub fn write(invocation: &Invocation, known: &Known) -> Result<(), Failure> {
 /// # Errors
 /// When it cannot be removed.
 pub fn forget(invocation: &Invocation) -> Result<(), Failure> {
-    let path = path(invocation, "known");
-    match std::fs::remove_file(&path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error).or_fail(path.display()),
-        _ => Ok(()),
-    }
+    state::forget(&path(invocation, "known"))
 }
 
-fn render(known: &Known) -> String {
-    // A line break in a value would end its line; escaping keeps every value in one.
-    let mut text = String::from("version=1\n");
-    let mut line = |name: &str, value: &str| {
-        text.push_str(&format!("{name}={}\n", value.replace('\\', "\\\\").replace('\n', "\\n")));
-    };
+fn pairs(known: &Known) -> Vec<(&'static str, String)> {
     let shown = |path: &Path| path.display().to_string();
-    line("key", &known.key);
-    line("config", &shown(&known.config));
-    known.programs.iter().for_each(|program| line("program", &shown(program)));
-    line("pid_file", &shown(&known.pid_file));
+    let mut all = vec![("key", known.key.clone()), ("config", shown(&known.config))];
+    all.extend(known.programs.iter().map(|program| ("program", shown(program))));
+    all.push(("pid_file", shown(&known.pid_file)));
     for listen in &known.listens {
         let tls = if listen.tls { "https" } else { "http" };
-        line("listen", &format!("{tls} {} {}", listen.port, listen.host.as_deref().unwrap_or("*")));
+        all.push(("listen", format!("{tls} {} {}", listen.port, listen.host.as_deref().unwrap_or("*"))));
     }
-    for page in &known.status_pages {
-        line("status", &format!("{} {}", page.port.unwrap_or(0), page.path));
-    }
-    known.serial.iter().for_each(|serial| line("serial", serial));
-    text
+    all.extend(known.status_pages.iter().map(|page| ("status", format!("{} {}", page.port.unwrap_or(0), page.path))));
+    all.extend(known.serial.iter().map(|serial| ("serial", serial.clone())));
+    all
 }
 
-/// Reads what [`render`] wrote; `None` for anything else.
-fn parse(text: &str) -> Option<Known> {
-    let mut lines = text.lines();
-    if lines.next()? != "version=1" {
-        return None;
-    }
+/// Reads what [`pairs`] made; `None` for anything else.
+fn from_pairs(pairs: Pairs) -> Option<Known> {
     let (mut key, mut config, mut pid_file, mut serial) = (None, None, None, None);
     let (mut programs, mut listens, mut status_pages) = (Vec::new(), Vec::new(), Vec::new());
-    for line in lines {
-        let (name, value) = line.split_once('=')?;
-        let value = unescape(value);
-        match name {
+    for (name, value) in pairs {
+        match name.as_str() {
             "key" => key = Some(value),
             "config" => config = Some(PathBuf::from(value)),
             "program" => programs.push(PathBuf::from(value)),
@@ -135,18 +97,6 @@ fn parse(text: &str) -> Option<Known> {
         }
     }
     Some(Known { key: key?, config: config?, programs, pid_file: pid_file?, listens, status_pages, serial })
-}
-
-fn unescape(value: &str) -> String {
-    let mut out = String::with_capacity(value.len());
-    let mut letters = value.chars();
-    while let Some(letter) = letters.next() {
-        match letter {
-            '\\' => out.extend(letters.next().map(|next| if next == 'n' { '\n' } else { next })),
-            other => out.push(other),
-        }
-    }
-    out
 }
 
 #[cfg(test)]
@@ -170,20 +120,21 @@ mod tests {
             ],
             serial: Some(String::new()),
         };
-        assert_eq!(parse(&render(&known)), Some(known.clone()));
+        let through = |known: &Known| {
+            from_pairs(pairs(known).into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+        };
+        assert_eq!(through(&known), Some(known.clone()));
         let bare = Known { serial: None, listens: vec![], status_pages: vec![], programs: vec![], ..known };
-        assert_eq!(parse(&render(&bare)), Some(bare));
+        assert_eq!(through(&bare), Some(bare));
     }
 
     #[test]
     fn anything_else_is_nothing_known() {
-        for bad in ["", "version=2\n", "version=1\nkey=a\n", "version=1\nkey=a\nconfig=b\npid_file=c\nnew=d\n"] {
-            assert_eq!(parse(bad), None, "{bad:?}");
+        let pairs = |names: &[&str]| names.iter().map(|name| ((*name).to_owned(), String::new())).collect::<Pairs>();
+        for bad in [&[][..], &["key"], &["key", "config", "pid_file", "new"], &["key", "config", "pid_file", "listen"]]
+        {
+            assert_eq!(from_pairs(pairs(bad)), None, "{bad:?}");
         }
-    }
-
-    #[test]
-    fn a_resource_name_cannot_lead_out_of_the_directory() {
-        assert_eq!(file_name("../web:0"), "%2e%2e%2fweb:0");
+        assert!(from_pairs(pairs(&["key", "config", "pid_file"])).is_some());
     }
 }

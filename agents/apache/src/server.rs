@@ -11,7 +11,6 @@ use ocf::sys::command::{self, Output, RunError};
 use crate::config::{self, Facts, Surroundings};
 use crate::envfile::Variables;
 use crate::files::{self, Disk};
-use crate::known::file_name;
 use crate::settings::Place;
 
 /// Where mod_status is on SUSE.
@@ -119,7 +118,7 @@ fn default_pid_file(invocation: &Invocation, place: &Place) -> PathBuf {
     let name = program.file_name().and_then(|name| name.to_str()).unwrap_or("httpd");
     let name = name.split('-').next().unwrap_or(name);
     let directory = Path::new(invocation.variable("HA_VARRUN").unwrap_or("/run"));
-    directory.join(format!("{name}-{}.pid", file_name(invocation.instance())))
+    directory.join(format!("{name}-{}.pid", ocf::state::name(invocation.instance())))
 }
 
 /// The variables for the server: the caller's own but for the cluster's, and those of the files.

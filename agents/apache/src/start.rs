@@ -1,6 +1,7 @@
 //! Start, and what the machine must have for it.
 #![forbid(unsafe_code)]
 
+use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -19,6 +20,9 @@ use crate::settings::Settings;
 
 /// How long a server that answers may take to answer well.
 const WARMING: Duration = Duration::from_secs(1);
+
+/// How many links lead to a directory at most, as for the kernel (path_resolution(7)).
+const MOST_LINKS: usize = 40;
 
 /// A server with its program, and what is known of it once it is started.
 pub struct Plan {
@@ -158,8 +162,25 @@ fn make_directory(directory: &Path) -> Result<bool, Failure> {
         return Ok(false);
     }
     let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true).mode(0o755).create(directory).or_fail(directory.display())?;
+    builder.recursive(true).mode(0o755);
+    // What follows a link that leads nowhere is made at its far end: Debian's /var/lock is a link into /run, which a boot
+    // may leave without it.
+    through_links(directory).and_then(|end| builder.create(end)).or_fail(directory.display())?;
     Ok(true)
+}
+
+/// The path with every link that leads to nothing replaced by what it names.
+fn through_links(path: &Path) -> io::Result<PathBuf> {
+    let mut path = path.to_owned();
+    for _ in 0..MOST_LINKS {
+        let dangles = |part: &&Path| part.is_symlink() && !part.exists();
+        // The shortest is the first on the way.
+        let Some(link) = path.ancestors().filter(dangles).last() else { return Ok(path) };
+        let target = link.parent().unwrap_or(Path::new("/")).join(std::fs::read_link(link)?);
+        let below = path.strip_prefix(link).unwrap_or(Path::new(""));
+        path = target.join(below);
+    }
+    Err(io::Error::from_raw_os_error(nix::libc::ELOOP))
 }
 
 fn give(directory: &Path, facts: &Facts) -> Result<(), Failure> {
@@ -171,4 +192,32 @@ fn give(directory: &Path, facts: &Facts) -> Result<(), Failure> {
     // A user who does not exist is the server's to complain about.
     let Some((uid, gid)) = user else { return Ok(()) };
     chown(directory, Some(uid), gid).or_fail(directory.display())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::make_directory;
+
+    #[test]
+    fn a_directory_behind_a_link_to_nothing_is_made_at_its_end() {
+        let room = tempfile::tempdir().unwrap();
+        let path = |name: &str| room.path().join(name);
+        std::fs::create_dir(path("run")).unwrap();
+        symlink("run/lock", path("lock")).unwrap();
+        symlink(path("lock"), path("twice")).unwrap();
+        assert_eq!(make_directory(&path("twice/apache2")), Ok(true));
+        assert!(path("run/lock/apache2").is_dir());
+        assert_eq!(make_directory(&path("lock/apache2")), Ok(false));
+    }
+
+    #[test]
+    fn a_link_to_itself_is_no_directory() {
+        let room = tempfile::tempdir().unwrap();
+        let link = room.path().join("loop");
+        symlink(&link, &link).unwrap();
+        let failure = make_directory(&link.join("apache2")).unwrap_err();
+        assert!(failure.to_string().contains("symbolic links"), "{failure}");
+    }
 }

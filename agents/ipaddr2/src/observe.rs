@@ -94,7 +94,7 @@ pub fn added(settings: &Settings, place: &Place) -> Added {
 pub fn places(context: &Context<'_>, index: u32) -> Places {
     Places {
         lock: record::path(context.invocation, "announce"),
-        gate: record::directory(context.invocation).join(format!("IPaddr2-interface-{index}.gate")),
+        gate: ocf::state::directory(context.invocation).join(format!("IPaddr2-interface-{index}.gate")),
     }
 }
 

@@ -10,10 +10,9 @@ use std::path::{Path, PathBuf};
 
 use ocf::failure::{Failure, OrFail};
 use ocf::invocation::Invocation;
+use ocf::state;
 use ocf::sys::file;
 
-/// The cluster's directory for volatile state, unless the environment names another.
-const STATE_DIRECTORY: &str = "/run/resource-agents";
 /// Records are a few lines; anything longer is none of ours.
 const LARGEST: u64 = 4096;
 
@@ -49,20 +48,9 @@ pub struct Added {
     pub address_label: Option<u32>,
 }
 
-/// The directory for records, locks and gates.
-pub fn directory(invocation: &Invocation) -> PathBuf {
-    PathBuf::from(invocation.variable("HA_RSCTMP").unwrap_or(STATE_DIRECTORY))
-}
-
 /// The file of something that belongs to a resource.
 pub fn path(invocation: &Invocation, kind: &str) -> PathBuf {
-    directory(invocation).join(format!("IPaddr2-{}.{kind}", file_name(invocation.instance())))
-}
-
-/// A resource's name as a file name: whatever might lead elsewhere is written as its number.
-fn file_name(instance: &str) -> String {
-    let plain = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b':');
-    instance.bytes().map(|b| if plain(&b) { char::from(b).to_string() } else { format!("%{b:02x}") }).collect()
+    state::path(invocation, "IPaddr2", kind)
 }
 
 /// Reads the record; `None` when there is none, or none that can be trusted.
@@ -171,11 +159,5 @@ mod tests {
         {
             assert_eq!(parse(bad), None, "{bad:?}");
         }
-    }
-
-    #[test]
-    fn a_resource_name_cannot_lead_out_of_the_directory() {
-        assert_eq!(file_name("vip:0"), "vip:0");
-        assert_eq!(file_name("../../etc/x"), "%2e%2e%2f%2e%2e%2fetc%2fx");
     }
 }

@@ -234,7 +234,7 @@ pub fn cluster_turn(context: &Context<'_>, ip: IpAddr) -> Result<Lock, Failure> 
 }
 
 fn turn(context: &Context<'_>, name: &str) -> Result<Lock, Failure> {
-    let path = record::directory(context.invocation).join(format!("IPaddr2-{name}.lock"));
+    let path = ocf::state::directory(context.invocation).join(format!("IPaddr2-{name}.lock"));
     Lock::take(&path, context.deadline).map_err(|error| Failure::generic(format!("{}: {error}", path.display())))
 }
 
@@ -307,7 +307,7 @@ fn peers_note(context: &Context<'_>, target: &Target<'_>) -> Option<PathBuf> {
     if !target.settings.is_some_and(|settings| settings.lvs_support) {
         return None;
     }
-    let path = record::directory(context.invocation).join(target.ip.to_string());
+    let path = ocf::state::directory(context.invocation).join(target.ip.to_string());
     let text = file::read_small(&path, LARGEST).ok()??;
     text.starts_with(format!("{} 32 ", target.ip).as_bytes()).then_some(path)
 }

@@ -31,7 +31,6 @@ mod settings;
 mod start;
 mod stop;
 mod title;
-mod words;
 
 use ocf::prelude::*;
 

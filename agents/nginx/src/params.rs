@@ -8,8 +8,7 @@ use std::path::PathBuf;
 use ocf::prelude::*;
 use ocf::sys::ere::Ere;
 use ocf::web::{self, CA, EXPECT_STATUS, HOST_HEADER, MAX_LATENCY, VERIFY};
-
-use crate::words;
+use ocf::words;
 
 pub const CONFIGFILE: Param<PathBuf> = Param::new(
     "configfile",

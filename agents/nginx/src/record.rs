@@ -5,13 +5,11 @@
 use std::path::{Path, PathBuf};
 
 use ocf::prelude::*;
+use ocf::state::{self, unescape};
 use ocf::sys::file;
 
 use crate::config::listen::Listen;
 use crate::settings::Identity;
-
-/// The cluster's directory for volatile state, unless the environment names another.
-const STATE_DIRECTORY: &str = "/run/resource-agents";
 
 /// Longer ones are none of ours.
 const LARGEST: u64 = 64 * 1024;
@@ -41,11 +39,7 @@ pub struct Record {
 
 /// The file of something that belongs to a resource.
 pub fn path(invocation: &Invocation, kind: &str) -> PathBuf {
-    let directory = invocation.variable("HA_RSCTMP").unwrap_or(STATE_DIRECTORY);
-    let plain = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b':');
-    let letter = |b: u8| if plain(&b) { char::from(b).to_string() } else { format!("%{b:02x}") };
-    let name: String = invocation.instance().bytes().map(letter).collect();
-    Path::new(directory).join(format!("nginx-{name}.{kind}"))
+    state::path(invocation, "nginx", kind)
 }
 
 /// Reads the record; `None` when there is none that can be trusted.
@@ -135,32 +129,6 @@ fn parse(text: &str) -> Option<Record> {
         }
     }
     (!record.pid_file.as_os_str().is_empty()).then_some(record)
-}
-
-/// Undoes `escape_default`.
-fn unescape(text: &str) -> Option<String> {
-    if !text.contains('\\') {
-        return Some(text.to_owned());
-    }
-    let mut plain = String::new();
-    let mut letters = text.chars();
-    while let Some(letter) = letters.next() {
-        let letter = match letter {
-            '\\' => match letters.next()? {
-                'n' => '\n',
-                'r' => '\r',
-                't' => '\t',
-                'u' => {
-                    let code: String = letters.by_ref().skip(1).take_while(|letter| *letter != '}').collect();
-                    char::from_u32(u32::from_str_radix(&code, 16).ok()?)?
-                }
-                literal => literal,
-            },
-            letter => letter,
-        };
-        plain.push(letter);
-    }
-    Some(plain)
 }
 
 #[cfg(test)]

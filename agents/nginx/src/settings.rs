@@ -103,7 +103,7 @@ mod tests {
 
     #[test]
     fn options_that_matter_are_found() {
-        let identity = |line: &str| Identity { options: crate::words::split(line).unwrap(), ..Identity::default() };
+        let identity = |line: &str| Identity { options: ocf::words::split(line).unwrap(), ..Identity::default() };
         assert_eq!(identity("-q -g 'pid /x;' -p /srv").globals(), "pid /x;");
         assert_eq!(identity("-q -g 'pid /x;' -p /srv").prefix(), Some(Path::new("/srv")));
         assert_eq!(identity("-p/srv").prefix(), Some(Path::new("/srv")));

@@ -6,9 +6,9 @@
 
 use std::fmt;
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use nix::sys::socket::{self, AddressFamily, SockFlag, SockType, UnixAddr};
@@ -59,6 +59,49 @@ pub fn answers(endpoint: &Endpoint, deadline: Deadline) -> Result<(), HttpError>
         Err((io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe, _)) => Ok(()),
         Err((io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut, _)) => Err(late(endpoint, "no answer from", limit)),
         Err((_, error)) => Err(HttpError::os(&error, &endpoint.to_string())),
+    }
+}
+
+/// Asks over a local socket, and gives all that is said until the other end closes the connection.
+///
+/// # Errors
+/// Why there is no connection, that the answer did not end before the deadline, or that it has more than `limit` bytes.
+pub fn exchange(path: &Path, question: &[u8], limit: usize, deadline: Deadline) -> Result<Vec<u8>, HttpError> {
+    let endpoint = Endpoint::Unix(path.to_owned());
+    let allowed = deadline.left();
+    let mut stream = match open(&endpoint, deadline)? {
+        Stream::Unix(stream) => stream,
+        Stream::Tcp(_) => unreachable!("a local socket was opened"),
+    };
+    let broken = |error: io::Error| match error.kind() {
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => late(&endpoint, "no answer from", allowed),
+        _ => HttpError::os(&error, &endpoint.to_string()),
+    };
+    stream.set_write_timeout(Some(at_least_some(deadline))).map_err(broken)?;
+    stream.write_all(question).map_err(broken)?;
+    // Servers with a command line close when they have answered a caller who has said all that he wants to say.
+    stream.shutdown(Shutdown::Write).map_err(broken)?;
+    let mut answer = Vec::new();
+    let mut bytes = [0; 16_384];
+    loop {
+        if deadline.expired() {
+            return Err(late(
+                &endpoint,
+                if answer.is_empty() { "no answer from" } else { "half an answer from" },
+                allowed,
+            ));
+        }
+        match stream.set_read_timeout(Some(at_least_some(deadline))).and_then(|()| stream.read(&mut bytes)) {
+            Ok(0) => return Ok(answer),
+            Ok(count) if answer.len() + count > limit => {
+                let text = format!("{endpoint} says more than {limit} bytes");
+                return Err(HttpError::new(HttpErrorKind::Answer, text));
+            }
+            Ok(count) => answer.extend_from_slice(&bytes[..count]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {}
+            Err(error) => return Err(broken(error)),
+        }
     }
 }
 
@@ -187,6 +230,34 @@ mod tests {
         assert!(waiting.len() < 10);
         let failed = connect(&endpoint, few()).unwrap_err();
         assert_eq!(failed.to_string(), format!("no connection to {endpoint} within 0.1 s"));
+    }
+
+    #[test]
+    fn a_conversation_is_bounded_in_time_and_size() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("cli.sock");
+        let listener = UnixListener::bind(&path).unwrap();
+        let server = std::thread::spawn(move || {
+            let mut heard = Vec::new();
+            let (mut good, _) = listener.accept().unwrap();
+            good.read_to_end(&mut heard).unwrap();
+            good.write_all(b"an answer").unwrap();
+            drop(good);
+            let (mut endless, _) = listener.accept().unwrap();
+            while endless.write_all(&[b'x'; 4096]).is_ok() {}
+            let (mut slow, _) = listener.accept().unwrap();
+            while slow.write_all(b"x").is_ok() {
+                Deadline::after(Duration::from_secs(1)).sleep(Duration::from_millis(20));
+            }
+            heard
+        });
+        assert_eq!(exchange(&path, b"question\n", 100, soon()).unwrap(), b"an answer");
+        let failed = exchange(&path, b"q", 100_000, soon()).unwrap_err();
+        assert!(failed.to_string().contains("more than 100000 bytes"), "{failed}");
+        let failed = exchange(&path, b"q", 100_000, Deadline::after(Duration::from_millis(200))).unwrap_err();
+        assert_eq!(failed.kind, HttpErrorKind::Timeout);
+        assert!(failed.to_string().starts_with("half an answer from unix:"), "{failed}");
+        assert_eq!(server.join().unwrap(), b"question\n");
     }
 
     #[test]

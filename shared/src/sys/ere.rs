@@ -1,6 +1,9 @@
 //! POSIX extended regular expressions, as `grep -Ei` reads them: the C library's own, in its C locale.
 //!
-//! Administrators have expressions with `\<`, `\1` and `[[:space:]]`, which no Rust engine reads the same way.
+//! Administrators have expressions with `\<`, `\1` and `[[:space:]]`, which no Rust engine reads the same way. The usual ones
+//! are plainer, and cheaper without it ([`simple`]).
+
+mod simple;
 
 use std::ffi::{CString, c_char};
 use std::fmt;
@@ -11,16 +14,19 @@ use std::sync::mpsc;
 use nix::libc;
 
 use super::clock::Deadline;
+use simple::Simple;
 
 /// A compiled expression, which does not care about the case of letters.
 #[derive(Clone)]
 pub struct Ere {
     text: String,
+    engine: Rc<Engine>,
+}
+
+enum Engine {
+    Simple(Simple),
     /// One for each line of the text: `grep` takes the lines of its expression as alternatives.
-    alternatives: Rc<[Compiled]>,
-    /// What every match holds, whatever its case; empty when nothing is certain. The C library rebuilds its buffers at every
-    /// place where a match could begin: lines without this are not shown to it.
-    required: Rc<[u8]>,
+    Library(Vec<Compiled>),
 }
 
 impl Ere {
@@ -29,8 +35,11 @@ impl Ere {
     /// # Errors
     /// What is wrong with it, in the C library's words.
     pub fn new(text: &str) -> Result<Self, String> {
-        let alternatives = text.split('\n').map(Compiled::new).collect::<Result<_, _>>()?;
-        Ok(Self { text: text.to_owned(), alternatives, required: required(text).into() })
+        let engine = match Simple::new(text) {
+            Some(simple) => Engine::Simple(simple),
+            None => Engine::Library(text.split('\n').map(Compiled::new).collect::<Result<_, _>>()?),
+        };
+        Ok(Self { text: text.to_owned(), engine: Rc::new(engine) })
     }
 
     /// Whether a line of the body has a match. NUL bytes end lines too: the C library could not look past them.
@@ -38,10 +47,14 @@ impl Ere {
     pub fn is_match(&self, body: &[u8]) -> bool {
         // A newline ends a line and begins none: the empty rest after the last one is not a line.
         let body = body.strip_suffix(b"\n").unwrap_or(body);
+        let alternatives = match self.engine.as_ref() {
+            Engine::Simple(simple) => return simple.is_match(body),
+            Engine::Library(alternatives) => alternatives,
+        };
         // One look at everything is far cheaper than one at each line, and nearly always enough.
-        if self.required.is_empty() && !body.contains(&0) && !self.speaks_of_the_text() {
+        if !body.contains(&0) && !self.speaks_of_the_text() {
             let text = [body, &[0]].concat();
-            let found: Vec<_> = self.alternatives.iter().filter_map(|one| one.find(&text)).collect();
+            let found: Vec<_> = alternatives.iter().filter_map(|one| one.find(&text)).collect();
             if found.is_empty() {
                 return false;
             }
@@ -50,11 +63,11 @@ impl Ere {
             }
         }
         let mut line = Vec::new();
-        body.split(|byte| matches!(byte, b'\n' | 0)).filter(|bytes| holds(bytes, &self.required)).any(|bytes| {
+        body.split(|byte| matches!(byte, b'\n' | 0)).any(|bytes| {
             line.clear();
             line.extend_from_slice(bytes);
             line.push(0);
-            self.alternatives.iter().any(|one| one.is_match(&line))
+            alternatives.iter().any(|one| one.is_match(&line))
         })
     }
 
@@ -85,70 +98,6 @@ impl Ere {
     pub fn text(&self) -> &str {
         &self.text
     }
-}
-
-/// Whether a line holds a word, whatever its case: that of ASCII, as in the C locale.
-fn holds(line: &[u8], word: &[u8]) -> bool {
-    let Some(first) = word.first() else { return true };
-    let begins = |at: &usize| line[*at].eq_ignore_ascii_case(first);
-    (0..(line.len() + 1).saturating_sub(word.len()))
-        .filter(begins)
-        .any(|at| line[at..at + word.len()].eq_ignore_ascii_case(word))
-}
-
-/// The longest run of plain characters that every match of an expression holds. Only plain sequences are understood: of
-/// groups, alternatives and escapes nothing is said.
-fn required(text: &str) -> Vec<u8> {
-    if text.contains(['(', ')', '|', '\\', '\n']) {
-        return Vec::new();
-    }
-    let (mut longest, mut run) = (Vec::new(), Vec::new());
-    let mut rest = text.as_bytes();
-    while let Some((byte, after)) = rest.split_first() {
-        rest = after;
-        match byte {
-            // What may be there not at all is not required; what may be there again ends the run.
-            b'*' | b'?' | b'{' => drop(run.pop()),
-            b'+' if rest.first().is_some_and(|next| matches!(next, b'*' | b'?' | b'{')) => drop(run.pop()),
-            b'+' | b'.' | b'^' | b'$' | b'[' => {}
-            plain => {
-                run.push(*plain);
-                continue;
-            }
-        }
-        if run.len() > longest.len() {
-            longest.clone_from(&run);
-        }
-        run.clear();
-        match byte {
-            b'[' => rest = after_bracket(rest),
-            b'{' => match rest.iter().position(|byte| *byte == b'}') {
-                Some(end) => rest = &rest[end + 1..],
-                None => return Vec::new(),
-            },
-            _ => {}
-        }
-    }
-    if run.len() > longest.len() { run } else { longest }
-}
-
-/// What follows a bracket expression, without its opening bracket (POSIX.1, 9.3.5): a bracket that comes first is a member,
-/// and so are those of `[:class:]`, `[=x=]` and `[.x.]`.
-fn after_bracket(rest: &[u8]) -> &[u8] {
-    let members = rest.strip_prefix(b"^").unwrap_or(rest);
-    let mut at = usize::from(members.first() == Some(&b']'));
-    while let Some(byte) = members.get(at) {
-        let kind = members.get(at + 1).copied();
-        match (byte, kind) {
-            (b']', _) => return &members[at + 1..],
-            (b'[', Some(kind @ (b':' | b'=' | b'.'))) => {
-                let end = members[at + 2..].windows(2).position(|pair| pair == [kind, b']']);
-                at += end.map_or(members.len(), |end| end + 4);
-            }
-            _ => at += 1,
-        }
-    }
-    &[]
 }
 
 impl fmt::Debug for Ere {
@@ -253,35 +202,6 @@ mod tests {
         ] {
             assert_eq!(matches(expression, body), expected, "{expression:?} in {body:?}");
         }
-    }
-
-    #[test]
-    fn what_every_match_holds_is_known_only_where_it_is_certain() {
-        for (expression, expected) in [
-            ("</ *html *>", "html"),
-            ("Reading: [0-9]+ Writing", "Reading: "),
-            ("ab*c", "a"),
-            ("ab?", "a"),
-            ("ab{0,2}cde", "cde"),
-            ("ab+cd", "ab"),
-            ("xa+*yz", "yz"),
-            ("[[:space:]]]x", "]x"),
-            ("[]ab]cd", "cd"),
-            ("[^]ab]cd", "cd"),
-            ("[[.].]]xyz", "xyz"),
-            ("^title$", "title"),
-            ("a.bc", "bc"),
-            ("a|bcd", ""),
-            ("(abc)?", ""),
-            (r"\<word\>", ""),
-            ("one\ntwo", ""),
-            ("a{2", ""),
-            ("", ""),
-        ] {
-            assert_eq!(String::from_utf8(required(expression)).unwrap(), expected, "{expression:?}");
-        }
-        assert!(holds(b"an HTML page", b"html") && holds(b"html", b"html") && holds(b"", b""));
-        assert!(!holds(b"htm", b"html") && !holds(b"", b"h") && !holds(b"hhtm l", b"html"));
     }
 
     #[test]

@@ -137,6 +137,18 @@ pub fn get(get: &Get<'_>) -> Result<Answer, HttpError> {
     })
 }
 
+/// Whether a URL asks for TLS.
+#[must_use]
+pub fn is_tls(url: &str) -> bool {
+    begins(url.trim_start(), "https:")
+}
+
+/// Whether a URL begins so; schemes are the same in large and small letters (RFC 3986, 3.1).
+#[must_use]
+pub fn begins(url: &str, scheme: &str) -> bool {
+    url.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme))
+}
+
 /// Whether a URL points to this machine or to an address. Servers there rarely have certificates for these names.
 #[must_use]
 pub fn is_local(url: &str) -> bool {
@@ -157,6 +169,18 @@ pub fn parse(url: &str) -> Result<Url, HttpError> {
         "http" | "https" if parsed.has_host() => Ok(parsed),
         other => Err(wrong(format!("not an http or https URL, but {other}"))),
     }
+}
+
+/// Whether a URL is one that [`parse`] takes, seen at a glance: of this machine or of an IPv4 address, and of plain letters.
+/// Most are, and to take one apart costs as much as a twentieth of a monitor.
+#[must_use]
+pub fn is_plain(url: &str) -> bool {
+    let Some(rest) = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://")) else { return false };
+    let (place, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let (host, port) = place.split_once(':').unwrap_or((place, "80"));
+    let is_host = host == "localhost" || host.parse::<Ipv4Addr>().is_ok();
+    let is_port = port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok();
+    is_host && is_port && path.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 /// A URL for a log or a reason: without the password that may be in it.

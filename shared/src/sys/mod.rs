@@ -4,6 +4,7 @@ pub mod clock;
 pub mod command;
 #[cfg(feature = "http")]
 pub mod endpoint;
+#[cfg(feature = "http")]
 pub mod ere;
 pub mod file;
 #[cfg(feature = "http")]

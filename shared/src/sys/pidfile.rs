@@ -54,13 +54,18 @@ pub fn living(path: &Path, is_it: impl Fn(&Process) -> Option<bool>) -> io::Resu
     if pids.is_empty() {
         return Ok(Vec::new());
     }
-    let written = std::fs::metadata(path)?;
-    let written = written.mtime() as f64 + written.mtime_nsec() as f64 / 1e9;
-    let booted = boot_time()?;
     let mut found = Vec::new();
     for pid in pids {
         let Some(process) = Process::find(pid)? else { continue };
-        if is_it(&process).unwrap_or_else(|| began_before(process.start_time, booted, written)) {
+        let is_meant = match is_it(&process) {
+            Some(known) => known,
+            None => {
+                let written = std::fs::metadata(path)?;
+                let written = written.mtime() as f64 + written.mtime_nsec() as f64 / 1e9;
+                began_before(process.start_time, boot_time()?, written)
+            }
+        };
+        if is_meant {
             found.push(process);
         }
     }

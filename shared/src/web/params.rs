@@ -117,6 +117,9 @@ pub fn expression(text: &str) -> Result<Ere, String> {
 /// # Errors
 /// What is allowed instead.
 pub fn url(text: &str) -> Result<String, String> {
+    if http::is_plain(text) {
+        return Ok(text.to_owned());
+    }
     http::parse(text).map(|_| text.to_owned()).map_err(|error| format!("an http or https URL ({error})"))
 }
 

@@ -17,6 +17,19 @@ fn ap_01_debians_own_server_starts_with_an_empty_run() {
     agent.probe().expect_code(7);
 }
 
+/// Debian's /var/lock is a link to /run/lock, and a container's /run has nothing in it.
+#[test]
+fn directories_behind_a_link_to_nothing_are_made() {
+    let Some(site) = Site::new() else { return };
+    site.host.sh(&format!("ln -s {ROOT}/far {ROOT}/lock"));
+    site.config("a.conf", &format!("Listen 127.0.0.1:8081\nMutex file:{ROOT}/lock/deep default"));
+    let agent = site.agent("a.conf");
+    agent.start().expect_code(0);
+    site.host.sh(&format!("test -d {ROOT}/far/deep"));
+    agent.stop().expect_code(0);
+    site.expect_nothing("a.conf");
+}
+
 /// RA#1365 and others.
 #[test]
 fn ap_08_a_pid_file_deep_in_the_configuration_is_followed() {

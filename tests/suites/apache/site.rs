@@ -5,7 +5,6 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use harness::cluster::installed;
-use harness::process::wait_until;
 use harness::skip::skip;
 use harness::{Agent, Host, agent};
 
@@ -102,10 +101,7 @@ impl Site {
 
     /// Kills the master alone.
     pub fn kill_master(&self, name: &str) {
-        let master = self.master(name);
-        self.host.sh(&format!("kill -9 {master}"));
-        let gone = wait_until(Duration::from_secs(5), || (!self.of(name).contains(&master)).then_some(()));
-        assert!(gone.is_some(), "process {master} is killed");
+        self.host.crash(&self.master(name).to_string());
     }
 
     /// Panics unless nothing of a configuration is left.

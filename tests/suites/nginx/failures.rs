@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{PLAIN, at, configure, expect_gone, full_life, machine, master, page, processes, web, write};
+use crate::{PLAIN, at, configure, expect_gone, full_life, machine, master, page, processes, settled, web, write};
 
 /// Workers of a dead master kept the port: stop said 0 with two of them left, start failed (RA#1553).
 #[test]
@@ -11,7 +11,7 @@ fn ng_01_workers_of_a_dead_master_are_ended() {
     let agent = web(&host, &configure(&host, "a", PLAIN));
     for stop_first in [true, false] {
         agent.start().expect_code(0);
-        host.sh(&format!("kill -9 {}", master(&host, "a")));
+        host.crash(&master(&host, "a"));
         assert!(!processes(&host).is_empty(), "workers are left");
         agent.monitor().expect_code(1).expect_reason(&["workers"]);
         if stop_first {
@@ -31,7 +31,8 @@ fn ng_01_without_a_pid_file_they_are_found_by_their_session() {
     let Some(host) = machine() else { return };
     let agent = web(&host, &configure(&host, "a", PLAIN));
     agent.start().expect_code(0);
-    host.sh(&format!("kill -9 {}; rm /run/a.pid", master(&host, "a")));
+    host.crash(&master(&host, "a"));
+    host.sh("rm /run/a.pid");
     agent.stop().expect_code(0);
     expect_gone(&host);
 }
@@ -181,7 +182,7 @@ fn ng_13_a_changed_parameter_restarts_nothing() {
     let path = configure(&host, "a", PLAIN);
     let agent = web(&host, &path);
     agent.start().expect_code(0);
-    let before = processes(&host);
+    let before = settled(&host);
     let changed = agent.clone().param("status10url", "/nginx_status").param("max_latency", "5s");
     changed.action("reload-agent").expect_code(0).expect_silent();
     assert_eq!(processes(&host), before);

@@ -58,6 +58,18 @@ fn processes(host: &Host) -> Vec<String> {
     found.lines().filter(|line| !line.contains("<defunct>")).map(str::to_owned).collect()
 }
 
+/// The processes of one instance as soon as they are a master and two workers: a worker that has just begun has its master's
+/// title for a moment, and one that ends is there a while longer.
+#[track_caller]
+fn settled(host: &Host) -> Vec<String> {
+    let whole = |found: &Vec<String>| {
+        let workers = found.iter().filter(|line| line.ends_with("worker process")).count();
+        found.len() == 3 && workers == 2
+    };
+    let found = wait_until(Duration::from_secs(5), || Some(processes(host)).filter(whole));
+    found.unwrap_or_else(|| panic!("{:?}", processes(host)))
+}
+
 /// The number of the master of an instance.
 fn master(host: &Host, name: &str) -> String {
     host.sh(&format!("cat /run/{name}.pid")).trim().to_owned()

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use harness::process::wait_until;
 
-use crate::{PLAIN, at, configure, expect_gone, machine, master, page, processes, web};
+use crate::{PLAIN, at, configure, expect_gone, machine, master, page, processes, settled, web};
 
 #[test]
 fn a_new_serial_reloads_once_and_keeps_the_master() {
@@ -21,7 +21,7 @@ fn a_new_serial_reloads_once_and_keeps_the_master() {
     agent.action("reload-agent").expect_code(0).expect_silent();
     assert!(page(&host, &["http://127.0.0.1:8082/"]).contains("alive"));
     assert_eq!(master(&host, "a"), number);
-    let before = processes(&host);
+    let before = settled(&host);
     agent.action("reload-agent").expect_code(0);
     assert_eq!(processes(&host), before);
     agent.monitor().expect_code(0);
@@ -42,7 +42,7 @@ fn an_address_that_cannot_be_had_keeps_the_old_workers() {
     let path = configure(&host, "a", PLAIN);
     let agent = web(&host, &path).timeout(Duration::from_secs(6));
     agent.start().expect_code(0);
-    let before = processes(&host);
+    let before = settled(&host);
     configure(&host, "a", &format!("{PLAIN} server {{ listen 192.0.2.1:80; }}"));
     agent.action("reload").expect_code(1).expect_reason(&["192.0.2.1:80", "old configuration"]);
     assert_eq!(processes(&host), before);

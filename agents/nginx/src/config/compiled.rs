@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::words;
+use ocf::words;
 
 /// Paths that hold where the configuration says nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -266,6 +266,31 @@ fn urls_that_cannot_be_asked_are_told() {
 }
 
 #[test]
+fn urls_that_look_plain_can_be_asked() {
+    let plain =
+        ["http://127.0.0.1", "http://localhost:8080/", "https://192.0.2.1:443/a?b=c&d=%20#e", "http://127.0.0.1/\\"];
+    for url in plain {
+        assert!(is_plain(url) && parse(url).is_ok(), "{url}");
+    }
+    let others = [
+        "http://127.0.0.1:65536/",
+        "http://127.0.0.1:+1/",
+        "http://127.1/",
+        "http://[::1]/",
+        "http://user@127.0.0.1/",
+        "http://localhost?q",
+        "http://127.0.0.1/ ",
+        "ftp://localhost/",
+        "http://example.com/",
+        "http:///",
+        "http://",
+    ];
+    for url in others {
+        assert!(!is_plain(url), "{url}");
+    }
+}
+
+#[test]
 fn passwords_are_not_shown() {
     assert_eq!(shown("http://joe:secret@a/b"), "http://joe:hidden@a/b");
     assert_eq!(shown("http://a/b"), "http://a/b");

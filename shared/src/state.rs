@@ -1,0 +1,167 @@
+//! What a resource keeps between two calls of its agent: small files of lines `key=value`, below the cluster's directory
+//! for volatile state, which a boot empties.
+#![forbid(unsafe_code)]
+
+use std::path::{Path, PathBuf};
+
+use crate::failure::{Failure, OrFail};
+use crate::invocation::Invocation;
+use crate::sys::file;
+
+/// The cluster's directory for volatile state, unless the environment names another.
+const STATE_DIRECTORY: &str = "/run/resource-agents";
+
+/// Longer files are none of ours.
+const LARGEST: u64 = 64 * 1024;
+
+/// The first line of each file.
+const VERSION: &str = "version=1";
+
+/// The directory for all of it.
+#[must_use]
+pub fn directory(invocation: &Invocation) -> &Path {
+    Path::new(invocation.variable("HA_RSCTMP").unwrap_or(STATE_DIRECTORY))
+}
+
+/// The file of something that belongs to a resource.
+#[must_use]
+pub fn path(invocation: &Invocation, agent: &str, kind: &str) -> PathBuf {
+    directory(invocation).join(format!("{agent}-{}.{kind}", name(invocation.instance())))
+}
+
+/// A resource's name as a part of a file's: whatever might lead elsewhere is written as its number.
+#[must_use]
+pub fn name(instance: &str) -> String {
+    let mut name = String::with_capacity(instance.len());
+    for byte in instance.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' | b'-' | b':' => name.push(char::from(byte)),
+            other => name.push_str(&format!("%{other:02x}")),
+        }
+    }
+    name
+}
+
+/// Keys with their values, in order; a key may come several times.
+pub type Pairs = Vec<(String, String)>;
+
+/// Reads a file; `None` when there is none that can be trusted and understood.
+#[must_use]
+pub fn read(path: &Path) -> Option<Pairs> {
+    let bytes = file::read_small(path, LARGEST).ok()??;
+    parse(std::str::from_utf8(&bytes).ok()?)
+}
+
+/// Writes a file, at once or not at all, and the directory when it is missing.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn write(path: &Path, pairs: &[(&str, String)]) -> Result<(), Failure> {
+    ensure_directory(path)?;
+    file::write_if_changed(path, render(pairs).as_bytes(), 0o600).or_fail(path.display()).map(drop)
+}
+
+/// Makes the directory of a file when it is missing.
+///
+/// # Errors
+/// When it cannot be made, or others could write to it.
+pub fn ensure_directory(path: &Path) -> Result<(), Failure> {
+    match path.parent() {
+        Some(directory) => file::ensure_dir(directory, 0o755).or_fail(directory.display()),
+        None => Ok(()),
+    }
+}
+
+/// Takes a file away; good when there is none.
+///
+/// # Errors
+/// When it stays.
+pub fn forget(path: &Path) -> Result<(), Failure> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error).or_fail(path.display()),
+        _ => Ok(()),
+    }
+}
+
+fn render(pairs: &[(&str, String)]) -> String {
+    let mut text = format!("{VERSION}\n");
+    for (key, value) in pairs {
+        // A value with a line end would be another line.
+        text.push_str(&format!("{key}={}\n", value.escape_default()));
+    }
+    text
+}
+
+fn parse(text: &str) -> Option<Pairs> {
+    let mut lines = text.lines();
+    if lines.next()? != VERSION {
+        return None;
+    }
+    let pair = |line: &str| {
+        let (key, value) = line.split_once('=')?;
+        Some((key.to_owned(), unescape(value)?))
+    };
+    lines.map(pair).collect()
+}
+
+/// Undoes `escape_default`; `None` for what it never gives.
+#[must_use]
+pub fn unescape(text: &str) -> Option<String> {
+    if !text.contains('\\') {
+        return Some(text.to_owned());
+    }
+    let mut plain = String::new();
+    let mut letters = text.chars();
+    while let Some(letter) = letters.next() {
+        let letter = match letter {
+            '\\' => match letters.next()? {
+                'n' => '\n',
+                'r' => '\r',
+                't' => '\t',
+                'u' => {
+                    let code: String = letters.by_ref().skip(1).take_while(|letter| *letter != '}').collect();
+                    char::from_u32(u32::from_str_radix(&code, 16).ok()?)?
+                }
+                literal => literal,
+            },
+            letter => letter,
+        };
+        plain.push(letter);
+    }
+    Some(plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::ffi::OsString;
+
+    #[test]
+    fn what_is_written_is_what_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("below/x.record");
+        assert_eq!(read(&path), None);
+        let pairs = [("a", "b=c".to_owned()), ("a", "ü\n\\ '\"\t".to_owned()), ("empty", String::new())];
+        write(&path, &pairs).unwrap();
+        let expected: Pairs = pairs.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
+        assert_eq!(read(&path), Some(expected));
+        forget(&path).unwrap();
+        forget(&path).unwrap();
+        assert_eq!(read(&path), None);
+    }
+
+    #[test]
+    fn anything_else_is_no_state() {
+        for bad in ["", "version=2\n", "version=1\nnonsense\n", "version=1\na=\\", "version=1\na=\\u{110000}"] {
+            assert_eq!(parse(bad), None, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_name_leads_nowhere_else() {
+        let variables = [("HA_RSCTMP", "/run/x"), ("OCF_RESOURCE_INSTANCE", "../a b:0")];
+        let environment = variables.map(|(name, value)| (OsString::from(name), OsString::from(value)));
+        let invocation = Invocation::new([OsString::from("agent"), OsString::from("start")], environment);
+        assert_eq!(path(&invocation, "nginx", "pid"), Path::new("/run/x/nginx-%2e%2e%2fa%20b:0.pid"));
+    }
+}
