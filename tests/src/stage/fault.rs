@@ -40,7 +40,7 @@ impl Fault {
         match self {
             Fault::Server => format!("nginx on {node} gets SIGKILL, master and workers"),
             Fault::Address => format!("`ip address del` on {node}"),
-            Fault::Standby => format!("`pcs node standby {node}`"),
+            Fault::Standby => format!("`crm_standby --node {node} --update on`"),
             Fault::Power => format!("{node} loses its power"),
             Fault::Cable => format!("the cable of {node} is pulled"),
         }

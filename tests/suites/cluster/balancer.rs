@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use harness::cluster::{Node, installed};
+use harness::cluster::Node;
 use harness::host::Resident;
 use harness::process::wait_until;
 use harness::rig::Net;
@@ -88,7 +88,7 @@ fn owner(cluster: &Cluster) -> String {
 #[test]
 #[ignore = "takes two minutes: make cluster-test"]
 fn a_pair_of_load_balancers_survives_what_was_tried_on_them() {
-    let Some(_turn) = turn(&["pcs", "nginx", "haproxy"]) else { return };
+    let Some(_turn) = turn(&["pcs", "nginx", "haproxy", "ab"]) else { return };
     if !call::is_there("haproxy") {
         return skip("the agent haproxy is not built");
     }
@@ -194,10 +194,6 @@ fn site() -> std::net::SocketAddr {
 
 /// Ten at a time; how many failed.
 fn load(cluster: &Cluster, count: usize) -> usize {
-    if !installed("ab") {
-        tell("ab is not installed: no load but the visitor's");
-        return 0;
-    }
     let began = Instant::now();
     let words = ["-q", "-r", "-s", "20", "-c", "10", "-n", &count.to_string(), &format!("http://{OUTER}/")];
     let done = cluster.client.run("ab", &words);

@@ -74,7 +74,7 @@ fn watch(whose: Whose) -> Found {
     let (last, took) = (node.next_process(), began.elapsed().as_secs_f64());
     let (agents_after, executor_after) = node.agents_cpu();
     let status = cluster.status();
-    // A native monitor is one process; of a shell agent's there are many, and one of each says so in the log of its end.
+    // A native monitor is one process; of the shell agent's there are many.
     let each = match whose {
         Whose::Native => 1.0,
         Whose::Shell => processes_of_a_monitor(),
@@ -89,7 +89,8 @@ fn watch(whose: Whose) -> Found {
     found
 }
 
-/// The processes that one monitor of the shell agent takes, Pacemaker's own fork included: counted with one address alone.
+/// The processes that a monitor of the shell agent takes, Pacemaker's own fork included: counted with one address alone,
+/// which is watched a little less often than once a second, so that it is a few percent too low.
 fn processes_of_a_monitor() -> f64 {
     let cluster = Cluster::up(1);
     let node = cluster.node(1);
