@@ -17,6 +17,7 @@ mod node;
 mod status;
 
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -139,7 +140,7 @@ impl Builder {
                 node
             })
             .collect();
-        let mut cluster = Cluster { nodes, client, lans, disks };
+        let mut cluster = Cluster { nodes, client, lans, cut: Mutex::default(), disks };
         cluster.nodes.iter_mut().for_each(Node::boot);
         cluster.wait_formed();
         cluster
@@ -161,6 +162,8 @@ pub struct Cluster {
     /// A machine on the same switch that is no member.
     pub client: Host,
     lans: Vec<Lan>,
+    /// Whose cable to the first network is cut.
+    cut: Mutex<Vec<usize>>,
     disks: TempDir,
 }
 
@@ -203,10 +206,13 @@ impl Cluster {
         self.nodes.iter().filter(|node| node.is_up())
     }
 
-    /// A node to ask: the last one, so that scenarios can keep their resources away from what is started for it.
+    /// A node to ask: the last one that is not cut off, so that scenarios can keep their resources away from what is started
+    /// for it.
     #[must_use]
     pub fn anyone(&self) -> &Node {
-        self.alive().filter(|node| node.has_daemons()).last().expect("a node with daemons")
+        let cut = self.cut.lock().unwrap_or_else(PoisonError::into_inner);
+        let joined = |node: &&Node| node.has_daemons() && !cut.contains(&node.number);
+        self.alive().filter(joined).last().expect("a node with daemons and a cable")
     }
 
     /// The cluster at this moment.
@@ -278,6 +284,11 @@ impl Cluster {
     /// Connects or cuts a node's cable to the first network.
     pub fn cable(&self, number: usize, connected: bool) {
         self.lans[0].cable(number, connected);
+        let mut cut = self.cut.lock().unwrap_or_else(PoisonError::into_inner);
+        cut.retain(|other| *other != number);
+        if !connected {
+            cut.push(number);
+        }
     }
 
     /// A network, from 0: the daemons' own.
@@ -296,7 +307,7 @@ impl Cluster {
             .chain(self.lans.iter().map(|lan| &lan.switch));
         let networks: Vec<u64> = hosts.filter(|host| host.is_up()).map(|host| network_of(host.pid())).collect();
         let disks = self.disks.path().to_owned();
-        let Cluster { nodes, client, lans, disks: directory } = self;
+        let Cluster { nodes, client, lans, disks: directory, .. } = self;
         drop((nodes, client, lans));
         directory.close().expect("remove the nodes' disks");
         assert!(!disks.exists(), "{} is left", disks.display());

@@ -17,8 +17,9 @@ const PAUSE: Duration = Duration::from_secs(3);
 /// Between two looks.
 const TICK: Duration = Duration::from_millis(200);
 
-/// The requests of one second in so many characters.
-const STRIP: usize = 25;
+/// So many requests in each character, and the characters of a second and a little more.
+const EACH: usize = 2;
+const STRIP: usize = 26;
 
 /// Runs it. An error is one of writing.
 pub fn run(whose: Whose, faults: &[Fault], directory: &Path, colour: bool) -> io::Result<()> {
@@ -179,7 +180,7 @@ fn nodes(eyes: &Eyes, address: IpAddr, moment: SystemTime, requests: &[Request])
         };
         let ip = if has.get(index) == Some(&true) { "IP " } else { "" };
         let web = if serves { "WEB" } else { "" };
-        text.push_str(&format!("{name} {:<12}", format!("{state}{ip}{web}")));
+        text.push_str(&format!("{name} {:<15}", format!("{state}{ip}{web}")));
     }
     text
 }
@@ -191,9 +192,8 @@ fn count(requests: &[Request]) -> (usize, usize) {
 
 /// One character for some requests that followed each other: `#` when all were served, `x` when one was not.
 fn strip(requests: &[Request]) -> String {
-    let size = requests.len().div_ceil(STRIP).max(1);
     let mark = |some: &[Request]| if some.iter().all(|it| it.said.is_ok()) { '#' } else { 'x' };
-    let strip: String = requests.chunks(size).map(mark).collect();
+    let strip: String = requests.chunks(EACH).map(mark).collect();
     format!("{strip:<STRIP$}")
 }
 
@@ -209,7 +209,7 @@ mod tests {
             said: if good { Ok("node1".into()) } else { Err("no answer".into()) },
         };
         let requests: Vec<Request> = (0..50).map(|number| request(!(10..14).contains(&number))).collect();
-        assert_eq!(strip(&requests), "#####xx##################");
+        assert_eq!(strip(&requests), "#####xx################## ");
         assert_eq!(count(&requests), (46, 4));
     }
 }

@@ -62,7 +62,8 @@ impl Eyes {
     pub fn events(&self, address: IpAddr, moment: SystemTime) -> Vec<(SystemTime, String)> {
         let mut all = self.events.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
-        for (index, node) in nodes.iter().enumerate() {
+        // What is taken down of a machine without power is no news.
+        for (index, node) in nodes.iter().enumerate().filter(|(_, node)| node.power != Power::Off) {
             let changes = node.watch.changes().into_iter().filter(|change| change.address == address);
             let word = |added| if added { "comes to" } else { "leaves" };
             all.extend(changes.map(|it| (it.at, format!("{address} {} node{}", word(it.added), index + 1))));
