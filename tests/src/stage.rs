@@ -19,6 +19,7 @@ use std::time::{Duration, SystemTime};
 use crate::Cluster;
 use crate::capture::Capture;
 use crate::cluster::{Builder, Failure, Operation, Status};
+use crate::frame::Mac;
 use crate::probe::Outage;
 use crate::process::wait_until;
 use crate::rig::Net;
@@ -250,8 +251,15 @@ impl Stage {
         let added = self.eyes.added(number_of(&to), address, began);
         let since =
             |from: Option<SystemTime>, to: Option<SystemTime>| Some(to?.duration_since(from?).unwrap_or_default());
-        let heard: Vec<SystemTime> =
-            self.capture.announcements(VIP).iter().map(|heard| heard.at).filter(|at| *at >= began).collect();
+        let mac: Mac =
+            Net::of("eth0", "192.168.100", 9, 1).mac_of(number_of(&to)).parse().expect("an Ethernet address");
+        let heard: Vec<SystemTime> = self
+            .capture
+            .announcements(VIP)
+            .iter()
+            .filter(|heard| heard.at >= began && heard.from == mac)
+            .map(|heard| heard.at)
+            .collect();
         let page = requests.iter().filter(|it| it.shows(&to)).filter_map(|it| it.ended);
         let page = page.filter(|at| added.is_some_and(|added| *at >= added)).min();
         let account = Account {
@@ -259,7 +267,8 @@ impl Stage {
             fault,
             outage: outage(&requests, began - Duration::from_millis(100), window),
             added: since(Some(began), added),
-            announced: since(added, heard.iter().copied().find(|at| added.is_some_and(|added| *at >= added))),
+            // The kernel stamps the frame; that the address is there we learn a moment late, on a busy machine after it.
+            announced: since(added, heard.first().copied()),
             page: since(added, page),
             announcements: heard.len(),
             actions: after.history.iter().filter(|done| !before.history.contains(done)).cloned().collect(),

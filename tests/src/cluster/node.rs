@@ -67,7 +67,17 @@ impl Node {
 
     /// Writes a file inside.
     pub fn write(&self, path: &str, text: &str) {
-        self.expect("/bin/sh", &["-euc", "printf %s \"$2\" > \"$1\"", "sh", path, text]);
+        // An argument has at most 128 KiB.
+        let mut rest = text;
+        let mut into = ">";
+        loop {
+            let end = rest.floor_char_boundary(60_000);
+            self.expect("/bin/sh", &["-euc", &format!("printf %s \"$2\" {into} \"$1\""), "sh", path, &rest[..end]]);
+            (rest, into) = (&rest[end..], ">>");
+            if rest.is_empty() {
+                break;
+            }
+        }
     }
 
     /// Starts Corosync, and Pacemaker once that answers.
