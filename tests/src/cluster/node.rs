@@ -71,7 +71,8 @@ impl Node {
         let mut rest = text;
         let mut into = ">";
         loop {
-            let end = rest.floor_char_boundary(60_000);
+            let fits = |end: &usize| rest.is_char_boundary(*end);
+            let end = (0..=rest.len().min(60_000)).rev().find(fits).unwrap_or_default();
             self.expect("/bin/sh", &["-euc", &format!("printf %s \"$2\" {into} \"$1\""), "sh", path, &rest[..end]]);
             (rest, into) = (&rest[end..], ">>");
             if rest.is_empty() {
