@@ -46,7 +46,8 @@ fn five_hundred_addresses_are_watched_every_second_and_no_monitor_is_late() {
 }
 
 fn watch(whose: Whose) -> Found {
-    let cluster = Cluster::up(1);
+    // Pacemaker holds back when the machine's load is high, whoever makes it: here it would start one address in ten seconds.
+    let cluster = Cluster::builder(1).property("load-threshold", "10000%").start();
     let node = cluster.node(1);
     // Alone with what it is to do: nothing else starts a process inside.
     let file = "/root/many.xml";
