@@ -8,13 +8,14 @@ CARGO    ?= cargo
 # Binaries that go into the provider's directory.
 AGENTS   = IPaddr2 apache nginx haproxy ldirectord systemd Dummy
 
-.PHONY: help build test test-slow bench demo lint deny install uninstall clean
+.PHONY: help build test test-slow cluster-test bench demo lint deny install uninstall clean
 
 help:
 	@echo 'make build      release binaries in target/release'
 	@echo 'make test       formatting, lints, unit tests, and the suites in namespaces (root, or user namespaces)'
 	@echo 'make test-slow  the suites with more rounds where chance plays a part, and those that take minutes'
-	@echo 'make demo       a virtual address that moves between two hosts, live'
+	@echo 'make cluster-test  real clusters, whole: every scenario, side by side with the shell agents, 500 addresses'
+	@echo 'make demo       three nodes keep a web site up through one fault after another, live; FAULT=power for one'
 	@echo 'make bench      speed beside the shell agent and beside the floor; writes bench-results.json'
 	@echo 'make deny       licences, sources and versions of the dependencies (cargo-deny)'
 	@echo 'make install    DESTDIR=$(DESTDIR) PROVIDER=$(PROVIDER): agents into $(OCF_ROOT)/resource.d/$(PROVIDER),'
@@ -37,9 +38,14 @@ test-slow:
 	OCF_SLOW=1 $(CARGO) test --workspace --locked
 	$(CARGO) test -p ocf-agents-tests --locked -- --ignored
 
+# Release binaries, for what is measured; as root. The scenarios take turns: what one measures no other disturbs.
+cluster-test: build
+	$(CARGO) test --release -p ocf-agents-tests --locked --test cluster -- --include-ignored
+
+# The program itself, not under cargo: it handles Ctrl-C, and clears up.
 demo:
-	@$(CARGO) build --workspace --locked
-	@$(CARGO) run --quiet --locked -p ocf-agents-tests --bin ocf-demo -- $(DEMO)
+	@$(CARGO) build --quiet --workspace --locked
+	@exec "$${CARGO_TARGET_DIR:-target}/debug/ocf-demo" $(FAULT) $(DEMO)
 
 bench: build
 	$(CARGO) run --release --locked -p ocf-agents-tests --bin ocf-bench -- $(BENCH)
