@@ -7,6 +7,14 @@ DESTDIR  ?=
 CARGO    ?= cargo
 # Binaries that go into the provider's directory.
 AGENTS   = IPaddr2 apache nginx Dummy
+# Where the binaries are. If it is given, they are taken as they are, and nothing is built.
+ifndef BUILT
+BUILT   := $(or $(CARGO_TARGET_DIR),target)/release
+BUILD    = build
+endif
+
+PLACES = DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' OCF_ROOT='$(OCF_ROOT)' PROVIDER='$(PROVIDER)' BUILT='$(BUILT)' \
+	AGENTS='$(AGENTS)'
 
 .PHONY: help build test test-slow bench demo lint deny install uninstall clean
 
@@ -47,17 +55,14 @@ bench: build
 deny:
 	$(CARGO) deny check
 
-install: build
-	install -d '$(DESTDIR)$(OCF_ROOT)/resource.d/$(PROVIDER)'
-	for agent in $(AGENTS); do \
-		install -m 755 "target/release/$$agent" '$(DESTDIR)$(OCF_ROOT)/resource.d/$(PROVIDER)/' || exit 1; \
-	done
-	install -d '$(DESTDIR)$(PREFIX)/bin'
-	install -m 755 target/release/ocf-tester '$(DESTDIR)$(PREFIX)/bin/'
+install: $(BUILD)
+	@$(PLACES) packaging/install install
 
 uninstall:
-	for agent in $(AGENTS); do rm -f '$(DESTDIR)$(OCF_ROOT)/resource.d/$(PROVIDER)'/"$$agent"; done
-	rm -f '$(DESTDIR)$(PREFIX)/bin/ocf-tester'
+	@$(PLACES) packaging/install uninstall
+
+man:
+	$(CARGO) run --quiet --locked -p ocf-agents-docs -- metadata
 
 clean:
 	$(CARGO) clean
