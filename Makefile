@@ -28,8 +28,15 @@ help:
 	@echo 'make install    DESTDIR=$(DESTDIR) PROVIDER=$(PROVIDER): agents into $(OCF_ROOT)/resource.d/$(PROVIDER),'
 	@echo '                ocf-tester into $(PREFIX)/bin'
 
+# Paths of this machine stay out of the binaries: two builds give the same files, wherever they are made.
+SOURCES    = --remap-path-prefix=$(CURDIR)=/usr/src/ocf-agents
+SOURCES   += --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=/usr/src/cargo
+build bench: export RUSTFLAGS := $(strip $(RUSTFLAGS) $(SOURCES))
+build bench: export CFLAGS := $(strip $(CFLAGS) $(subst --remap-path-prefix,-ffile-prefix-map,$(SOURCES)))
+
+# Without the generator of documents, whose wishes of shared crates the agents need not have.
 build:
-	$(CARGO) build --release --workspace --locked
+	$(CARGO) build --release --workspace --exclude ocf-agents-docs --locked
 
 lint:
 	$(CARGO) fmt --all --check
@@ -62,7 +69,37 @@ uninstall:
 	@$(PLACES) packaging/install uninstall
 
 man:
-	$(CARGO) run --quiet --locked -p ocf-agents-docs -- metadata
+	$(CARGO) run --quiet --locked -p ocf-agents-docs -- pages metadata
+
+# What goes into packages besides the binaries, and the packages.
+PACKAGE = target/package
+VERSION = $(shell sed -n 's/^version = "\(.*\)"$$/\1/p' Cargo.toml)
+# Packages of the same sources are the same: their dates are those of the sources.
+export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || stat -c %Y CHANGELOG.md)
+# The members of the workspace that are installed.
+SHIPPED = $(patsubst %,ocf-%,$(notdir $(wildcard agents/*))) ocf-tester
+
+notices:
+	@mkdir -p $(PACKAGE)
+	$(CARGO) metadata --format-version 1 --locked --filter-platform "$$(rustc -vV | sed -n 's/^host: //p')" | \
+		$(CARGO) run --quiet --locked -p ocf-agents-docs -- notices $(SHIPPED) >$(PACKAGE)/THIRD-PARTY-NOTICES
+
+deb: $(BUILD) notices
+	packaging/changelog '$(VERSION)' >$(PACKAGE)/changelog.Debian
+	$(CARGO) deb -q -p ocf-agents-docs --no-build --no-strip --output $(PACKAGE)/
+	$(CARGO) deb -q -p ocf-agents-docs --no-build --no-strip --output $(PACKAGE)/ --variant tester
+
+# gzip: rpm of RHEL 7 and SLE 12 knows no other way that is still usual.
+rpm: $(BUILD) notices
+	$(CARGO) generate-rpm -p metadata --payload-compress gzip --output $(PACKAGE)/
+	$(CARGO) generate-rpm -p metadata --payload-compress gzip --output $(PACKAGE)/ --variant tester
+
+dependencies:
+	@for package in $(SHIPPED); do \
+		printf '%-16s' $$package; \
+		$(CARGO) tree --locked -e normal -p $$package --prefix none --format '{p}' | \
+			sed 's/ (\*)//' | grep -v "($(CURDIR)" | sort -u | wc -l; \
+	done
 
 clean:
 	$(CARGO) clean

@@ -9,6 +9,7 @@
 
 pub mod describe;
 pub mod examples;
+pub mod notices;
 pub mod page;
 pub mod tester;
 
