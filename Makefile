@@ -86,13 +86,16 @@ notices:
 
 deb: $(BUILD) notices
 	packaging/changelog '$(VERSION)' >$(PACKAGE)/changelog.Debian
-	$(CARGO) deb -q -p ocf-agents-docs --no-build --no-strip --output $(PACKAGE)/
-	$(CARGO) deb -q -p ocf-agents-docs --no-build --no-strip --output $(PACKAGE)/ --variant tester
+	gzip -9nc CHANGELOG.md >$(PACKAGE)/changelog.gz
+	for member in ocf-agents-docs ocf-tester; do \
+		$(CARGO) deb -q -p $$member --no-build --no-strip --output $(PACKAGE)/ || exit 1; \
+	done
 
-# gzip: rpm of RHEL 7 and SLE 12 knows no other way that is still usual.
+# gzip: the way of packing that every rpm knows.
 rpm: $(BUILD) notices
-	$(CARGO) generate-rpm -p metadata --payload-compress gzip --output $(PACKAGE)/
-	$(CARGO) generate-rpm -p metadata --payload-compress gzip --output $(PACKAGE)/ --variant tester
+	for member in metadata ocf-tester; do \
+		$(CARGO) generate-rpm -p $$member --payload-compress gzip --output $(PACKAGE)/ || exit 1; \
+	done
 
 dependencies:
 	@for package in $(SHIPPED); do \
