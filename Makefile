@@ -16,17 +16,28 @@ endif
 PLACES = DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' OCF_ROOT='$(OCF_ROOT)' PROVIDER='$(PROVIDER)' BUILT='$(BUILT)' \
 	AGENTS='$(AGENTS)'
 
-.PHONY: help build test test-slow bench demo lint deny install uninstall clean
+.PHONY: help build man notices test test-slow package-test bench demo lint deny dependencies sbom install uninstall \
+	deb rpm reproducible release clean
 
 help:
-	@echo 'make build      release binaries in target/release'
-	@echo 'make test       formatting, lints, unit tests, and the suites in namespaces (root, or user namespaces)'
-	@echo 'make test-slow  the suites with more rounds where chance plays a part, and those that take minutes'
-	@echo 'make demo       a virtual address that moves between two hosts, live'
-	@echo 'make bench      speed beside the shell agent and beside the floor; writes bench-results.json'
-	@echo 'make deny       licences, sources and versions of the dependencies (cargo-deny)'
-	@echo 'make install    DESTDIR=$(DESTDIR) PROVIDER=$(PROVIDER): agents into $(OCF_ROOT)/resource.d/$(PROVIDER),'
-	@echo '                ocf-tester into $(PREFIX)/bin'
+	@echo 'make build        release binaries in target/release'
+	@echo 'make install      what is built: agents into $(OCF_ROOT)/resource.d/$(PROVIDER), ocf-tester into $(PREFIX)/bin,'
+	@echo '                  man pages and completions. DESTDIR=, PREFIX=, OCF_ROOT=, PROVIDER=; with BUILT=target/release'
+	@echo '                  nothing is built'
+	@echo 'make uninstall    takes away what make install has put there, and nothing else'
+	@echo 'make deb, rpm     packages in target/package (cargo-deb, cargo-generate-rpm)'
+	@echo 'make demo         a virtual address that moves between two hosts, live'
+	@echo 'make bench        speed beside the shell agent and beside the floor; writes bench-results.json'
+	@echo
+	@echo 'make test         formatting, lints, unit tests, and the suites in namespaces (root, or user namespaces)'
+	@echo 'make test-slow    the suites with more rounds where chance plays a part, and those that take minutes'
+	@echo 'make package-test builds the packages, installs them on simulated machines, and removes them'
+	@echo 'make man          man pages and completions anew'
+	@echo 'make deny         licences, sources and versions of the dependencies (cargo-deny)'
+	@echo 'make dependencies how many crates each program is linked with'
+	@echo 'make sbom         what they are, as CycloneDX, in target/package (cargo-cyclonedx)'
+	@echo 'make reproducible builds twice in two places, and compares'
+	@echo 'make release      VERSION=x.y.z: checks, raises the version, commits and tags. DRY_RUN=1 leaves it at a plan'
 
 # Paths of this machine stay out of the binaries: two builds give the same files, wherever they are made.
 SOURCES    = --remap-path-prefix=$(CURDIR)=/usr/src/ocf-agents
@@ -34,9 +45,10 @@ SOURCES   += --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=/usr/src/car
 build bench: export RUSTFLAGS := $(strip $(RUSTFLAGS) $(SOURCES))
 build bench: export CFLAGS := $(strip $(CFLAGS) $(subst --remap-path-prefix,-ffile-prefix-map,$(SOURCES)))
 
-# Without the generator of documents, whose wishes of shared crates the agents need not have.
+# Without the generator of documents, whose wishes of shared crates the agents need not have. MEMBERS="ocf-ipaddr2 …" builds
+# these alone.
 build:
-	$(CARGO) build --release --workspace --exclude ocf-agents-docs --locked
+	$(CARGO) build --release $(or $(MEMBERS:%=-p %),--workspace --exclude ocf-agents-docs) --locked
 
 lint:
 	$(CARGO) fmt --all --check
@@ -96,6 +108,23 @@ rpm: $(BUILD) notices
 	for member in metadata ocf-tester; do \
 		$(CARGO) generate-rpm -p $$member --payload-compress gzip --output $(PACKAGE)/ || exit 1; \
 	done
+
+# What the quick suites leave out, for it needs release binaries: the packages, installed and removed.
+package-test: deb rpm
+	$(CARGO) build --workspace --locked
+	$(CARGO) test -p ocf-agents-tests --test packaging --locked -- --ignored
+
+reproducible:
+	@MAKE='$(MAKE)' MEMBERS='$(MEMBERS)' packaging/reproducible
+
+sbom:
+	$(CARGO) cyclonedx --format json --spec-version 1.5 --target "$$(rustc -vV | sed -n 's/^host: //p')" --override-filename sbom
+	@mkdir -p $(PACKAGE)
+	for member in $(SHIPPED); do \
+		directory=$$($(CARGO) pkgid -p $$member | sed 's|^path+file://||; s|#.*||'); \
+		mv "$$directory/sbom.json" "$(PACKAGE)/$$member.cdx.json" || exit 1; \
+	done
+	rm -f */sbom.json agents/*/sbom.json
 
 dependencies:
 	@for package in $(SHIPPED); do \

@@ -3,6 +3,7 @@
 
 mod install;
 mod lists;
+mod packages;
 mod pages;
 
 use std::path::{Path, PathBuf};
