@@ -62,7 +62,7 @@ test: lint
 test-slow:
 	$(CARGO) build --workspace --locked
 	OCF_SLOW=1 $(CARGO) test --workspace --locked
-	$(CARGO) test -p ocf-agents-tests --locked -- --ignored
+	$(CARGO) test -p ocf-agents-tests --locked -- --ignored --skip packages::
 
 demo:
 	@$(CARGO) build --workspace --locked
@@ -125,6 +125,9 @@ sbom:
 		mv "$$directory/sbom.json" "$(PACKAGE)/$$member.cdx.json" || exit 1; \
 	done
 	rm -f */sbom.json agents/*/sbom.json
+
+release:
+	@MAKE='$(MAKE)' CARGO='$(CARGO)' VERSION='$(VERSION)' DRY_RUN='$(DRY_RUN)' packaging/release
 
 dependencies:
 	@for package in $(SHIPPED); do \

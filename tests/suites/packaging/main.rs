@@ -5,6 +5,7 @@ mod install;
 mod lists;
 mod packages;
 mod pages;
+mod release;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
