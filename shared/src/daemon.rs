@@ -49,6 +49,9 @@ pub struct Daemon<'a> {
     /// Whether a process that runs one of the programs was started as this instance, by its arguments; `None` when that
     /// cannot be told, as of a worker that has changed its title.
     pub is_instance: &'a dyn Fn(&[Vec<u8>]) -> Option<bool>,
+    /// Whether it forks once more after it has begun its session. Then the session's first process, whose number the
+    /// session has, is gone as soon as the master is there, and only the pid file or the record tells who that is.
+    pub forks_twice: bool,
 }
 
 /// Who there is of an instance.
@@ -60,6 +63,12 @@ pub struct Found {
     pub orphans: Vec<Process>,
 }
 
+/// A master that was remembered.
+struct Recorded {
+    pid: i32,
+    session: i32,
+}
+
 /// Whose a process is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Candidate {
@@ -68,15 +77,15 @@ struct Candidate {
     claims: Option<bool>,
 }
 
-/// Tells master and orphans among the processes that run the program. `known` are the numbers of masters that are, or
+/// Tells master and orphans among the processes that run the program. `known` are the sessions of masters that are, or
 /// were: of the pid file and the record.
-fn tell_apart(candidates: &[Candidate], known: &[i32]) -> Found {
+fn tell_apart(candidates: &[Candidate], known: &[i32], forks_twice: bool) -> Found {
     let own = |candidate: &&Candidate| {
         let of_session = known.contains(&candidate.member.session);
         candidate.claims.unwrap_or(of_session) || of_session && candidate.claims != Some(false)
     };
     let own: Vec<Candidate> = candidates.iter().filter(own).copied().collect();
-    let leads = |candidate: &&Candidate| candidate.member.session == candidate.member.process.pid;
+    let leads = |candidate: &&Candidate| !forks_twice && candidate.member.session == candidate.member.process.pid;
     let master = own.iter().filter(|candidate| candidate.claims != Some(false)).find(leads);
     match master {
         Some(master) => Found { master: Some(master.member.process), orphans: Vec::new() },
@@ -94,16 +103,23 @@ impl Daemon<'_> {
         if let Some(master) = named.first() {
             return Ok(Found { master: Some(*master), orphans: Vec::new() });
         }
+        if self.forks_twice
+            && let Some(Recorded { pid, .. }) = self.recorded()
+            && let Some(master) = Process::find(pid).or_fail("/proc")?
+            && self.claims(&master) == Some(true)
+        {
+            return Ok(Found { master: Some(master), orphans: Vec::new() });
+        }
         self.look_at_all(&[])
     }
 
-    /// Looks at every process; `former` are masters that have been there a moment ago.
+    /// Looks at every process; `former` are sessions of masters that have been there a moment ago.
     fn look_at_all(&self, former: &[i32]) -> Result<Found, Failure> {
         let candidates = self.candidates().or_fail("/proc")?;
         let mut known = pidfile::read(self.pid_file).unwrap_or_default();
-        known.extend(self.recorded());
+        known.extend(self.recorded().map(|recorded| recorded.session));
         known.extend(former);
-        Ok(tell_apart(&candidates, &known))
+        Ok(tell_apart(&candidates, &known, self.forks_twice))
     }
 
     /// Whether a process is of this instance: `Some(false)` when it runs another program or has other arguments.
@@ -116,6 +132,11 @@ impl Daemon<'_> {
             // Gone, or another user's: nobody can say.
             Err(_) => None,
         }
+    }
+
+    /// Whether a process runs one of the programs, and not as another instance.
+    fn may_be_ours(&self, process: &Process) -> bool {
+        process.exe().is_ok_and(|exe| self.programs.contains(&exe)) && self.claims(process) != Some(false)
     }
 
     /// Every process that runs one of the programs.
@@ -133,15 +154,28 @@ impl Daemon<'_> {
         if let Some(directory) = self.record.parent() {
             file::ensure_dir(directory, 0o755).or_fail(directory.display())?;
         }
-        file::write_if_changed(self.record, format!("{}\n", master.pid).as_bytes(), 0o600)
-            .or_fail(self.record.display())
-            .map(drop)
+        let text = format!("{}\n{}\n", master.pid, self.session(master)?);
+        file::write_if_changed(self.record, text.as_bytes(), 0o600).or_fail(self.record.display()).map(drop)
     }
 
-    /// The number of the last master that was remembered.
-    fn recorded(&self) -> Option<i32> {
+    /// The last master that was remembered.
+    fn recorded(&self) -> Option<Recorded> {
         let bytes = file::read_small(self.record, LARGEST).ok().flatten()?;
-        std::str::from_utf8(&bytes).ok()?.trim().parse().ok().filter(|pid| *pid > 1)
+        let mut numbers = std::str::from_utf8(&bytes).ok()?.lines().map(|line| line.trim().parse().ok());
+        let pid = numbers.next()?.filter(|pid| *pid > 1)?;
+        let session = numbers.next().unwrap_or(Some(pid)).filter(|session| *session > 1)?;
+        Some(Recorded { pid, session })
+    }
+
+    /// The session that is a master's own. One that was begun by another program is somebody else's: of a terminal that the
+    /// server was started in, say. Our own first process may live a moment longer than it takes to write a pid file.
+    fn session(&self, master: &Process) -> Result<i32, Failure> {
+        if !self.forks_twice {
+            return Ok(master.pid);
+        }
+        let session = master.session().or_fail("/proc")?.unwrap_or(master.pid);
+        let foreign = Process::find(session).or_fail("/proc")?.is_some_and(|first| self.claims(&first) == Some(false));
+        Ok(if foreign { master.pid } else { session })
     }
 
     /// Runs the program that detaches the server, waits until `ready` says that it serves, and keeps in mind who it is.
@@ -217,7 +251,7 @@ impl Daemon<'_> {
         let found = self.observe()?;
         let mut former = Vec::new();
         if let Some(master) = found.master {
-            former.push(master.pid);
+            former.push(self.session(&master)?);
             let mut tree = self.tree(&master)?;
             // What is held by a signal hears no other one, but SIGKILL.
             let held = tree.iter().any(|member| member.held);
@@ -288,9 +322,11 @@ impl Daemon<'_> {
     fn tree(&self, master: &Process) -> Result<Vec<Member>, Failure> {
         let all = everybody().or_fail("/proc")?;
         let below = master.descendants().or_fail("/proc")?;
-        let runs = |member: &Member| member.process.exe().is_ok_and(|exe| self.programs.contains(&exe));
+        let session = self.session(master)?;
         let belongs = |member: &Member| {
-            member.process == *master || below.contains(&member.process) || member.session == master.pid && runs(member)
+            member.process == *master
+                || below.contains(&member.process)
+                || member.session == session && self.may_be_ours(&member.process)
         };
         Ok(all.into_iter().filter(belongs).collect())
     }
@@ -354,26 +390,32 @@ mod tests {
     #[test]
     fn the_leader_of_the_session_is_the_master() {
         let all = [candidate(11, 10, Some(true)), candidate(10, 10, Some(true)), candidate(20, 20, Some(false))];
-        assert_eq!(numbers(&tell_apart(&all, &[])), (Some(10), vec![]));
+        assert_eq!(numbers(&tell_apart(&all, &[], false)), (Some(10), vec![]));
     }
 
     #[test]
     fn workers_whose_master_has_died_are_orphans() {
         // Of apache, they still have its arguments; of nginx, they have titles.
         let apache = [candidate(11, 10, Some(true)), candidate(12, 10, Some(true))];
-        assert_eq!(numbers(&tell_apart(&apache, &[10])), (None, vec![11, 12]));
-        assert_eq!(numbers(&tell_apart(&apache, &[])), (None, vec![11, 12]));
+        assert_eq!(numbers(&tell_apart(&apache, &[10], false)), (None, vec![11, 12]));
+        assert_eq!(numbers(&tell_apart(&apache, &[], false)), (None, vec![11, 12]));
         let nginx = [candidate(11, 10, None), candidate(21, 20, None)];
-        assert_eq!(numbers(&tell_apart(&nginx, &[10])), (None, vec![11]));
-        assert_eq!(numbers(&tell_apart(&nginx, &[])), (None, vec![]));
+        assert_eq!(numbers(&tell_apart(&nginx, &[10], false)), (None, vec![11]));
+        assert_eq!(numbers(&tell_apart(&nginx, &[], false)), (None, vec![]));
+    }
+
+    #[test]
+    fn the_first_process_of_a_session_is_no_master_where_a_second_fork_follows() {
+        let all = [candidate(10, 10, Some(true)), candidate(12, 10, None)];
+        assert_eq!(numbers(&tell_apart(&all, &[10], true)), (None, vec![10, 12]));
     }
 
     #[test]
     fn another_instance_of_the_same_program_is_left_alone() {
         let all = [candidate(20, 20, Some(false)), candidate(21, 20, None)];
-        assert_eq!(numbers(&tell_apart(&all, &[10])), (None, vec![]));
+        assert_eq!(numbers(&tell_apart(&all, &[10], false)), (None, vec![]));
         // Also when the number in a stale pid file is its session by now.
-        assert_eq!(numbers(&tell_apart(&all[..1], &[20])), (None, vec![]));
+        assert_eq!(numbers(&tell_apart(&all[..1], &[20], false)), (None, vec![]));
     }
 
     #[test]

@@ -51,7 +51,19 @@ impl Lock {
     /// # Errors
     /// At the deadline, and at once when the file cannot be used.
     pub fn take(path: &Path, deadline: Deadline) -> Result<Self, LockError> {
-        let mut file = Some(open_lock(path).map_err(LockError::File)?);
+        Self::wait(open_lock(path).map_err(LockError::File)?, deadline)
+    }
+
+    /// As [`Lock::take`], but of a file or directory that is there anyway, and only read: nothing is left behind.
+    ///
+    /// # Errors
+    /// As [`Lock::take`], and when there is nothing at `path`.
+    pub fn take_existing(path: &Path, deadline: Deadline) -> Result<Self, LockError> {
+        Self::wait(File::open(path).map_err(LockError::File)?, deadline)
+    }
+
+    fn wait(file: File, deadline: Deadline) -> Result<Self, LockError> {
+        let mut file = Some(file);
         let attempt = || match Flock::lock(file.take()?, FlockArg::LockExclusiveNonblock) {
             Ok(locked) => Some(Ok(Self { file: locked })),
             Err((back, Errno::EWOULDBLOCK | Errno::EINTR)) => {
@@ -214,6 +226,23 @@ mod tests {
         end_all(&all, &[Signal::SIGKILL], soon()).unwrap();
         assert!(Lock::take(&path, soon()).is_ok());
         holder.wait().unwrap();
+    }
+
+    #[test]
+    fn what_is_there_anyway_can_be_locked_too() {
+        let folder = tempfile::tempdir().unwrap();
+        for path in [folder.path().to_owned(), folder.path().join("file")] {
+            let absent = Lock::take_existing(&folder.path().join("none"), soon());
+            assert!(matches!(absent, Err(LockError::File(_))));
+            if path != folder.path() {
+                std::fs::write(&path, "x").unwrap();
+            }
+            let first = Lock::take_existing(&path, soon()).unwrap();
+            let busy = Lock::take_existing(&path, Deadline::after(Duration::from_millis(20)));
+            assert!(matches!(busy, Err(LockError::Busy)), "{}", path.display());
+            drop(first);
+            Lock::take_existing(&path, soon()).unwrap();
+        }
     }
 
     #[test]

@@ -11,8 +11,8 @@ use crate::sys::file;
 /// The cluster's directory for volatile state, unless the environment names another.
 const STATE_DIRECTORY: &str = "/run/resource-agents";
 
-/// Longer files are none of ours.
-const LARGEST: u64 = 64 * 1024;
+/// Longer files are none of ours: a director's table of some thousand real servers is the longest that there is.
+const LARGEST: u64 = 4 << 20;
 
 /// The first line of each file.
 const VERSION: &str = "version=1";
@@ -106,7 +106,7 @@ fn parse(text: &str) -> Option<Pairs> {
 
 /// Undoes `escape_default`; `None` for what it never gives.
 #[must_use]
-pub fn unescape(text: &str) -> Option<String> {
+fn unescape(text: &str) -> Option<String> {
     if !text.contains('\\') {
         return Some(text.to_owned());
     }

@@ -12,6 +12,7 @@
 //! * [`capture`] hears ARP and neighbour advertisements at the far end, with the kernel's time stamps.
 //! * [`probe`] asks an address for answers at a steady rate, so that an outage shows in full.
 //! * [`cluster`] is a real Corosync and Pacemaker on such hosts.
+//! * [`uml`] runs a test in a kernel of its own, where this one lacks what it needs.
 //! * [`skip`] leaves a test out loudly, and not at all in an official run (`OCF_OFFICIAL=1`).
 //!
 //! The caller's environment chooses: `OCF_AGENTS_DIR` (somebody else's agents, to compare; the checks that hold for ours on
@@ -38,6 +39,7 @@ pub mod process;
 pub mod rig;
 pub mod root;
 pub mod skip;
+pub mod uml;
 pub mod watch;
 
 pub use call::{Agent, agent};

@@ -45,6 +45,7 @@ pub fn with<T>(context: &Context<'_>, known: &Known, work: impl FnOnce(&Daemon<'
         record: &record,
         programs: &known.programs,
         is_instance: &is_instance,
+        forks_twice: false,
     })
 }
 

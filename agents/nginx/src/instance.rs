@@ -72,6 +72,7 @@ impl Instance {
             record: &self.master,
             programs: &self.programs,
             is_instance: &|arguments| title::is_instance(arguments, &record.conf, || record.usual),
+            forks_twice: false,
         })
     }
 

@@ -5,14 +5,10 @@
 use std::path::{Path, PathBuf};
 
 use ocf::prelude::*;
-use ocf::state::{self, unescape};
-use ocf::sys::file;
+use ocf::state::{self, Pairs};
 
 use crate::config::listen::Listen;
 use crate::settings::Identity;
-
-/// Longer ones are none of ours.
-const LARGEST: u64 = 64 * 1024;
 
 /// What a running instance was made of.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -44,8 +40,7 @@ pub fn path(invocation: &Invocation, kind: &str) -> PathBuf {
 
 /// Reads the record; `None` when there is none that can be trusted.
 pub fn read(invocation: &Invocation) -> Option<Record> {
-    let bytes = file::read_small(&path(invocation, "record"), LARGEST).ok()??;
-    parse(std::str::from_utf8(&bytes).ok()?)
+    from_pairs(state::read(&path(invocation, "record"))?)
 }
 
 /// Writes the record, at once or not at all.
@@ -53,11 +48,7 @@ pub fn read(invocation: &Invocation) -> Option<Record> {
 /// # Errors
 /// When it cannot be written.
 pub fn write(invocation: &Invocation, record: &Record) -> Result<(), Failure> {
-    let path = path(invocation, "record");
-    if let Some(directory) = path.parent() {
-        file::ensure_dir(directory, 0o755).or_fail(directory.display())?;
-    }
-    file::write_if_changed(&path, render(record).as_bytes(), 0o600).or_fail(path.display()).map(drop)
+    state::write(&path(invocation, "record"), &pairs(record))
 }
 
 /// Takes the record away, once nothing is left of what it tells.
@@ -65,18 +56,13 @@ pub fn write(invocation: &Invocation, record: &Record) -> Result<(), Failure> {
 /// # Errors
 /// When it stays.
 pub fn forget(invocation: &Invocation) -> Result<(), Failure> {
-    let path = path(invocation, "record");
-    match std::fs::remove_file(&path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error).or_fail(path.display()),
-        _ => Ok(()),
-    }
+    state::forget(&path(invocation, "record"))
 }
 
-fn render(record: &Record) -> String {
-    let mut lines = vec!["version=1".to_owned()];
-    // A value with a line end would be another line.
-    let mut add = |key: &str, value: &str| lines.push(format!("{key}={}", value.escape_default()));
-    let mut path = |key: &str, value: &Path| add(key, &value.to_string_lossy());
+fn pairs(record: &Record) -> Vec<(&'static str, String)> {
+    let mut pairs = Vec::new();
+    let mut add = |key, value: &str| pairs.push((key, value.to_owned()));
+    let mut path = |key, value: &Path| add(key, &value.to_string_lossy());
     if let Some(httpd) = &record.identity.httpd {
         path("httpd", httpd);
     }
@@ -99,20 +85,15 @@ fn render(record: &Record) -> String {
     if record.usual {
         add("usual", "1");
     }
-    lines.join("\n") + "\n"
+    pairs
 }
 
-fn parse(text: &str) -> Option<Record> {
-    let mut lines = text.lines();
-    if lines.next()? != "version=1" {
-        return None;
-    }
+/// Reads what [`pairs`] made; `None` for anything else.
+fn from_pairs(pairs: Pairs) -> Option<Record> {
     let mut record = Record::default();
     let mut status = None;
-    for line in lines {
-        let (key, value) = line.split_once('=')?;
-        let value = unescape(value)?;
-        match key {
+    for (key, value) in pairs {
+        match key.as_str() {
             "httpd" => record.identity.httpd = Some(value.into()),
             "configfile" => record.identity.configfile = Some(value.into()),
             "option" => record.identity.options.push(value),
@@ -155,20 +136,17 @@ mod tests {
         };
         let least = Record { pid_file: "/run/x.pid".into(), ..Record::default() };
         for record in [full, least] {
-            assert_eq!(parse(&render(&record)), Some(record.clone()), "{}", render(&record));
+            let read = pairs(&record).into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+            assert_eq!(from_pairs(read), Some(record.clone()), "{record:?}");
         }
     }
 
     #[test]
     fn anything_else_is_no_record() {
-        for bad in [
-            "",
-            "version=2\n",
-            "version=1\n",
-            "version=1\npid_file=/x\nnonsense\n",
-            "version=1\npid_file=/x\nlisten=\n",
-        ] {
-            assert_eq!(parse(bad), None, "{bad:?}");
+        let pairs = |names: &[&str]| names.iter().map(|name| ((*name).to_owned(), "x".to_owned())).collect::<Pairs>();
+        for bad in [&[][..], &["conf"], &["pid_file", "new"], &["pid_file", "listen"]] {
+            assert_eq!(from_pairs(pairs(bad)), None, "{bad:?}");
         }
+        assert!(from_pairs(pairs(&["pid_file"])).is_some());
     }
 }

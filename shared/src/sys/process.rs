@@ -42,6 +42,10 @@ impl Stat {
     fn has_ended(&self) -> bool {
         matches!(self.state, 'Z' | 'X' | 'x') && self.threads <= 1
     }
+
+    fn is_held(&self) -> bool {
+        matches!(self.state, 'T' | 't')
+    }
 }
 
 /// Reads /proc/PID/stat. The second field is the program's name in parentheses and may itself hold parentheses, spaces
@@ -126,6 +130,35 @@ impl Process {
         Ok(bytes.strip_suffix(&[0]).unwrap_or(&bytes).split(|b| *b == 0).map(<[u8]>::to_vec).collect())
     }
 
+    /// The number of its session; `None` when it has ended.
+    ///
+    /// # Errors
+    /// When /proc cannot be read.
+    pub fn session(&self) -> io::Result<Option<i32>> {
+        Ok(stat(self.pid)?.filter(|stat| stat.start_time == self.start_time).map(|stat| stat.session))
+    }
+
+    /// How long ago it began.
+    ///
+    /// # Errors
+    /// When /proc cannot be read.
+    pub fn age(&self) -> io::Result<Duration> {
+        /// USER_HZ, the same on every Linux that Rust runs on.
+        const TICKS: f64 = 100.0;
+        let text = std::fs::read_to_string("/proc/uptime")?;
+        let up = text.split_whitespace().next().and_then(|seconds| seconds.parse::<f64>().ok());
+        let up = up.ok_or_else(|| io::Error::other("/proc/uptime has no number"))?;
+        Ok(Duration::from_secs_f64((up - self.start_time as f64 / TICKS).max(0.0)))
+    }
+
+    /// Whether a signal, or somebody's debugger, holds it.
+    ///
+    /// # Errors
+    /// When /proc cannot be read.
+    pub fn is_held(&self) -> io::Result<bool> {
+        Ok(stat(self.pid)?.is_some_and(|stat| stat.start_time == self.start_time && stat.is_held()))
+    }
+
     /// Its living children, and theirs.
     ///
     /// # Errors
@@ -181,8 +214,7 @@ pub fn everybody() -> io::Result<Vec<Member>> {
         let Some(pid) = entry?.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else { continue };
         let Some(stat) = stat(pid)?.filter(|stat| !stat.has_ended()) else { continue };
         let process = Process { pid, start_time: stat.start_time };
-        let held = matches!(stat.state, 'T' | 't');
-        all.push(Member { process, parent: stat.parent, session: stat.session, held });
+        all.push(Member { process, parent: stat.parent, session: stat.session, held: stat.is_held() });
     }
     Ok(all)
 }
@@ -354,6 +386,7 @@ mod tests {
         assert!(!impostor.lives().unwrap());
         assert!(impostor.open().unwrap().is_none());
         assert!(process.lives().unwrap());
+        assert!(process.age().unwrap() < Duration::from_secs(60));
         assert_eq!(end_all(&[impostor], &[Signal::SIGKILL], Deadline::after(Duration::from_secs(5))).unwrap(), []);
         assert!(process.lives().unwrap(), "the process with that number must live");
         child.kill().unwrap();

@@ -1,4 +1,4 @@
-//! The web servers' agents: a healthy monitor at each depth, start, stop, and the way back after a crash.
+//! The agents of web servers and of haproxy: a healthy monitor at each depth, start, stop, and the way back after a crash.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -12,11 +12,11 @@ use crate::monitor;
 use crate::report::{Row, Section, Unit};
 use crate::spawn::{self, Order, median, ratio};
 
-/// At most so many times the floor's instructions, and this part of the shell agent's.
-const INSTRUCTIONS: (f64, f64) = (1.6, 1.0 / 15.0);
+/// At most this part of the shell agent's instructions.
+const OF_SHELL: f64 = 1.0 / 15.0;
 /// Nanoseconds on top of what the server itself takes.
 const ON_TOP: f64 = 20e6;
-/// Nanoseconds from the crash of nginx to its service.
+/// Nanoseconds from the crash of nginx or haproxy to its service.
 const BACK: f64 = 300e6;
 
 /// A kind of server, and how it is configured.
@@ -26,8 +26,14 @@ struct Kind {
     config: &'static str,
     /// The parameters besides the configuration, with the same marks.
     parameters: &'static [(&'static str, &'static str)],
-    /// How it is started without an agent; the configuration comes last.
+    /// How it is started without an agent, with the same marks; the configuration comes last.
     plain: &'static [&'static str],
+    /// What a start asks the server first, where nobody should leave that out; the configuration comes last.
+    check: &'static str,
+    /// At most so many times the floor's instructions.
+    most: f64,
+    /// Whether the floor asks on the socket of a master instead of for a page.
+    has_socket: bool,
     /// The signal that asks it to end.
     polite: &'static str,
 }
@@ -38,6 +44,9 @@ const NGINX: Kind = Kind {
              127.0.0.1:#; root @; location /nginx_status { stub_status on; } } }",
     parameters: &[("status10url", "http://127.0.0.1:#/nginx_status")],
     plain: &["/usr/sbin/nginx", "-c"],
+    check: "",
+    most: 1.6,
+    has_socket: false,
     polite: "QUIT",
 };
 
@@ -55,7 +64,22 @@ const APACHE: Kind = Kind {
         ("testregex10", "well"),
     ],
     plain: &["/usr/sbin/apache2", "-k", "start", "-f"],
+    check: "",
+    most: 1.6,
+    has_socket: false,
     polite: "TERM",
+};
+
+const HAPROXY: Kind = Kind {
+    agent: "haproxy",
+    config: "defaults\nmode http\ntimeout connect 1s\ntimeout client 9s\ntimeout server 9s\nfrontend web\nbind 127.0.0.1:#\n\
+             http-request return status 200 content-type text/plain string well",
+    parameters: &[("pidfile", "@/pid"), ("master_socket", "@/socket")],
+    plain: &["/usr/sbin/haproxy", "-W", "-D", "-p", "@/pid", "-S", "@/socket", "-f"],
+    check: "/usr/sbin/haproxy -q -c -f",
+    most: 2.0,
+    has_socket: true,
+    polite: "USR1",
 };
 
 impl Kind {
@@ -122,6 +146,11 @@ impl Server<'_> {
         let text = |value: &std::ffi::OsString| value.to_string_lossy().into_owned();
         let env = all.iter().map(|(name, value)| (text(name), text(value))).collect();
         let args = match self.who {
+            Who::Floor if self.kind.has_socket => {
+                let table = if depth == Some("10") { ";@1 show stat -1 1 -1" } else { "" };
+                let question = format!("show proc;@1 show info{table}");
+                vec![format!("{}/socket", self.directory()), question, format!("{}/pid", self.directory())]
+            }
             Who::Floor => {
                 vec![self.port.to_string(), self.kind.page(depth).to_owned(), format!("{}/pid", self.directory())]
             }
@@ -131,9 +160,9 @@ impl Server<'_> {
     }
 }
 
-/// Both kinds.
+/// All kinds.
 pub fn run(bench: &mut Bench) -> Result<(), String> {
-    for kind in [&NGINX, &APACHE] {
+    for kind in [&NGINX, &APACHE, &HAPROXY] {
         if !std::path::Path::new(kind.plain[0]).is_file() {
             bench.not_measured(&format!("{}: install the package of {}", kind.agent, kind.plain[0]));
             continue;
@@ -166,7 +195,7 @@ fn monitors(bench: &mut Bench, kind: &Kind) -> Result<(), String> {
         let programs: Vec<Program> =
             servers.iter().filter_map(|server| server.action(&host, "monitor", Some(depth))).collect();
         let mut rows = Vec::new();
-        rows.extend(monitor::instructions(bench, &host, &programs, INSTRUCTIONS));
+        rows.extend(monitor::instructions(bench, &host, &programs, (kind.most, OF_SHELL)));
         rows.extend(monitor::calls(bench, &host, &programs));
         let turns = spawn::run(&host, &programs, Order::Turns(bench.rounds(100, 10)))?;
         let mut cpu = Row::new("processor time (user + kernel), median", Unit::Time);
@@ -214,7 +243,10 @@ fn starts(bench: &mut Bench, kind: &Kind) -> Result<(), String> {
             // A start is over when the server answers.
             let asks = built_directory().join("ocf-bench-floor-web");
             let answers = format!("until {} {} /page {pid}; do :; done", asks.display(), server.port);
-            let words = format!("{} {}/conf && {answers}", kind.plain.join(" "), server.directory());
+            let plain = server.filled(&kind.plain.join(" "));
+            let conf = format!("{}/conf", server.directory());
+            let check = if kind.check.is_empty() { String::new() } else { format!("{} {conf} && ", kind.check) };
+            let words = format!("{check}{plain} {conf} && {answers}");
             // Both are built into the shell: it looks without pause.
             let wait = format!("read p <{pid}; kill -{} $p; while [ -e /proc/$p ]; do :; done", kind.polite);
             (Some(line(words)), Some(line(wait)))
@@ -245,7 +277,7 @@ fn starts(bench: &mut Bench, kind: &Kind) -> Result<(), String> {
         start.at_most(least.0 + ON_TOP).compare(Who::Shell, None).note("the floor is the server alone"),
         stop.at_most(least.1 + ON_TOP).compare(Who::Shell, None),
     ];
-    rows.push(if kind.agent == "nginx" { back.at_most(BACK) } else { back });
+    rows.push(if kind.agent == "apache" { back } else { back.at_most(BACK) });
     bench.add(Section { name: "web", title: format!("Start and stop, {}", kind.agent), rows });
     Ok(())
 }

@@ -5,7 +5,6 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use harness::cluster::installed;
-use harness::process::wait_until;
 use harness::skip::skip;
 use harness::{Agent, Host, agent};
 

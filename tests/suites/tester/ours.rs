@@ -77,3 +77,21 @@ fn a_web_server_keeps_every_rule() {
     );
     judge(&machine, "/media/native/apache", &["configfile=/srv/httpd.conf", "testurl=/", "testregex10=alive"]);
 }
+
+#[test]
+fn a_load_balancer_keeps_every_rule() {
+    if !has(&["xmllint", "haproxy"]) {
+        return;
+    }
+    let machine = ["/media", "/tmp", "/var/tmp", "/dev/shm", "/srv"]
+        .into_iter()
+        .fold(Host::builder("nodea"), harness::host::Builder::tmpfs)
+        .bind(&executable("haproxy"), "/media/native/haproxy")
+        .start();
+    machine.sh(
+        "printf '%s\\n' defaults 'mode http' 'timeout client 9s' 'timeout server 9s' 'timeout connect 1s' 'frontend web' \\
+        'bind 127.0.0.1:8081' 'http-request return status 200 content-type text/plain string alive' >/srv/haproxy.cfg",
+    );
+    let options = ["configfile=/srv/haproxy.cfg", "statusurl=http://127.0.0.1:8081/"];
+    judge(&machine, "/media/native/haproxy", &options);
+}

@@ -1,0 +1,133 @@
+//! Whose a process is, by the arguments that it was started with. A master that reloads puts `-sf PIDS` and `-x SOCKET` in
+//! front of its own and gives the rest to its new worker as they were (HAProxy's src/haproxy.c, `mworker_reexec`).
+#![forbid(unsafe_code)]
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+/// What the arguments say, as far as it matters.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Arguments {
+    /// The configuration: files and directories, in order.
+    pub configs: Vec<PathBuf>,
+    /// Where it writes its number.
+    pub pid_file: Option<PathBuf>,
+    /// The socket of the master, where it is one in the file system.
+    pub master_socket: Option<PathBuf>,
+    /// Whether it has a master.
+    pub master_worker: bool,
+    /// Whether it only looks at something and serves nobody: `-c`, `-v`.
+    pub asks: bool,
+}
+
+/// Reads arguments; the first one is the program's name.
+pub fn parse(arguments: &[Vec<u8>]) -> Arguments {
+    let path = |word: &[u8]| PathBuf::from(OsStr::from_bytes(word));
+    let mut found = Arguments::default();
+    let mut words = arguments.iter().skip(1).map(Vec::as_slice).peekable();
+    while let Some(word) = words.next() {
+        match word {
+            b"--" => {
+                found.configs.extend(words.by_ref().map(path));
+            }
+            b"-f" => found.configs.extend(words.next().map(path)),
+            b"-p" => found.pid_file = words.next().map(path),
+            b"-S" => found.master_socket = words.next().and_then(local_socket),
+            b"-sf" | b"-st" => while words.next_if(|word| word.iter().all(u8::is_ascii_digit)).is_some() {},
+            b"-C" | b"-L" | b"-m" | b"-n" | b"-N" | b"-x" | b"-G" => {
+                words.next();
+            }
+            b"-W" | b"-Ws" => found.master_worker = true,
+            b"-c" | b"-cc" | b"-v" | b"-vv" => found.asks = true,
+            _ => {}
+        }
+    }
+    found
+}
+
+/// The path of `-S /path,mode,600` or `unix@/path`; `None` for an address of another family.
+fn local_socket(value: &[u8]) -> Option<PathBuf> {
+    let name = value.split(|byte| *byte == b',').next()?;
+    let name = name.strip_prefix(b"unix@").unwrap_or(name);
+    name.starts_with(b"/").then(|| PathBuf::from(OsStr::from_bytes(name)))
+}
+
+impl Arguments {
+    /// Whether they are those of the instance with this configuration or this pid file; `None` when they cannot tell, as
+    /// with a relative name: nobody knows by now relative to what. `own` is a file that this agent adds to a configuration.
+    pub fn is_instance(&self, configs: &[PathBuf], pid_file: &Path, own: &Path) -> Option<bool> {
+        if self.asks {
+            return Some(false);
+        }
+        if self.pid_file.as_deref() == Some(pid_file) {
+            return Some(true);
+        }
+        let is_other = |path: &&PathBuf| path.as_path() != own;
+        let theirs: Vec<&PathBuf> = self.configs.iter().filter(is_other).collect();
+        let ours: Vec<&PathBuf> = configs.iter().filter(is_other).collect();
+        if theirs == ours {
+            return Some(true);
+        }
+        let alike = |theirs: &Path, ours: &Path| theirs == ours || theirs.is_relative() && ours.ends_with(theirs);
+        let maybe = theirs.len() == ours.len() && theirs.iter().zip(ours).all(|(one, other)| alike(one, other));
+        if maybe { None } else { Some(false) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(line: &str) -> Arguments {
+        let words: Vec<Vec<u8>> = line.split(' ').map(|word| word.as_bytes().to_vec()).collect();
+        parse(&words)
+    }
+
+    #[test]
+    fn a_reload_changes_nothing_of_what_matters() {
+        let first = read("haproxy -W -D -p /run/a.pid -S /run/a.sock,mode,600 -f /etc/a.cfg -f /etc/d");
+        assert_eq!(first.configs, [PathBuf::from("/etc/a.cfg"), PathBuf::from("/etc/d")]);
+        assert_eq!(first.pid_file.as_deref(), Some(Path::new("/run/a.pid")));
+        assert_eq!(first.master_socket.as_deref(), Some(Path::new("/run/a.sock")));
+        assert!(first.master_worker && !first.asks);
+        let later =
+            "haproxy -sf 7 12 -x sockpair@3 -W -D -p /run/a.pid -S /run/a.sock,mode,600 -f /etc/a.cfg -f /etc/d";
+        assert_eq!(read(later), first);
+    }
+
+    #[test]
+    fn forms_of_debian_and_others_are_known() {
+        let unit =
+            read("/usr/sbin/haproxy -Ws -f /etc/haproxy/haproxy.cfg -p /run/haproxy.pid -S /run/haproxy-master.sock");
+        assert!(unit.master_worker);
+        assert_eq!(unit.master_socket.as_deref(), Some(Path::new("/run/haproxy-master.sock")));
+        assert_eq!(read("haproxy -S unix@/run/m -db -- /a /b").configs.len(), 2);
+        assert_eq!(read("haproxy -S 127.0.0.1:999 -L -f").master_socket, None);
+        assert_eq!(read("haproxy -L -f -C /etc -f a.cfg").configs, [PathBuf::from("a.cfg")]);
+        assert!(read("haproxy -c -f /a").asks);
+    }
+
+    #[test]
+    fn an_instance_is_its_pid_file_or_its_configuration() {
+        let judge = |line: &str| {
+            let configs = [PathBuf::from("/e/a.cfg"), PathBuf::from("/run/a.extra")];
+            read(line).is_instance(&configs, Path::new("/run/a.pid"), Path::new("/run/a.extra"))
+        };
+        for (line, expected) in [
+            ("haproxy -f /e/a.cfg", Some(true)),
+            ("haproxy -f /e/a.cfg -f /run/a.extra", Some(true)),
+            ("haproxy -f /e/a.cfg -p /run/other.pid", Some(true)),
+            ("haproxy -f /e/b.cfg -p /run/a.pid", Some(true)),
+            ("haproxy -f /e/a.cfg2", Some(false)),
+            ("haproxy -f /e/a.cfg -f /e/b.cfg", Some(false)),
+            ("haproxy -f a.cfg", None),
+            ("haproxy -f b.cfg", Some(false)),
+            ("haproxy", Some(false)),
+            ("haproxy -c -f /e/a.cfg", Some(false)),
+            ("haproxy -c -f /e/b.cfg -p /run/a.pid", Some(false)),
+        ] {
+            assert_eq!(judge(line), expected, "{line}");
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! haproxy's own judgement of its configuration (`-c`). It binds no address and leaves nothing behind.
+#![forbid(unsafe_code)]
+
+use ocf::daemon::complaint;
+use ocf::prelude::*;
+use ocf::sys::command::{self, RunError};
+
+use crate::instance::Instance;
+
+/// What haproxy thinks of the configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Good.
+    Good,
+    /// Right as far as one can see, but something that it needs cannot be had at the moment.
+    NotNow(String),
+    /// The machine does not let this caller look.
+    Denied(String),
+    /// Wrong, in haproxy's words, with file and line.
+    Bad(String),
+}
+
+/// Asks haproxy. `extra` says whether the file that is added to the configuration is there.
+///
+/// # Errors
+/// When the program or a file is not there, or the program does not answer.
+pub fn check(context: &Context<'_>, instance: &Instance, extra: bool) -> Result<Verdict, Failure> {
+    let program = instance.record.program.display();
+    if !instance.installed || !instance.record.program.is_file() {
+        return Err(Failure::installed(format!("{program} is not installed")));
+    }
+    for path in &instance.record.identity.configs {
+        if let Err(error) = std::fs::metadata(path) {
+            let what = match error.kind() {
+                std::io::ErrorKind::NotFound => "does not exist".to_owned(),
+                _ => format!("cannot be read: {error}"),
+            };
+            return Err(Failure::installed(format!("the configuration {} {what}", path.display())));
+        }
+    }
+    match command::run(instance.command(&["-c"], extra), None, context.deadline) {
+        Ok(output) if output.code == Some(0) => Ok(Verdict::Good),
+        Ok(output) => {
+            let is_root = nix::unistd::geteuid().is_root();
+            Ok(judge(&String::from_utf8_lossy(&output.stderr), &complaint(&output.stderr, &output.stdout), is_root))
+        }
+        Err(error @ RunError::Start(_)) => Err(Failure::installed(format!("{program} {error}"))),
+        Err(error) => Err(Failure::generic(format!("{program} -c {error}"))),
+    }
+}
+
+/// The most lines of a complaint that are told.
+const LINES: usize = 3;
+
+/// Reads what a check that failed has said; `all` is what to tell when nothing in it is known.
+fn judge(said: &str, all: &str, is_root: bool) -> Verdict {
+    let alerts = said.lines().filter(|line| line.starts_with("[ALERT]")).filter_map(|line| line.split_once(" : "));
+    let texts = alerts.map(|(_, text)| text.trim()).map(|text| text.strip_prefix("config : ").unwrap_or(text));
+    // Each fault is followed by lines that only count.
+    let is_sum = |text: &&str| text.starts_with("Error(s) found") || text.starts_with("Fatal errors found");
+    let faults: Vec<&str> = texts.filter(|text| !is_sum(text)).take(LINES).collect();
+    let line = if faults.is_empty() { all.to_owned() } else { faults.join(" / ") };
+    if line.contains("Permission denied") && !is_root {
+        return Verdict::Denied(line);
+    }
+    // A name server that is away comes back, and the configuration is as right as before.
+    let lookups = ["could not resolve address", "failed to resolve", "invalid address: "];
+    if !faults.is_empty() && faults.iter().all(|fault| lookups.iter().any(|words| fault.contains(words))) {
+        return Verdict::NotNow(line);
+    }
+    Verdict::Bad(line)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reason_has_file_and_line() {
+        let new = "[NOTICE]   (10) : haproxy version is 2.6.12\n[NOTICE]   (10) : path to executable is /usr/sbin/haproxy\n\
+                   [ALERT]    (10) : config : parsing [/e/a.cfg:17] : unknown keyword 'bogus' in 'backend' section\n\
+                   [ALERT]    (10) : config : Error(s) found in configuration file : /e/a.cfg\n\
+                   [ALERT]    (10) : config : Fatal errors found in configuration.\n";
+        let old = "[ALERT] 324/103456 (10) : parsing [/e/a.cfg:17] : unknown keyword 'bogus' in 'backend' section\n\
+                   [ALERT] 324/103456 (10) : Error(s) found in configuration file : /e/a.cfg\n";
+        let expected = "parsing [/e/a.cfg:17] : unknown keyword 'bogus' in 'backend' section";
+        for said in [new, old] {
+            assert_eq!(judge(said, "", true), Verdict::Bad(expected.into()));
+        }
+        assert_eq!(judge("", "it failed without a word", true), Verdict::Bad("it failed without a word".into()));
+    }
+
+    #[test]
+    fn what_may_be_right_in_a_minute_is_no_fault_of_the_configuration() {
+        let name =
+            "[ALERT] (1) : config : parsing [/e/a.cfg:9] : 'server app/s1' : could not resolve address 'web1'.\n";
+        assert!(matches!(judge(name, "", true), Verdict::NotNow(_)));
+        let both = format!("{name}[ALERT] (1) : config : parsing [/e/a.cfg:10] : unknown keyword 'x'\n");
+        assert!(matches!(judge(&both, "", true), Verdict::Bad(_)));
+        let denied = "[ALERT] (1) : Could not open configuration file /e/a.cfg : Permission denied\n";
+        assert!(matches!(judge(denied, "", false), Verdict::Denied(_)));
+        assert!(matches!(judge(denied, "", true), Verdict::Bad(_)));
+    }
+}

@@ -1,0 +1,289 @@
+//! Which haproxy it is: what is known of it from its record, or from its parameters.
+
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use ocf::daemon::Daemon;
+use ocf::prelude::*;
+use ocf::state;
+use ocf::sys::command::find_in_path;
+use ocf::sys::file;
+use ocf::sys::process::Process;
+
+use crate::arguments::{self, Arguments};
+use crate::record::{self, Record};
+use crate::settings::{Identity, Mode};
+use crate::sum;
+
+/// Where haproxy is when nobody says.
+const USUAL: [&str; 2] = ["/usr/sbin/haproxy", "/usr/local/sbin/haproxy"];
+
+/// The longest name of a socket: the kernel takes 107 bytes, and haproxy makes it under another name first.
+const LONGEST_SOCKET: usize = 90;
+
+/// The file that is added to a configuration has a few lines.
+const LARGEST: u64 = 4096;
+
+/// An instance of haproxy.
+pub struct Instance {
+    /// What it is made of.
+    pub record: Record,
+    /// The programs that its processes may run.
+    programs: Vec<PathBuf>,
+    /// Where its master's number is kept.
+    master: PathBuf,
+    /// The file that is added to its configuration.
+    pub extra: PathBuf,
+    /// Whether a master has been seen since its start began.
+    pub was_up: bool,
+    /// Whether the program is there.
+    pub installed: bool,
+}
+
+impl Instance {
+    /// The instance that was started or adopted, by its record.
+    pub fn recorded(invocation: &Invocation) -> Option<Self> {
+        let record = record::read(invocation)?;
+        let programs = vec![record.program.clone()];
+        Some(Self::new(invocation, record, programs, true))
+    }
+
+    fn new(invocation: &Invocation, record: Record, programs: Vec<PathBuf>, installed: bool) -> Self {
+        let master = record::path(invocation, "master");
+        let extra = extra_file(invocation);
+        Self { record, programs, was_up: master.exists(), master, extra, installed }
+    }
+
+    /// Its processes.
+    pub fn with<T>(&self, work: impl FnOnce(&Daemon<'_>) -> T) -> T {
+        let record = &self.record;
+        work(&Daemon {
+            name: "haproxy",
+            pid_file: &record.pid_file,
+            record: &self.master,
+            programs: &self.programs,
+            is_instance: &|words| arguments::parse(words).is_instance(&record.configs, &record.pid_file, &self.extra),
+            forks_twice: false,
+        })
+    }
+
+    /// Whether a process has this instance's configuration, as far as its arguments tell.
+    pub fn has_configuration(&self, process: &Process) -> bool {
+        let is_other = |path: &&PathBuf| **path != self.extra;
+        let Some(found) = arguments_of(process) else { return false };
+        found.configs.iter().filter(is_other).eq(self.record.configs.iter().filter(is_other))
+    }
+
+    /// The same instance with the sockets that a process has, whoever has started it.
+    pub fn taken_from(mut self, process: &Process) -> Self {
+        if let Some(found) = arguments_of(process) {
+            if let Some(pid_file) = found.pid_file.filter(|path| path.is_absolute()) {
+                self.record.pid_file = pid_file;
+            }
+            self.record.master_socket = found.master_socket.filter(|_| found.master_worker);
+            let has_extra = found.configs.contains(&self.extra);
+            self.record.stats_socket = self
+                .record
+                .stats_socket
+                .filter(|path| has_extra || self.record.identity.stats_socket.as_ref() == Some(path));
+        }
+        self
+    }
+
+    /// A call of haproxy with this instance's configuration.
+    pub fn command(&self, arguments: &[&str], extra: bool) -> Command {
+        let mut command = Command::new(&self.record.program);
+        command.args(arguments).args(&self.record.identity.options);
+        for config in &self.record.identity.configs {
+            command.arg("-f").arg(config);
+        }
+        if extra {
+            command.arg("-f").arg(&self.extra);
+        }
+        // Whatever directory the caller was in: the server would hold it for as long as it runs.
+        command.current_dir("/");
+        command
+    }
+
+    /// The call that starts it.
+    pub fn start_command(&self) -> Command {
+        let record = &self.record;
+        let pid_file = record.pid_file.to_string_lossy();
+        let socket = record.master_socket.as_ref().map(|path| format!("{},mode,600", path.display()));
+        let mut words = vec!["-D", "-p", &pid_file];
+        if let (Mode::MasterWorker, Some(socket)) = (record.identity.mode, &socket) {
+            words.extend(["-W", "-S", socket]);
+        }
+        self.command(&words, true)
+    }
+
+    /// Writes the file that is added to the configuration.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write_extra(&self, hard_stop_after: Option<u32>) -> Result<(), Failure> {
+        state::ensure_directory(&self.extra)?;
+        let text = self.extra_text(hard_stop_after);
+        file::write_if_changed(&self.extra, text.as_bytes(), 0o600).or_fail(self.extra.display()).map(drop)
+    }
+
+    /// Whether that file says already what it should.
+    pub fn has_extra(&self, hard_stop_after: Option<u32>) -> bool {
+        let wanted = self.extra_text(hard_stop_after);
+        file::read_small(&self.extra, LARGEST).ok().flatten().is_some_and(|found| found == wanted.as_bytes())
+    }
+
+    /// Whether a process reads that file: one that somebody else has started does not.
+    pub fn uses_extra(&self, process: &Process) -> bool {
+        arguments_of(process).is_some_and(|found| found.configs.contains(&self.extra))
+    }
+
+    fn extra_text(&self, hard_stop_after: Option<u32>) -> String {
+        let own_socket = match (self.record.identity.mode, &self.record.identity.stats_socket) {
+            (Mode::Daemon, None) => self.record.stats_socket.as_deref(),
+            _ => None,
+        };
+        extra_text(hard_stop_after, own_socket)
+    }
+
+    /// Takes away what only a running instance needs. Sockets that the configuration names are its own.
+    ///
+    /// # Errors
+    /// What stays.
+    pub fn sweep(&self, invocation: &Invocation) -> Result<(), Failure> {
+        let identity = &self.record.identity;
+        let stats = self.record.stats_socket.as_ref().filter(|_| identity.stats_socket.is_none());
+        let master = self.record.master_socket.as_ref();
+        let ours =
+            master.filter(|path| **path == socket(invocation, "sock") || identity.master_socket.as_ref() == Some(path));
+        let paths = [Some(&self.extra), stats, ours];
+        let failures = paths.into_iter().flatten().filter_map(|path| state::forget(path).err());
+        Failure::collect(failures.collect()).map_or(Ok(()), Err)
+    }
+}
+
+/// What is added to a configuration.
+fn extra_text(hard_stop_after: Option<u32>, stats_socket: Option<&Path>) -> String {
+    let mut text = "# Written by the resource agent haproxy: a change here is lost.\nglobal\n".to_owned();
+    if let Some(seconds) = hard_stop_after {
+        text.push_str(&format!("    hard-stop-after {seconds}s\n"));
+    }
+    if let Some(path) = stats_socket {
+        // In these quotes nothing but their end means anything (HAProxy's configuration manual, 2.2).
+        let quoted = path.to_string_lossy().replace('\'', "'\\''");
+        text.push_str(&format!("    stats socket '{quoted}' mode 600 level admin expose-fd listeners\n"));
+    }
+    text
+}
+
+fn extra_file(invocation: &Invocation) -> PathBuf {
+    record::path(invocation, "cfg")
+}
+
+/// A socket of the resource's own. A name that is too long for one is told by its sum.
+fn socket(invocation: &Invocation, kind: &str) -> PathBuf {
+    let path = record::path(invocation, kind);
+    if path.as_os_str().len() <= LONGEST_SOCKET {
+        return path;
+    }
+    path.with_file_name(format!("haproxy-{}.{kind}", sum::of_text(invocation.instance())))
+}
+
+fn arguments_of(process: &Process) -> Option<Arguments> {
+    process.arguments().ok().map(|words| arguments::parse(&words))
+}
+
+/// Describes an instance by what the parameters say.
+pub fn describe(invocation: &Invocation, identity: &Identity) -> Instance {
+    let found = program(identity, invocation.variable("PATH").unwrap_or_default());
+    let installed = found.is_some();
+    let program = found.unwrap_or_else(|| identity.binary.clone().unwrap_or_else(|| USUAL[0].into()));
+    let real = |path: PathBuf| path.canonicalize().unwrap_or(path);
+    let is_master_worker = identity.mode == Mode::MasterWorker;
+    let master_socket =
+        is_master_worker.then(|| identity.master_socket.clone().unwrap_or_else(|| socket(invocation, "sock")));
+    let stats_socket = match (&identity.stats_socket, is_master_worker) {
+        (Some(given), _) => Some(given.clone()),
+        (None, true) => None,
+        (None, false) => Some(socket(invocation, "stats")),
+    };
+    let record = Record {
+        identity: identity.clone(),
+        // Processes are told by the name that the kernel has for their program.
+        program: real(program),
+        configs: Vec::new(),
+        pid_file: identity.pid_file.clone().unwrap_or_else(|| record::path(invocation, "pid")),
+        master_socket,
+        stats_socket,
+        serial: None,
+        sum: String::new(),
+    };
+    // Whoever has started it may have taken another one.
+    let mut programs = vec![record.program.clone()];
+    programs.extend(identity.binary.iter().cloned().chain(USUAL.map(PathBuf::from)).map(real));
+    programs.dedup();
+    let mut instance = Instance::new(invocation, record, programs, installed);
+    // The options may have configuration files, too.
+    let words: Vec<Vec<u8>> = std::iter::once(Vec::new())
+        .chain(instance.command(&[], true).get_args().map(|word| word.to_owned().into_vec()))
+        .collect();
+    instance.record.configs = arguments::parse(&words).configs;
+    instance
+}
+
+/// The program to use. One that was named is the one that is meant: another version may not understand the configuration.
+fn program(identity: &Identity, path: &str) -> Option<PathBuf> {
+    let is_program =
+        |path: &PathBuf| path.is_file() && nix::unistd::access(path, nix::unistd::AccessFlags::X_OK).is_ok();
+    match &identity.binary {
+        Some(named) => Some(named.clone()).filter(is_program),
+        None => USUAL.map(PathBuf::from).into_iter().find(is_program).or_else(|| find_in_path("haproxy", path)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::ffi::OsString;
+
+    fn invocation(name: &str) -> Invocation {
+        let environment = [("HA_RSCTMP", "/run/x"), ("OCF_RESOURCE_INSTANCE", name)];
+        let environment = environment.map(|(name, value)| (OsString::from(name), OsString::from(value)));
+        Invocation::new([OsString::from("haproxy"), OsString::from("start")], environment)
+    }
+
+    #[test]
+    fn the_command_has_all_of_the_configuration() {
+        let identity = Identity {
+            configs: vec!["/e/a.cfg".into(), "/e/d".into()],
+            options: vec!["-f".into(), "/e/first.cfg".into(), "-L".into(), "me".into()],
+            ..Identity::default()
+        };
+        let described = describe(&invocation("lb"), &identity);
+        let words: Vec<String> =
+            described.start_command().get_args().map(|word| word.to_string_lossy().into_owned()).collect();
+        let expected = "-D -p /run/x/haproxy-lb.pid -W -S /run/x/haproxy-lb.sock,mode,600 -f /e/first.cfg -L me -f /e/a.cfg \
+                        -f /e/d -f /run/x/haproxy-lb.cfg";
+        assert_eq!(words.join(" "), expected);
+        assert_eq!(described.record.configs.len(), 4);
+        let daemon = describe(&invocation("lb"), &Identity { mode: Mode::Daemon, ..identity });
+        assert_eq!(daemon.record.stats_socket.as_deref(), Some(Path::new("/run/x/haproxy-lb.stats")));
+        assert!(!daemon.start_command().get_args().any(|word| word == "-W"));
+    }
+
+    #[test]
+    fn a_socket_has_a_name_that_the_kernel_takes() {
+        let long = socket(&invocation(&"x".repeat(200)), "sock");
+        assert!(long.as_os_str().len() <= LONGEST_SOCKET, "{}", long.display());
+        assert_ne!(long, socket(&invocation(&"y".repeat(200)), "sock"));
+    }
+
+    #[test]
+    fn what_is_added_is_a_global_section() {
+        assert!(extra_text(None, None).ends_with("\nglobal\n"));
+        let all = extra_text(Some(30), Some(Path::new("/run/a b/s'")));
+        assert!(all.contains("    hard-stop-after 30s\n"), "{all}");
+        assert!(all.contains("    stats socket '/run/a b/s'\\''' mode 600 level admin expose-fd listeners\n"), "{all}");
+    }
+}

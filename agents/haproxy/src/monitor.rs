@@ -1,0 +1,197 @@
+//! Does it run, and does it work? A healthy haproxy is judged by its record and by what it says of itself.
+#![forbid(unsafe_code)]
+
+use ocf::prelude::*;
+use ocf::sys::process::Process;
+use ocf::web::{self, Test};
+
+use crate::ask::{self, Question, View};
+use crate::cli::stat;
+use crate::instance::{self, Instance};
+use crate::reload;
+use crate::settings::{OnLow, ReloadOn, Settings};
+use crate::sum;
+
+/// Tells the state.
+///
+/// # Errors
+/// Why it is neither running nor cleanly stopped.
+pub fn monitor(context: &Context<'_>, settings: &Settings) -> Result<Status, Failure> {
+    let recorded = Instance::recorded(context.invocation);
+    let Some(instance) = recorded.filter(|instance| instance.record.identity == settings.identity) else {
+        let described = instance::describe(context.invocation, &settings.identity);
+        return match find(&described)? {
+            Some(master) => look(context, settings, &described.taken_from(&master), &master),
+            None => Ok(Status::STOPPED),
+        };
+    };
+    let Some(master) = find(&instance)? else { return Ok(Status::STOPPED) };
+    let seen = look(context, settings, &instance, &master)?;
+    renew_if_changed(context, settings, &instance, seen)
+}
+
+/// The master; `None` when nothing is there.
+fn find(instance: &Instance) -> Result<Option<Process>, Failure> {
+    let found = instance.with(|daemon| daemon.observe())?;
+    match (found.master, found.orphans.len()) {
+        (Some(master), _) => Ok(Some(master)),
+        (None, 0) => Ok(None),
+        (None, count) => {
+            Err(Failure::generic(format!("the master process has died and left {count} workers; stop ends them")))
+        }
+    }
+}
+
+fn look(context: &Context<'_>, settings: &Settings, instance: &Instance, master: &Process) -> Result<Status, Failure> {
+    let question = match context.depth {
+        0 => Question::Alive,
+        10 => Question::Frontends,
+        _ => Question::Servers,
+    };
+    let Some(view) = ask::view(&instance.record, master, question, context.deadline)? else {
+        return match question {
+            Question::Alive => Ok(Status::Running),
+            _ => Err(Failure::generic(
+                "haproxy was started by somebody else without a socket for its master: set stats_socket, or restart it",
+            )),
+        };
+    };
+    let mut seen = vec![generations(settings, &view)];
+    if question != Question::Alive {
+        seen.push(ask::listens(&view)?);
+        if let Some(url) = &settings.status_url {
+            seen.push(web::check(&Test::new(url, settings.rules.clone()), context.deadline)?);
+        }
+    }
+    if question == Question::Servers {
+        seen.push(backends(settings, &view)?);
+    }
+    Ok(worst(seen))
+}
+
+/// All complaints of those that there are.
+fn worst(seen: Vec<Status>) -> Status {
+    let complaints: Vec<String> = seen
+        .into_iter()
+        .filter_map(|status| match status {
+            Status::Degraded(why) => Some(why),
+            _ => None,
+        })
+        .collect();
+    if complaints.is_empty() { Status::Running } else { Status::Degraded(complaints.join("; ")) }
+}
+
+/// What reloads have left behind.
+fn generations(settings: &Settings, view: &View) -> Status {
+    let Some(processes) = &view.processes else { return Status::Running };
+    let mut complaints = Vec::new();
+    if processes.failed.is_some_and(|failed| failed > 0) {
+        complaints.push("the last reload failed: haproxy goes on with the old configuration".to_owned());
+    }
+    let old = processes.old.len();
+    if old > settings.max_old_workers as usize {
+        complaints.push(format!(
+            "{old} old workers still serve somebody, more than max_old_workers={}: set hard_stop_after",
+            settings.max_old_workers
+        ));
+    }
+    if complaints.is_empty() { Status::Running } else { Status::Degraded(complaints.join("; ")) }
+}
+
+/// Whether the backends have servers enough.
+fn backends(settings: &Settings, view: &View) -> Result<Status, Failure> {
+    let all = stat::backends(&view.rows);
+    let missing: Vec<&str> =
+        settings.backends.iter().map(String::as_str).filter(|name| !all.contains_key(name)).collect();
+    if !missing.is_empty() {
+        return Err(Failure::generic(format!(
+            "check_backends: there is no backend with servers called {}",
+            missing.join(", ")
+        )));
+    }
+    let is_meant = |name: &str| settings.backends.is_empty() || settings.backends.iter().any(|wanted| wanted == name);
+    let low: Vec<String> = all
+        .iter()
+        .filter(|(name, strength)| is_meant(name) && !settings.min_up.is_met(**strength))
+        .map(|(name, strength)| format!("backend {name}: {} of {} servers are up", strength.up, strength.all))
+        .collect();
+    if low.is_empty() {
+        return Ok(Status::Running);
+    }
+    let why = format!("{} (min_up={})", low.join(", "), settings.min_up);
+    match settings.on_low {
+        OnLow::Degraded => Ok(Status::Degraded(why)),
+        OnLow::Fail => Err(Failure::generic(why)),
+    }
+}
+
+/// Reads a configuration again that has changed, where that was asked for.
+fn renew_if_changed(
+    context: &Context<'_>,
+    settings: &Settings,
+    instance: &Instance,
+    seen: Status,
+) -> Result<Status, Failure> {
+    let may = settings.reload_on == ReloadOn::Change && !context.invocation.is_probe();
+    if !may || !nix::unistd::geteuid().is_root() || sum::of(&settings.identity.configs) == instance.record.sum {
+        return Ok(seen);
+    }
+    match reload::reload(context, settings) {
+        Ok(()) => {
+            context.log.info(format_args!("the configuration has changed and was read again"));
+            Ok(seen)
+        }
+        Err(failure) => {
+            let changed = Status::Degraded(format!("the configuration has changed and cannot be used: {failure}"));
+            Ok(worst(vec![seen, changed]))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::info;
+    use crate::cli::proc::Processes;
+
+    fn settings(pairs: &[(&str, &str)]) -> Settings {
+        crate::settings::settle(&Values::from_pairs(pairs), &mut Faults::default()).unwrap()
+    }
+
+    fn view(old: usize, failed: u32) -> View {
+        let table = "# pxname,svname,status,type,\nw,FRONTEND,OPEN,0,\na,s1,UP,2,\na,s2,DOWN,2,\nb,s1,DOWN,2,\n\
+                     b,s2,MAINT,2,\nnone,BACKEND,UP,1,\n";
+        View {
+            processes: Some(Processes { failed: Some(failed), old: vec![9; old], ..Processes::default() }),
+            info: info::parse(info::tests::V2_6).unwrap(),
+            rows: stat::parse(table).unwrap(),
+        }
+    }
+
+    #[test]
+    fn the_reason_names_the_backends_that_are_low() {
+        let judge =
+            |pairs: &[(&str, &str)]| backends(&settings(pairs), &view(0, 0)).map_err(|failure| failure.to_string());
+        let low = "backend b: 0 of 2 servers are up (min_up=1)".to_owned();
+        assert_eq!(judge(&[]), Ok(Status::Degraded(low.clone())));
+        assert_eq!(judge(&[("on_low", "fail")]), Err(low));
+        assert_eq!(judge(&[("check_backends", "a")]), Ok(Status::Running));
+        assert_eq!(judge(&[("min_up", "0")]), Ok(Status::Running));
+        let both = "backend a: 1 of 2 servers are up, backend b: 0 of 2 servers are up (min_up=51%)";
+        assert_eq!(judge(&[("min_up", "51%")]), Ok(Status::Degraded(both.into())));
+        assert!(judge(&[("check_backends", "a none c")]).unwrap_err().contains("called none, c"));
+    }
+
+    #[test]
+    fn what_reloads_leave_is_shown_past_a_limit() {
+        let judge =
+            |old, failed, limit: &str| generations(&settings(&[("max_old_workers", limit)]), &view(old, failed));
+        assert_eq!(judge(3, 0, "3"), Status::Running);
+        assert!(matches!(judge(4, 0, "3"), Status::Degraded(why) if why.starts_with("4 old workers")));
+        assert!(matches!(judge(0, 1, "3"), Status::Degraded(why) if why.contains("reload failed")));
+        assert_eq!(
+            worst(vec![Status::Degraded("a".into()), Status::Running, Status::Degraded("b".into())]),
+            Status::Degraded("a; b".into())
+        );
+    }
+}

@@ -1,0 +1,113 @@
+//! The judgement of a configuration: first our own, which names every mistake and leaves no trace.
+//!
+//! The daemon has no such command. Its `status` reads the configuration, too, but when it finds a mistake it removes the pid
+//! file, even of a daemon that runs; and each call writes to the log.
+#![forbid(unsafe_code)]
+
+use std::path::{Path, PathBuf};
+
+use ocf::prelude::*;
+
+use crate::argv;
+use crate::config::{self, Config, Note, resolve};
+use crate::names::System;
+use crate::settings::Settings;
+use crate::table::Wanted;
+
+/// No configuration file is larger.
+const LARGEST: u64 = 16 << 20;
+
+/// Daemons that execute others that execute others.
+const MOST: usize = 16;
+
+/// Of many mistakes, as many are told.
+const TOLD: usize = 3;
+
+/// What a resource consists of by its configuration files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Described {
+    /// Its own configuration, and those that it executes.
+    pub confs: Vec<PathBuf>,
+    /// The virtual services of all.
+    pub wanted: Vec<Wanted>,
+    /// Whether the daemon reads its file again when that changes.
+    pub autoreload: bool,
+    /// What the daemon accepts, and is hardly meant.
+    pub remarks: Vec<String>,
+}
+
+/// Describes a resource.
+///
+/// # Errors
+/// What is wrong with a file, with its lines.
+pub fn describe(conf: &Path) -> Result<Described, Failure> {
+    let mut described =
+        Described { confs: vec![conf.to_owned()], wanted: Vec::new(), autoreload: false, remarks: Vec::new() };
+    let names = System::new();
+    let mut next = 0;
+    while let Some(conf) = described.confs.get(next).cloned() {
+        let config = load(&conf)?;
+        if !config.faults.is_empty() {
+            return Err(told(&conf, &config.faults));
+        }
+        if let Some(line) = config.supervised {
+            let text = "with supervised=yes the daemon never detaches and a start never returns; remove it".to_owned();
+            return Err(told(&conf, &[Note { line, text }]));
+        }
+        described.wanted.extend(resolve::resolve(&config, &names).map_err(|faults| told(&conf, &faults))?);
+        described.autoreload |= config.autoreload;
+        described.remarks.extend(config.remarks.iter().map(|note| at(&conf, note)));
+        for name in &config.executes {
+            let other = argv::conf(Path::new(name), Path::is_file);
+            if !described.confs.contains(&other) && described.confs.len() < MOST {
+                described.confs.push(other);
+            }
+        }
+        next += 1;
+    }
+    Ok(described)
+}
+
+fn load(conf: &Path) -> Result<Config, Failure> {
+    let failed = |why: &dyn std::fmt::Display| {
+        Failure::installed(format!("the configuration file {} cannot be read: {why}", conf.display()))
+    };
+    let metadata = std::fs::metadata(conf).map_err(|error| failed(&plain(&error)))?;
+    if !metadata.is_file() || metadata.len() > LARGEST {
+        return Err(failed(&"it is no plain file, or too large"));
+    }
+    let bytes = std::fs::read(conf).map_err(|error| failed(&plain(&error)))?;
+    Ok(config::read(&String::from_utf8_lossy(&bytes)))
+}
+
+fn plain(error: &std::io::Error) -> String {
+    error.raw_os_error().map_or_else(|| error.to_string(), |number| nix::Error::from_raw(number).desc().to_owned())
+}
+
+fn at(conf: &Path, note: &Note) -> String {
+    format!("{}:{}: {}", conf.display(), note.line, note.text)
+}
+
+/// The first mistakes, in one line.
+fn told(conf: &Path, faults: &[Note]) -> Failure {
+    let mut all: Vec<String> = faults.iter().take(TOLD).map(|fault| at(conf, fault)).collect();
+    if faults.len() > TOLD {
+        all.push(format!("and {} more", faults.len() - TOLD));
+    }
+    Failure::installed(all.join("; "))
+}
+
+/// Whether the files that the parameters name are there.
+///
+/// # Errors
+/// Which is not.
+pub fn files(settings: &Settings) -> Result<(), Failure> {
+    let program = &settings.identity.program;
+    if !program.is_file() || nix::unistd::access(program, nix::unistd::AccessFlags::X_OK).is_err() {
+        return Err(Failure::installed(format!("{} is not installed", program.display())));
+    }
+    match settings.ca.as_ref().filter(|ca| std::fs::File::open(ca).is_err()) {
+        Some(ca) => Err(Failure::installed(format!("ca: {} cannot be read", ca.display()))),
+        None => Ok(()),
+    }
+}

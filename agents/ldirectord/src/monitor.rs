@@ -1,0 +1,124 @@
+//! Does it run, and does it direct?
+#![forbid(unsafe_code)]
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use ocf::daemon::complaint;
+use ocf::prelude::*;
+use ocf::sys::command;
+use ocf::sys::file;
+use ocf::sys::process::Process;
+
+use crate::check;
+use crate::instance::Instance;
+use crate::kernel::Kernel;
+use crate::params::OnLow;
+use crate::record;
+use crate::settings::Settings;
+use crate::table::{self, Service, Wanted};
+
+/// How long a daemon may take to look at every real server for the first time. It begins with all of them out, and a restart
+/// would only make it begin again.
+const FIRST_ROUND: Duration = Duration::from_secs(30);
+
+/// Tells the state.
+///
+/// # Errors
+/// Why it is neither running nor cleanly stopped.
+pub fn monitor(context: &Context<'_>, settings: &Settings) -> Result<Status, Failure> {
+    let identity = &settings.identity;
+    let known = record::read(context.invocation).filter(|known| known.identity == *identity);
+    let confs = known.as_ref().map_or_else(|| vec![identity.configfile.clone()], |known| known.confs.clone());
+    let instance =
+        |(number, conf): (usize, &PathBuf)| Instance::new(context.invocation, &identity.program, conf, number);
+    let instances: Vec<Instance> = confs.iter().enumerate().map(instance).collect();
+    let Some((main, executed)) = instances.split_first() else { return Ok(Status::STOPPED) };
+    let found = main.observe()?;
+    let Some(master) = found.master else {
+        return match found.orphans.len() {
+            0 => Ok(Status::STOPPED),
+            count => Err(Failure::generic(format!(
+                "the daemon has died, or lost its pid file {}, and {count} processes of it are left; stop ends them",
+                main.pid_file.display()
+            ))),
+        };
+    };
+    if master.is_held().or_fail("/proc")? {
+        return Err(Failure::generic(format!(
+            "ldirectord (process {}) is held by a signal and checks nothing",
+            master.pid
+        )));
+    }
+    for instance in executed {
+        if instance.observe()?.master.is_none() {
+            return Err(Failure::generic(format!("the ldirectord of {} has died (execute=)", instance.conf.display())));
+        }
+    }
+    match context.depth {
+        0 => Ok(Status::Running),
+        10 => own_status(context, main, &master),
+        _ => directs(settings, &master, known.map(|known| known.wanted)),
+    }
+}
+
+/// Level 10: the daemon's program asks itself. A mistake in the file, of which the running daemon knows nothing, is for people
+/// to see: a restart would make it worse.
+fn own_status(context: &Context<'_>, main: &Instance, master: &Process) -> Result<Status, Failure> {
+    let spoiled =
+        |why: &dyn std::fmt::Display| Ok(Status::Degraded(format!("the daemon runs, but a restart would fail: {why}")));
+    // With a mistake in the file, the program would remove the pid file of the running daemon.
+    if let Err(failure) = check::describe(&main.conf) {
+        return spoiled(&failure);
+    }
+    let pid_file = std::fs::read(&main.pid_file).ok();
+    let output = command::run(main.command("status"), None, context.deadline);
+    if let Some(bytes) = pid_file
+        && !main.pid_file.exists()
+        && master.lives().or_fail("/proc")?
+    {
+        file::write_atomic(&main.pid_file, &bytes, 0o644).or_fail(main.pid_file.display())?;
+    }
+    let output = output.map_err(|error| Failure::generic(format!("ldirectord status {error}")))?;
+    let said = complaint(&output.stderr, &output.stdout);
+    match output.code {
+        Some(0) => Ok(Status::Running),
+        Some(2) if said.contains("] reading file ") => spoiled(&said),
+        code => Err(Failure::generic(format!("ldirectord status: exit code {}: {said}", code.unwrap_or(-1)))),
+    }
+}
+
+/// Level 20: the kernel has the virtual services, and somebody to send their clients to.
+fn directs(settings: &Settings, master: &Process, started: Option<Vec<Wanted>>) -> Result<Status, Failure> {
+    let what = "the kernel's table of virtual services";
+    let kernel = Kernel::open().or_fail(what)?;
+    let Some(kernel) = kernel else { return Err(Failure::generic("this kernel has no IP Virtual Server (ip_vs)")) };
+    let table = kernel.table().or_fail(what)?;
+    let wanted = expected(started, &settings.identity.configfile, &table)?;
+    let lacks = table::judge(&wanted, &table);
+    if !lacks.services.is_empty() {
+        // The daemon never puts one back that somebody has taken away; a restart does.
+        return Err(Failure::generic(lacks.services_text()));
+    }
+    match settings.on_low {
+        _ if lacks.servers.is_empty() => Ok(Status::Running),
+        OnLow::Fail if master.age().or_fail("/proc")? < FIRST_ROUND => {
+            Ok(Status::Degraded(format!("{} (the first checks may still be under way)", lacks.servers_text())))
+        }
+        OnLow::Degraded => Ok(Status::Degraded(lacks.servers_text())),
+        OnLow::Fail => Err(Failure::generic(lacks.servers_text())),
+    }
+}
+
+/// The virtual services that should be there: those of the start, or those of the file as it is now, for the daemon may have
+/// been told to read it again.
+fn expected(started: Option<Vec<Wanted>>, conf: &Path, table: &[Service]) -> Result<Vec<Wanted>, Failure> {
+    let complete = |wanted: &[Wanted]| table::judge(wanted, table).services.is_empty();
+    match started {
+        Some(started) => {
+            let now = check::describe(conf).ok().map(|described| described.wanted);
+            Ok(now.filter(|now| complete(now)).unwrap_or(started))
+        }
+        None => check::describe(conf).map(|described| described.wanted),
+    }
+}

@@ -1,0 +1,166 @@
+//! What this resource was started with, and what the kernel's table had before, kept in a file of its own.
+#![forbid(unsafe_code)]
+
+use std::path::PathBuf;
+
+use ocf::prelude::*;
+use ocf::state::{self, Pairs};
+
+use crate::ipvs::Attribute;
+use crate::settings::Identity;
+use crate::table::{Id, Server, Service, Wanted};
+
+/// What a running instance was made of.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Record {
+    /// The parameters at the time.
+    pub identity: Identity,
+    /// The configurations whose daemons belong to it: its own, and those that it executes.
+    pub confs: Vec<PathBuf>,
+    /// The virtual services of these.
+    pub wanted: Vec<Wanted>,
+    /// What the kernel's table had before.
+    pub before: Vec<Service>,
+}
+
+/// The file of something that belongs to a resource.
+pub fn path(invocation: &Invocation, kind: &str) -> PathBuf {
+    state::path(invocation, "ldirectord", kind)
+}
+
+/// Reads the record; `None` when there is none that can be trusted.
+pub fn read(invocation: &Invocation) -> Option<Record> {
+    from_pairs(state::read(&path(invocation, "record"))?)
+}
+
+/// Writes the record, at once or not at all.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn write(invocation: &Invocation, record: &Record) -> Result<(), Failure> {
+    state::write(&path(invocation, "record"), &pairs(record))
+}
+
+/// Takes the record away, once nothing is left of what it tells.
+///
+/// # Errors
+/// When it stays.
+pub fn forget(invocation: &Invocation) -> Result<(), Failure> {
+    state::forget(&path(invocation, "record"))
+}
+
+fn pairs(record: &Record) -> Vec<(&'static str, String)> {
+    let mut pairs = Vec::new();
+    let mut add = |key, value: &dyn ToString| pairs.push((key, value.to_string()));
+    add("configfile", &record.identity.configfile.to_string_lossy());
+    add("program", &record.identity.program.to_string_lossy());
+    record.confs.iter().for_each(|conf| add("conf", &conf.to_string_lossy()));
+    for wanted in &record.wanted {
+        let key = match (wanted.kept, wanted.off) {
+            (false, false) => "virtual",
+            (true, false) => "virtual-kept",
+            (false, true) => "virtual-off",
+            (true, true) => "virtual-kept-off",
+        };
+        add(key, &wanted.id);
+    }
+    for service in &record.before {
+        add("before", &service.id);
+        add("service", &hex(&service.attributes));
+        service
+            .servers
+            .iter()
+            .for_each(|server| add("server", &format!("{} {}", server.weight, hex(&server.attributes))));
+    }
+    pairs
+}
+
+/// Reads what [`pairs`] made; `None` for anything else.
+fn from_pairs(pairs: Pairs) -> Option<Record> {
+    let mut record = Record::default();
+    for (key, value) in pairs {
+        match key.as_str() {
+            "configfile" => record.identity.configfile = value.into(),
+            "program" => record.identity.program = value.into(),
+            "conf" => record.confs.push(value.into()),
+            "before" => {
+                record.before.push(Service { id: Id::parse(&value)?, attributes: Vec::new(), servers: Vec::new() });
+            }
+            "service" => record.before.last_mut()?.attributes = unhex(&value)?,
+            "server" => {
+                let (weight, attributes) = value.split_once(' ')?;
+                let server = Server { weight: weight.parse().ok()?, attributes: unhex(attributes)? };
+                record.before.last_mut()?.servers.push(server);
+            }
+            _ => {
+                let flags = key.strip_prefix("virtual")?;
+                let (kept, off) = match flags {
+                    "" => (false, false),
+                    "-kept" => (true, false),
+                    "-off" => (false, true),
+                    "-kept-off" => (true, true),
+                    _ => return None,
+                };
+                record.wanted.push(Wanted { id: Id::parse(&value)?, kept, off });
+            }
+        }
+    }
+    (!record.confs.is_empty()).then_some(record)
+}
+
+/// Attributes as `kind:hex kind:hex`.
+fn hex(attributes: &[Attribute]) -> String {
+    let one = |attribute: &Attribute| {
+        let digits: String = attribute.value.iter().map(|byte| format!("{byte:02x}")).collect();
+        format!("{}:{digits}", attribute.kind)
+    };
+    attributes.iter().map(one).collect::<Vec<_>>().join(" ")
+}
+
+fn unhex(text: &str) -> Option<Vec<Attribute>> {
+    let bytes = |digits: &str| -> Option<Vec<u8>> {
+        let pairs = digits.as_bytes().chunks(2);
+        pairs.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect()
+    };
+    let one = |word: &str| {
+        let (kind, digits) = word.split_once(':')?;
+        Some(Attribute { kind: kind.parse().ok()?, value: bytes(digits)? })
+    };
+    text.split_whitespace().map(one).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_what_is_read() {
+        let attribute = |kind, value: &[u8]| Attribute { kind, value: value.to_vec() };
+        let id = Id::parse("tcp 10.0.0.1:80").unwrap();
+        let servers = vec![Server { weight: 3, attributes: vec![attribute(4, &[3, 0, 0, 0])] }];
+        let full = Record {
+            identity: Identity { configfile: "/e/a b=c.cf".into(), program: "/usr/sbin/ldirectord".into() },
+            confs: vec!["/e/a b=c.cf".into(), "/e/two.cf".into()],
+            wanted: [(false, false), (true, false), (false, true), (true, true)]
+                .map(|(kept, off)| Wanted { id, kept, off })
+                .to_vec(),
+            before: vec![Service { id, attributes: vec![attribute(1, &[2, 0]), attribute(6, b"rr\0")], servers }],
+        };
+        let least = Record { confs: vec!["/x".into()], ..Record::default() };
+        for record in [full, least] {
+            let read = pairs(&record).into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+            assert_eq!(from_pairs(read), Some(record.clone()), "{record:?}");
+        }
+    }
+
+    #[test]
+    fn anything_else_is_no_record() {
+        let read = |pairs: &[(&str, &str)]| {
+            from_pairs(pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect())
+        };
+        for bad in [&[][..], &[("conf", "/x"), ("server", "1 1:00")], &[("conf", "/x"), ("virtual", "x")]] {
+            assert_eq!(read(bad), None, "{bad:?}");
+        }
+        assert!(read(&[("conf", "/x")]).is_some());
+    }
+}

@@ -1,0 +1,153 @@
+//! A kernel of its own for a test, where this one lacks something: User-Mode Linux.
+//!
+//! Debian's package `user-mode-linux` is a Linux kernel that is an ordinary program, with modules for IP_VS and nearly all
+//! else. It boots over this machine's own `/`, copy on write, in two seconds, and needs no privileges. The test that wants it
+//! is run again inside, by its name, with everything that the harness has: machines in namespaces, agents, eyes.
+//!
+//! What differs inside: one CPU; a system call costs 14 µs, a fork some milliseconds; nothing written stays. What the kernel
+//! of this machine has is used as it is, and no module is ever loaded here.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use crate::host::{PATH, built_directory};
+use crate::skip::skip;
+
+/// Set in the test that runs inside.
+const INSIDE: &str = "OCF_IN_UML";
+
+/// Where Debian has the kernel, and its modules below a directory of the version.
+const KERNEL: &str = "/usr/bin/linux.uml";
+const MODULES: &str = "/usr/lib/uml/modules";
+
+/// Memory of the machine; taken from this one as far as it is used.
+const MEMORY: &str = "mem=1024M";
+
+/// Runs a test where the kernel has IP Virtual Server: here, in a kernel of its own, or not at all and loudly.
+///
+/// `test` is the closure that is the whole test; `limit` is for the run in a kernel of its own.
+pub fn with_ipvs<T: FnOnce()>(limit: Duration, test: T) {
+    if Path::new("/proc/net/ip_vs").exists() {
+        return test();
+    }
+    assert!(std::env::var_os(INSIDE).is_none(), "the kernel of our own has no IP_VS either");
+    if !Path::new(KERNEL).is_file() || !Path::new(MODULES).is_dir() {
+        return skip("this kernel has no IP_VS, and user-mode-linux is not installed");
+    }
+    if let Err(reason) = crate::root::available() {
+        return skip(&format!("this kernel has no IP_VS, and one of our own needs a namespace: {reason}"));
+    }
+    again(&name_of(&test), limit);
+}
+
+/// The name that libtest has for the test whose closure this is: `crate::module::test::{{closure}}` without the ends.
+fn name_of<T>(test: &T) -> String {
+    let whole = std::any::type_name_of_val(test);
+    let (_, rest) = whole.split_once("::").expect("a path");
+    rest.split("::{{closure}}").next().expect("a name").to_owned()
+}
+
+/// Runs a test of this executable in a kernel of its own; panics with what it said when it fails.
+fn again(name: &str, limit: Duration) {
+    let executable = std::env::current_exe().expect("path of the test executable");
+    let path = executable.as_os_str().to_str().expect("a plain path");
+    // Whoever asked for it outside has decided whether one that is ignored runs.
+    let words = [path, "--exact", name, "--include-ignored", "--nocapture", "--test-threads=1"];
+    let ran = run(&words, limit);
+    if ran.said.contains("SKIPPED ") {
+        skip(ran.said.lines().find(|line| line.starts_with("SKIPPED ")).unwrap_or_default());
+    }
+    let passed = ran.code == Some(0) && ran.said.contains(" 1 passed;");
+    assert!(
+        passed,
+        "{name}, in a kernel of its own (exit code {:?} after {:?}):\n{}\n{}",
+        ran.code, ran.lasted, ran.said, ran.console
+    );
+}
+
+/// What became of a program in a kernel of its own.
+#[derive(Debug)]
+pub struct Ran {
+    /// Its exit code; `None` when it, or the kernel, did not end by itself.
+    pub code: Option<i32>,
+    /// What it wrote.
+    pub said: String,
+    /// What the kernel wrote.
+    pub console: String,
+    /// From the boot to the end.
+    pub lasted: Duration,
+}
+
+/// Boots, runs a program, and ends. Nothing of it lives longer than this call.
+pub fn run(words: &[&str], limit: Duration) -> Ran {
+    let share = TempDir::with_prefix("ocf-uml-").expect("temporary directory");
+    let file = |name: &str| share.path().join(name);
+    fs::write(file("command"), words.join("\0")).expect("command");
+    fs::write(file("environment"), environment().join("\0")).expect("environment");
+    fs::write(file("said"), "").expect("said");
+    let console = fs::File::create(file("console")).expect("console");
+    let version = newest(Path::new(MODULES)).expect("modules of the kernel");
+    let began = Instant::now();
+    // A PID namespace, so that nothing outlives it: the kernel has a process here for each of its own.
+    let mut child = Command::new("unshare")
+        .args(["--net", "--pid", "--fork", "--kill-child", "--mount-proc", KERNEL, MEMORY])
+        .args([
+            "rootfstype=hostfs",
+            "rootflags=/",
+            "ro",
+            "quiet",
+            "loglevel=3",
+            "con=null",
+            "con0=null,fd:2",
+            "ssl=null",
+        ])
+        .arg(format!("init={}", built_directory().join("ocf-test-uml").display()))
+        .arg(format!("uml_dir={}/", share.path().display()))
+        .arg(format!("ocf.share={}", share.path().display()))
+        .arg(format!("ocf.modules={}", version.display()))
+        .env_clear()
+        .env("PATH", PATH)
+        .stdin(Stdio::null())
+        .stdout(console.try_clone().expect("console"))
+        .stderr(console)
+        .spawn()
+        .expect("unshare starts");
+    while matches!(child.try_wait(), Ok(None)) && began.elapsed() < limit {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let _ = child.kill();
+    let _ = child.wait();
+    let text = |name: &str| String::from_utf8_lossy(&fs::read(file(name)).unwrap_or_default()).into_owned();
+    Ran {
+        code: text("code").trim().parse().ok(),
+        said: text("said"),
+        console: text("console"),
+        lasted: began.elapsed(),
+    }
+}
+
+/// What a test inside may know of the caller's environment.
+fn environment() -> Vec<String> {
+    let ours = std::env::vars().filter(|(name, _)| name.starts_with("OCF_") || name == "RUST_BACKTRACE");
+    let mut all: Vec<String> = ours.map(|(name, value)| format!("{name}={value}")).collect();
+    all.extend([
+        format!("{INSIDE}=1"),
+        format!("PATH={PATH}"),
+        "LC_ALL=C.UTF-8".into(),
+        "TZ=UTC".into(),
+        "HOME=/root".into(),
+    ]);
+    all
+}
+
+/// The directory of modules, of which a machine may have kept an old one.
+fn newest(directory: &Path) -> Option<PathBuf> {
+    let mut all: Vec<PathBuf> = fs::read_dir(directory).ok()?.flatten().map(|entry| entry.path()).collect();
+    all.retain(|path| path.join("modules.dep").is_file());
+    all.sort();
+    all.pop()
+}

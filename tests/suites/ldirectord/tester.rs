@@ -1,0 +1,67 @@
+//! The testers' judgement.
+
+use std::time::Duration;
+
+use harness::Host;
+use harness::call::executable;
+use harness::cluster::installed;
+use harness::enter::Entry;
+use harness::host::built_directory;
+use harness::process::{self, Victim};
+use harness::skip::skip;
+
+use crate::life::PLAIN;
+use crate::{CONF, expect_gone, expect_table, has, machine, write};
+
+/// As long as a tester may take in a slow kernel on a busy machine.
+const LIMIT: Duration = Duration::from_secs(1500);
+
+/// A machine with the agent where every user can get at it.
+fn prepared() -> Host {
+    let host = machine("lvs01");
+    host.sh(&format!("cp {} /srv/ldirectord; chmod 755 /srv /srv/ldirectord", executable("ldirectord").display()));
+    write(&host, CONF, PLAIN);
+    host
+}
+
+fn judge(host: &Host, program: impl AsRef<std::ffi::OsStr>, options: &[&str]) -> String {
+    let (mut command, pid) = host.command_as(program, Entry::default());
+    command.args(options).args(["-n", "tested", "/srv/ldirectord"]);
+    let done = process::run(&mut command, pid, LIMIT, Victim::Process).expect("it runs");
+    assert_eq!(done.code, Some(0), "{}\n{}", done.stdout, done.stderr);
+    expect_table(host, &[]);
+    expect_gone(host);
+    done.stdout
+}
+
+#[test]
+#[ignore = "some hundred calls take minutes in a kernel of its own"]
+fn the_tester_finds_nothing() {
+    if !has(&["/usr/sbin/ldirectord", "/usr/sbin/ipvsadm", "/usr/bin/xmllint"]) {
+        return;
+    }
+    harness::uml::with_ipvs(LIMIT, || {
+        let said = judge(&prepared(), built_directory().join("ocf-tester"), &["--strict"]);
+        assert!(said.contains(" 0 failed, 0 warned, "), "{said}");
+    });
+}
+
+#[test]
+#[ignore = "starts of the daemon take long in a kernel of its own"]
+fn the_shell_tester_finds_nothing() {
+    if !["ocf-tester", "xmllint", "su"].iter().all(|program| installed(program)) {
+        return skip("ocf-tester, xmllint or su is not installed");
+    }
+    if !harness::root::has_other_users() {
+        return skip("the tester wants to become nobody, and without root there is one user only");
+    }
+    if !has(&["/usr/sbin/ldirectord", "/usr/sbin/ipvsadm"]) {
+        return;
+    }
+    harness::uml::with_ipvs(LIMIT, || {
+        let host = prepared();
+        host.sh("mkdir -p -m 1755 /run/resource-agents");
+        let said = judge(&host, "/usr/sbin/ocf-tester", &[]);
+        assert!(said.contains("/srv/ldirectord passed all tests"), "{said}");
+    });
+}
