@@ -115,7 +115,7 @@ package-test: deb rpm
 	$(CARGO) test -p ocf-agents-tests --test packaging --locked -- --ignored
 
 reproducible:
-	@MAKE='$(MAKE)' MEMBERS='$(MEMBERS)' packaging/reproducible
+	@MEMBERS='$(MEMBERS)' packaging/reproducible
 
 sbom:
 	$(CARGO) cyclonedx --format json --spec-version 1.5 --target "$$(rustc -vV | sed -n 's/^host: //p')" --override-filename sbom
@@ -127,7 +127,7 @@ sbom:
 	rm -f */sbom.json agents/*/sbom.json
 
 release:
-	@MAKE='$(MAKE)' CARGO='$(CARGO)' VERSION='$(VERSION)' DRY_RUN='$(DRY_RUN)' packaging/release
+	@CARGO='$(CARGO)' VERSION='$(VERSION)' DRY_RUN='$(DRY_RUN)' packaging/release
 
 dependencies:
 	@for package in $(SHIPPED); do \

@@ -5,7 +5,10 @@ mod install;
 mod lists;
 mod packages;
 mod pages;
+mod readme;
+mod reasons;
 mod release;
+mod walk;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

@@ -66,7 +66,7 @@ fn example(agent: &str, section: &str) -> String {
 }
 
 /// A machine with the agents in their place and no cluster; or nothing and a loud skip.
-fn administered(program: &str) -> Option<Host> {
+pub fn administered(program: &str) -> Option<Host> {
     if let Err(reason) = harness::root::available() {
         skip(&reason);
         return None;

@@ -19,7 +19,7 @@ fn git(directory: &Path, words: &[&str]) -> String {
 }
 
 /// The sources as they are now, as a commit of their own.
-fn copy() -> TempDir {
+pub fn copy() -> TempDir {
     let copy = tempfile::tempdir().unwrap();
     let excluded = ["--exclude=./target", "--exclude=./.git", "--exclude=./bench-results.json"];
     let script = "tar -C \"$0\" \"$@\" -cf - . | tar -xf -";
