@@ -1,5 +1,6 @@
 //! What an administrator gets: pages, an installation, packages; and whether the documents tell the truth.
 #![allow(clippy::disallowed_methods, reason = "tests own the environment and processes of what they test")]
+#![allow(clippy::unwrap_used, reason = "helpers of tests, which clippy does not take for tests")]
 
 mod install;
 mod lists;
