@@ -6,7 +6,7 @@ OCF_ROOT ?= $(PREFIX)/lib/ocf
 DESTDIR  ?=
 CARGO    ?= cargo
 # Binaries that go into the provider's directory.
-AGENTS   = IPaddr2 apache nginx haproxy ldirectord Dummy
+AGENTS   = IPaddr2 apache nginx haproxy ldirectord systemd Dummy
 # Where the binaries are. If it is given, they are taken as they are, and nothing is built.
 ifndef BUILT
 BUILT   := $(or $(CARGO_TARGET_DIR),target)/release

@@ -22,13 +22,14 @@
 //! # Layers
 //! Pure: [`action`], [`spec`], [`param`], [`values`], [`invocation`], [`failure`], [`outcome`], [`settle`], [`metadata`], [`usage`],
 //! [`words`].
-//! Edges: [`daemon`], [`entry`], [`run`], [`report`], [`log`], [`lock`], [`state`], [`sys`]; with the feature `http` also `web`, what
-//! agents of web servers share.
+//! Edges: [`daemon`], [`entry`], [`external`], [`run`], [`report`], [`log`], [`lock`], [`state`], [`sys`]; with the feature `http`
+//! also `web`, what agents of web servers share.
 
 pub mod action;
 pub mod agent;
 pub mod daemon;
 pub mod entry;
+pub mod external;
 pub mod failure;
 pub mod invocation;
 pub mod lock;

@@ -197,6 +197,12 @@ impl Host {
         Host::builder(name).start()
     }
 
+    /// A machine whose process 1 somebody else has started: `outside` ends when that does.
+    pub(crate) fn adopt(name: &str, init: i32, outside: Child) -> std::io::Result<Host> {
+        let pidfd = Arc::new(open_pidfd(init)?);
+        Ok(Host { name: name.to_owned(), init, pidfd, outside, _cord: None, _scratch: None })
+    }
+
     /// Its name.
     #[must_use]
     pub fn name(&self) -> &str {

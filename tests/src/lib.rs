@@ -12,6 +12,8 @@
 //! * [`capture`] hears ARP and neighbour advertisements at the far end, with the kernel's time stamps.
 //! * [`probe`] asks an address for answers at a steady rate, so that an outage shows in full.
 //! * [`cluster`] is a real Corosync and Pacemaker on such hosts.
+//! * [`systemd_box`] is a machine with a real systemd as its process 1.
+//! * [`user_systemd`] is `systemd --user` on a bus of its own.
 //! * [`uml`] runs a test in a kernel of its own, where this one lacks what it needs.
 //! * [`skip`] leaves a test out loudly, and not at all in an official run (`OCF_OFFICIAL=1`).
 //!
@@ -39,7 +41,9 @@ pub mod process;
 pub mod rig;
 pub mod root;
 pub mod skip;
+pub mod systemd_box;
 pub mod uml;
+pub mod user_systemd;
 pub mod watch;
 
 pub use call::{Agent, agent};
@@ -47,3 +51,5 @@ pub use cluster::Cluster;
 pub use host::Host;
 pub use outcome::Outcome;
 pub use rig::{L2, Lan};
+pub use systemd_box::SystemdBox;
+pub use user_systemd::UserSystemd;

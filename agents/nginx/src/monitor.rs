@@ -3,17 +3,16 @@
 #![forbid(unsafe_code)]
 
 use std::path::PathBuf;
-use std::process::Command;
 
-use ocf::daemon::complaint;
+use ocf::external;
 use ocf::prelude::*;
-use ocf::sys::command::{self, RunError, find_in_path};
 use ocf::sys::ere::Ere;
 use ocf::web::{self, Test, testfile};
 
 use crate::ask;
 use crate::config::listen::{Listen, Socket};
 use crate::instance::{self, Instance};
+use crate::params;
 use crate::record::{self, Record};
 use crate::settings::Settings;
 
@@ -112,29 +111,11 @@ fn unset(context: &Context<'_>, why: &str) -> Failure {
 
 /// Level 30.
 fn external(context: &Context<'_>, settings: &Settings) -> Result<Status, Failure> {
-    let Some((name, arguments)) = settings.external.as_ref().and_then(|words| words.split_first()) else {
-        return Err(unset(context, "a monitor at level 30 needs external_monitor30_cmd"));
-    };
-    // An ordinary failure, not "not installed": of the latter a probe makes "does not run".
-    let missing = || Failure::generic(format!("external_monitor30_cmd: {name} is not installed"));
-    let program = match name.starts_with('/') {
-        true => name.into(),
-        false => find_in_path(name, context.invocation.variable("PATH").unwrap_or_default()).ok_or_else(missing)?,
-    };
-    let mut command = Command::new(&program);
-    command.args(arguments);
-    match command::run(command, None, context.deadline) {
-        Ok(output) if output.code == Some(0) => Ok(Status::Running),
-        Ok(output) => {
-            let how = match (output.code, output.signal) {
-                (Some(code), _) => format!("exit code {code}"),
-                (None, signal) => format!("signal {}", signal.unwrap_or_default()),
-            };
-            let said = complaint(&output.stderr, &output.stdout);
-            Err(Failure::generic(format!("external_monitor30_cmd: {name}: {how}: {said}")))
+    match &settings.external {
+        Some(words) => {
+            external::check(params::EXTERNAL_MONITOR30_CMD.info.name, words, context).map(|()| Status::Running)
         }
-        Err(RunError::Start(error)) if error.kind() == std::io::ErrorKind::NotFound => Err(missing()),
-        Err(error) => Err(Failure::generic(format!("external_monitor30_cmd: {name} {error}"))),
+        None => Err(unset(context, "a monitor at level 30 needs external_monitor30_cmd")),
     }
 }
 

@@ -143,10 +143,14 @@ mod tests {
 
     #[test]
     fn anything_else_is_no_record() {
-        let pairs = |names: &[&str]| names.iter().map(|name| ((*name).to_owned(), "x".to_owned())).collect::<Pairs>();
-        for bad in [&[][..], &["conf"], &["pid_file", "new"], &["pid_file", "listen"]] {
-            assert_eq!(from_pairs(pairs(bad)), None, "{bad:?}");
+        let read = |pairs: &[(&str, &str)]| {
+            from_pairs(pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect())
+        };
+        for bad in
+            [&[][..], &[("pid_file", "")], &[("pid_file", "/x"), ("new", "")], &[("pid_file", "/x"), ("listen", "")]]
+        {
+            assert_eq!(read(bad), None, "{bad:?}");
         }
-        assert!(from_pairs(pairs(&["pid_file"])).is_some());
+        assert!(read(&[("pid_file", "/x")]).is_some());
     }
 }

@@ -92,14 +92,29 @@ pub struct Member {
     pub held: bool,
 }
 
+impl Member {
+    /// The living process with a number, as [`Process::find`], and what else is known of it.
+    ///
+    /// # Errors
+    /// When /proc cannot be read.
+    pub fn find(pid: i32) -> io::Result<Option<Self>> {
+        let living = stat(pid)?.filter(|stat| !stat.has_ended());
+        Ok(living.map(|stat| Self {
+            process: Process { pid, start_time: stat.start_time },
+            parent: stat.parent,
+            session: stat.session,
+            held: stat.is_held(),
+        }))
+    }
+}
+
 impl Process {
     /// The living process with a number; `None` when there is none, or only a zombie, which does nothing any more.
     ///
     /// # Errors
     /// When /proc cannot be read.
     pub fn find(pid: i32) -> io::Result<Option<Self>> {
-        let living = stat(pid)?.filter(|stat| !stat.has_ended());
-        Ok(living.map(|stat| Self { pid, start_time: stat.start_time }))
+        Ok(Member::find(pid)?.map(|member| member.process))
     }
 
     /// Whether it still lives.
@@ -212,9 +227,7 @@ pub fn everybody() -> io::Result<Vec<Member>> {
     let mut all = Vec::new();
     for entry in std::fs::read_dir("/proc")? {
         let Some(pid) = entry?.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else { continue };
-        let Some(stat) = stat(pid)?.filter(|stat| !stat.has_ended()) else { continue };
-        let process = Process { pid, start_time: stat.start_time };
-        all.push(Member { process, parent: stat.parent, session: stat.session, held: stat.is_held() });
+        all.extend(Member::find(pid)?);
     }
     Ok(all)
 }

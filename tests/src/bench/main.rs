@@ -6,7 +6,7 @@
 //!
 //! * [`agents`] says what is compared, and with which environment it starts;
 //! * [`spawn`] runs it through a small program of its own, [`count`] under strace, perf or valgrind;
-//! * [`monitor`], [`many`], [`start`], [`parallel`] and [`web`] are the sections; [`report`] is their output.
+//! * [`monitor`], [`many`], [`start`], [`parallel`], [`web`] and [`systemd`] are the sections; [`report`] is their output.
 #![allow(
     clippy::disallowed_methods,
     reason = "the bench is the caller: it owns the environment, waits and processes of what it measures"
@@ -21,6 +21,7 @@ mod parallel;
 mod report;
 mod spawn;
 mod start;
+mod systemd;
 mod web;
 
 use std::io::Write as _;
@@ -37,12 +38,13 @@ use crate::report::{Report, Section};
 
 /// The words after `--only`, and what they measure.
 type Measure = fn(&mut Bench) -> Result<(), String>;
-const SECTIONS: [(&str, Measure); 5] = [
+const SECTIONS: [(&str, Measure); 6] = [
     ("monitor", monitor::run),
     ("many", many::run),
     ("start", start::run),
     ("parallel", parallel::run),
     ("web", web::run),
+    ("systemd", systemd::run),
 ];
 
 /// The run: what was asked for, and what is known so far.

@@ -95,3 +95,20 @@ fn a_load_balancer_keeps_every_rule() {
     let options = ["configfile=/srv/haproxy.cfg", "statusurl=http://127.0.0.1:8081/"];
     judge(&machine, "/media/native/haproxy", &options);
 }
+
+#[test]
+fn a_unit_of_systemd_keeps_every_rule() {
+    if !has(&["xmllint"]) {
+        return;
+    }
+    if let Some(reason) = harness::systemd_box::missing() {
+        return harness::skip::skip(&reason);
+    }
+    let machine = harness::SystemdBox::up("nodea");
+    machine.units(&[("app.service", "[Service]\nExecStart=/bin/sleep infinity\nExecReload=/bin/true\n")]);
+    machine.sh(&format!(
+        "mkdir -m 755 /srv/native; install -m 755 {} /srv/native/systemd",
+        executable("systemd").display()
+    ));
+    judge(&machine, "/srv/native/systemd", &["unit=app", "check_command=/bin/true"]);
+}

@@ -1,0 +1,94 @@
+//! Whether this machine can run the unit, and what about it will surprise the administrator later.
+#![forbid(unsafe_code)]
+
+use ocf::prelude::*;
+
+use crate::dropin;
+use crate::manager::Manager;
+use crate::name::Kind as UnitKind;
+use crate::settings::Settings;
+use crate::state::{Facts, Unit};
+
+/// Judges the unit as systemd knows it.
+///
+/// # Errors
+/// When there is no such unit, or systemd cannot load it.
+pub fn check(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> {
+    let mut manager = Manager::new(context, settings)?;
+    let unit = manager.look_at(&settings.unit)?;
+    let facts = manager.facts(&unit, &settings.unit);
+    for warning in warnings(&unit, &facts, settings) {
+        context.log.warn(format_args!("{warning}"));
+    }
+    if settings.drop_in {
+        let search = manager.unit_path()?;
+        let directory = dropin::directory(&search);
+        if let Some(other) = directory.and_then(|directory| dropin::shadow(&search, &directory, &unit.id)) {
+            context.log.warn(format_args!("{} takes the place of our settings: remove it", other.display()));
+        }
+    }
+    match unit.unusable(&facts.load_error) {
+        // Administrators mask units so that nobody starts them on this node; that may be meant, or change.
+        Some(why) if unit.load == "masked" => {
+            context.log.warn(format_args!("{why}"));
+            Ok(())
+        }
+        Some(why) => Err(Failure::installed(why)),
+        None => Ok(()),
+    }
+}
+
+/// What would work against the cluster.
+fn warnings(unit: &Unit, facts: &Facts, settings: &Settings) -> Vec<String> {
+    let mut warnings = Vec::new();
+    let id = &unit.id;
+    if facts.file_state.starts_with("enabled") {
+        warnings.push(format!("{id} is enabled, so systemd starts it at boot, too: systemctl disable {id}"));
+    }
+    let restarts = !matches!(facts.restart.as_deref(), None | Some("" | "no"));
+    if restarts && !settings.drop_in {
+        warnings.push(format!(
+            "{id} has Restart=, so systemd restarts it behind the cluster's back: set Restart=no, or drop_in=yes"
+        ));
+    }
+    if !facts.triggered_by.is_empty() && settings.unit.kind == UnitKind::Service {
+        let triggers = facts.triggered_by.join(" ");
+        warnings.push(format!(
+            "{id} may be started by {triggers}, behind the cluster's back: manage that, or stop and disable it"
+        ));
+    }
+    warnings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(facts: &Facts, pairs: &[(&str, &str)]) -> Vec<String> {
+        let mut faults = Faults::default();
+        let values = Values::from_pairs(&[&[("unit", "a")], pairs].concat());
+        let settings = crate::settings::settle(&values, &mut faults).unwrap();
+        let words = |text: &str| text.to_owned();
+        let unit = Unit {
+            id: words("a.service"),
+            load: words("loaded"),
+            active: words("inactive"),
+            sub: words("dead"),
+            job: None,
+            path: words("/"),
+        };
+        warnings(&unit, facts, &settings)
+    }
+
+    #[test]
+    fn sd_10_what_works_against_the_cluster_is_told() {
+        assert!(told(&Facts::default(), &[]).is_empty());
+        let enabled = Facts { file_state: "enabled".into(), ..Facts::default() };
+        assert!(told(&enabled, &[])[0].contains("systemctl disable a.service"));
+        let restarts = Facts { restart: Some("always".into()), ..Facts::default() };
+        assert!(told(&restarts, &[]).is_empty(), "our settings see to it");
+        assert!(told(&restarts, &[("drop_in", "no")])[0].contains("Restart"));
+        let triggered = Facts { triggered_by: vec!["a.socket".into()], ..Facts::default() };
+        assert!(told(&triggered, &[])[0].contains("a.socket"));
+    }
+}

@@ -1,0 +1,299 @@
+//! systemd's manager: the questions and orders that the agent has for it.
+#![forbid(unsafe_code)]
+
+use std::pin::Pin;
+use std::time::Duration;
+
+use ocf::prelude::*;
+use ocf::sys::clock::Deadline;
+use zbus::export::futures_core::Stream;
+use zbus::export::serde::Serialize;
+use zbus::export::serde::de::DeserializeOwned;
+use zbus::message::{Message, Type};
+use zbus::zvariant::{OwnedObjectPath, OwnedValue};
+use zbus::{Connection, MatchRule, MessageStream};
+
+use crate::bus::{Bus, SYSTEMD, Trouble, read, within};
+use crate::facts;
+use crate::name::UnitName;
+use crate::settings::Settings;
+use crate::state::{Facts, Job, Unit};
+
+const OBJECT: &str = "/org/freedesktop/systemd1";
+const MANAGER: &str = "org.freedesktop.systemd1.Manager";
+const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
+
+/// How often a job is looked for while its end is waited for: a signal can be lost with a connection.
+const LOOKING: Duration = Duration::from_secs(1);
+
+/// What a wait leaves of the time, if it is long.
+const LEAVE: Duration = Duration::from_secs(1);
+
+/// Signals that wait for us. Only those of one unit's jobs come.
+const QUEUE: usize = 64;
+
+/// What is said of a job that is over.
+const GONE: [&str; 2] = ["org.freedesktop.DBus.Error.UnknownObject", "org.freedesktop.systemd1.NoSuchJob"];
+
+/// A unit in an answer: name, description, load, active and sub state, the unit that it follows, its object, then its job:
+/// number, type, object.
+type Listed = (String, String, String, String, String, String, OwnedObjectPath, u32, String, OwnedObjectPath);
+
+/// What to do with a unit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verb {
+    /// Start it.
+    Start,
+    /// Stop it.
+    Stop,
+    /// Make it read its configuration again.
+    Reload,
+}
+
+impl Verb {
+    fn method(self) -> &'static str {
+        match self {
+            Self::Start => "StartUnit",
+            Self::Stop => "StopUnit",
+            Self::Reload => "ReloadUnit",
+        }
+    }
+}
+
+/// When a wait has to end, so that there is time left to say what was seen.
+#[must_use]
+pub fn early(deadline: Deadline) -> Deadline {
+    deadline.share(0.9).max(Deadline::after(deadline.left().saturating_sub(LEAVE)))
+}
+
+/// How a job ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// With a result in systemd's word.
+    With(String),
+    /// It is over, and nobody has heard how: the unit's state must tell.
+    Unheard,
+    /// It is not over; the job's object.
+    Late(String),
+}
+
+/// systemd.
+pub struct Manager {
+    /// The way to it.
+    pub bus: Bus,
+    /// Until when answers are waited for, unless a call says otherwise; a reason takes its time, too.
+    deadline: Deadline,
+}
+
+impl Manager {
+    /// systemd on the bus that the settings name; nothing is asked yet.
+    ///
+    /// # Errors
+    /// When the operating system lacks resources.
+    pub fn new(context: &Context<'_>, settings: &Settings) -> Result<Self, Failure> {
+        Ok(Self { bus: Bus::new(context, settings.bus_address.as_deref())?, deadline: early(context.deadline) })
+    }
+
+    fn ask<B, T>(&mut self, method: &str, body: &B) -> Result<T, Trouble>
+    where
+        B: Serialize + zbus::zvariant::DynamicType,
+        T: DeserializeOwned + zbus::zvariant::Type,
+    {
+        self.bus.call(OBJECT, (MANAGER, method), body, self.deadline)
+    }
+
+    /// Looks at units: one question for all of them, with all that a healthy monitor needs. Aliases lead to the unit itself.
+    ///
+    /// # Errors
+    /// When systemd does not answer.
+    pub fn look(&mut self, names: &[&UnitName]) -> Result<Vec<Unit>, Failure> {
+        let texts: Vec<&str> = names.iter().map(|name| name.as_str()).collect();
+        let what = texts.first().copied().unwrap_or_default();
+        let answer: Result<Vec<Listed>, Trouble> = self.ask("ListUnitsByNames", &(texts,));
+        let listed = answer.map_err(|trouble| trouble.into_failure(what))?;
+        if listed.len() != names.len() {
+            let why = format!("{} units where {} were asked for", listed.len(), names.len());
+            return Err(Trouble::Garbled(why).into_failure(what));
+        }
+        Ok(listed.into_iter().map(unit).collect())
+    }
+
+    /// Looks at one unit.
+    ///
+    /// # Errors
+    /// As [`Self::look`].
+    pub fn look_at(&mut self, name: &UnitName) -> Result<Unit, Failure> {
+        let mut units = self.look(&[name])?;
+        units.pop().ok_or_else(|| Failure::generic(format!("{name}: systemd says nothing about it")))
+    }
+
+    /// More about a unit. What cannot be had is empty: this is for reasons, and no decision may hang on a lack.
+    pub fn facts(&mut self, unit: &Unit, name: &UnitName) -> Facts {
+        let mut all = |interface: &str| {
+            let member = (PROPERTIES, "GetAll");
+            let answer = self.bus.call(&unit.path, member, &(interface,), self.deadline);
+            answer.unwrap_or_default()
+        };
+        let common = all("org.freedesktop.systemd1.Unit");
+        let special = all(name.kind.interface());
+        facts::read(&common, &special)
+    }
+
+    /// Where unit files are looked for, the strongest first.
+    ///
+    /// # Errors
+    /// When systemd does not answer.
+    pub fn unit_path(&mut self) -> Result<Vec<String>, Failure> {
+        let member = (PROPERTIES, "Get");
+        let answer: Result<OwnedValue, Trouble> = self.bus.call(OBJECT, member, &(MANAGER, "UnitPath"), self.deadline);
+        let value = answer.map_err(|trouble| trouble.into_failure("UnitPath"))?;
+        Vec::try_from(value).map_err(|error| Trouble::Garbled(error.to_string()).into_failure("UnitPath"))
+    }
+
+    /// Makes systemd read all unit files again.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub fn daemon_reload(&mut self) -> Result<(), Failure> {
+        // The answer comes when all is read, which may take long: it is waited for, and not asked for again.
+        let reloaded = self.bus.with(self.deadline, 1.0, async |connection: &Connection| {
+            connection.call_method(Some(SYSTEMD), OBJECT, Some(MANAGER), "Reload", &()).await
+        });
+        reloaded.map(drop).map_err(|trouble| trouble.into_failure("daemon-reload"))
+    }
+
+    /// Keeps a unit in systemd's memory as long as this connection lasts: one that nobody needs is forgotten as soon as it has
+    /// ended, with what there was to say about it.
+    pub fn hold(&mut self, unit: &Unit) {
+        let _: Result<(), Trouble> = self.ask("RefUnit", &(unit.id.as_str(),));
+    }
+
+    /// Makes systemd forget failures and how often it was started lately: the cluster decides about that. A unit that is not
+    /// loaded has nothing to forget.
+    pub fn reset_failed(&mut self, unit: &Unit) {
+        let _: Result<(), Trouble> = self.ask("ResetFailedUnit", &(unit.id.as_str(),));
+    }
+
+    /// The processes of a unit: number and command line.
+    ///
+    /// # Errors
+    /// When systemd does not answer.
+    pub fn processes(&mut self, unit: &Unit) -> Result<Vec<(u32, String)>, Failure> {
+        let answer: Result<Vec<(String, u32, String)>, Trouble> = self.ask("GetUnitProcesses", &(unit.id.as_str(),));
+        match answer {
+            Ok(all) => Ok(all.into_iter().map(|(_, pid, line)| (pid, line)).collect()),
+            Err(trouble) if trouble.is("NoSuchUnit") => Ok(Vec::new()),
+            Err(trouble) => Err(trouble.into_failure(&unit.id)),
+        }
+    }
+
+    /// Sends SIGKILL to all processes of a unit.
+    ///
+    /// # Errors
+    /// When systemd does not answer.
+    pub fn kill(&mut self, unit: &Unit) -> Result<(), Failure> {
+        let body = (unit.id.as_str(), "all", nix::libc::SIGKILL);
+        self.ask("KillUnit", &body).map_err(|trouble| trouble.into_failure(&unit.id))
+    }
+
+    /// Takes a job back. One that is over needs no more.
+    pub fn cancel(&mut self, job: &str) -> bool {
+        let member = ("org.freedesktop.systemd1.Job", "Cancel");
+        let answer: Result<(), Trouble> = self.bus.call(job, member, &(), self.deadline);
+        answer.is_ok()
+    }
+
+    /// Gives an order and waits for the end of this job, and no other one, until the limit. A connection that breaks is made
+    /// anew; the order is given twice only when nobody has confirmed it, and systemd makes one job of two alike.
+    ///
+    /// # Errors
+    /// When systemd refuses it, or does not answer.
+    pub fn order(&mut self, verb: Verb, unit: &Unit, mode: &str, limit: Deadline) -> Result<Ended, Trouble> {
+        let order = Order { verb, id: &unit.id, mode };
+        let mut job = None;
+        let ended = self.bus.with(limit, 1.0, async |connection: &Connection| order.follow(connection, &mut job).await);
+        match (ended, job) {
+            // What was waited for in vain is the job's end.
+            (Err(Trouble::Away(_)), Some(job)) => Ok(Ended::Late(job)),
+            (ended, _) => ended?,
+        }
+    }
+}
+
+/// What is to be done with which unit.
+struct Order<'a> {
+    verb: Verb,
+    id: &'a str,
+    mode: &'a str,
+}
+
+impl Order<'_> {
+    /// Gives the order, unless there is a job already, and waits for the job's end. Whoever asks only afterwards misses the
+    /// end of a fast one: first the signal is asked for, then the job.
+    async fn follow(&self, connection: &Connection, job: &mut Option<String>) -> zbus::Result<Result<Ended, Trouble>> {
+        let mut signals = self.listen(connection).await?;
+        if job.is_some() && !is_there(connection, job).await? {
+            return Ok(Ok(Ended::Unheard));
+        }
+        if job.is_none() {
+            let body = (self.id, self.mode);
+            let answer =
+                connection.call_method(Some(SYSTEMD), OBJECT, Some(MANAGER), self.verb.method(), &body).await?;
+            match read::<OwnedObjectPath>(&answer) {
+                Ok(path) => *job = Some(path.as_str().to_owned()),
+                Err(trouble) => return Ok(Err(trouble)),
+            }
+        }
+        loop {
+            match within(LOOKING, next(&mut signals)).await {
+                Some(Some(signal)) => {
+                    // Number, object, unit, result.
+                    let removed = read::<(u32, OwnedObjectPath, String, String)>(&signal?);
+                    match removed {
+                        Ok((_, path, _, result)) if Some(path.as_str()) == job.as_deref() => {
+                            return Ok(Ok(Ended::With(result)));
+                        }
+                        _ => {}
+                    }
+                }
+                Some(None) => return Err(std::io::Error::from(std::io::ErrorKind::ConnectionReset).into()),
+                None if is_there(connection, job).await? => {}
+                None => return Ok(Ok(Ended::Unheard)),
+            }
+        }
+    }
+
+    /// Asks for the signals about the end of this unit's jobs.
+    async fn listen(&self, connection: &Connection) -> zbus::Result<MessageStream> {
+        let rule = MatchRule::builder().msg_type(Type::Signal).sender(SYSTEMD)?.interface(MANAGER)?;
+        let rule = rule.member("JobRemoved")?.arg(2, self.id)?.build();
+        let signals = MessageStream::for_match_rule(rule, connection, Some(QUEUE)).await?;
+        // Without this, systemd keeps its signals to itself.
+        match connection.call_method(Some(SYSTEMD), OBJECT, Some(MANAGER), "Subscribe", &()).await {
+            Err(zbus::Error::MethodError(name, ..)) if name.as_str().ends_with(".AlreadySubscribed") => Ok(signals),
+            other => other.map(|_| signals),
+        }
+    }
+}
+
+/// The next message; `None` when the connection has ended.
+async fn next(signals: &mut MessageStream) -> Option<zbus::Result<Message>> {
+    std::future::poll_fn(|context| Pin::new(&mut *signals).poll_next(context)).await
+}
+
+/// Whether a job is not over yet.
+async fn is_there(connection: &Connection, job: &Option<String>) -> zbus::Result<bool> {
+    let Some(job) = job else { return Ok(false) };
+    let question = ("org.freedesktop.systemd1.Job", "State");
+    match connection.call_method(Some(SYSTEMD), job.as_str(), Some(PROPERTIES), "Get", &question).await {
+        Ok(_) => Ok(true),
+        Err(zbus::Error::MethodError(name, ..)) if GONE.contains(&name.as_str()) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+fn unit(listed: Listed) -> Unit {
+    let (id, _, load, active, sub, _, path, number, verb, job) = listed;
+    let job = (number != 0).then(|| Job { verb, path: job.as_str().to_owned() });
+    Unit { id, load, active, sub, job, path: path.as_str().to_owned() }
+}

@@ -1,0 +1,167 @@
+//! Does it run, and does it work?
+#![forbid(unsafe_code)]
+
+use ocf::prelude::*;
+use ocf::sys::clock::Deadline;
+
+use crate::checks;
+use crate::journal;
+use crate::manager::{Manager, early};
+use crate::name::UnitName;
+use crate::params::Reloading;
+use crate::settings::Settings;
+use crate::state::{Facts, Unit, Verdict};
+
+/// Tells the state. A healthy unit at level 0 costs one question.
+///
+/// # Errors
+/// Why it is neither running nor cleanly stopped, or cannot be known.
+pub fn monitor(context: &Context<'_>, settings: &Settings) -> Result<Status, Failure> {
+    let mut manager = Manager::new(context, settings)?;
+    let wait_for_reload = settings.reloading == Reloading::Changing;
+    let seen = settled(&mut manager, settings, early(early(context.deadline)), wait_for_reload)?;
+    let unit = &seen.unit;
+    match unit.verdict() {
+        Verdict::Running | Verdict::Reloading => {}
+        Verdict::Stopped | Verdict::Failed => return stopped(context, &mut manager, settings, unit),
+        Verdict::Changing => return Err(stuck(&mut manager, settings, unit)),
+        Verdict::Unknown => return Err(Failure::generic(format!("{unit}: this state is not known to the agent"))),
+    }
+    required(&seen.others)?;
+    let status = works(context, &mut manager, settings, unit)?;
+    Ok(match status {
+        Status::Running if unit.verdict() == Verdict::Reloading && settings.reloading == Reloading::Degraded => {
+            Status::Degraded(format!("{} reads its configuration again", unit.id))
+        }
+        status => status,
+    })
+}
+
+/// What was seen at one moment.
+pub struct Seen {
+    /// The unit.
+    pub unit: Unit,
+    /// Those that it needs.
+    pub others: Vec<Unit>,
+}
+
+/// Looks at the unit and those that it needs.
+///
+/// # Errors
+/// When systemd does not answer.
+pub fn look(manager: &mut Manager, settings: &Settings) -> Result<Seen, Failure> {
+    let names: Vec<&UnitName> = std::iter::once(&settings.unit).chain(&settings.required).collect();
+    let mut units = manager.look(&names)?.into_iter();
+    let unit =
+        units.next().ok_or_else(|| Failure::generic(format!("{}: systemd says nothing about it", settings.unit)))?;
+    Ok(Seen { unit, others: units.collect() })
+}
+
+/// Looks until the unit is on the way to nowhere, at most until the limit; what was seen last.
+///
+/// # Errors
+/// When systemd does not answer.
+pub fn settled(manager: &mut Manager, settings: &Settings, limit: Deadline, reload: bool) -> Result<Seen, Failure> {
+    let mut last = None;
+    let result = limit.poll(|| match look(manager, settings) {
+        Err(failure) => Some(Err(failure)),
+        Ok(seen) => {
+            let verdict = seen.unit.verdict();
+            if verdict == Verdict::Changing || (reload && verdict == Verdict::Reloading) {
+                last = Some(seen);
+                None
+            } else {
+                Some(Ok(seen))
+            }
+        }
+    });
+    match (result, last) {
+        (Some(result), _) => result,
+        (None, Some(seen)) => Ok(seen),
+        (None, None) => look(manager, settings),
+    }
+}
+
+/// All that the unit needs must be active.
+///
+/// # Errors
+/// The first that is not, with its state.
+pub fn required(others: &[Unit]) -> Result<(), Failure> {
+    let active = |unit: &&Unit| matches!(unit.verdict(), Verdict::Running | Verdict::Reloading);
+    match others.iter().find(|unit| !active(unit)) {
+        Some(unit) => Err(Failure::generic(format!("required_units: {unit}; systemctl start {} may help", unit.id))),
+        None => Ok(()),
+    }
+}
+
+/// Whether what runs does its work, as far as the check level asks.
+fn works(context: &Context<'_>, manager: &mut Manager, settings: &Settings, unit: &Unit) -> Result<Status, Failure> {
+    if context.depth < 10 {
+        return Ok(Status::Running);
+    }
+    // Numbers of processes mean something on this machine only.
+    if manager.bus.is_own
+        && let Some(pid) = manager.facts(unit, &settings.unit).main_pid
+    {
+        checks::process(pid).map_err(|failure| failure.wrap(&unit.id))?;
+    }
+    let checked = checks::run(context, &settings.checks, context.depth >= 20, context.deadline);
+    checked.map_err(|failure| failure.wrap(format!("{} is active, but does not work", unit.id)))
+}
+
+/// A unit that does nothing: cleanly so, unless processes are left that a stop should have ended.
+fn stopped(context: &Context<'_>, manager: &mut Manager, settings: &Settings, unit: &Unit) -> Result<Status, Failure> {
+    let facts = manager.facts(unit, &settings.unit);
+    left(manager, unit, &facts)?;
+    if unit.verdict() == Verdict::Failed {
+        return Ok(Status::NotRunning(Some(story(context, unit, &facts))));
+    }
+    // Recurring monitors are of what should run: what has happened to it?
+    let known = unit.unusable(&facts.load_error).or_else(|| {
+        let ended = facts.end().map(|end| format!("{unit}: {end}"));
+        ended.or_else(|| (!context.invocation.is_probe()).then(|| format!("{unit}: it was stopped by somebody else")))
+    });
+    Ok(Status::NotRunning(known))
+}
+
+/// Processes of a unit that is stopped, though its stop is meant to end all of them.
+///
+/// # Errors
+/// Which they are.
+pub fn left(manager: &mut Manager, unit: &Unit, facts: &Facts) -> Result<(), Failure> {
+    if facts.leaves_processes() || unit.load == "not-found" {
+        return Ok(());
+    }
+    let left = manager.processes(unit)?;
+    let Some((pid, line)) = left.first() else { return Ok(()) };
+    let more = if left.len() > 1 { format!(" and {} more", left.len() - 1) } else { String::new() };
+    Err(Failure::generic(format!(
+        "{unit}, but process {pid} of it ({line}){more} is still there: end it, or look why it cannot be"
+    )))
+}
+
+/// A unit on the way to another state, which it has not reached in time.
+fn stuck(manager: &mut Manager, settings: &Settings, unit: &Unit) -> Failure {
+    let facts = manager.facts(unit, &settings.unit);
+    let queued = unit.job.as_ref().map_or_else(String::new, |job| format!(", with a {} job", job.verb));
+    let end = facts.end().map_or_else(String::new, |end| format!("; {end}"));
+    let advice = if unit.restarts() {
+        "systemd restarts it again and again: Restart=no, or drop_in=yes, leaves that to the cluster"
+    } else {
+        "it is stuck, or needs more time than the operation has: systemctl status tells more"
+    };
+    Failure::generic(format!("{unit}{queued}{end}: {advice}"))
+}
+
+/// What has become of a unit, for a reason: state, end of the main process, last line.
+pub fn story(context: &Context<'_>, unit: &Unit, facts: &Facts) -> String {
+    let mut story = unit.to_string();
+    if let Some(end) = facts.end() {
+        story.push_str(&format!(": {end}"));
+    }
+    match journal::last_line(context, unit, facts) {
+        Some(line) => story.push_str(&format!("; it wrote last: {line}")),
+        None => story.push_str(&format!("; journalctl -u {} may tell more", unit.id)),
+    }
+    story
+}

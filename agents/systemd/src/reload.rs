@@ -1,0 +1,58 @@
+//! Makes the unit read its configuration again, where it can.
+#![forbid(unsafe_code)]
+
+use ocf::prelude::*;
+
+use crate::manager::{Ended, Manager, Verb, early};
+use crate::monitor;
+use crate::settings::Settings;
+use crate::state::{Verdict, job_failure};
+
+/// Reloads the unit. What does not run is not started.
+///
+/// # Errors
+/// Why not; the unit goes on then, as it was.
+pub fn reload(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> {
+    let mut manager = Manager::new(context, settings)?;
+    let unit = monitor::settled(&mut manager, settings, context.deadline.share(0.5), true)?.unit;
+    if unit.verdict() != Verdict::Running {
+        return Err(Failure::generic(format!("{unit}: what does not run cannot be reloaded")));
+    }
+    let facts = manager.facts(&unit, &settings.unit);
+    if !facts.can_reload {
+        let why = "the unit cannot be reloaded: it has no ExecReload=; restart the resource instead";
+        return Err(Failure::new(Kind::Unimplemented, format!("{}: {why}", unit.id)));
+    }
+    let ended = manager.order(Verb::Reload, &unit, &settings.job_mode, context.deadline.share(0.8));
+    let ended = ended.map_err(|trouble| trouble.into_failure(&format!("reload of {}", unit.id)))?;
+    let why = match ended {
+        Ended::With(result) => job_failure("reload", &unit.id, &result),
+        Ended::Unheard => None,
+        Ended::Late(job) => {
+            let told = if manager.cancel(&job) { "was cancelled" } else { "could not be cancelled" };
+            Some(format!("the reload of {} did not end in time; our job {told}", unit.id))
+        }
+    };
+    let seen = monitor::settled(&mut manager, settings, early(early(context.deadline)), true)?.unit;
+    match why {
+        Some(why) => {
+            let facts = manager.facts(&seen, &settings.unit);
+            Err(Failure::generic(format!("{why}: {}", monitor::story(context, &seen, &facts))))
+        }
+        None if seen.verdict() == Verdict::Running => Ok(()),
+        None => Err(Failure::generic(format!("after the reload, {seen}"))),
+    }
+}
+
+/// Takes over parameters: each action reads them anew.
+///
+/// # Errors
+/// When the unit does not run.
+pub fn reload_agent(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> {
+    let mut manager = Manager::new(context, settings)?;
+    let unit = manager.look_at(&settings.unit)?;
+    match unit.verdict() {
+        Verdict::Running | Verdict::Reloading => Ok(()),
+        _ => Err(Failure::generic(format!("{unit}: it does not run on this node"))),
+    }
+}

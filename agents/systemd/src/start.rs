@@ -1,0 +1,178 @@
+//! Starts the unit, and returns when it is active and works.
+#![forbid(unsafe_code)]
+
+use ocf::prelude::*;
+use ocf::sys::clock::Deadline;
+
+use crate::checks;
+use crate::dropin;
+use crate::manager::{Ended, Manager, Verb, early};
+use crate::monitor::{self, story};
+use crate::name::Kind as UnitKind;
+use crate::settings::Settings;
+use crate::state::{Unit, Verdict, job_failure};
+
+/// The share of the time that a start has before what it began is taken back.
+const SHARE: f64 = 0.8;
+
+/// Starts the unit. One that is active already is adopted.
+///
+/// # Errors
+/// Why it does not run. Nothing of the attempt is left then, or on its way to an end.
+pub fn start(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> {
+    let mut manager = Manager::new(context, settings)?;
+    let mut limit = context.deadline.share(SHARE);
+    if let Some(time) = settings.start_timeout {
+        limit = limit.min(Deadline::after(time));
+    }
+    let unit = manager.look_at(&settings.unit)?;
+    let is_up = matches!(unit.verdict(), Verdict::Running | Verdict::Reloading);
+    if !is_up {
+        let problem = unit.unusable("").is_some().then(|| manager.facts(&unit, &settings.unit).load_error);
+        if let Some(why) = problem.and_then(|problem| unit.unusable(&problem)) {
+            return Err(Failure::installed(why));
+        }
+        if settings.unit.kind == UnitKind::Scope {
+            let why = "a scope is made by whoever runs processes in it, and cannot be started";
+            return Err(Failure::generic(format!("{}: {why}", unit.id)));
+        }
+    }
+    // Asked before the start, which then ends the sooner.
+    let facts = match settings.drop_in {
+        true => dropin::ensure(context, &mut manager, &unit, &settings.unit)?,
+        false => manager.facts(&unit, &settings.unit),
+    };
+    let tells = facts.tells_when_ready();
+    let mut attempt = Attempt { context, settings, manager, unit, limit, tells };
+    if !is_up {
+        attempt.run()?;
+    }
+    attempt.confirm()
+}
+
+/// A start under way.
+struct Attempt<'a> {
+    context: &'a Context<'a>,
+    settings: &'a Settings,
+    manager: Manager,
+    unit: Unit,
+    limit: Deadline,
+    /// Whether the unit tells when it is ready.
+    tells: bool,
+}
+
+impl Attempt<'_> {
+    /// Gives the order, and waits for the job.
+    fn run(&mut self) -> Result<(), Failure> {
+        self.manager.hold(&self.unit);
+        self.manager.reset_failed(&self.unit);
+        let ended = self.manager.order(Verb::Start, &self.unit, &self.settings.job_mode, self.limit);
+        match ended.map_err(|trouble| trouble.into_failure(&format!("start of {}", self.unit.id)))? {
+            Ended::With(result) => match job_failure("start", &self.unit.id, &result) {
+                Some(why) => Err(self.failed(&why)),
+                None => Ok(()),
+            },
+            Ended::Unheard => Ok(()),
+            Ended::Late(job) => {
+                let cancelled = self.manager.cancel(&job);
+                let told = if cancelled { "our job was cancelled" } else { "our job could not be cancelled" };
+                Err(self.withdraw(&format!("was not active in time; {told}")))
+            }
+        }
+    }
+
+    /// Waits until the unit is what a monitor would call running, and the application works.
+    fn confirm(&mut self) -> Result<(), Failure> {
+        let seen = monitor::settled(&mut self.manager, self.settings, self.limit, false)?;
+        self.unit = seen.unit;
+        self.expect_active()?;
+        if !checks::any(&self.settings.checks) && self.settings.required.is_empty() {
+            return self.watch();
+        }
+        let mut last = None;
+        let well = self.limit.poll(|| match self.look() {
+            Err(failure) => Some(Err(failure)),
+            Ok(Err(failure)) => {
+                last = Some(failure);
+                None
+            }
+            Ok(Ok(())) => Some(Ok(())),
+        });
+        match (well, last) {
+            (Some(result), _) => result,
+            (None, Some(failure)) => Err(self.withdraw(&format!("is active, but did not work in time: {failure}"))),
+            (None, None) => Err(self.withdraw("did not work in time")),
+        }
+    }
+
+    /// Looks once at the unit, those that it needs, and the application. The outer failure is final.
+    fn look(&mut self) -> Result<Result<(), Failure>, Failure> {
+        let seen = monitor::look(&mut self.manager, self.settings)?;
+        self.unit = seen.unit;
+        self.expect_active()?;
+        let checked = checks::run(self.context, &self.settings.checks, true, self.limit);
+        Ok(monitor::required(&seen.others).and_then(|()| checked.map(drop)))
+    }
+
+    /// Of some services systemd knows only that a process was begun: a moment shows whether it could.
+    fn watch(&mut self) -> Result<(), Failure> {
+        if self.tells {
+            return Ok(());
+        }
+        let moment = Deadline::after(self.settings.start_settle).min(self.limit);
+        let ended = moment.poll(|| match self.manager.look_at(&self.settings.unit) {
+            Ok(unit) if unit.verdict() == Verdict::Running => None,
+            other => Some(other),
+        });
+        if let Some(seen) = ended {
+            self.unit = seen?;
+            // On the way to its end, perhaps.
+            self.unit = monitor::settled(&mut self.manager, self.settings, self.limit, false)?.unit;
+        }
+        self.expect_active()
+    }
+
+    /// The unit must be active now.
+    fn expect_active(&mut self) -> Result<(), Failure> {
+        match self.unit.verdict() {
+            Verdict::Running | Verdict::Reloading => Ok(()),
+            Verdict::Changing => {
+                let state = self.unit.to_string();
+                Err(self.withdraw(&format!("was not active in time ({state})")))
+            }
+            Verdict::Stopped | Verdict::Failed | Verdict::Unknown => Err(self.failed("it does not stay active")),
+        }
+    }
+
+    /// The reason of a unit that has ended by itself.
+    fn failed(&mut self, why: &str) -> Failure {
+        if let Ok(unit) = self.manager.look_at(&self.settings.unit) {
+            self.unit = unit;
+        }
+        let facts = self.manager.facts(&self.unit, &self.settings.unit);
+        if facts.condition == Some(false) {
+            let conditions = facts.conditions.join(" ");
+            return Failure::generic(format!("{}: a condition of the unit does not hold: {conditions}", self.unit.id));
+        }
+        if self.unit.verdict() == Verdict::Stopped
+            && facts.end().is_none()
+            && facts.service_type.as_deref() == Some("oneshot")
+        {
+            let why = "it has run and ended well, so there is nothing to monitor: set RemainAfterExit=yes in the unit";
+            return Failure::generic(format!("{}: {why}", self.unit.id));
+        }
+        Failure::generic(format!("{why}: {}", story(self.context, &self.unit, &facts)))
+    }
+
+    /// Takes the start back: what came up later would be where the cluster does not expect it.
+    fn withdraw(&mut self, why: &str) -> Failure {
+        let ended = self.manager.order(Verb::Stop, &self.unit, "replace", early(self.context.deadline));
+        let told = match ended {
+            Ok(Ended::With(result)) if result == "done" => "the unit was stopped again",
+            Ok(Ended::Unheard) => "the unit was stopped again",
+            Ok(_) => "the unit is being stopped",
+            Err(_) => "the unit could not be stopped again",
+        };
+        Failure::generic(format!("{} {why}; {told}", self.unit.id))
+    }
+}

@@ -1,0 +1,272 @@
+//! What systemd says about a unit, and what that means. Pure.
+#![forbid(unsafe_code)]
+
+use std::fmt;
+
+use nix::sys::signal::Signal;
+
+/// A job of systemd's that changes a unit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Job {
+    /// What it does: `start`, `stop`, `restart` and so on.
+    pub verb: String,
+    /// Its D-Bus object.
+    pub path: String,
+}
+
+/// A unit at one moment, as `ListUnitsByNames` tells it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unit {
+    /// Its own name, whatever alias was asked for.
+    pub id: String,
+    /// `loaded`, `not-found`, `masked`, `bad-setting`, `error`.
+    pub load: String,
+    /// `active`, `reloading`, `inactive`, `failed`, `activating`, `deactivating`, `maintenance`.
+    pub active: String,
+    /// The same in finer words, which depend on the type.
+    pub sub: String,
+    /// What is under way or queued.
+    pub job: Option<Job>,
+    /// Its D-Bus object.
+    pub path: String,
+}
+
+impl fmt::Display for Unit {
+    /// Name and state, `haproxy.service is deactivating (stop)`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} is {} ({})", self.id, self.active, self.sub)
+    }
+}
+
+/// What a unit's state means for the cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It does its work.
+    Running,
+    /// It does its work, and reads its configuration again.
+    Reloading,
+    /// It does nothing.
+    Stopped,
+    /// It does nothing, and not because somebody wanted so.
+    Failed,
+    /// It is on the way to one of the others.
+    Changing,
+    /// A word that we do not know.
+    Unknown,
+}
+
+impl Unit {
+    /// Judges the state.
+    #[must_use]
+    pub fn verdict(&self) -> Verdict {
+        // Between the two halves of a restart a unit may look stopped.
+        let comes = self.job.as_ref().is_some_and(|job| {
+            matches!(job.verb.as_str(), "start" | "restart" | "try-restart" | "reload-or-start" | "verify-active")
+        });
+        match self.active.as_str() {
+            "active" => Verdict::Running,
+            // Newer versions refresh parts of a service's file systems, too.
+            "reloading" | "refreshing" => Verdict::Reloading,
+            "inactive" | "failed" if comes => Verdict::Changing,
+            "inactive" => Verdict::Stopped,
+            "failed" => Verdict::Failed,
+            "activating" | "deactivating" => Verdict::Changing,
+            _ => Verdict::Unknown,
+        }
+    }
+
+    /// Whether systemd starts it by itself again and again: a change that leads nowhere.
+    #[must_use]
+    pub fn restarts(&self) -> bool {
+        self.active == "activating" && self.sub.starts_with("auto-restart")
+    }
+
+    /// Why it cannot be started, where that is known before; `problem` is systemd's own word for it.
+    #[must_use]
+    pub fn unusable(&self, problem: &str) -> Option<String> {
+        let id = &self.id;
+        let told = if problem.is_empty() { String::new() } else { format!(": {problem}") };
+        match self.load.as_str() {
+            "not-found" => Some(format!("{id} is not installed: systemd knows no unit of this name")),
+            "masked" => Some(format!("{id} is masked: systemctl unmask {id} allows it to be started")),
+            "bad-setting" => Some(format!("{id} has a faulty unit file{told}: systemd-analyze verify {id} tells more")),
+            "error" => Some(format!("{id} cannot be loaded{told}")),
+            _ => None,
+        }
+    }
+}
+
+/// More about a unit, for reasons and decisions beyond a healthy monitor. What an answer lacks, or has in another form, is
+/// empty here.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// How the last run went, `success` or a word for the failure.
+    pub result: Option<String>,
+    /// How the main process ended (`si_code` of waitid(2)), and with which exit status or signal.
+    pub main_end: Option<(i32, i32)>,
+    /// The main process.
+    pub main_pid: Option<u32>,
+    /// The service's type: `simple`, `forking`, `notify`.
+    pub service_type: Option<String>,
+    /// What systemd does about a service that ends.
+    pub restart: Option<String>,
+    /// What of a unit a stop kills.
+    pub kill_mode: Option<String>,
+    /// Why it could not be loaded.
+    pub load_error: String,
+    /// Whether it is started at boot: `enabled`, `disabled`, `static`.
+    pub file_state: String,
+    /// Whether it can be reloaded.
+    pub can_reload: bool,
+    /// Whether its conditions held when it was last started.
+    pub condition: Option<bool>,
+    /// Those that did not.
+    pub conditions: Vec<String>,
+    /// Files that add to its unit file.
+    pub drop_ins: Vec<String>,
+    /// What it is ordered before.
+    pub before: Vec<String>,
+    /// What may start it besides us.
+    pub triggered_by: Vec<String>,
+    /// When its last run began, in microseconds since 1970.
+    pub began: Option<u64>,
+}
+
+impl Facts {
+    /// How its last run ended; `None` when there is nothing to say.
+    #[must_use]
+    pub fn end(&self) -> Option<String> {
+        let main = self.main_end.and_then(|(code, status)| match code {
+            nix::libc::CLD_EXITED if status != 0 => Some(format!("the main process ended with exit status {status}")),
+            nix::libc::CLD_KILLED => Some(format!("the main process was killed by {}", signal(status))),
+            nix::libc::CLD_DUMPED => Some(format!("the main process crashed with {}", signal(status))),
+            _ => None,
+        });
+        let result = self.result.as_deref().filter(|result| !matches!(*result, "" | "success"));
+        match (result, main) {
+            (Some(result), Some(main)) => Some(format!("{main} (result {result})")),
+            (Some(result), None) => Some(format!("result {result}")),
+            (None, main) => main,
+        }
+    }
+
+    /// Whether processes that a stop leaves are meant to stay: then they say nothing about the unit.
+    #[must_use]
+    pub fn leaves_processes(&self) -> bool {
+        matches!(self.kill_mode.as_deref(), Some("process" | "none"))
+    }
+
+    /// Whether the unit tells when it is ready. Of the other types systemd knows only that a process was started.
+    #[must_use]
+    pub fn tells_when_ready(&self) -> bool {
+        !matches!(self.service_type.as_deref(), Some("simple" | "exec" | "idle"))
+    }
+}
+
+/// A signal's name.
+fn signal(number: i32) -> String {
+    Signal::try_from(number).map_or_else(|_| format!("signal {number}"), |signal| signal.as_str().to_owned())
+}
+
+/// What the end of a job that did not reach its goal means. `None` for success.
+#[must_use]
+pub fn job_failure(verb: &str, id: &str, result: &str) -> Option<String> {
+    let why = match result {
+        "done" => return None,
+        "failed" => "failed".to_owned(),
+        "canceled" => "was cancelled: somebody wanted something else of the unit meanwhile".to_owned(),
+        "timeout" => "did not end within the time that the unit itself allows (JobTimeoutSec)".to_owned(),
+        "dependency" => {
+            "was not run, for a unit that it depends on failed: systemctl list-dependencies tells which".to_owned()
+        }
+        "skipped" => "was skipped: it does not apply to the unit as it is".to_owned(),
+        "invalid" => "does not apply to the unit as it is".to_owned(),
+        "assert" => "was not run, for an assertion in the unit file does not hold".to_owned(),
+        "unsupported" => "is not possible here: this kernel or container does not support such units".to_owned(),
+        "once" => "was not run, for the unit runs once in a boot".to_owned(),
+        other => format!("ended with \"{other}\""),
+    };
+    Some(format!("the {verb} job of {id} {why}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn unit(active: &str, job: Option<&str>) -> Unit {
+        let job = job.map(|verb| Job { verb: verb.into(), path: "/j".into() });
+        Unit {
+            id: "a.service".into(),
+            load: "loaded".into(),
+            active: active.into(),
+            sub: "x".into(),
+            job,
+            path: "/".into(),
+        }
+    }
+
+    #[test]
+    fn states_mean_what_they_say() {
+        for (active, expected) in [
+            ("active", Verdict::Running),
+            ("reloading", Verdict::Reloading),
+            ("refreshing", Verdict::Reloading),
+            ("inactive", Verdict::Stopped),
+            ("failed", Verdict::Failed),
+            ("activating", Verdict::Changing),
+            ("deactivating", Verdict::Changing),
+            ("maintenance", Verdict::Unknown),
+            ("", Verdict::Unknown),
+        ] {
+            assert_eq!(unit(active, None).verdict(), expected, "{active}");
+        }
+    }
+
+    #[test]
+    fn a_restart_is_no_stop() {
+        assert_eq!(unit("inactive", Some("restart")).verdict(), Verdict::Changing);
+        assert_eq!(unit("failed", Some("start")).verdict(), Verdict::Changing);
+        assert_eq!(unit("inactive", Some("stop")).verdict(), Verdict::Stopped);
+        assert_eq!(unit("active", Some("stop")).verdict(), Verdict::Running);
+    }
+
+    #[test]
+    fn the_end_of_a_run_is_told_with_result_and_status() {
+        let end = |result: &str, main| Facts { result: Some(result.into()), main_end: main, ..Facts::default() }.end();
+        assert_eq!(end("success", Some((1, 0))), None);
+        assert_eq!(
+            end("exit-code", Some((1, 3))).unwrap(),
+            "the main process ended with exit status 3 (result exit-code)"
+        );
+        assert_eq!(end("signal", Some((2, 9))).unwrap(), "the main process was killed by SIGKILL (result signal)");
+        assert_eq!(
+            end("core-dump", Some((3, 11))).unwrap(),
+            "the main process crashed with SIGSEGV (result core-dump)"
+        );
+        assert_eq!(end("start-limit-hit", None).unwrap(), "result start-limit-hit");
+        assert_eq!(Facts::default().end(), None);
+    }
+
+    #[test]
+    fn each_result_of_a_job_has_its_own_reason() {
+        assert_eq!(job_failure("start", "a.service", "done"), None);
+        let all = [
+            "failed",
+            "canceled",
+            "timeout",
+            "dependency",
+            "skipped",
+            "invalid",
+            "assert",
+            "unsupported",
+            "once",
+            "new",
+        ];
+        let mut told: Vec<String> =
+            all.iter().map(|result| job_failure("start", "a.service", result).unwrap()).collect();
+        assert!(told.iter().all(|reason| reason.starts_with("the start job of a.service ")));
+        told.sort();
+        told.dedup();
+        assert_eq!(told.len(), all.len());
+    }
+}

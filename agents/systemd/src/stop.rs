@@ -1,0 +1,87 @@
+//! Stops the unit, and returns when it is gone.
+#![forbid(unsafe_code)]
+
+use ocf::prelude::*;
+use ocf::sys::clock::Deadline;
+
+use crate::dropin;
+use crate::manager::{Ended, Manager, Verb, early};
+use crate::monitor;
+use crate::settings::{self, Settings};
+use crate::state::{Unit, Verdict, job_failure};
+
+/// The share of the time after which what is left is killed, if so wanted.
+const PATIENCE: f64 = 0.75;
+
+/// Stops the unit.
+///
+/// # Errors
+/// What is left, or could not be looked at.
+pub fn stop(context: &Context<'_>, settings: Option<&Settings>) -> Result<(), Failure> {
+    let salvaged = settings.is_none().then(|| settings::salvage(&context.invocation.values)).flatten();
+    let Some(settings) = settings.or(salvaged.as_ref()) else {
+        context.log.warn(format_args!("no unit can have been started with these parameters: there is nothing to stop"));
+        return Ok(());
+    };
+    let mut manager = Manager::new(context, settings)?;
+    let latest = early(early(context.deadline));
+    let limit = settings.stop_timeout.map_or(latest, |time| Deadline::after(time).min(latest));
+    let unit = match manager.look_at(&settings.unit) {
+        // A machine without systemd runs no units.
+        Err(failure) if failure.kind == Kind::Installed => return Ok(()),
+        other => other?,
+    };
+    let is_down = unit.job.is_none() && matches!(unit.verdict(), Verdict::Stopped | Verdict::Failed);
+    if !is_down {
+        end(context, &mut manager, settings, &unit, limit)?;
+    }
+    let unit = manager.look_at(&settings.unit)?;
+    let facts = manager.facts(&unit, &settings.unit);
+    monitor::left(&mut manager, &unit, &facts)?;
+    dropin::remove(&mut manager, &unit)
+}
+
+/// Gives the order and waits for the end of the unit. The job is not cancelled when it is late: what is to end must not be left
+/// running.
+fn end(
+    context: &Context<'_>,
+    manager: &mut Manager,
+    settings: &Settings,
+    unit: &Unit,
+    limit: Deadline,
+) -> Result<(), Failure> {
+    let patience = if settings.stop_force { limit.share(PATIENCE) } else { limit };
+    let mut ended = order(manager, settings, unit, patience)?;
+    if settings.stop_force && matches!(ended, Some(Ended::Late(_))) {
+        context.log.warn(format_args!("{} does not end by itself: its processes are killed", unit.id));
+        manager.kill(unit)?;
+        ended = order(manager, settings, unit, limit)?;
+    }
+    // Where the order ended without a word, or with one that does not say so, the unit has the last one.
+    let seen = match &ended {
+        Some(Ended::Late(_)) => manager.look_at(&settings.unit)?,
+        _ => monitor::settled(manager, settings, limit, false)?.unit,
+    };
+    match (seen.verdict(), ended) {
+        (Verdict::Stopped | Verdict::Failed, _) => Ok(()),
+        (_, Some(Ended::With(result))) if result != "done" => {
+            let why = job_failure("stop", &unit.id, &result).unwrap_or_default();
+            Err(Failure::generic(format!("{why}; {seen}")))
+        }
+        (Verdict::Changing, _) => Err(Failure::generic(format!(
+            "{seen} and does not end: systemctl status {} tells what it waits for; stop_force=yes kills it, and \
+             TimeoutStopSec in the unit should be below the operation's time-out",
+            unit.id
+        ))),
+        _ => Err(Failure::generic(format!("{seen} in spite of the stop: somebody may have started it again"))),
+    }
+}
+
+/// Orders the stop; `None` when systemd has no such unit any more.
+fn order(manager: &mut Manager, settings: &Settings, unit: &Unit, limit: Deadline) -> Result<Option<Ended>, Failure> {
+    match manager.order(Verb::Stop, unit, &settings.job_mode, limit) {
+        Ok(ended) => Ok(Some(ended)),
+        Err(trouble) if trouble.is("NoSuchUnit") => Ok(None),
+        Err(trouble) => Err(trouble.into_failure(&format!("stop of {}", unit.id))),
+    }
+}
