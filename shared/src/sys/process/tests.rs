@@ -1,0 +1,133 @@
+use super::*;
+use std::process::Command;
+use std::time::Instant;
+
+fn sleeper() -> (Child, Process) {
+    let child = Command::new("/bin/sleep").arg("60").spawn().unwrap();
+    let process = Process::find(child.id() as i32).unwrap().unwrap();
+    (child, process)
+}
+
+fn end(mut child: Child) {
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+/// Ignores SIGTERM and says when it does.
+fn stubborn() -> (Child, Process) {
+    use std::io::Read;
+    let mut child = Command::new("/bin/sh")
+        .args(["-c", "trap '' TERM INT QUIT; echo ready; while :; do /bin/sleep 1; done"])
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdout.as_mut().unwrap().read_exact(&mut [0; 5]).unwrap();
+    let process = Process::find(child.id() as i32).unwrap().unwrap();
+    (child, process)
+}
+
+#[test]
+fn names_with_parentheses_spaces_and_line_ends_do_not_mislead() {
+    let numbers = "S 7 1 2 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 4711 1 1";
+    for name in ["sleep", "a) S 1 2", "((", "x\n) y", ""] {
+        let parsed = parse_stat(&format!("42 ({name}) {numbers}")).unwrap();
+        assert_eq!(parsed, Stat { state: 'S', parent: 7, session: 2, threads: 1, start_time: 4711 }, "{name}");
+    }
+    assert_eq!(parse_stat("42 (x"), None);
+    assert_eq!(parse_stat("42 (x) S 7"), None);
+}
+
+#[test]
+fn a_process_whose_main_thread_has_left_still_runs() {
+    let zombie = Stat { state: 'Z', parent: 7, session: 2, threads: 1, start_time: 4711 };
+    assert!(zombie.has_ended());
+    assert!(!Stat { threads: 2, ..zombie }.has_ended());
+    assert!(!Stat { state: 'S', ..zombie }.has_ended());
+}
+
+#[test]
+fn a_program_keeps_its_name_when_an_update_replaces_its_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().canonicalize().unwrap().join("server");
+    std::fs::copy("/bin/sleep", &program).unwrap();
+    // Another test may fork while the copy is open for writing, and hold it open until it executes (ETXTBSY).
+    let spawn = || Command::new(&program).arg("60").spawn().ok();
+    let child = Deadline::after(Duration::from_secs(5)).poll(spawn).unwrap();
+    let process = Process::find(child.id() as i32).unwrap().unwrap();
+    assert_eq!(process.exe().unwrap(), program);
+    std::fs::remove_file(&program).unwrap();
+    assert_eq!(process.exe().unwrap(), program);
+    end(child);
+}
+
+#[test]
+fn sl_06_a_number_with_another_start_time_is_another_process() {
+    let (mut child, process) = sleeper();
+    let impostor = Process { start_time: process.start_time - 1, ..process };
+    assert!(!impostor.lives().unwrap());
+    assert!(impostor.open().unwrap().is_none());
+    assert!(process.lives().unwrap());
+    assert!(process.age().unwrap() < Duration::from_secs(60));
+    assert_eq!(end_all(&[impostor], &[Signal::SIGKILL], Deadline::after(Duration::from_secs(5))).unwrap(), []);
+    assert!(process.lives().unwrap(), "the process with that number must live");
+    child.kill().unwrap();
+    // Not yet reaped: a zombie does nothing any more.
+    assert!(Deadline::after(Duration::from_secs(5)).poll(|| (!process.lives().unwrap()).then_some(())).is_some());
+    child.wait().unwrap();
+}
+
+#[test]
+fn numbers_that_are_never_somebody_elses_are_refused() {
+    for pid in [-1, 0, 1, std::process::id() as i32] {
+        assert!(Process { pid, start_time: 0 }.open().is_err(), "{pid}");
+    }
+}
+
+#[test]
+fn sl_01_all_are_gone_only_when_each_of_them_is() {
+    let (dead, dead_process) = sleeper();
+    end(dead);
+    for first_dead in [true, false] {
+        let (mut child, process) = stubborn();
+        let both = if first_dead { [dead_process, process] } else { [process, dead_process] };
+        let soon = Deadline::after(Duration::from_millis(300));
+        assert_eq!(end_all(&both, &[Signal::SIGTERM], soon).unwrap(), [process]);
+        let later = Deadline::after(Duration::from_secs(5));
+        assert_eq!(end_all(&both, &[Signal::SIGTERM, Signal::SIGKILL], later.share(0.2)).unwrap(), []);
+        child.wait().unwrap();
+    }
+}
+
+#[test]
+fn sl_01_one_that_cannot_be_signalled_does_not_save_the_others() {
+    let (mut child, process) = sleeper();
+    let own = Process { pid: std::process::id() as i32, start_time: 0 };
+    let soon = Deadline::after(Duration::from_secs(5));
+    let error = end_all(&[own, process], &[Signal::SIGKILL], soon).unwrap_err();
+    assert!(error.to_string().contains(&own.pid.to_string()), "{error}");
+    assert!(!process.lives().unwrap());
+    child.wait().unwrap();
+}
+
+#[test]
+fn sl_02_little_time_is_shared_among_all_signals() {
+    let (mut child, process) = stubborn();
+    let began = Instant::now();
+    let signals = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGKILL];
+    assert_eq!(end_all(&[process], &signals, Deadline::after(Duration::from_secs(2))).unwrap(), []);
+    assert!(began.elapsed() >= Duration::from_secs(1), "the gentle signals had their time");
+    child.wait().unwrap();
+}
+
+#[test]
+fn descendants_are_found_by_parentage() {
+    let (mut child, process) = stubborn();
+    let soon = Deadline::after(Duration::from_secs(5));
+    let found = soon.poll(|| {
+        let all = process.descendants().unwrap();
+        all.iter().any(|p| p.exe().is_ok_and(|exe| exe.ends_with("sleep"))).then_some(all)
+    });
+    let all: Vec<Process> = found.unwrap().into_iter().chain([process]).collect();
+    end_all(&all, &[Signal::SIGKILL], soon).unwrap();
+    child.wait().unwrap();
+}
