@@ -45,10 +45,11 @@ SOURCES   += --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=/usr/src/car
 build bench: export RUSTFLAGS := $(strip $(RUSTFLAGS) $(SOURCES))
 build bench: export CFLAGS := $(strip $(CFLAGS) $(subst --remap-path-prefix,-ffile-prefix-map,$(SOURCES)))
 
-# Without the generator of documents, whose wishes of shared crates the agents need not have. MEMBERS="ocf-ipaddr2 …" builds
-# these alone.
+# The members of the workspace that are installed. MEMBERS="ocf-ipaddr2 …" builds these alone.
+SHIPPED  = $(patsubst %,ocf-%,$(notdir $(wildcard agents/*))) ocf-tester
+MEMBERS ?= $(SHIPPED)
 build:
-	$(CARGO) build --release $(or $(MEMBERS:%=-p %),--workspace --exclude ocf-agents-docs) --locked
+	$(CARGO) build --release $(MEMBERS:%=-p %) --locked
 
 lint:
 	$(CARGO) fmt --all --check
@@ -69,6 +70,7 @@ demo:
 	@$(CARGO) run --quiet --locked -p ocf-agents-tests --bin ocf-demo -- $(DEMO)
 
 bench: build
+	$(CARGO) build --release --locked -p ocf-agents-tests --bins
 	$(CARGO) run --release --locked -p ocf-agents-tests --bin ocf-bench -- $(BENCH)
 
 deny:
@@ -88,8 +90,6 @@ PACKAGE = target/package
 VERSION = $(shell sed -n 's/^version = "\(.*\)"$$/\1/p' Cargo.toml)
 # Packages of the same sources are the same: their dates are those of the sources.
 export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || stat -c %Y CHANGELOG.md)
-# The members of the workspace that are installed.
-SHIPPED = $(patsubst %,ocf-%,$(notdir $(wildcard agents/*))) ocf-tester
 
 notices:
 	@mkdir -p $(PACKAGE)
@@ -115,7 +115,7 @@ package-test: deb rpm
 	$(CARGO) test -p ocf-agents-tests --test packaging --locked -- --ignored
 
 reproducible:
-	@MEMBERS='$(MEMBERS)' packaging/reproducible
+	@SHIPPED='$(SHIPPED)' MEMBERS='$(MEMBERS)' packaging/reproducible
 
 sbom:
 	$(CARGO) cyclonedx --format json --spec-version 1.5 --target "$$(rustc -vV | sed -n 's/^host: //p')" --override-filename sbom
