@@ -4,6 +4,7 @@
 
 mod install;
 mod lists;
+mod moving;
 mod packages;
 mod pages;
 mod readme;
