@@ -30,6 +30,11 @@ const BEGINNING: Duration = Duration::from_millis(100);
 /// The share of the time that a stop leaves to those who end by themselves, once their requests are answered.
 const GRACE: f64 = 0.6;
 
+/// And the most, whatever the time-out. A server that is ending takes no new clients, and the cluster starts it nowhere else
+/// until it has ended: all of them wait for the last one that is connected. That may be one who says nothing (nginx waits a
+/// minute for the first line of a request, as of a browser that connects in advance) or who cannot, for its address is gone.
+const GRACE_MOST: Duration = Duration::from_secs(3);
+
 /// How processes are ended that have been asked before, or need not be.
 const END: [Signal; 2] = [Signal::SIGTERM, Signal::SIGKILL];
 
@@ -242,8 +247,8 @@ impl Daemon<'_> {
         })
     }
 
-    /// Ends the instance, all of it: first as a polite signal asks its master, as long as most of the time allows, then by
-    /// SIGTERM, then by SIGKILL. Success means that nothing is left.
+    /// Ends the instance, all of it: first as a polite signal asks its master, for a share of the time and no more than some
+    /// seconds, then by SIGTERM, then by SIGKILL. Success means that nothing is left.
     ///
     /// # Errors
     /// What is left, or could not be looked at.
@@ -256,7 +261,8 @@ impl Daemon<'_> {
             // What is held by a signal hears no other one, but SIGKILL.
             let held = tree.iter().any(|member| member.held);
             if let Some(signal) = polite.filter(|_| !held) {
-                self.ask(&master, signal, tree.len() > 1, deadline.share(GRACE)).or_fail(self.name)?;
+                self.ask(&master, signal, tree.len() > 1, deadline.share(GRACE).min(Deadline::after(GRACE_MOST)))
+                    .or_fail(self.name)?;
                 tree.extend(self.tree(&master)?);
             }
             let mut all: Vec<Process> = tree.iter().map(|member| member.process).collect();

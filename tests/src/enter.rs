@@ -162,6 +162,17 @@ pub(crate) fn open_pidfd(pid: i32) -> io::Result<OwnedFd> {
     }
 }
 
+/// A machine's network, to be entered later and from any thread.
+#[derive(Debug, Clone)]
+pub struct Network(pub(crate) Arc<OwnedFd>);
+
+impl Network {
+    /// Runs `work` on a thread of its own inside.
+    pub fn run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        in_network(&self.0, work)
+    }
+}
+
 /// Runs `work` on a thread of its own inside the network namespace of the machine. What it opens there stays usable.
 pub(crate) fn in_network<T: Send>(pidfd: &OwnedFd, work: impl FnOnce() -> T + Send) -> T {
     let raw = pidfd.as_raw_fd();

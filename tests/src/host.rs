@@ -354,6 +354,12 @@ impl Host {
         in_network(&self.pidfd, work)
     }
 
+    /// Its network, for threads that outlive this call.
+    #[must_use]
+    pub fn network(&self) -> enter::Network {
+        enter::Network(Arc::clone(&self.pidfd))
+    }
+
     /// Starts a program that stays, such as `sleep`; it ends when the value is dropped or with the machine.
     pub fn spawn(&self, program: &str, args: &[&str]) -> Resident {
         let (mut command, pid) = self.command_as(program, Entry::default());
@@ -414,6 +420,15 @@ impl Resident {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid)).unwrap_or_default();
         let line = status.lines().find_map(|line| line.strip_prefix("NSpid:")).unwrap_or_default();
         line.split_whitespace().last().and_then(|pid| pid.parse().ok()).expect("NSpid in its status")
+    }
+
+    /// Asks it to end (SIGTERM), and waits until it has; `false` when it has not within `limit`.
+    pub fn end(&mut self, limit: Duration) -> bool {
+        if self.is_alive() {
+            // SAFETY: plain system call; the process in between still waits for the program, so the number is the program's.
+            unsafe { libc::kill(self.pid, libc::SIGTERM) };
+        }
+        wait_until(limit, || (!self.is_alive()).then_some(())).is_some()
     }
 
     /// Whether it still runs.

@@ -11,6 +11,7 @@
 //!   what holds for all agents (legal exit code, one reason line).
 //! * [`capture`] hears ARP and neighbour advertisements at the far end, with the kernel's time stamps.
 //! * [`probe`] asks an address for answers at a steady rate, so that an outage shows in full.
+//! * [`visitor`] asks a web site for its page at a steady rate, and knows who answered.
 //! * [`cluster`] is a real Corosync and Pacemaker on such hosts.
 //! * [`systemd_box`] is a machine with a real systemd as its process 1.
 //! * [`user_systemd`] is `systemd --user` on a bus of its own.
@@ -31,7 +32,6 @@
 pub mod call;
 pub mod capture;
 pub mod cluster;
-pub mod demo;
 pub mod enter;
 pub mod frame;
 pub mod host;
@@ -41,9 +41,11 @@ pub mod process;
 pub mod rig;
 pub mod root;
 pub mod skip;
+pub mod stage;
 pub mod systemd_box;
 pub mod uml;
 pub mod user_systemd;
+pub mod visitor;
 pub mod watch;
 
 pub use call::{Agent, agent};

@@ -118,28 +118,93 @@ impl Default for L2 {
     }
 }
 
-/// Any number of machines on a switch. Machine K (from 1) has `eth0` with 10.9.0.K/24 and 2001:db8:9::K/64.
+/// A network that a switch makes: how its machines call their device, and which addresses they have there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Net {
+    /// The device of each machine.
+    pub nic: String,
+    /// The first three parts of the IPv4 addresses; nothing: IPv6 only.
+    pub v4: Option<String>,
+    /// What is added to a machine's number to make the last part of its addresses.
+    pub offset: usize,
+    /// Distinguishes the Ethernet and IPv6 addresses of several networks.
+    pub number: u8,
+}
+
+impl Net {
+    /// `eth0` with 10.9.0.K/24 and 2001:db8:9::K/64.
+    #[must_use]
+    pub fn plain() -> Net {
+        Net { nic: "eth0".into(), v4: Some("10.9.0".into()), offset: 0, number: 1 }
+    }
+
+    /// The network with these addresses: machine K has `v4`.(`offset` + K).
+    #[must_use]
+    pub fn of(nic: &str, v4: &str, offset: usize, number: u8) -> Net {
+        Net { nic: nic.into(), v4: Some(v4.into()), offset, number }
+    }
+
+    /// As [`Net::plain`], without IPv4.
+    #[must_use]
+    pub fn six() -> Net {
+        Net { v4: None, ..Net::plain() }
+    }
+
+    /// The IPv4 address of machine `number`, if there are any.
+    #[must_use]
+    pub fn v4_of(&self, number: usize) -> Option<String> {
+        self.v4.as_ref().map(|prefix| format!("{prefix}.{}", number + self.offset))
+    }
+
+    /// The IPv6 address of machine `number`.
+    #[must_use]
+    pub fn v6_of(&self, number: usize) -> String {
+        format!("2001:db8:{:x}::{}", 8 + self.number, number + self.offset)
+    }
+
+    /// The address by which others know machine `number`.
+    #[must_use]
+    pub fn address_of(&self, number: usize) -> String {
+        self.v4_of(number).unwrap_or_else(|| self.v6_of(number))
+    }
+
+    /// The Ethernet address of machine `number`.
+    #[must_use]
+    pub fn mac_of(&self, number: usize) -> String {
+        format!("02:00:00:09:{:02x}:{number:02x}", self.number)
+    }
+}
+
+/// Any number of machines on a switch; each has the device and the addresses that the [`Net`] says.
 #[derive(Debug)]
 pub struct Lan {
     /// The switch: device `br0`, port `pK` to machine K.
     pub switch: Host,
     /// The machines.
     pub hosts: Vec<Host>,
+    /// The network.
+    pub net: Net,
 }
 
 impl Lan {
-    /// A switch with `count` machines.
+    /// A switch with `count` machines on the plain network.
     #[must_use]
     pub fn new(count: usize) -> Lan {
-        let switch = Host::new("switch");
-        switch.sysctl("net/ipv6/conf/default/disable_ipv6", "1");
-        switch.ip("link add br0 type bridge forward_delay 0 mcast_snooping 0");
-        switch.ip("link set br0 up");
-        let mut lan = Lan { switch, hosts: Vec::new() };
+        let mut lan = Lan::of(Net::plain());
         for number in 1..=count {
             lan.plug(Host::new(&format!("node{number}")));
         }
         lan
+    }
+
+    /// A switch without machines.
+    #[must_use]
+    pub fn of(net: Net) -> Lan {
+        let switch = Host::new("switch");
+        switch.sysctl("net/ipv6/conf/default/disable_ipv6", "1");
+        switch.ip("link add br0 type bridge forward_delay 0 mcast_snooping 0");
+        switch.ip("link set br0 up");
+        Lan { switch, hosts: Vec::new(), net }
     }
 
     /// Joins one more machine to the switch.
@@ -151,18 +216,29 @@ impl Lan {
     /// Joins a machine to the switch as number `number`, whoever owns it. What was at that port before is unplugged.
     pub fn wire(&self, number: usize, host: &Host) {
         quiet(host);
+        let (net, nic) = (&self.net, &self.net.nic);
         // The device of a machine that has just died goes away a moment after it.
         self.switch.try_ip(&format!("link del p{number}"));
         self.switch.ip(&format!(
-            "link add p{number} type veth peer name eth0 address {} netns {}",
-            mac_of(number),
+            "link add p{number} type veth peer name {nic} address {} netns {}",
+            net.mac_of(number),
             host.pid()
         ));
         self.switch.ip(&format!("link set p{number} master br0 up"));
-        host.ip("link set eth0 up");
-        host.wait_link("eth0", "UP");
-        host.ip(&format!("address add 10.9.0.{number}/24 brd + dev eth0"));
-        host.ip(&format!("address add 2001:db8:9::{number}/64 dev eth0 nodad"));
+        host.ip(&format!("link set {nic} up"));
+        host.wait_link(nic, "UP");
+        if let Some(address) = net.v4_of(number) {
+            host.ip(&format!("address add {address}/24 brd + dev {nic}"));
+        }
+        host.ip(&format!("address add {}/64 dev {nic} nodad", net.v6_of(number)));
+    }
+
+    /// Parts these machines from each other, or joins them again. All keep their links, and reach everybody else.
+    pub fn part(&self, numbers: &[usize], parted: bool) {
+        let state = if parted { "on" } else { "off" };
+        numbers.iter().for_each(|number| {
+            self.switch.ip(&format!("link set p{number} type bridge_slave isolated {state}"));
+        });
     }
 
     /// Connects or cuts the cable of machine `number` at the switch.
@@ -171,8 +247,17 @@ impl Lan {
     }
 }
 
-/// The Ethernet address of a [`Lan`]'s machine.
+/// Whether this kernel has what the firewall rules of a cluster IP need.
+#[must_use]
+pub fn hashes(host: &Host) -> bool {
+    let script = "nft add table ip try && nft 'add chain ip try c { type filter hook prerouting priority mangle; }' \
+                  && nft add rule ip try c jhash ip saddr mod 2 seed 1 offset 1 == 1 meta pkttype set host accept; r=$?; \
+                  nft delete table ip try; exit $r";
+    host.run("/bin/sh", &["-c", script]).code == Some(0)
+}
+
+/// The Ethernet address of a machine on the plain network.
 #[must_use]
 pub fn mac_of(number: usize) -> String {
-    format!("02:00:00:09:01:{number:02x}")
+    Net::plain().mac_of(number)
 }

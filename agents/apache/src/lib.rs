@@ -11,7 +11,7 @@
 //!   stop, and until then a monitor says 1, for something still answers.
 //! - **Asked for without a page**, any answer below 500 proves life. With `statusurl`, `testregex` or `expect_status` the
 //!   status code decides before the expression: error pages have `</html>` too. No proxy, no redirect, never without limit.
-//! - **stop** lets requests end for more than half of its time, then insists; it needs neither configuration nor program.
+//! - **stop** lets requests end for some seconds at most, then insists; it needs neither configuration nor program.
 //! - **reload** and the parameter `config_serial` make the server read its configuration again, after a syntax check.
 //! - **Configuration is read as the server reads it**; a start and a reload ask the server itself. Files of variables are data
 //!   where they can be; only one with more in it is read by a shell. A second Debian server (`/etc/apache2-x/apache2.conf`)

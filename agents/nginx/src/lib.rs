@@ -14,7 +14,7 @@
 //! - **Level 30 runs the whole command** with its arguments and without a shell. A failure is 1.
 //! - **A check leaves nothing behind**: `nginx -t` makes a pid file, logs and directories, which are taken away.
 //! - **A faulty configuration is 5**, with file and line, never 6; stop does not look at it.
-//! - **Stop is graceful** (SIGQUIT) for a share of its time, then quick, then by force, and looks whether all are gone.
+//! - **Stop is graceful** (SIGQUIT) for some seconds at most, then quick, then by force, and looks whether all are gone.
 //! - **`reload` checks first**, waits for the new workers, and starts nothing that does not run; `config_serial` reloads by a
 //!   change of parameters.
 //! - **`daemon off` is refused**: such a start would never return.

@@ -46,7 +46,7 @@ pub fn stop(context: &Context<'_>, settings: Option<&Settings>) -> Result<(), Fa
     }
 }
 
-/// Ends an instance: requests that are being answered get a share of the time.
+/// Ends an instance: requests that are being answered get some seconds.
 ///
 /// # Errors
 /// What is left, or could not be looked at.

@@ -2,21 +2,24 @@
 
 use std::fmt::Write as _;
 
+use crate::rig::Net;
+
 /// What `corosync.conf` depends on.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Totem {
     pub(super) nodes: usize,
+    pub(super) net: Net,
     pub(super) token_ms: u64,
     pub(super) realtime: bool,
 }
 
 impl Totem {
     /// `corosync.conf`. Nothing is encrypted: no key is needed, and the wire is in memory.
-    pub(super) fn corosync_conf(self) -> String {
-        let Totem { nodes, token_ms, realtime } = self;
-        let realtime = if realtime { "yes" } else { "no" };
+    pub(super) fn corosync_conf(&self) -> String {
+        let Totem { nodes, token_ms, .. } = self;
+        let realtime = if self.realtime { "yes" } else { "no" };
         // A lone survivor of two may go on, and may also begin alone.
-        let two = if nodes == 2 { "    two_node: 1\n    wait_for_all: 0\n" } else { "" };
+        let two = if *nodes == 2 { "    two_node: 1\n    wait_for_all: 0\n" } else { "" };
         let mut text = format!(
             "totem {{\n    version: 2\n    cluster_name: simulated\n    transport: knet\n    crypto_cipher: none\n    \
              crypto_hash: none\n    token: {token_ms}\n    token_coefficient: 0\n}}\n\
@@ -26,24 +29,25 @@ impl Totem {
              logfile: /var/log/corosync/corosync.log\n    timestamp: hires\n}}\n\
              nodelist {{\n"
         );
-        for number in 1..=nodes {
+        for number in 1..=*nodes {
+            let address = self.net.address_of(number);
             let _ = writeln!(
                 text,
-                "    node {{\n        name: node{number}\n        nodeid: {number}\n        ring0_addr: 10.9.0.{number}\n    }}"
+                "    node {{\n        name: node{number}\n        nodeid: {number}\n        ring0_addr: {address}\n    }}"
             );
         }
         text.push_str("}\n");
         text
     }
-}
 
-/// `/etc/hosts` of every node.
-pub(super) fn hosts(nodes: usize) -> String {
-    let mut text = "127.0.0.1 localhost\n::1 localhost\n".to_owned();
-    for number in 1..=nodes {
-        let _ = writeln!(text, "10.9.0.{number} node{number}");
+    /// `/etc/hosts` of every node.
+    pub(super) fn hosts(&self) -> String {
+        let mut text = "127.0.0.1 localhost\n::1 localhost\n".to_owned();
+        for number in 1..=self.nodes {
+            let _ = writeln!(text, "{} node{number}", self.net.address_of(number));
+        }
+        text
     }
-    text
 }
 
 /// The first CIB, made of the empty one that this Pacemaker prints.
@@ -74,9 +78,9 @@ mod tests {
 
     #[test]
     fn two_nodes_may_lose_one() {
-        let two = Totem { nodes: 2, token_ms: 1000, realtime: false }.corosync_conf();
+        let two = Totem { nodes: 2, net: Net::plain(), token_ms: 1000, realtime: false }.corosync_conf();
         assert!(two.contains("two_node: 1") && two.contains("ring0_addr: 10.9.0.2"), "{two}");
-        let three = Totem { nodes: 3, token_ms: 1000, realtime: true }.corosync_conf();
+        let three = Totem { nodes: 3, net: Net::plain(), token_ms: 1000, realtime: true }.corosync_conf();
         assert!(!three.contains("two_node") && three.contains("sched_rr: yes"), "{three}");
     }
 

@@ -1,6 +1,7 @@
 //! What the cluster says about itself: the XML of `crm_mon`, read.
 
 use std::fmt;
+use std::time::Duration;
 
 use roxmltree::{Document, Node};
 
@@ -66,6 +67,8 @@ pub struct Operation {
     pub code: i32,
     /// The executor's number of the call: later calls have higher ones.
     pub call: i64,
+    /// How long the agent took; of a recurring monitor, when its result last changed.
+    pub took: Duration,
 }
 
 /// The cluster at one moment.
@@ -119,6 +122,16 @@ impl Status {
     #[must_use]
     pub fn are_well(&self, ids: &[&str]) -> bool {
         ids.iter().all(|id| self.resources.iter().any(|resource| resource.id == *id && resource.is_well()))
+    }
+
+    /// A line about who is there and where the resources are.
+    #[must_use]
+    pub fn brief(&self) -> String {
+        let word = |member: &Member| format!("{} {}", member.name, if member.online { "online" } else { "OFFLINE" });
+        let members: Vec<String> = self.members.iter().map(word).collect();
+        let place = |it: &Resource| format!("{} {} {}", it.id, it.role, it.nodes.join(" "));
+        let resources: Vec<String> = self.resources.iter().map(place).collect();
+        format!("{}; {}", members.join(", "), resources.join(", "))
     }
 
     /// How many members are online.
@@ -194,6 +207,7 @@ fn operation(node: Node<'_, '_>) -> Operation {
         task: word(node, "task"),
         code: number(node, "rc"),
         call: number(node, "call"),
+        took: Duration::from_millis(word(node, "exec-time").trim_end_matches("ms").parse().unwrap_or_default()),
     }
 }
 
@@ -209,7 +223,7 @@ mod tests {
             <resources><group id="G"><resource id="VIP" resource_agent="ocf:native:IPaddr2" role="Stopped" blocked="false"
               failed="true"/></group><resource id="D" resource_agent="ocf:native:Dummy" role="Started" blocked="false"
               failed="false"><node name="node1" id="1"/></resource></resources>
-            <node_history><node name="node1"><resource_history id="VIP"><operation_history call="6" task="start" rc="6"/>
+            <node_history><node name="node1"><resource_history id="VIP"><operation_history call="6" task="start" rc="6" exec-time="17ms"/>
             </resource_history></node></node_history>
             <failures><failure op_key="VIP_start_0" node="node1" exitcode="6" exitreason="ip is bad" status="complete"/>
             </failures></pacemaker-result>"#,
@@ -219,6 +233,7 @@ mod tests {
         assert!(!status.are_well(&["VIP"]) && status.are_well(&["D"]));
         assert_eq!(status.resource("D").nodes, ["node1"]);
         assert_eq!((status.failures[0].code, status.failures[0].reason.as_str()), (6, "ip is bad"));
+        assert_eq!(status.last("VIP", "start").took, Duration::from_millis(17));
         assert_eq!((status.last("VIP", "start").code, status.last("VIP", "start").node.as_str()), (6, "node1"));
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use harness::capture::is_from;
-use harness::rig::{MAC_A, VIP4, VIP6};
+use harness::rig::{MAC_A, VIP4, VIP6, hashes};
 use harness::skip::skip;
 use harness::{Agent, Host, L2, Lan, agent};
 
@@ -31,22 +31,6 @@ const STUBBED: &str = "/run/stubs:/usr/sbin:/usr/bin:/sbin:/bin";
 fn tables(rig: &L2) -> Option<String> {
     let done = rig.a.run("/bin/sh", &["-c", "nft list ruleset"]);
     (done.code == Some(0)).then_some(done.stdout)
-}
-
-/// Whether this kernel has what a cluster IP's rules need.
-fn kernel_has_the_rules(rig: &L2) -> bool {
-    rig.a
-        .run(
-            "/bin/sh",
-            &[
-                "-c",
-                "nft add table ip try && nft 'add chain ip try c { type filter hook prerouting priority mangle; }' \
-            && nft add rule ip try c jhash ip saddr mod 2 seed 1 offset 1 == 1 meta pkttype set host accept; r=$?; \
-            nft delete table ip try; exit $r",
-            ],
-        )
-        .code
-        == Some(0)
 }
 
 /// Clones on the loopback device were taken for a cluster IP (RA#323, RA#78, RA#200).
@@ -121,7 +105,7 @@ fn ip_37_without_a_firewall_tool_a_cluster_ip_is_5_with_a_reason() {
 #[test]
 fn ip_38_a_cluster_ip_never_announces_the_hardware_address() {
     let rig = L2::new();
-    if !kernel_has_the_rules(&rig) {
+    if !hashes(&rig.a) {
         return skip("nft or the kernel's jhash is not there");
     }
     let mut capture = rig.listen();
@@ -141,7 +125,7 @@ fn ip_38_a_cluster_ip_never_announces_the_hardware_address() {
 #[test]
 fn a_cluster_ip_makes_its_rules_and_removes_them_with_its_last_instance() {
     let rig = L2::new();
-    if !kernel_has_the_rules(&rig) {
+    if !hashes(&rig.a) {
         return skip("nft or the kernel's jhash is not there");
     }
     for (vip, ip, table) in [
@@ -177,7 +161,7 @@ fn a_cluster_ip_makes_its_rules_and_removes_them_with_its_last_instance() {
 #[test]
 fn a_cluster_ip_without_its_rules_fails_and_start_puts_them_back() {
     let rig = L2::new();
-    if !kernel_has_the_rules(&rig) {
+    if !hashes(&rig.a) {
         return skip("nft or the kernel's jhash is not there");
     }
     let vip = instance(&rig.vip4().param("clusterip_firewall", "nft"), 0, 2, true);
@@ -195,7 +179,7 @@ fn a_cluster_ip_without_its_rules_fails_and_start_puts_them_back() {
 #[test]
 fn the_rules_of_a_cluster_ip_go_without_the_address_too() {
     let rig = L2::new();
-    if !kernel_has_the_rules(&rig) {
+    if !hashes(&rig.a) {
         return skip("nft or the kernel's jhash is not there");
     }
     for firewall in ["nft", "iptables"] {
@@ -274,7 +258,7 @@ fn shared_by_two(firewall: &str) {
 #[test]
 fn two_nodes_share_the_clients_of_a_cluster_ip_by_nft() {
     let rig = L2::new();
-    if !kernel_has_the_rules(&rig) {
+    if !hashes(&rig.a) {
         return skip("nft or the kernel's jhash is not there");
     }
     shared_by_two("nft");

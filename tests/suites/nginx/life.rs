@@ -67,6 +67,18 @@ fn a_download_that_has_begun_ends_in_peace() {
     expect_gone(&host);
 }
 
+/// Everybody waits while a server ends: one who has connected and says nothing does not decide for how long.
+#[test]
+fn a_silent_client_does_not_keep_a_stop() {
+    let Some(host) = machine() else { return };
+    let agent = web(&host, &configure(&host, "a", PLAIN)).timeout(Duration::from_secs(60));
+    agent.start().expect_code(0);
+    let silent = host.in_network(|| std::net::TcpStream::connect("127.0.0.1:8081"));
+    assert!(silent.is_ok(), "{silent:?}");
+    agent.stop().expect_code(0).expect_within(Duration::from_secs(20));
+    expect_gone(&host);
+}
+
 #[test]
 fn a_stop_needs_neither_configuration_nor_parameters() {
     let Some(host) = machine() else { return };

@@ -1,0 +1,200 @@
+//! One member: a machine with a disk, its cables, and the cluster's daemons.
+
+use std::ops::Deref;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::call::{executable, is_there};
+use crate::enter::Entry;
+use crate::host::{Host, Resident};
+use crate::process::{self, Finished, Victim, wait_until};
+use crate::rig::Lan;
+
+use super::config::{self, Totem};
+use super::{AGENTS, PROVIDER, Status, census};
+
+/// Limit of a single command: the cluster's tools wait for the cluster.
+const TOOL: Duration = Duration::from_secs(120);
+
+/// Until the daemons must have ended when they are asked to: they stop the resources first.
+const SHUTDOWN: Duration = Duration::from_secs(90);
+
+/// One member of a cluster; also a [`Host`].
+#[derive(Debug)]
+pub struct Node {
+    pub(super) number: usize,
+    pub(super) disk: PathBuf,
+    // Dropped in this order: a cut of power ends all at once, where a daemon that lost another one would wait for it.
+    pub(super) host: Host,
+    /// Corosync, then Pacemaker.
+    daemons: Vec<Resident>,
+}
+
+impl Deref for Node {
+    type Target = Host;
+    fn deref(&self) -> &Host {
+        &self.host
+    }
+}
+
+impl Node {
+    /// A machine with its disk and its cables, and nothing running.
+    pub(super) fn power_on(number: usize, disk: PathBuf, lans: &[Lan]) -> Node {
+        let mut builder = Host::builder(&format!("node{number}")).disk(&disk).tmpfs("/tmp");
+        for kind in AGENTS.into_iter().filter(|kind| is_there(kind)) {
+            builder = builder.bind(&executable(kind), &format!("/usr/lib/ocf/resource.d/{PROVIDER}/{kind}"));
+        }
+        let host = builder.start();
+        // What tmpfiles.d makes on a real machine.
+        host.sh("chmod 1777 /tmp; mkdir -p -m 1755 /run/resource-agents; mkdir -p /run/apache2 /run/haproxy");
+        lans.iter().for_each(|lan| lan.wire(number, &host));
+        Node { number, disk, host, daemons: Vec::new() }
+    }
+
+    /// A disk that is used for the first time.
+    pub(super) fn format(&self, totem: &Totem, properties: &[(String, String)]) {
+        self.sh("rm -rf /var/lib/corosync/* /var/log/corosync/* /var/log/pacemaker/*
+             mkdir -p /var/lib/corosync /var/log/corosync /var/log/pacemaker
+             for each in cib pengine cores blackbox; do rm -rf /var/lib/pacemaker/$each/*; done
+             : > /etc/resolv.conf");
+        self.write("/etc/hostname", &format!("{}\n", self.name()));
+        self.write("/etc/hosts", &totem.hosts());
+        self.write("/etc/corosync/corosync.conf", &totem.corosync_conf());
+        let empty = self.expect("cibadmin", &["--empty"]);
+        self.write("/var/lib/pacemaker/cib/cib.xml", &config::first_cib(&empty, properties));
+        self.sh("chown hacluster:haclient /var/lib/pacemaker/cib/cib.xml; chmod 600 /var/lib/pacemaker/cib/cib.xml");
+    }
+
+    /// Writes a file inside.
+    pub fn write(&self, path: &str, text: &str) {
+        // An argument has at most 128 KiB.
+        let mut rest = text;
+        let mut into = ">";
+        loop {
+            let fits = |end: &usize| rest.is_char_boundary(*end);
+            let end = (0..=rest.len().min(60_000)).rev().find(fits).unwrap_or_default();
+            self.expect("/bin/sh", &["-euc", &format!("printf %s \"$2\" {into} \"$1\""), "sh", path, &rest[..end]]);
+            (rest, into) = (&rest[end..], ">>");
+            if rest.is_empty() {
+                break;
+            }
+        }
+    }
+
+    /// Starts Corosync, and Pacemaker once that answers.
+    pub(super) fn boot(&mut self) {
+        self.daemons.push(self.host.spawn("corosync", &["-f"]));
+        let answers = wait_until(Duration::from_secs(30), || {
+            let asked = self.tool("corosync-cmapctl", &["-g", "runtime.votequorum.this_node_id"]);
+            (asked.code == Some(0)).then_some(())
+        });
+        assert!(answers.is_some(), "corosync does not answer on {}: {}", self.name(), self.logs());
+        self.daemons.push(self.host.spawn("pacemakerd", &["-f"]));
+    }
+
+    /// Ends Pacemaker, which stops or moves its resources, then Corosync, as `systemctl stop corosync` does.
+    pub(super) fn shut_down(&mut self) {
+        while let Some(mut daemon) = self.daemons.pop() {
+            assert!(daemon.end(SHUTDOWN), "the daemons of {} do not end: {}", self.name(), self.logs());
+        }
+    }
+
+    pub(super) fn has_daemons(&self) -> bool {
+        !self.daemons.is_empty()
+    }
+
+    /// Everything inside dies at once.
+    pub(super) fn cut_power(&mut self) {
+        self.host.cut_power();
+        self.daemons.clear();
+    }
+
+    /// The processes inside with this name, by their numbers outside.
+    #[must_use]
+    pub fn processes(&self, name: &str) -> Vec<i32> {
+        census::named(&[census::network_of(self.pid())], name)
+    }
+
+    /// SIGKILL to all processes inside that have this name; panics when there is none.
+    pub fn kill_all(&self, name: &str) {
+        let found = self.processes(name);
+        assert!(!found.is_empty(), "{}: no process is called {name}", self.name());
+        found.into_iter().for_each(|pid| process::kill(pid, Victim::Process));
+    }
+
+    /// What the executor's children, the agents, have used of the processor until now; and the executor itself.
+    #[must_use]
+    pub fn agents_cpu(&self) -> (Duration, Duration) {
+        let executor = self.processes("pacemaker-execd");
+        let (own, children) = executor.first().map(|pid| census::cpu(*pid)).unwrap_or_default();
+        (children, own)
+    }
+
+    /// The number that the next process or thread inside gets; it goes to the one that tells.
+    #[must_use]
+    pub fn next_process(&self) -> u64 {
+        let said = self.sh("echo $$");
+        said.trim().parse().expect("a number")
+    }
+
+    /// Runs one of the cluster's tools inside. A failure is an answer; no end within two minutes is a panic.
+    pub fn tool(&self, program: &str, args: &[&str]) -> Finished {
+        let (mut command, pid) = self.command_as(program, Entry::default());
+        command.args(args).env("HOME", "/root");
+        let done = process::run(&mut command, pid, TOOL, Victim::Process)
+            .unwrap_or_else(|error| panic!("{}: {program} {args:?}: {error}", self.name()));
+        assert!(!done.timed_out, "{}: {program} {args:?} did not end: {done:#?}", self.name());
+        done
+    }
+
+    /// As [`Node::tool`], but a failure is a panic with all that it said. Returns its standard output.
+    pub fn expect(&self, program: &str, args: &[&str]) -> String {
+        let done = self.tool(program, args);
+        assert!(done.code == Some(0), "{}: {program} {args:?} failed: {done:#?}", self.name());
+        done.stdout
+    }
+
+    /// `pcs` with words split at white space; panics when it fails.
+    pub fn pcs(&self, words: &str) -> String {
+        self.expect("pcs", &words.split_whitespace().collect::<Vec<_>>())
+    }
+
+    /// `crm` with words split at white space; panics when it fails.
+    pub fn crm(&self, words: &str) -> String {
+        self.expect("crm", &words.split_whitespace().collect::<Vec<_>>())
+    }
+
+    /// What the cluster says here about itself; `None` while Pacemaker does not answer.
+    #[must_use]
+    pub fn try_status(&self) -> Option<Status> {
+        let said = self.tool("crm_mon", &["-1", "--output-as=xml", "--inactive", "--include=all"]);
+        (said.code == Some(0)).then(|| Status::parse(&said.stdout).expect("crm_mon prints XML"))
+    }
+
+    /// Pacemaker's detail log of this node.
+    #[must_use]
+    pub fn log(&self) -> String {
+        self.tool("cat", &["/var/log/pacemaker/pacemaker.log"]).stdout
+    }
+
+    /// What the agents were called for on this node, in order, and what it came to: such as `start: ok`, as Pacemaker logs it.
+    #[must_use]
+    pub fn results(&self, resource: &str) -> Vec<String> {
+        let of = format!(" operation for {resource} on ");
+        let log = self.log();
+        let lines = log.lines().filter_map(|line| line.split_once("Result of "));
+        let results = lines.filter_map(|(_, result)| {
+            let (task, rest) = result.split_once(&of)?;
+            let (_, outcome) = rest.split(" | ").next()?.split_once(": ")?;
+            Some(format!("{task}: {outcome}"))
+        });
+        results.collect()
+    }
+
+    /// The ends of all logs, for a panic.
+    pub(super) fn logs(&self) -> String {
+        let script =
+            "for f in /var/log/corosync/*.log /var/log/pacemaker/*.log; do echo \"$f:\"; tail -n 40 \"$f\"; done";
+        self.tool("/bin/sh", &["-c", script]).stdout
+    }
+}

@@ -1,0 +1,111 @@
+//! Five hundred addresses on one node, each watched every second.
+
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use harness::Cluster;
+use harness::stage::Whose;
+
+use crate::{addresses, tell, turn};
+
+/// How many.
+const COUNT: usize = 500;
+
+/// How long they are watched.
+const WATCHED: Duration = Duration::from_secs(30);
+
+/// What became of it.
+struct Found {
+    /// Monitors in a second.
+    rate: f64,
+    /// Processors that the agents used.
+    agents: f64,
+    /// Processors that Pacemaker's executor used, which starts them.
+    executor: f64,
+    failures: usize,
+}
+
+#[test]
+#[ignore = "takes five minutes: make cluster-test"]
+fn five_hundred_addresses_are_watched_every_second_and_no_monitor_is_late() {
+    let Some(_turn) = turn(&["cibadmin"]) else { return };
+    let ours = watch(Whose::Native);
+    let theirs = watch(Whose::Shell);
+    for (whose, found) in [(Whose::Native, &ours), (Whose::Shell, &theirs)] {
+        tell(&format!(
+            "{COUNT} addresses, a monitor each second, {whose}: {:.0} monitors a second, agents {:.2} processors, executor \
+             {:.2}; failed operations {}",
+            found.rate, found.agents, found.executor, found.failures
+        ));
+    }
+    assert_eq!(ours.failures, 0);
+    // Pacemaker counts the second from the end of the last one, and waits for its turn: a tenth is its own.
+    assert!(ours.rate > COUNT as f64 * 0.9, "{:.0} monitors a second instead of {COUNT}", ours.rate);
+    // For each monitor that was made.
+    assert!(ours.agents / ours.rate < theirs.agents / theirs.rate);
+}
+
+fn watch(whose: Whose) -> Found {
+    // Pacemaker holds back when the machine's load is high, whoever makes it: here it would start one address in ten seconds.
+    let cluster = Cluster::builder(1).property("load-threshold", "10000%").start();
+    let node = cluster.node(1);
+    // Alone with what it is to do: nothing else starts a process inside.
+    let file = "/root/many.xml";
+    node.write(file, &format!("<resources>{}</resources>", addresses(whose.provider(), COUNT, 1)));
+    node.expect("cibadmin", &["--replace", "--scope", "resources", "--xml-file", file]);
+    let there = |cluster: &Cluster| {
+        let all = cluster.node(1).ip("-4 -o address show dev eth0");
+        all.lines()
+            .filter(|line| {
+                line.contains("inet 10.9.1.") || line.contains("inet 10.9.2.") || line.contains("inet 10.9.3.")
+            })
+            .count()
+    };
+    // Looking at it with crm_mon would cost more than the agents.
+    let limit = Instant::now() + Duration::from_secs(400);
+    while there(&cluster) < COUNT {
+        assert!(Instant::now() < limit, "{} of {COUNT} addresses are there: {}", there(&cluster), cluster.status());
+        sleep(Duration::from_millis(500));
+    }
+    // The last ones have begun to be watched too.
+    sleep(Duration::from_secs(15));
+    let (first, began) = (node.next_process(), Instant::now());
+    let (agents, executor) = node.agents_cpu();
+    sleep(WATCHED);
+    let (last, took) = (node.next_process(), began.elapsed().as_secs_f64());
+    let (agents_after, executor_after) = node.agents_cpu();
+    let status = cluster.status();
+    // A native monitor is one process; of the shell agent's there are many.
+    let each = match whose {
+        Whose::Native => 1.0,
+        Whose::Shell => processes_of_a_monitor(),
+    };
+    let found = Found {
+        rate: last.saturating_sub(first + 1) as f64 / each / took,
+        agents: (agents_after - agents).as_secs_f64() / took,
+        executor: (executor_after - executor).as_secs_f64() / took,
+        failures: status.failures.len(),
+    };
+    cluster.down();
+    found
+}
+
+/// The processes that a monitor of the shell agent takes, Pacemaker's own fork included: counted with one address alone,
+/// which is watched a little less often than once a second, so that it is a few percent too low.
+fn processes_of_a_monitor() -> f64 {
+    let cluster = Cluster::up(1);
+    let node = cluster.node(1);
+    let file = "/root/one.xml";
+    node.write(file, &format!("<resources>{}</resources>", addresses("heartbeat", 1, 1)));
+    node.expect("cibadmin", &["--replace", "--scope", "resources", "--xml-file", file]);
+    cluster.wait_for("the address", crate::SOON, |status| status.are_well(&["V1"]));
+    cluster.wait_idle();
+    sleep(Duration::from_secs(5));
+    let first = node.next_process();
+    let began = Instant::now();
+    sleep(Duration::from_secs(20));
+    let (last, took) = (node.next_process(), began.elapsed().as_secs_f64());
+    cluster.down();
+    // A monitor each second and its own time, which is some hundredths.
+    (last.saturating_sub(first + 1)) as f64 / took
+}
