@@ -13,10 +13,12 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 
 use crate::failure::{Failure, OrFail};
+use crate::param::{Param, time};
 use crate::sys::clock::Deadline;
 use crate::sys::command::{self, RunError};
 use crate::sys::process::{Member, Process, end_all, everybody};
 use crate::sys::{file, pidfile};
+use crate::values::Values;
 
 /// Records are two lines.
 const LARGEST: u64 = 4096;
@@ -27,19 +29,45 @@ const APPEARING: Duration = Duration::from_secs(2);
 /// How long a program may take from the decision to start it until it can be seen.
 const BEGINNING: Duration = Duration::from_millis(100);
 
-/// The share of the time that a stop leaves to those who end by themselves, once their requests are answered.
+/// The most of a stop's time that those have who end by themselves, once their requests are answered.
 const GRACE: f64 = 0.6;
-
-/// And the most, whatever the time-out. A server that is ending takes no new clients, and the cluster starts it nowhere else
-/// until it has ended: all of them wait for the last one that is connected. That may be one who says nothing (nginx waits a
-/// minute for the first line of a request, as of a browser that connects in advance) or who cannot, for its address is gone.
-const GRACE_MOST: Duration = Duration::from_secs(3);
 
 /// How processes are ended that have been asked before, or need not be.
 const END: [Signal; 2] = [Signal::SIGTERM, Signal::SIGKILL];
 
 /// How those are ended that hear nothing else.
 const KILL: [Signal; 1] = [Signal::SIGKILL];
+
+/// How long a server that ends may go on for those who are connected. It takes no new clients meanwhile, and the cluster
+/// starts it nowhere else: all of them wait for the last one. That may be one who says nothing (nginx waits a minute for the
+/// first line of a request, as of a browser that connects in advance) or who cannot, for its address is gone.
+pub const STOP_GRACE: Param<Duration> = Param::new(
+    "stop_grace",
+    |text| time(text, Duration::from_secs(1)),
+    "Time for requests at a stop",
+    "How long requests that are being answered have to end at a stop, in seconds or with a unit: 30, 30s, 500ms, 2min; never \
+     more than six tenths of the operation's time-out. Nobody else is served meanwhile, on any node.",
+)
+.or("3s")
+.reloadable();
+
+/// How a server is asked to end.
+#[derive(Clone, Copy, Debug)]
+pub struct Polite {
+    /// The signal that its master understands so.
+    pub signal: Signal,
+    /// How long it may go on.
+    pub grace: Duration,
+}
+
+impl Polite {
+    /// With the time that [`STOP_GRACE`] says.
+    #[must_use]
+    pub fn new(signal: Signal, values: &Values) -> Self {
+        // A faulty value is none; a stop has no time to complain.
+        Self { signal, grace: values.get(&STOP_GRACE).unwrap_or(Duration::from_secs(3)) }
+    }
+}
 
 /// One instance of a server.
 pub struct Daemon<'a> {
@@ -247,12 +275,12 @@ impl Daemon<'_> {
         })
     }
 
-    /// Ends the instance, all of it: first as a polite signal asks its master, for a share of the time and no more than some
-    /// seconds, then by SIGTERM, then by SIGKILL. Success means that nothing is left.
+    /// Ends the instance, all of it: first as its master is asked politely, then by SIGTERM, then by SIGKILL. Success means that
+    /// nothing is left.
     ///
     /// # Errors
     /// What is left, or could not be looked at.
-    pub fn stop(&self, polite: Option<Signal>, deadline: Deadline) -> Result<(), Failure> {
+    pub fn stop(&self, polite: Option<Polite>, deadline: Deadline) -> Result<(), Failure> {
         let found = self.observe()?;
         let mut former = Vec::new();
         if let Some(master) = found.master {
@@ -260,9 +288,9 @@ impl Daemon<'_> {
             let mut tree = self.tree(&master)?;
             // What is held by a signal hears no other one, but SIGKILL.
             let held = tree.iter().any(|member| member.held);
-            if let Some(signal) = polite.filter(|_| !held) {
-                self.ask(&master, signal, tree.len() > 1, deadline.share(GRACE).min(Deadline::after(GRACE_MOST)))
-                    .or_fail(self.name)?;
+            if let Some(Polite { signal, grace }) = polite.filter(|_| !held) {
+                let limit = deadline.share(GRACE).min(Deadline::after(grace));
+                self.ask(&master, signal, tree.len() > 1, limit).or_fail(self.name)?;
                 tree.extend(self.tree(&master)?);
             }
             let mut all: Vec<Process> = tree.iter().map(|member| member.process).collect();

@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// How the meta-data describes a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -197,6 +198,26 @@ pub fn whole(text: &str, low: u32, high: u32) -> Result<u32, String> {
         Ok(number) if digits && (low..=high).contains(&number) => Ok(number),
         _ => Err(format!("a whole number from {low} to {high}")),
     }
+}
+
+/// Reads a time: a whole number with `ms`, `s` or `min`, or without a unit, which is then `bare`.
+///
+/// # Errors
+/// What is allowed instead.
+pub fn time(text: &str, bare: Duration) -> Result<Duration, String> {
+    let (digits, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
+    let unit = match unit.trim_start().to_ascii_lowercase().as_str() {
+        "" => Some(bare),
+        "ms" | "msec" => Some(Duration::from_millis(1)),
+        "s" | "sec" => Some(Duration::from_secs(1)),
+        "m" | "min" => Some(Duration::from_secs(60)),
+        _ => None,
+    };
+    let count = whole(digits, 0, u32::MAX).ok();
+    unit.zip(count).map(|(unit, count)| unit * count).ok_or_else(|| {
+        let name = if bare == Duration::from_secs(1) { "seconds" } else { "milliseconds" };
+        format!("a time such as 30 ({name}), 30s, 500ms or 2min")
+    })
 }
 
 /// Reads a path. A relative one would depend on the directory that the caller happens to be in.

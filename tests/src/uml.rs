@@ -109,6 +109,7 @@ pub fn run(words: &[&str], limit: Duration) -> Ran {
         .arg(format!("uml_dir={}/", share.path().display()))
         .arg(format!("ocf.share={}", share.path().display()))
         .arg(format!("ocf.modules={}", version.display()))
+        .arg(format!("ocf.built={}", built_directory().display()))
         .env_clear()
         .env("PATH", PATH)
         .stdin(Stdio::null())

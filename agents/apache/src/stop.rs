@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use nix::sys::signal::Signal;
-use ocf::daemon::Daemon;
+use ocf::daemon::{Daemon, Polite};
 use ocf::prelude::*;
 use ocf::sys::clock::Deadline;
 
@@ -36,6 +36,6 @@ pub fn stop(context: &Context<'_>) -> Result<(), Failure> {
 
 fn end(context: &Context<'_>, daemon: &Daemon<'_>, interrupted: bool) -> Result<(), Failure> {
     daemon.clear(context.deadline.min(Deadline::after(instance::ORPHANS)))?;
-    daemon.stop(Some(GRACEFUL), context.deadline)?;
+    daemon.stop(Some(Polite::new(GRACEFUL, &context.invocation.values)), context.deadline)?;
     if interrupted { daemon.stop_late(context.deadline) } else { Ok(()) }
 }

@@ -153,6 +153,7 @@ pub const ALL: &[&dyn AnyParam] = &[
     &MAX_OLD_WORKERS,
     &RELOAD_ON,
     &CONFIG_SERIAL,
+    &ocf::daemon::STOP_GRACE,
     &EXPECT_STATUS,
     &MAX_LATENCY,
     &HOST_HEADER,

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 use nix::sys::signal::Signal;
+use ocf::daemon::Polite;
 use ocf::prelude::*;
 use ocf::state;
 use ocf::sys::clock::Deadline;
@@ -45,6 +46,6 @@ pub fn stop(context: &Context<'_>, settings: Option<&Settings>) -> Result<(), Fa
 /// # Errors
 /// What is left, or could not be looked at.
 pub fn end(context: &Context<'_>, instance: &Instance, deadline: Deadline) -> Result<(), Failure> {
-    instance.with(|daemon| daemon.stop(Some(Signal::SIGUSR1), deadline))?;
+    instance.with(|daemon| daemon.stop(Some(Polite::new(Signal::SIGUSR1, &context.invocation.values)), deadline))?;
     instance.sweep(context.invocation)
 }

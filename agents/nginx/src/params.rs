@@ -125,6 +125,7 @@ pub const ALL: &[&dyn AnyParam] = &[
     &VERIFY,
     &CA,
     &CONFIG_SERIAL,
+    &ocf::daemon::STOP_GRACE,
     &TRACE_RA,
     &TRACE_FILE,
 ];

@@ -5,6 +5,7 @@ use std::os::unix::fs::FileTypeExt;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
+use ocf::daemon::Polite;
 use ocf::prelude::*;
 use ocf::sys::clock::Deadline;
 use ocf::sys::endpoint::{Endpoint, connect};
@@ -51,7 +52,7 @@ pub fn stop(context: &Context<'_>, settings: Option<&Settings>) -> Result<(), Fa
 /// # Errors
 /// What is left, or could not be looked at.
 pub fn end(context: &Context<'_>, instance: &Instance, deadline: Deadline) -> Result<(), Failure> {
-    instance.with(|daemon| daemon.stop(Some(Signal::SIGQUIT), deadline))?;
+    instance.with(|daemon| daemon.stop(Some(Polite::new(Signal::SIGQUIT, &context.invocation.values)), deadline))?;
     sweep(context, &instance.record);
     Ok(())
 }

@@ -203,15 +203,7 @@ fn job_mode(text: &str) -> Result<String, String> {
 }
 
 fn time(text: &str) -> Result<Duration, String> {
-    let (digits, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
-    let scale = match unit.trim_start().to_ascii_lowercase().as_str() {
-        "ms" | "msec" => Some(1),
-        "" | "s" | "sec" => Some(1000),
-        "m" | "min" => Some(60_000),
-        _ => None,
-    };
-    let milliseconds = scale.and_then(|scale| Some(u64::from(whole(digits, 0, u32::MAX).ok()?) * scale));
-    milliseconds.map(Duration::from_millis).ok_or_else(|| "a time such as 30 (seconds), 30s, 500ms or 2min".to_owned())
+    ocf::param::time(text, Duration::from_secs(1))
 }
 
 fn place(text: &str) -> Result<Place, String> {
@@ -258,16 +250,6 @@ fn address(text: &str) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn times_are_seconds_unless_they_say_otherwise() {
-        for (text, expected) in [("30", 30_000), ("30s", 30_000), ("500ms", 500), ("2 min", 120_000), ("0", 0)] {
-            assert_eq!(time(text), Ok(Duration::from_millis(expected)), "{text}");
-        }
-        for bad in ["", "s", "-1", "1.5", "1h"] {
-            assert!(time(bad).is_err(), "{bad:?}");
-        }
-    }
 
     #[test]
     fn places_have_a_host_and_a_port() {

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::param::{Param, absolute_path, boolean, whole};
+use crate::param::{Param, absolute_path, boolean, time};
 use crate::sys::ere::Ere;
 use crate::sys::http;
 use crate::values::{Faults, Values};
@@ -124,15 +124,10 @@ pub fn url(text: &str) -> Result<String, String> {
 }
 
 fn latency(text: &str) -> Result<Duration, String> {
-    let (digits, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
-    let scale = match unit.trim_start().to_ascii_lowercase().as_str() {
-        "" | "ms" | "msec" => Some(1),
-        "s" | "sec" => Some(1000),
-        "m" | "min" => Some(60_000),
-        _ => None,
-    };
-    let milliseconds = scale.and_then(|scale| Some(u64::from(whole(digits, 1, u32::MAX).ok()?) * scale));
-    milliseconds.map(Duration::from_millis).ok_or_else(|| "a time such as 500 (milliseconds), 500ms or 2s".to_owned())
+    time(text, Duration::from_millis(1)).and_then(|limit| match limit {
+        Duration::ZERO => Err("a time longer than 0".to_owned()),
+        limit => Ok(limit),
+    })
 }
 
 fn host(text: &str) -> Result<String, String> {

@@ -2,6 +2,7 @@
 //!
 //! The kernel starts it with this machine's `/` as its root, read only. `ocf.share=` on its command line is a directory of
 //! this machine: `command` and `environment` (words with a NUL between) are read there, `said` and `code` are written.
+//! `ocf.built=` is where the programs are that cargo has built.
 #![allow(
     clippy::disallowed_methods,
     reason = "this is the first process of a machine: it owns its environment and processes"
@@ -42,6 +43,7 @@ fn run() -> Step<()> {
     };
     let (share, modules) = (word("ocf.share=")?, Path::new(word("ocf.modules=")?));
     root(share, modules)?;
+    show(word("ocf.built=")?)?;
     load(modules)?;
     let _ = Command::new("/sbin/ip").args(["link", "set", "lo", "up"]).status();
     let code = program()?;
@@ -83,6 +85,15 @@ fn root(share: &str, modules: &Path) -> Step<()> {
         attach("tmpfs", path, "tmpfs", mode)?;
     }
     Ok(())
+}
+
+/// What was built may be below a directory that is empty now.
+fn show(built: &str) -> Step<()> {
+    if Path::new(built).exists() {
+        return Ok(());
+    }
+    make(built)?;
+    attach("built", built, "hostfs", built)
 }
 
 /// Loads the modules and what each needs, the last of a list first (modules.dep(5)).

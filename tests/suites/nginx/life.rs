@@ -67,6 +67,23 @@ fn a_download_that_has_begun_ends_in_peace() {
     expect_gone(&host);
 }
 
+#[test]
+fn requests_have_as_long_as_the_parameter_says() {
+    let Some(host) = machine() else { return };
+    let agent = web(&host, &configure(&host, "a", PLAIN)).timeout(Duration::from_secs(60)).param("stop_grace", "10min");
+    agent.start().expect_code(0);
+    let silent = host.in_network(|| std::net::TcpStream::connect("127.0.0.1:8081")).unwrap();
+    std::thread::scope(|scope| {
+        let stopping = scope.spawn(|| agent.stop());
+        // Longer than it would be without.
+        std::thread::sleep(Duration::from_secs(5));
+        assert!(!processes(&host).is_empty() && !stopping.is_finished());
+        drop(silent);
+        stopping.join().unwrap().expect_code(0);
+    });
+    expect_gone(&host);
+}
+
 /// Everybody waits while a server ends: one who has connected and says nothing does not decide for how long.
 #[test]
 fn a_silent_client_does_not_keep_a_stop() {
