@@ -7,22 +7,50 @@ DESTDIR  ?=
 CARGO    ?= cargo
 # Binaries that go into the provider's directory.
 AGENTS   = IPaddr2 apache nginx haproxy ldirectord systemd Dummy
+# Where the binaries are. If it is given, they are taken as they are, and nothing is built.
+ifndef BUILT
+BUILT   := $(or $(CARGO_TARGET_DIR),target)/release
+BUILD    = build
+endif
 
-.PHONY: help build test test-slow cluster-test bench demo lint deny install uninstall clean
+PLACES = DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' OCF_ROOT='$(OCF_ROOT)' PROVIDER='$(PROVIDER)' BUILT='$(BUILT)' \
+	AGENTS='$(AGENTS)'
+
+.PHONY: help build man notices test test-slow cluster-test package-test bench demo lint deny dependencies sbom install \
+	uninstall deb rpm reproducible release clean
 
 help:
-	@echo 'make build      release binaries in target/release'
-	@echo 'make test       formatting, lints, unit tests, and the suites in namespaces (root, or user namespaces)'
-	@echo 'make test-slow  the suites with more rounds where chance plays a part, and those that take minutes'
-	@echo 'make cluster-test  real clusters, whole: every scenario, side by side with the shell agents, 500 addresses'
-	@echo 'make demo       three nodes keep a web site up through one fault after another, live; FAULT=power for one'
-	@echo 'make bench      speed beside the shell agent and beside the floor; writes bench-results.json'
-	@echo 'make deny       licences, sources and versions of the dependencies (cargo-deny)'
-	@echo 'make install    DESTDIR=$(DESTDIR) PROVIDER=$(PROVIDER): agents into $(OCF_ROOT)/resource.d/$(PROVIDER),'
-	@echo '                ocf-tester into $(PREFIX)/bin'
+	@echo 'make build        release binaries in target/release'
+	@echo 'make install      what is built: agents into $(OCF_ROOT)/resource.d/$(PROVIDER), ocf-tester into $(PREFIX)/bin,'
+	@echo '                  man pages and completions. DESTDIR=, PREFIX=, OCF_ROOT=, PROVIDER=; with BUILT=target/release'
+	@echo '                  nothing is built'
+	@echo 'make uninstall    takes away what make install has put there, and nothing else'
+	@echo 'make deb, rpm     packages in target/package (cargo-deb, cargo-generate-rpm)'
+	@echo 'make demo         three nodes keep a web site up through one fault after another, live; FAULT=power for one'
+	@echo 'make bench        speed beside the shell agent and beside the floor; writes bench-results.json'
+	@echo
+	@echo 'make test         formatting, lints, unit tests, and the suites in namespaces (root, or user namespaces)'
+	@echo 'make test-slow    the suites with more rounds where chance plays a part, and those that take minutes'
+	@echo 'make cluster-test real clusters, whole: every scenario, side by side with the shell agents, 500 addresses'
+	@echo 'make package-test builds the packages, installs them on simulated machines, and removes them'
+	@echo 'make man          man pages and completions anew'
+	@echo 'make deny         licences, sources and versions of the dependencies (cargo-deny)'
+	@echo 'make dependencies how many crates each program is linked with'
+	@echo 'make sbom         what they are, as CycloneDX, in target/package (cargo-cyclonedx)'
+	@echo 'make reproducible builds twice in two places, and compares'
+	@echo 'make release      VERSION=x.y.z: checks, raises the version, commits and tags. DRY_RUN=1 leaves it at a plan'
 
+# Paths of this machine stay out of the binaries: two builds give the same files, wherever they are made.
+SOURCES    = --remap-path-prefix=$(CURDIR)=/usr/src/ocf-agents
+SOURCES   += --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=/usr/src/cargo
+build bench cluster-test: export RUSTFLAGS := $(strip $(RUSTFLAGS) $(SOURCES))
+build bench cluster-test: export CFLAGS := $(strip $(CFLAGS) $(subst --remap-path-prefix,-ffile-prefix-map,$(SOURCES)))
+
+# The members of the workspace that are installed. MEMBERS="ocf-ipaddr2 …" builds these alone.
+SHIPPED  = $(patsubst %,ocf-%,$(notdir $(wildcard agents/*))) ocf-tester
+MEMBERS ?= $(SHIPPED)
 build:
-	$(CARGO) build --release --workspace --locked
+	$(CARGO) build --release $(MEMBERS:%=-p %) --locked
 
 lint:
 	$(CARGO) fmt --all --check
@@ -36,7 +64,7 @@ test: lint
 test-slow:
 	$(CARGO) build --workspace --locked
 	OCF_SLOW=1 $(CARGO) test --workspace --locked
-	$(CARGO) test -p ocf-agents-tests --locked -- --ignored
+	$(CARGO) test -p ocf-agents-tests --locked -- --ignored --skip packages::
 
 # Release binaries, for what is measured; as root. The scenarios take turns: what one measures no other disturbs.
 cluster-test: build
@@ -48,22 +76,71 @@ demo:
 	@exec "$${CARGO_TARGET_DIR:-target}/debug/ocf-demo" $(FAULT) $(DEMO)
 
 bench: build
+	$(CARGO) build --release --locked -p ocf-agents-tests --bins
 	$(CARGO) run --release --locked -p ocf-agents-tests --bin ocf-bench -- $(BENCH)
 
 deny:
 	$(CARGO) deny check
 
-install: build
-	install -d '$(DESTDIR)$(OCF_ROOT)/resource.d/$(PROVIDER)'
-	for agent in $(AGENTS); do \
-		install -m 755 "target/release/$$agent" '$(DESTDIR)$(OCF_ROOT)/resource.d/$(PROVIDER)/' || exit 1; \
-	done
-	install -d '$(DESTDIR)$(PREFIX)/bin'
-	install -m 755 target/release/ocf-tester '$(DESTDIR)$(PREFIX)/bin/'
+install: $(BUILD)
+	@$(PLACES) packaging/install install
 
 uninstall:
-	for agent in $(AGENTS); do rm -f '$(DESTDIR)$(OCF_ROOT)/resource.d/$(PROVIDER)'/"$$agent"; done
-	rm -f '$(DESTDIR)$(PREFIX)/bin/ocf-tester'
+	@$(PLACES) packaging/install uninstall
+
+man:
+	$(CARGO) run --quiet --locked -p ocf-agents-docs -- pages metadata
+
+# What goes into packages besides the binaries, and the packages.
+PACKAGE = target/package
+VERSION = $(shell sed -n 's/^version = "\(.*\)"$$/\1/p' Cargo.toml)
+# Packages of the same sources are the same: their dates are those of the sources.
+export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || stat -c %Y CHANGELOG.md)
+
+notices:
+	@mkdir -p $(PACKAGE)
+	$(CARGO) metadata --format-version 1 --locked --filter-platform "$$(rustc -vV | sed -n 's/^host: //p')" | \
+		$(CARGO) run --quiet --locked -p ocf-agents-docs -- notices $(SHIPPED) >$(PACKAGE)/THIRD-PARTY-NOTICES
+
+deb: $(BUILD) notices
+	packaging/changelog '$(VERSION)' >$(PACKAGE)/changelog.Debian
+	gzip -9nc CHANGELOG.md >$(PACKAGE)/changelog.gz
+	for member in ocf-agents-docs ocf-tester; do \
+		$(CARGO) deb -q -p $$member --no-build --no-strip --output $(PACKAGE)/ || exit 1; \
+	done
+
+# gzip: the way of packing that every rpm knows.
+rpm: $(BUILD) notices
+	for member in metadata ocf-tester; do \
+		$(CARGO) generate-rpm -p $$member --payload-compress gzip --output $(PACKAGE)/ || exit 1; \
+	done
+
+# What the quick suites leave out, for it needs release binaries: the packages, installed and removed.
+package-test: deb rpm
+	$(CARGO) build --workspace --locked
+	$(CARGO) test -p ocf-agents-tests --test packaging --locked -- --ignored
+
+reproducible:
+	@SHIPPED='$(SHIPPED)' MEMBERS='$(MEMBERS)' packaging/reproducible
+
+sbom:
+	$(CARGO) cyclonedx --format json --spec-version 1.5 --target "$$(rustc -vV | sed -n 's/^host: //p')" --override-filename sbom
+	@mkdir -p $(PACKAGE)
+	for member in $(SHIPPED); do \
+		directory=$$($(CARGO) pkgid -p $$member | sed 's|^path+file://||; s|#.*||'); \
+		mv "$$directory/sbom.json" "$(PACKAGE)/$$member.cdx.json" || exit 1; \
+	done
+	rm -f */sbom.json agents/*/sbom.json
+
+release:
+	@CARGO='$(CARGO)' VERSION='$(VERSION)' DRY_RUN='$(DRY_RUN)' packaging/release
+
+dependencies:
+	@for package in $(SHIPPED); do \
+		printf '%-16s' $$package; \
+		$(CARGO) tree --locked -e normal -p $$package --prefix none --format '{p}' | \
+			sed 's/ (\*)//' | grep -v "($(CURDIR)" | sort -u | wc -l; \
+	done
 
 clean:
 	$(CARGO) clean

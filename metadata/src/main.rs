@@ -1,0 +1,40 @@
+//! What packagers and `make` call: pages and completions anew, and the licences of what is linked.
+#![forbid(unsafe_code)]
+
+use std::io::{self, Read as _, Write as _};
+use std::path::Path;
+use std::process::ExitCode;
+
+const USAGE: &str = "usage: ocf-agents-docs pages DIRECTORY
+       cargo metadata --format-version 1 | ocf-agents-docs notices PACKAGE...";
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let done = match words.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        ["pages", directory] => pages(Path::new(directory)),
+        ["notices", _, ..] => notices(&words[1..]),
+        _ => {
+            let _ = writeln!(io::stderr(), "{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match done.and_then(|text| io::stdout().write_all(text.as_bytes()).map_err(|error| error.to_string())) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(reason) => {
+            let _ = writeln!(io::stderr(), "{reason}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Writes what is stale, and tells which files that were.
+fn pages(directory: &Path) -> Result<String, String> {
+    let touched = ocf_agents_docs::update(directory)?;
+    Ok(touched.iter().map(|path| format!("{}\n", path.display())).collect())
+}
+
+fn notices(packages: &[String]) -> Result<String, String> {
+    let mut metadata = String::new();
+    io::stdin().read_to_string(&mut metadata).map_err(|error| error.to_string())?;
+    ocf_agents_docs::notices::notices(&metadata, packages)
+}

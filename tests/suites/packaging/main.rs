@@ -1,0 +1,48 @@
+//! What an administrator gets: pages, an installation, packages; and whether the documents tell the truth.
+#![allow(clippy::disallowed_methods, reason = "tests own the environment and processes of what they test")]
+#![allow(clippy::unwrap_used, reason = "helpers of tests, which clippy does not take for tests")]
+
+mod install;
+mod lists;
+mod moving;
+mod packages;
+mod pages;
+mod readme;
+mod reasons;
+mod release;
+mod walk;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// The directory of the sources.
+fn sources() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().expect("the sources")
+}
+
+/// The names of the agents, by the meta-data that there is.
+fn agents() -> Vec<String> {
+    let entries = std::fs::read_dir(sources().join("metadata")).expect("metadata");
+    let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let mut names: Vec<String> = names.filter_map(|name| name.strip_suffix(".xml").map(str::to_owned)).collect();
+    names.sort();
+    names
+}
+
+/// A file of the sources.
+fn text(path: &str) -> String {
+    std::fs::read_to_string(sources().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// `make` in the sources, with nothing of the caller's settings.
+fn make(words: &[&str]) -> Output {
+    let mut command = Command::new("make");
+    for name in ["DESTDIR", "PREFIX", "PROVIDER", "OCF_ROOT", "BUILT", "MAKEFLAGS", "MAKELEVEL"] {
+        command.env_remove(name);
+    }
+    command.current_dir(sources()).arg("--no-print-directory").args(words).output().expect("make")
+}
+
+fn said(done: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr))
+}
