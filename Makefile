@@ -83,10 +83,10 @@ deny:
 	$(CARGO) deny check
 
 install: $(BUILD)
-	@$(PLACES) packaging/install install
+	@$(PLACES) metadata/packaging/install install
 
 uninstall:
-	@$(PLACES) packaging/install uninstall
+	@$(PLACES) metadata/packaging/install uninstall
 
 man:
 	$(CARGO) run --quiet --locked -p ocf-agents-docs -- pages metadata
@@ -103,7 +103,7 @@ notices:
 		$(CARGO) run --quiet --locked -p ocf-agents-docs -- notices $(SHIPPED) >$(PACKAGE)/THIRD-PARTY-NOTICES
 
 deb: $(BUILD) notices
-	packaging/changelog '$(VERSION)' >$(PACKAGE)/changelog.Debian
+	metadata/packaging/changelog '$(VERSION)' >$(PACKAGE)/changelog.Debian
 	gzip -9nc CHANGELOG.md >$(PACKAGE)/changelog.gz
 	for member in ocf-agents-docs ocf-tester; do \
 		$(CARGO) deb -q -p $$member --no-build --no-strip --output $(PACKAGE)/ || exit 1; \
@@ -121,7 +121,7 @@ package-test: deb rpm
 	$(CARGO) test -p ocf-agents-tests --test packaging --locked -- --ignored
 
 reproducible:
-	@SHIPPED='$(SHIPPED)' MEMBERS='$(MEMBERS)' packaging/reproducible
+	@SHIPPED='$(SHIPPED)' MEMBERS='$(MEMBERS)' metadata/packaging/reproducible
 
 sbom:
 	$(CARGO) cyclonedx --format json --spec-version 1.5 --target "$$(rustc -vV | sed -n 's/^host: //p')" --override-filename sbom
@@ -133,7 +133,7 @@ sbom:
 	rm -f */sbom.json agents/*/sbom.json
 
 release:
-	@CARGO='$(CARGO)' VERSION='$(VERSION)' DRY_RUN='$(DRY_RUN)' packaging/release
+	@CARGO='$(CARGO)' VERSION='$(VERSION)' DRY_RUN='$(DRY_RUN)' metadata/packaging/release
 
 dependencies:
 	@for package in $(SHIPPED); do \
