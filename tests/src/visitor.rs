@@ -23,6 +23,9 @@ pub const INTERVAL: Duration = Duration::from_millis(20);
 /// Until an answer must be complete.
 pub const PATIENCE: Duration = Duration::from_millis(900);
 
+/// What is said of a request that found somebody, or nobody, and had no complete answer in time.
+pub const NO_ANSWER: &str = "no answer";
+
 /// One request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
@@ -118,7 +121,7 @@ pub fn get(host: &Host, address: SocketAddr, path: &str) -> Result<String, Strin
             }
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                return Err("no answer".into());
+                return Err(NO_ANSWER.into());
             }
             let wait = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
             let _ = poll(&mut [PollFd::new(visit.stream.as_fd(), visit.wants())], wait);
@@ -233,7 +236,7 @@ fn visit(address: SocketAddr, list: &Mutex<Vec<Request>>, over: &AtomicBool) {
                 Some(true) => visit.go_on("/"),
                 _ => None,
             };
-            let said = said.or_else(|| (now >= *deadline).then(|| Err("no answer".into())));
+            let said = said.or_else(|| (now >= *deadline).then(|| Err(NO_ANSWER.into())));
             let goes_on = said.is_none();
             ended.extend(said.map(|said| (visit.index, said)));
             goes_on

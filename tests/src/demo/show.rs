@@ -206,7 +206,7 @@ mod tests {
         let request = |good: bool| Request {
             sent: SystemTime::now(),
             ended: Some(SystemTime::now()),
-            said: if good { Ok("node1".into()) } else { Err("no answer".into()) },
+            said: if good { Ok("node1".into()) } else { Err(harness::visitor::NO_ANSWER.into()) },
         };
         let requests: Vec<Request> = (0..50).map(|number| request(!(10..14).contains(&number))).collect();
         assert_eq!(strip(&requests), "#####xx################## ");

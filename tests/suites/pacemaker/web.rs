@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use harness::cluster::Node;
 use harness::process::wait_until;
-use harness::visitor::{Visitor, get};
+use harness::visitor::{NO_ANSWER, Visitor, get};
 use harness::{Cluster, call};
 
 use crate::{SOON, one_node};
@@ -86,7 +86,10 @@ fn life(cluster: &Cluster, server: &Server, create: impl Fn(&Node, &str)) {
             assert_eq!((master(node, server), count(node, "start")), (second, starts), "{:?}", node.results("WEB"));
         }
         let enough = wait_until(SOON, || visitor.last_pages(20));
-        let lost: Vec<_> = visitor.requests().into_iter().filter(|it| it.ended.is_some() && it.said.is_err()).collect();
+        // Refused or cut off; on a busy machine an answer may come later than a visitor waits.
+        let is_lost = |said: &Result<String, String>| said.as_ref().is_err_and(|why| why != NO_ANSWER);
+        let lost: Vec<_> =
+            visitor.requests().into_iter().filter(|it| it.ended.is_some() && is_lost(&it.said)).collect();
         assert!(enough.is_some() && lost.is_empty(), "requests were lost: {lost:#?}");
     }
     // Stopped: nothing is left.
