@@ -51,7 +51,8 @@ fn starts_and_stops_survive_a_manager_that_replaces_itself() {
     let Some(machine) = machine(&[]) else { return };
     machine.units(&[("slow.service", &format!("{READY}ExecStartPre=/bin/sleep 0.3\n"))]);
     let agent = unit(&machine, "slow");
-    meanwhile(&machine, "systemctl daemon-reexec", || {
+    // A moment between, so that systemctl, which does not ask again, can tell the state.
+    meanwhile(&machine, "systemctl daemon-reexec; sleep 0.3", || {
         for _ in 0..4 {
             agent.start().expect_code(0);
             assert_eq!(state(&machine, "slow"), "active");
