@@ -80,8 +80,12 @@ pub fn run(command: &mut Command, pid: PidPipe, limit: Duration, victim: Victim)
     let status = reap(&mut child)?;
     let grace = Instant::now() + GRACE;
     let mut held_output = false;
+    let mut seen = false;
     while out.is_open() || err.is_open() {
-        held_output = held_by_another(&[&out, &err]);
+        // Two looks: the kernel closes a program's inherited descriptors a moment after it has become another program.
+        let held = held_by_another(&[&out, &err]);
+        held_output = held && seen;
+        seen = held;
         let left = grace.saturating_duration_since(Instant::now());
         if held_output || left.is_zero() {
             break;
@@ -105,7 +109,8 @@ pub fn run(command: &mut Command, pid: PidPipe, limit: Duration, victim: Victim)
 }
 
 /// Whether another program has the writing end of a pipe. A fork of ours that has not begun its own program yet does not
-/// count: tests run in parallel, and it has every descriptor for a moment.
+/// count: tests run in parallel, and it has every descriptor for a moment. So what it runs is asked first: it may begin
+/// between the two questions.
 fn held_by_another(streams: &[&Stream]) -> bool {
     let pipes: Vec<_> = streams.iter().filter_map(|stream| stream.name()).collect();
     let own = std::fs::read_link("/proc/self/exe").ok();
@@ -117,7 +122,7 @@ fn held_by_another(streams: &[&Stream]) -> bool {
     let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten().map(|entry| entry.path());
     processes
         .filter(|path| path.file_name().is_some_and(|name| name.as_encoded_bytes()[0].is_ascii_digit()))
-        .any(|path| has_it(&path) && std::fs::read_link(path.join("exe")).ok().is_some_and(|exe| Some(exe) != own))
+        .any(|path| std::fs::read_link(path.join("exe")).is_ok_and(|exe| Some(exe) != own) && has_it(&path))
 }
 
 /// Rounds up, so that a poll never returns just before its deadline.
