@@ -11,6 +11,9 @@ use std::time::Duration;
 use crate::action::Action;
 use crate::values::Values;
 
+/// What a parameter's variable begins with.
+const PREFIX: &str = "OCF_RESKEY_";
+
 /// The argument that an agent was called with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Asked {
@@ -55,7 +58,9 @@ impl Invocation {
             environment.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
         let mut values = Values::default();
         for (name, value) in &environment {
-            if let Some(name) = name.to_str().and_then(parameter_name) {
+            // The prefix first: most of an environment is somebody else's.
+            let ours = name.as_encoded_bytes().starts_with(PREFIX.as_bytes());
+            if ours && let Some(name) = name.to_str().and_then(parameter_name) {
                 values.insert(name, value.to_str());
             }
         }
@@ -142,7 +147,7 @@ pub struct CloneMeta {
 
 /// The parameter that a variable carries; `None` for variables that are the cluster's own.
 fn parameter_name(variable: &str) -> Option<&str> {
-    let name = variable.strip_prefix("OCF_RESKEY_")?;
+    let name = variable.strip_prefix(PREFIX)?;
     let of_the_cluster = name.starts_with("CRM_meta_") || name.starts_with("crm_") || name == "OCF_CHECK_LEVEL";
     (!of_the_cluster && !name.is_empty()).then_some(name)
 }

@@ -2,6 +2,7 @@
 //! for volatile state, which a boot empties.
 #![forbid(unsafe_code)]
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use crate::failure::{Failure, OrFail};
@@ -26,20 +27,25 @@ pub fn directory(invocation: &Invocation) -> &Path {
 /// The file of something that belongs to a resource.
 #[must_use]
 pub fn path(invocation: &Invocation, agent: &str, kind: &str) -> PathBuf {
-    directory(invocation).join(format!("{agent}-{}.{kind}", name(invocation.instance())))
+    directory(invocation).join([agent, "-", &name(invocation.instance()), ".", kind].concat())
 }
 
 /// A resource's name as a part of a file's: whatever might lead elsewhere is written as its number.
 #[must_use]
-pub fn name(instance: &str) -> String {
+pub fn name(instance: &str) -> Cow<'_, str> {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b':');
+    if instance.bytes().all(is_plain) {
+        return instance.into();
+    }
     let mut name = String::with_capacity(instance.len());
     for byte in instance.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' | b'-' | b':' => name.push(char::from(byte)),
-            other => name.push_str(&format!("%{other:02x}")),
+        if is_plain(byte) {
+            name.push(char::from(byte));
+        } else {
+            name.push_str(&format!("%{byte:02x}"));
         }
     }
-    name
+    name.into()
 }
 
 /// Keys with their values, in order; a key may come several times.
@@ -87,7 +93,9 @@ fn render(pairs: &[(&str, String)]) -> String {
     let mut text = format!("{VERSION}\n");
     for (key, value) in pairs {
         // A value with a line end would be another line.
-        text.push_str(&format!("{key}={}\n", value.escape_default()));
+        let needs_escape = value.contains(['\\', '\n', '\r']);
+        let escaped = if needs_escape { value.escape_default().to_string().into() } else { Cow::from(value.as_str()) };
+        text.extend([key, "=", &escaped, "\n"]);
     }
     text
 }

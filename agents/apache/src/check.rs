@@ -3,7 +3,7 @@
 
 use ocf::prelude::*;
 use ocf::sys::clock::Deadline;
-use ocf::sys::ere::Ere;
+
 use ocf::sys::http::{self, Get, Trust};
 use ocf::web::{self, Test, testfile};
 
@@ -41,7 +41,7 @@ pub fn basic(known: &Known, checks: &Checks, deadline: Deadline) -> Result<Statu
     let deadline = deadline.share(SHARE);
     let url = page(known, checks);
     if checks.is_strict {
-        let test = Test { regex: compiled(checks.regex.as_deref())?, ..Test::new(url, checks.rules.clone()) };
+        let test = Test { regex: checks.regex.clone(), ..Test::new(url, checks.rules.clone()) };
         return web::check(&test, deadline);
     }
     let first = life(&url, checks, deadline);
@@ -51,10 +51,6 @@ pub fn basic(known: &Known, checks: &Checks, deadline: Deadline) -> Result<Statu
         Err((failure, true)) if index != url => life(&index, checks, deadline).map_err(|_| failure),
         other => other.map_err(|(failure, _)| failure),
     }
-}
-
-fn compiled(text: Option<&str>) -> Result<Option<Ere>, Failure> {
-    text.map(Ere::new).transpose().map_err(Failure::generic)
 }
 
 /// Any answer below 500 proves that the server lives. With a failure, whether it was an answer.
@@ -111,7 +107,7 @@ pub fn test(context: &Context<'_>, known: &Known, checks: &Checks) -> Result<Opt
             (None, Some(_)) => page(known, checks),
             (None, None) => return Ok(None),
         };
-        return Ok(Some(Test { regex: compiled(checks.regex10.as_deref())?, ..Test::new(url, checks.rules.clone()) }));
+        return Ok(Some(Test { regex: checks.regex10.clone(), ..Test::new(url, checks.rules.clone()) }));
     };
     let found = testfile::load(path, checks.testname.as_deref()).map_err(|failure| failure.wrap("testconffile"))?;
     if !found.ignored.is_empty() {

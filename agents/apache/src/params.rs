@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 
 use ocf::prelude::*;
+use ocf::sys::ere::Ere;
 use ocf::web::{CA, EXPECT_STATUS, HOST_HEADER, MAX_LATENCY, VERIFY, expression};
 
 use crate::directives::words;
@@ -52,9 +53,9 @@ pub const STATUSURL: Param<String> = Param::new(
 .reloadable();
 
 /// What the page must match.
-pub const TESTREGEX: Param<String> = Param::new(
+pub const TESTREGEX: Param<Ere> = Param::new(
     "testregex",
-    pattern,
+    expression,
     "What the page must match",
     "An extended regular expression, in any case, that a line of the page must match. Setting it makes the monitor strict, \
      as statusurl does.",
@@ -81,9 +82,9 @@ pub const TESTURL: Param<String> = Param::new(
 .reloadable();
 
 /// What it must match.
-pub const TESTREGEX10: Param<String> = Param::new(
+pub const TESTREGEX10: Param<Ere> = Param::new(
     "testregex10",
-    pattern,
+    expression,
     "What that page must match",
     "An extended regular expression, in any case, that a line of the page at testurl must match. If unset, testregex if \
      that is set, else the status code alone counts.",
@@ -183,9 +184,4 @@ fn given(text: &str) -> Result<String, String> {
         "" => Err("a value that is more than spaces".to_owned()),
         rest => Ok(rest.to_owned()),
     }
-}
-
-/// An expression that can be compiled; it is, where a check uses it.
-fn pattern(text: &str) -> Result<String, String> {
-    expression(text).map(|_| text.to_owned())
 }

@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use ocf::prelude::*;
+use ocf::sys::ere::Ere;
 use ocf::web::{EXPECT_STATUS, Rules};
 
 use crate::directives::words;
@@ -57,13 +58,13 @@ pub struct Checks {
     /// The page of every monitor.
     pub statusurl: Option<String>,
     /// What it must match.
-    pub regex: Option<String>,
+    pub regex: Option<Ere>,
     /// Whether a mere answer is not enough.
     pub is_strict: bool,
     /// The page of the deeper monitor.
     pub testurl: Option<String>,
     /// What it must match.
-    pub regex10: Option<String>,
+    pub regex10: Option<Ere>,
     /// The file of tests.
     pub testconffile: Option<PathBuf>,
     /// The test in it.
@@ -114,9 +115,17 @@ impl Place {
         }
     }
 
-    /// A text that is another one for another server.
+    /// A text that is another one for another server. What stands between its parts is in no parameter.
     pub fn key(&self) -> String {
-        format!("{:?} {:?} {:?} {:?}", self.configfile, self.httpd, self.options, self.envfiles)
+        let mut key = self.httpd.to_string_lossy().into_owned();
+        let config = self.configfile.iter().map(|path| ("\0f", path.to_string_lossy()));
+        let options = self.options.iter().map(|word| ("\0o", word.into()));
+        let files = self.envfiles.iter().map(|path| ("\0e", path.to_string_lossy()));
+        for (mark, part) in config.chain(options).chain(files) {
+            key.push_str(mark);
+            key.push_str(&part);
+        }
+        key
     }
 
     /// The configuration: the one that was given, else the one of the distribution.
@@ -189,7 +198,7 @@ mod tests {
             assert!(settings(&[pair]).0.checks.is_strict, "{pair:?}");
         }
         assert!(settings(&[("expect_status", "204")]).0.checks.regex.is_none());
-        assert_eq!(settings(&[("testregex", "alive")]).0.checks.regex10.as_deref(), Some("alive"));
+        assert_eq!(settings(&[("testregex", "alive")]).0.checks.regex10.as_ref().map(Ere::text), Some("alive"));
     }
 
     #[test]

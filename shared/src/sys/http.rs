@@ -98,8 +98,8 @@ impl Answer {
 pub fn get(get: &Get<'_>) -> Result<Answer, HttpError> {
     let began = Instant::now();
     let url = parse(get.url)?;
-    let peer = peer(get, &url);
-    let client_error = |error: reqwest::Error| HttpError::from_client(&error.without_url(), &peer);
+    let peer = || peer(get, &url);
+    let client_error = |error: reqwest::Error| HttpError::from_client(&error.without_url(), &peer());
     let runtime = runtime()?;
     let client = client(get, &url)?;
     let request = prepare(get, &url, &client).build().map_err(client_error)?;
@@ -130,8 +130,8 @@ pub fn get(get: &Get<'_>) -> Result<Answer, HttpError> {
     outcome.unwrap_or_else(|_| {
         let seconds = limit.as_secs_f64();
         let text = match got.get() {
-            None => format!("no answer from {peer} within {seconds:.1} s"),
-            Some(bytes) => format!("the answer of {peer} did not end within {seconds:.1} s ({bytes} bytes came)"),
+            None => format!("no answer from {} within {seconds:.1} s", peer()),
+            Some(bytes) => format!("the answer of {} did not end within {seconds:.1} s ({bytes} bytes came)", peer()),
         };
         Err(HttpError::new(HttpErrorKind::Timeout, text))
     })

@@ -50,22 +50,22 @@ impl Stat {
 
 /// Reads /proc/PID/stat. The second field is the program's name in parentheses and may itself hold parentheses, spaces
 /// and line ends: what counts begins after the last one (proc_pid_stat(5)).
-fn parse_stat(text: &str) -> Option<Stat> {
-    let (_, rest) = text.rsplit_once(')')?;
-    let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
+fn parse_stat(text: &[u8]) -> Option<Stat> {
+    let end = text.iter().rposition(|byte| *byte == b')')?;
+    let mut fields = std::str::from_utf8(&text[end + 1..]).ok()?.split_ascii_whitespace();
+    // In the order of the fields: 3, 4, 6, 20 and 22, counted from 1 with number and name.
     Some(Stat {
-        state: fields.first()?.chars().next()?,
-        parent: fields.get(1)?.parse().ok()?,
-        session: fields.get(3)?.parse().ok()?,
-        // Fields 20 and 22, counted from 1 with number and name.
-        threads: fields.get(17)?.parse().ok()?,
-        start_time: fields.get(19)?.parse().ok()?,
+        state: fields.next()?.chars().next()?,
+        parent: fields.next()?.parse().ok()?,
+        session: fields.nth(1)?.parse().ok()?,
+        threads: fields.nth(13)?.parse().ok()?,
+        start_time: fields.nth(1)?.parse().ok()?,
     })
 }
 
 fn stat(pid: i32) -> io::Result<Option<Stat>> {
     match std::fs::read(format!("/proc/{pid}/stat")) {
-        Ok(bytes) => parse_stat(&String::from_utf8_lossy(&bytes))
+        Ok(bytes) => parse_stat(&bytes)
             .map(Some)
             .ok_or_else(|| io::Error::other(format!("/proc/{pid}/stat is in no known form"))),
         Err(error) if gone(&error) => Ok(None),

@@ -72,7 +72,7 @@ impl Simple {
         let mut rest = text.as_bytes();
         let begins = rest.first() == Some(&b'^');
         rest = &rest[usize::from(begins)..];
-        let (mut items, mut ends) = (Vec::new(), false);
+        let (mut items, mut ends) = (Vec::with_capacity(rest.len()), false);
         while let Some((byte, after)) = rest.split_first() {
             rest = after;
             let what = match byte {
@@ -183,17 +183,10 @@ fn ends_line(byte: &u8) -> bool {
 }
 
 fn longest_run(items: &[Item]) -> Vec<u8> {
-    let (mut longest, mut run) = (Vec::new(), Vec::new());
-    for item in items {
-        match item.plain() {
-            Some(byte) => run.push(byte),
-            None => run.clear(),
-        }
-        if run.len() > longest.len() {
-            longest.clone_from(&run);
-        }
-    }
-    longest
+    let runs = items.split(|item| item.plain().is_none());
+    // The first of several.
+    let longest = runs.rev().max_by_key(|run| run.len()).unwrap_or_default();
+    longest.iter().filter_map(Item::plain).collect()
 }
 
 /// The members of a bracket expression and what follows it (POSIX.1, 9.3.5); `None` where it is not plain.

@@ -28,13 +28,13 @@ fn stubborn() -> (Child, Process) {
 
 #[test]
 fn names_with_parentheses_spaces_and_line_ends_do_not_mislead() {
-    let numbers = "S 7 1 2 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 4711 1 1";
-    for name in ["sleep", "a) S 1 2", "((", "x\n) y", ""] {
-        let parsed = parse_stat(&format!("42 ({name}) {numbers}")).unwrap();
-        assert_eq!(parsed, Stat { state: 'S', parent: 7, session: 2, threads: 1, start_time: 4711 }, "{name}");
+    let numbers = &b"S 7 1 2 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 4711 1 1"[..];
+    for name in [&b"sleep"[..], b"a) S 1 2", b"((", b"x\n) y", b"", b"\xff)"] {
+        let parsed = parse_stat(&[b"42 (", name, b") ", numbers].concat()).unwrap();
+        assert_eq!(parsed, Stat { state: 'S', parent: 7, session: 2, threads: 1, start_time: 4711 }, "{name:?}");
     }
-    assert_eq!(parse_stat("42 (x"), None);
-    assert_eq!(parse_stat("42 (x) S 7"), None);
+    assert_eq!(parse_stat(b"42 (x"), None);
+    assert_eq!(parse_stat(b"42 (x) S 7"), None);
 }
 
 #[test]
