@@ -12,6 +12,7 @@ mod error;
 mod tests;
 mod vouched;
 
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -164,11 +165,21 @@ pub fn is_local(url: &str) -> bool {
 /// What is wrong with it.
 pub fn parse(url: &str) -> Result<Url, HttpError> {
     let wrong = |why: String| HttpError::new(HttpErrorKind::Request, why);
-    let parsed = Url::parse(url).map_err(|error| wrong(format!("not a URL: {error}")))?;
+    let parsed = Url::parse(&without_zone(url).0).map_err(|error| wrong(format!("not a URL: {error}")))?;
     match parsed.scheme() {
         "http" | "https" if parsed.has_host() => Ok(parsed),
         other => Err(wrong(format!("not an http or https URL, but {other}"))),
     }
+}
+
+/// A URL, and the interface that it names after a link-local address: `http://[fe80::1%eth0]/`. URLs have no place for it
+/// (RFC 6874 gave it one, as `%25eth0`), and no server wants to see it.
+fn without_zone(url: &str) -> (Cow<'_, str>, Option<&str>) {
+    let host = || Some(url.split_once("://[")?.1.split_once(']')?.0);
+    let found = if url.contains('%') { host().and_then(|host| host.split_once('%')) } else { None };
+    let Some((address, zone)) = found else { return (url.into(), None) };
+    let plain = url.replacen(&format!("[{address}%{zone}]"), &format!("[{address}]"), 1);
+    (plain.into(), Some(zone.strip_prefix("25").unwrap_or(zone)))
 }
 
 /// Whether a URL is one that [`parse`] takes, seen at a glance: of this machine or of an IPv4 address, and of plain letters.
@@ -229,6 +240,10 @@ fn client(get: &Get<'_>, url: &Url) -> Result<Client, HttpError> {
         .user_agent(concat!("ocf-agents/", env!("CARGO_PKG_VERSION")));
     if let Some(path) = get.unix_socket {
         builder = builder.unix_socket(path);
+    }
+    if let Some(interface) = without_zone(get.url).1 {
+        // A socket that is bound to an interface takes link-local addresses for those of its link (net/ipv6/tcp_ipv6.c).
+        builder = builder.interface(interface);
     }
     builder = match get.trust {
         Trust::System if url.scheme() == "https" => builder,

@@ -97,6 +97,22 @@ fn ap_16_a_server_on_ipv6_alone_is_found() {
     agent.clone().param("port", "8083").monitor().expect_code(0);
 }
 
+#[test]
+fn a_server_on_a_link_local_address_is_asked_on_its_link() {
+    let Some(site) = Site::new() else { return };
+    site.host.ip("link add link0 type veth peer name link1");
+    site.host.sh("ip link set link1 up; ip link set link0 up; ip -6 address add fe80::8/64 dev link0 nodad");
+    site.config("a.conf", "Listen [fe80::8%link0]:8081");
+    let agent = site.agent("a.conf");
+    agent.start().expect_code(0);
+    agent.monitor().expect_code(0);
+    let deep = agent.clone().param("testurl", "/").param("testregex10", "alive").env("OCF_CHECK_LEVEL", "10");
+    deep.monitor().expect_code(0);
+    deep.clone().param("testurl", "http://[fe80::8%25link0]:8081/").monitor().expect_code(0);
+    let elsewhere = deep.param("testurl", "http://[fe80::8%link2]:8081/");
+    elsewhere.monitor().expect_code(1).expect_reason(&["[fe80::8%link2]", "No such device"]);
+}
+
 /// `crm_resource --force-check` looks like a probe (RA#1556).
 #[test]
 fn ap_18_a_probe_says_what_is_wrong() {

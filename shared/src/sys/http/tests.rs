@@ -340,3 +340,17 @@ fn ap_12_proxies_of_the_environment_mean_nothing() {
 fn helper_that_asks_the_server_of_the_environment() {
     assert_eq!(ask(&std::env::var(SERVER).unwrap()).unwrap().body, b"ok");
 }
+
+#[test]
+fn an_interface_in_a_url_is_for_us_alone() {
+    for (url, plain, zone) in [
+        ("http://[fe80::1%eth0]:80/a%20b", "http://[fe80::1]:80/a%20b", Some("eth0")),
+        ("https://[fe80::1%25eth0.2]", "https://[fe80::1]", Some("eth0.2")),
+        ("http://[::1]/%5b%", "http://[::1]/%5b%", None),
+        ("http://host/[a%b]", "http://host/[a%b]", None),
+        ("http://[fe80::1%eth0", "http://[fe80::1%eth0", None),
+    ] {
+        assert_eq!(without_zone(url), (plain.into(), zone), "{url}");
+    }
+    assert!(is_local("https://[fe80::1%eth0]/"));
+}
