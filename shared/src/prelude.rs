@@ -8,4 +8,5 @@ pub use crate::invocation::Invocation;
 pub use crate::outcome::Status;
 pub use crate::param::{AnyParam, Param, TRACE_FILE, TRACE_RA, absolute_path, boolean, text, whole};
 pub use crate::spec::{ActionSpec, Spec};
+pub use crate::state::Kept;
 pub use crate::values::{Faults, Values};

@@ -51,6 +51,46 @@ pub fn name(instance: &str) -> Cow<'_, str> {
 /// Keys with their values, in order; a key may come several times.
 pub type Pairs = Vec<(String, String)>;
 
+/// What an agent keeps of a resource between two calls, in a file of its own.
+pub trait Kept: Sized {
+    /// The agent's name.
+    const AGENT: &'static str;
+
+    /// All of it.
+    fn to_pairs(&self) -> Vec<(&'static str, String)>;
+
+    /// Reads what [`Kept::to_pairs`] made; `None` for anything else.
+    fn from_pairs(pairs: Pairs) -> Option<Self>;
+
+    /// A file of the agent that belongs to a resource.
+    #[must_use]
+    fn path(invocation: &Invocation, kind: &str) -> PathBuf {
+        path(invocation, Self::AGENT, kind)
+    }
+
+    /// Reads it; `None` when there is none that can be trusted and understood.
+    #[must_use]
+    fn load(invocation: &Invocation) -> Option<Self> {
+        Self::from_pairs(read(&Self::path(invocation, "record"))?)
+    }
+
+    /// Writes it, at once or not at all.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    fn save(&self, invocation: &Invocation) -> Result<(), Failure> {
+        write(&Self::path(invocation, "record"), &self.to_pairs())
+    }
+
+    /// Takes it away, once nothing is left of what it tells.
+    ///
+    /// # Errors
+    /// When it stays.
+    fn forget(invocation: &Invocation) -> Result<(), Failure> {
+        forget(&Self::path(invocation, "record"))
+    }
+}
+
 /// Reads a file; `None` when there is none that can be trusted and understood.
 #[must_use]
 pub fn read(path: &Path) -> Option<Pairs> {

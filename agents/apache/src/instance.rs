@@ -9,7 +9,7 @@ use std::time::Duration;
 use ocf::daemon::Daemon;
 use ocf::prelude::*;
 
-use crate::known::{self, Known};
+use crate::known::Known;
 use crate::server::Server;
 use crate::settings::{CONFIGS, Place};
 
@@ -31,12 +31,12 @@ pub fn describe(server: &Server, place: &Place) -> Known {
 
 /// What is known of a server that this resource has started, if it is the one that the parameters describe.
 pub fn remembered(context: &Context<'_>, place: &Place) -> Option<Known> {
-    known::read(context.invocation).filter(|known| known.key == place.key())
+    Known::load(context.invocation).filter(|known| known.key == place.key())
 }
 
 /// Gives the instance to `work`.
 pub fn with<T>(context: &Context<'_>, known: &Known, work: impl FnOnce(&Daemon<'_>) -> T) -> T {
-    let record = known::path(context.invocation, "master");
+    let record = Known::path(context.invocation, "master");
     let is_instance = |arguments: &[Vec<u8>]| started_with(arguments, &known.config);
     let name = format!("the web server of {}", known.config.display());
     work(&Daemon {

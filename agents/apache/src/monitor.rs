@@ -9,7 +9,7 @@ use ocf::prelude::*;
 
 use crate::check;
 use crate::instance;
-use crate::known::{self, Known};
+use crate::known::Known;
 use crate::server::Server;
 use crate::settings::{Place, Settings};
 
@@ -51,7 +51,7 @@ pub fn status(context: &Context<'_>, settings: &Settings, depth: Depth) -> Resul
     match (&seen, first) {
         // Found by its configuration, after a reload by hand or a start by somebody else: known from now on.
         (Seen::Serving(_), _) => {
-            if let Err(failure) = known::write(context.invocation, &known) {
+            if let Err(failure) = known.save(context.invocation) {
                 context.log.debug(format_args!("not remembered: {failure}"));
             }
             seen.told()

@@ -11,7 +11,7 @@ use ocf::sys::clock::Deadline;
 use ocf::sys::process::Process;
 
 use crate::instance;
-use crate::known::{self, Known};
+use crate::known::Known;
 use crate::monitor::{self, Depth};
 use crate::settings::Settings;
 use crate::start;
@@ -58,7 +58,7 @@ pub fn reload(context: &Context<'_>, settings: &Settings) -> Result<(), Failure>
     handle.signal(Signal::SIGUSR1).or_fail("the server's master")?;
     renewed(&master, &server.pid_file, &before, context.deadline.min(Deadline::after(RENEWAL)))?;
     let known = Known { serial: Some(settings.serial.clone()), ..instance::describe(&server, &settings.place) };
-    known::write(context.invocation, &known)?;
+    known.save(context.invocation)?;
     confirm(context, settings)
 }
 

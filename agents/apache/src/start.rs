@@ -13,7 +13,7 @@ use ocf::sys::clock::Deadline;
 use crate::check;
 use crate::config::Facts;
 use crate::instance;
-use crate::known::{self, Known};
+use crate::known::Known;
 use crate::monitor::{self, Depth};
 use crate::server::Server;
 use crate::settings::Settings;
@@ -86,10 +86,10 @@ pub fn start(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> 
     }
     let known = Known { serial: Some(settings.serial.clone()), ..instance::describe(&server, &settings.place) };
     // Written first: what is killed half-way is found by a stop.
-    known::write(context.invocation, &known)?;
+    known.save(context.invocation)?;
     let started = bring_up(context, settings, &known, &server, &program);
     if started.is_err()
-        && let Err(failure) = known::forget(context.invocation)
+        && let Err(failure) = Known::forget(context.invocation)
     {
         context.log.warn(format_args!("{failure}"));
     }

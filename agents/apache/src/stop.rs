@@ -7,7 +7,7 @@ use ocf::prelude::*;
 use ocf::sys::clock::Deadline;
 
 use crate::instance;
-use crate::known::{self, Known};
+use crate::known::Known;
 use crate::server::Server;
 use crate::settings::Place;
 
@@ -20,8 +20,8 @@ const GRACEFUL: Signal = Signal::SIGWINCH;
 /// What is left, or could not be looked at.
 pub fn stop(context: &Context<'_>) -> Result<(), Failure> {
     let place = Place::read(&context.invocation.values, context.invocation);
-    let remembered = known::read(context.invocation);
-    let interrupted = remembered.is_some() && !known::path(context.invocation, "master").exists();
+    let remembered = Known::load(context.invocation);
+    let interrupted = remembered.is_some() && !Known::path(context.invocation, "master").exists();
     let mut instances: Vec<Known> = remembered.into_iter().collect();
     // Without a memory of these parameters, for instance because another agent has started it.
     if !instances.iter().any(|known| known.key == place.key()) {
@@ -30,7 +30,7 @@ pub fn stop(context: &Context<'_>) -> Result<(), Failure> {
     let ends = instances.iter().map(|known| instance::with(context, known, |daemon| end(context, daemon, interrupted)));
     match Failure::collect(ends.filter_map(Result::err).collect()) {
         Some(failure) => Err(failure),
-        None => known::forget(context.invocation),
+        None => Known::forget(context.invocation),
     }
 }
 

@@ -12,7 +12,7 @@ use ocf::sys::file;
 use ocf::sys::process::Process;
 
 use crate::arguments::{self, Arguments};
-use crate::record::{self, Record};
+use crate::record::Record;
 use crate::settings::{Identity, Mode};
 use crate::sum;
 
@@ -44,13 +44,13 @@ pub struct Instance {
 impl Instance {
     /// The instance that was started or adopted, by its record.
     pub fn recorded(invocation: &Invocation) -> Option<Self> {
-        let record = record::read(invocation)?;
+        let record = Record::load(invocation)?;
         let programs = vec![record.program.clone()];
         Some(Self::new(invocation, record, programs, true))
     }
 
     fn new(invocation: &Invocation, record: Record, programs: Vec<PathBuf>, installed: bool) -> Self {
-        let master = record::path(invocation, "master");
+        let master = Record::path(invocation, "master");
         let extra = extra_file(invocation);
         Self { record, programs, was_up: master.exists(), master, extra, installed }
     }
@@ -178,12 +178,12 @@ fn extra_text(hard_stop_after: Option<u32>, stats_socket: Option<&Path>) -> Stri
 }
 
 fn extra_file(invocation: &Invocation) -> PathBuf {
-    record::path(invocation, "cfg")
+    Record::path(invocation, "cfg")
 }
 
 /// A socket of the resource's own. A name that is too long for one is told by its sum.
 fn socket(invocation: &Invocation, kind: &str) -> PathBuf {
-    let path = record::path(invocation, kind);
+    let path = Record::path(invocation, kind);
     if path.as_os_str().len() <= LONGEST_SOCKET {
         return path;
     }
@@ -213,7 +213,7 @@ pub fn describe(invocation: &Invocation, identity: &Identity) -> Instance {
         // Processes are told by the name that the kernel has for their program.
         program: real(program),
         configs: Vec::new(),
-        pid_file: identity.pid_file.clone().unwrap_or_else(|| record::path(invocation, "pid")),
+        pid_file: identity.pid_file.clone().unwrap_or_else(|| Record::path(invocation, "pid")),
         master_socket,
         stats_socket,
         serial: None,

@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use ocf::prelude::*;
-use ocf::state;
+use ocf::state::Pairs;
 
 use crate::settings::{Identity, Mode};
 
@@ -30,64 +30,58 @@ pub struct Record {
     pub sum: String,
 }
 
-/// The file of something that belongs to a resource.
-pub fn path(invocation: &Invocation, kind: &str) -> PathBuf {
-    state::path(invocation, "haproxy", kind)
-}
+impl Kept for Record {
+    const AGENT: &'static str = "haproxy";
 
-/// Reads the record; `None` when there is none that can be trusted.
-pub fn read(invocation: &Invocation) -> Option<Record> {
-    let mut record = Record::default();
-    for (key, value) in state::read(&path(invocation, "record"))? {
-        let identity = &mut record.identity;
-        match key.as_str() {
-            "binary" => identity.binary = Some(value.into()),
-            "configfile" => identity.configs.push(value.into()),
-            "option" => identity.options.push(value),
-            "pidfile" => identity.pid_file = Some(value.into()),
-            "mode" => identity.mode = Mode::parse(&value).ok()?,
-            "given_master_socket" => identity.master_socket = Some(value.into()),
-            "given_stats_socket" => identity.stats_socket = Some(value.into()),
-            "program" => record.program = value.into(),
-            "config" => record.configs.push(value.into()),
-            "pid_file" => record.pid_file = value.into(),
-            "master_socket" => record.master_socket = Some(value.into()),
-            "stats_socket" => record.stats_socket = Some(value.into()),
-            "serial" => record.serial = Some(value),
-            "sum" => record.sum = value,
-            _ => return None,
-        }
+    fn to_pairs(&self) -> Vec<(&'static str, String)> {
+        let text = |path: &Path| path.to_string_lossy().into_owned();
+        let identity = &self.identity;
+        let mut pairs = vec![
+            ("mode", identity.mode.word().to_owned()),
+            ("program", text(&self.program)),
+            ("pid_file", text(&self.pid_file)),
+            ("sum", self.sum.clone()),
+        ];
+        let single = [
+            ("binary", &identity.binary),
+            ("pidfile", &identity.pid_file),
+            ("given_master_socket", &identity.master_socket),
+            ("given_stats_socket", &identity.stats_socket),
+            ("master_socket", &self.master_socket),
+            ("stats_socket", &self.stats_socket),
+        ];
+        pairs.extend(single.into_iter().filter_map(|(key, path)| Some((key, text(path.as_deref()?)))));
+        pairs.extend(identity.configs.iter().map(|path| ("configfile", text(path))));
+        pairs.extend(identity.options.iter().map(|option| ("option", option.clone())));
+        pairs.extend(self.configs.iter().map(|path| ("config", text(path))));
+        pairs.extend(self.serial.iter().map(|serial| ("serial", serial.clone())));
+        pairs
     }
-    (!record.pid_file.as_os_str().is_empty()).then_some(record)
-}
 
-/// Writes the record, at once or not at all.
-///
-/// # Errors
-/// When it cannot be written.
-pub fn write(invocation: &Invocation, record: &Record) -> Result<(), Failure> {
-    let text = |path: &Path| path.to_string_lossy().into_owned();
-    let identity = &record.identity;
-    let mut pairs = vec![
-        ("mode", identity.mode.word().to_owned()),
-        ("program", text(&record.program)),
-        ("pid_file", text(&record.pid_file)),
-        ("sum", record.sum.clone()),
-    ];
-    let single = [
-        ("binary", &identity.binary),
-        ("pidfile", &identity.pid_file),
-        ("given_master_socket", &identity.master_socket),
-        ("given_stats_socket", &identity.stats_socket),
-        ("master_socket", &record.master_socket),
-        ("stats_socket", &record.stats_socket),
-    ];
-    pairs.extend(single.into_iter().filter_map(|(key, path)| Some((key, text(path.as_deref()?)))));
-    pairs.extend(identity.configs.iter().map(|path| ("configfile", text(path))));
-    pairs.extend(identity.options.iter().map(|option| ("option", option.clone())));
-    pairs.extend(record.configs.iter().map(|path| ("config", text(path))));
-    pairs.extend(record.serial.iter().map(|serial| ("serial", serial.clone())));
-    state::write(&path(invocation, "record"), &pairs)
+    fn from_pairs(pairs: Pairs) -> Option<Self> {
+        let mut record = Self::default();
+        for (key, value) in pairs {
+            let identity = &mut record.identity;
+            match key.as_str() {
+                "binary" => identity.binary = Some(value.into()),
+                "configfile" => identity.configs.push(value.into()),
+                "option" => identity.options.push(value),
+                "pidfile" => identity.pid_file = Some(value.into()),
+                "mode" => identity.mode = Mode::parse(&value).ok()?,
+                "given_master_socket" => identity.master_socket = Some(value.into()),
+                "given_stats_socket" => identity.stats_socket = Some(value.into()),
+                "program" => record.program = value.into(),
+                "config" => record.configs.push(value.into()),
+                "pid_file" => record.pid_file = value.into(),
+                "master_socket" => record.master_socket = Some(value.into()),
+                "stats_socket" => record.stats_socket = Some(value.into()),
+                "serial" => record.serial = Some(value),
+                "sum" => record.sum = value,
+                _ => return None,
+            }
+        }
+        (!record.pid_file.as_os_str().is_empty()).then_some(record)
+    }
 }
 
 #[cfg(test)]
@@ -120,10 +114,10 @@ mod tests {
         };
         let least = Record { pid_file: "/run/x.pid".into(), ..Record::default() };
         for record in [full, least] {
-            write(&invocation, &record).unwrap();
-            assert_eq!(read(&invocation), Some(record));
+            record.save(&invocation).unwrap();
+            assert_eq!(Record::load(&invocation), Some(record));
         }
-        write(&invocation, &Record::default()).unwrap();
-        assert_eq!(read(&invocation), None, "one without a pid file");
+        Record::default().save(&invocation).unwrap();
+        assert_eq!(Record::load(&invocation), None, "one without a pid file");
     }
 }

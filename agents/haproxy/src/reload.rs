@@ -19,7 +19,7 @@ use crate::bind;
 use crate::check::{self, Verdict};
 use crate::cli::proc::Processes;
 use crate::instance::{self, Instance};
-use crate::record::{self, Record};
+use crate::record::Record;
 use crate::settings::{Mode, Settings};
 use crate::sum;
 
@@ -41,7 +41,7 @@ pub fn reload(context: &Context<'_>, settings: &Settings) -> Result<(), Failure>
 /// When haproxy does not run, or cannot read its configuration.
 pub fn reload_agent(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> {
     let (instance, master) = running(context, settings)?;
-    let is_known = record::read(context.invocation).is_some_and(|known| known.serial == settings.config_serial);
+    let is_known = Record::load(context.invocation).is_some_and(|known| known.serial == settings.config_serial);
     if is_known && (!instance.uses_extra(&master) || instance.has_extra(settings.hard_stop_after)) {
         return Ok(());
     }
@@ -82,7 +82,7 @@ fn renew(context: &Context<'_>, settings: &Settings, instance: Instance, master:
         return Err(Failure::generic(format!("{failure}; haproxy goes on with its old configuration")));
     }
     let record = Record { serial: settings.config_serial.clone(), sum, ..instance.record };
-    record::write(context.invocation, &record)
+    record.save(context.invocation)
 }
 
 fn judged(context: &Context<'_>, instance: &Instance, has_extra: bool) -> Result<(), Failure> {

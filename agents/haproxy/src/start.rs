@@ -10,7 +10,7 @@ use crate::ask;
 use crate::bind;
 use crate::check::{self, Verdict};
 use crate::instance::{self, Instance};
-use crate::record;
+use crate::record::Record;
 use crate::settings::Settings;
 use crate::stop;
 use crate::sum;
@@ -44,7 +44,7 @@ pub fn start(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> 
             return;
         }
         let swept = instance.sweep(context.invocation);
-        if let Err(failure) = swept.and_then(|()| state::forget(&record::path(context.invocation, "record"))) {
+        if let Err(failure) = swept.and_then(|()| Record::forget(context.invocation)) {
             context.log.debug(format_args!("what is left of the attempt: {failure}"));
         }
     })
@@ -75,7 +75,7 @@ fn adopt(context: &Context<'_>, settings: &Settings, instance: &Instance, master
         record.sum = sum::of(&settings.identity.configs);
         record.serial.clone_from(&settings.config_serial);
     }
-    record::write(context.invocation, &record)
+    record.save(context.invocation)
 }
 
 fn launch(context: &Context<'_>, settings: &Settings, instance: &Instance) -> Result<(), Failure> {
@@ -96,7 +96,7 @@ fn launch(context: &Context<'_>, settings: &Settings, instance: &Instance) -> Re
     }
     instance.with(|daemon| daemon.clear(context.deadline.share(0.5)))?;
     // Before haproxy is there: a start that is killed anywhere leaves what a stop knows.
-    record::write(context.invocation, &instance.record)?;
+    instance.record.save(context.invocation)?;
     let started = instance.with(|daemon| {
         daemon.start(instance.start_command(), context.deadline, &mut |master| {
             ask::serves(&instance.record, master, context.deadline)

@@ -5,11 +5,10 @@
 use nix::sys::signal::Signal;
 use ocf::daemon::Polite;
 use ocf::prelude::*;
-use ocf::state;
 use ocf::sys::clock::Deadline;
 
 use crate::instance::{self, Instance};
-use crate::record;
+use crate::record::Record;
 use crate::settings::{Identity, Settings};
 
 /// Ends what was started, and what the parameters mean now if that is something else.
@@ -37,7 +36,7 @@ pub fn stop(context: &Context<'_>, settings: Option<&Settings>) -> Result<(), Fa
     }
     match Failure::collect(failures) {
         Some(failure) => Err(failure),
-        None => state::forget(&record::path(context.invocation, "record")),
+        None => Record::forget(context.invocation),
     }
 }
 

@@ -9,7 +9,7 @@ use ocf::daemon::{Daemon, Found};
 use ocf::prelude::*;
 
 use crate::argv::{self, Told};
-use crate::record;
+use crate::record::Record;
 
 /// One daemon: one configuration file.
 pub struct Instance {
@@ -34,7 +34,7 @@ impl Instance {
             pid_file: argv::pid_file(conf),
             program: program.to_owned(),
             programs: programs(program),
-            master: record::path(invocation, &kind),
+            master: Record::path(invocation, &kind),
         }
     }
 

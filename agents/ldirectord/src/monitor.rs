@@ -14,7 +14,7 @@ use crate::check;
 use crate::instance::Instance;
 use crate::kernel::Kernel;
 use crate::params::OnLow;
-use crate::record;
+use crate::record::Record;
 use crate::settings::Settings;
 use crate::table::{self, Service, Wanted};
 
@@ -28,7 +28,7 @@ const FIRST_ROUND: Duration = Duration::from_secs(30);
 /// Why it is neither running nor cleanly stopped.
 pub fn monitor(context: &Context<'_>, settings: &Settings) -> Result<Status, Failure> {
     let identity = &settings.identity;
-    let known = record::read(context.invocation).filter(|known| known.identity == *identity);
+    let known = Record::load(context.invocation).filter(|known| known.identity == *identity);
     let confs = known.as_ref().map_or_else(|| vec![identity.configfile.clone()], |known| known.confs.clone());
     let instance =
         |(number, conf): (usize, &PathBuf)| Instance::new(context.invocation, &identity.program, conf, number);

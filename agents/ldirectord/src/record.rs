@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use ocf::prelude::*;
-use ocf::state::{self, Pairs};
+use ocf::state::Pairs;
 
 use crate::ipvs::Attribute;
 use crate::settings::Identity;
@@ -23,89 +23,66 @@ pub struct Record {
     pub before: Vec<Service>,
 }
 
-/// The file of something that belongs to a resource.
-pub fn path(invocation: &Invocation, kind: &str) -> PathBuf {
-    state::path(invocation, "ldirectord", kind)
-}
+impl Kept for Record {
+    const AGENT: &'static str = "ldirectord";
 
-/// Reads the record; `None` when there is none that can be trusted.
-pub fn read(invocation: &Invocation) -> Option<Record> {
-    from_pairs(state::read(&path(invocation, "record"))?)
-}
-
-/// Writes the record, at once or not at all.
-///
-/// # Errors
-/// When it cannot be written.
-pub fn write(invocation: &Invocation, record: &Record) -> Result<(), Failure> {
-    state::write(&path(invocation, "record"), &pairs(record))
-}
-
-/// Takes the record away, once nothing is left of what it tells.
-///
-/// # Errors
-/// When it stays.
-pub fn forget(invocation: &Invocation) -> Result<(), Failure> {
-    state::forget(&path(invocation, "record"))
-}
-
-fn pairs(record: &Record) -> Vec<(&'static str, String)> {
-    let mut pairs = Vec::new();
-    let mut add = |key, value: &dyn ToString| pairs.push((key, value.to_string()));
-    add("configfile", &record.identity.configfile.to_string_lossy());
-    add("program", &record.identity.program.to_string_lossy());
-    record.confs.iter().for_each(|conf| add("conf", &conf.to_string_lossy()));
-    for wanted in &record.wanted {
-        let key = match (wanted.kept, wanted.off) {
-            (false, false) => "virtual",
-            (true, false) => "virtual-kept",
-            (false, true) => "virtual-off",
-            (true, true) => "virtual-kept-off",
-        };
-        add(key, &wanted.id);
+    fn to_pairs(&self) -> Vec<(&'static str, String)> {
+        let mut pairs = Vec::new();
+        let mut add = |key, value: &dyn ToString| pairs.push((key, value.to_string()));
+        add("configfile", &self.identity.configfile.to_string_lossy());
+        add("program", &self.identity.program.to_string_lossy());
+        self.confs.iter().for_each(|conf| add("conf", &conf.to_string_lossy()));
+        for wanted in &self.wanted {
+            let key = match (wanted.kept, wanted.off) {
+                (false, false) => "virtual",
+                (true, false) => "virtual-kept",
+                (false, true) => "virtual-off",
+                (true, true) => "virtual-kept-off",
+            };
+            add(key, &wanted.id);
+        }
+        for service in &self.before {
+            add("before", &service.id);
+            add("service", &hex(&service.attributes));
+            service
+                .servers
+                .iter()
+                .for_each(|server| add("server", &format!("{} {}", server.weight, hex(&server.attributes))));
+        }
+        pairs
     }
-    for service in &record.before {
-        add("before", &service.id);
-        add("service", &hex(&service.attributes));
-        service
-            .servers
-            .iter()
-            .for_each(|server| add("server", &format!("{} {}", server.weight, hex(&server.attributes))));
-    }
-    pairs
-}
 
-/// Reads what [`pairs`] made; `None` for anything else.
-fn from_pairs(pairs: Pairs) -> Option<Record> {
-    let mut record = Record::default();
-    for (key, value) in pairs {
-        match key.as_str() {
-            "configfile" => record.identity.configfile = value.into(),
-            "program" => record.identity.program = value.into(),
-            "conf" => record.confs.push(value.into()),
-            "before" => {
-                record.before.push(Service { id: Id::parse(&value)?, attributes: Vec::new(), servers: Vec::new() });
-            }
-            "service" => record.before.last_mut()?.attributes = unhex(&value)?,
-            "server" => {
-                let (weight, attributes) = value.split_once(' ')?;
-                let server = Server { weight: weight.parse().ok()?, attributes: unhex(attributes)? };
-                record.before.last_mut()?.servers.push(server);
-            }
-            _ => {
-                let flags = key.strip_prefix("virtual")?;
-                let (kept, off) = match flags {
-                    "" => (false, false),
-                    "-kept" => (true, false),
-                    "-off" => (false, true),
-                    "-kept-off" => (true, true),
-                    _ => return None,
-                };
-                record.wanted.push(Wanted { id: Id::parse(&value)?, kept, off });
+    fn from_pairs(pairs: Pairs) -> Option<Self> {
+        let mut record = Record::default();
+        for (key, value) in pairs {
+            match key.as_str() {
+                "configfile" => record.identity.configfile = value.into(),
+                "program" => record.identity.program = value.into(),
+                "conf" => record.confs.push(value.into()),
+                "before" => {
+                    record.before.push(Service { id: Id::parse(&value)?, attributes: Vec::new(), servers: Vec::new() });
+                }
+                "service" => record.before.last_mut()?.attributes = unhex(&value)?,
+                "server" => {
+                    let (weight, attributes) = value.split_once(' ')?;
+                    let server = Server { weight: weight.parse().ok()?, attributes: unhex(attributes)? };
+                    record.before.last_mut()?.servers.push(server);
+                }
+                _ => {
+                    let flags = key.strip_prefix("virtual")?;
+                    let (kept, off) = match flags {
+                        "" => (false, false),
+                        "-kept" => (true, false),
+                        "-off" => (false, true),
+                        "-kept-off" => (true, true),
+                        _ => return None,
+                    };
+                    record.wanted.push(Wanted { id: Id::parse(&value)?, kept, off });
+                }
             }
         }
+        (!record.confs.is_empty()).then_some(record)
     }
-    (!record.confs.is_empty()).then_some(record)
 }
 
 /// Attributes as `kind:hex kind:hex`.
@@ -148,15 +125,15 @@ mod tests {
         };
         let least = Record { confs: vec!["/x".into()], ..Record::default() };
         for record in [full, least] {
-            let read = pairs(&record).into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
-            assert_eq!(from_pairs(read), Some(record.clone()), "{record:?}");
+            let read = record.to_pairs().into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+            assert_eq!(Record::from_pairs(read), Some(record.clone()), "{record:?}");
         }
     }
 
     #[test]
     fn anything_else_is_no_record() {
         let read = |pairs: &[(&str, &str)]| {
-            from_pairs(pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect())
+            Record::from_pairs(pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect())
         };
         for bad in [&[][..], &[("conf", "/x"), ("server", "1 1:00")], &[("conf", "/x"), ("virtual", "x")]] {
             assert_eq!(read(bad), None, "{bad:?}");

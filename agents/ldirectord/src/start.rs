@@ -17,7 +17,7 @@ use crate::argv::{self, Told};
 use crate::check;
 use crate::instance::Instance;
 use crate::kernel::Kernel;
-use crate::record::{self, Record};
+use crate::record::Record;
 use crate::settings::Settings;
 use crate::stop;
 use crate::table;
@@ -46,7 +46,7 @@ pub fn start(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> 
         .collect();
     let Some(main) = instances.first() else { return Err(Failure::generic("there is no configuration")) };
     let kernel = kernel(context.deadline)?;
-    let known = record::read(context.invocation).filter(|known| known.identity == *identity);
+    let known = Record::load(context.invocation).filter(|known| known.identity == *identity);
     let mut new =
         Record { identity: identity.clone(), confs: described.confs, wanted: described.wanted, before: Vec::new() };
     let table = || kernel.table().or_fail("the kernel's table of virtual services");
@@ -55,7 +55,7 @@ pub fn start(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> 
         if lacks.services.is_empty() && !master.is_held().or_fail("/proc")? {
             // Somebody else may have started it; a stop must know it all the same. What was before nobody knows then.
             main.with(|daemon| daemon.remember(&master))?;
-            return known.map_or_else(|| record::write(context.invocation, &new), |_| Ok(()));
+            return known.map_or_else(|| new.save(context.invocation), |_| Ok(()));
         }
         context.log.warn(format_args!("starting anew a daemon that does not direct"));
         stop::end(context, known.as_ref().unwrap_or(&new), true)?;
@@ -67,7 +67,7 @@ pub fn start(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> 
     // A daemon that died has left its services; what was before its start still counts.
     new.before = known.map_or_else(table, |known| Ok(known.before))?;
     // Before the daemon is there: a start that is killed anywhere leaves what a stop knows.
-    record::write(context.invocation, &new)?;
+    new.save(context.invocation)?;
     let mut command = main.command("start");
     if let Some(ca) = &settings.ca {
         // What LWP, the daemon's client, reads.
@@ -150,7 +150,7 @@ fn explained(failure: Failure) -> Failure {
 }
 
 fn roll_back(context: &Context<'_>, record: &Record, failure: Failure) -> Failure {
-    let left = stop::end(context, record, true).and_then(|()| record::forget(context.invocation));
+    let left = stop::end(context, record, true).and_then(|()| Record::forget(context.invocation));
     match left {
         Ok(()) => failure,
         Err(left) => {

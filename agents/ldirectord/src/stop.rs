@@ -9,7 +9,7 @@ use crate::check;
 use crate::instance::Instance;
 use crate::kernel::Kernel;
 use crate::params;
-use crate::record::{self, Record};
+use crate::record::Record;
 use crate::settings::{Identity, Settings};
 use crate::table;
 
@@ -29,7 +29,7 @@ pub fn stop(context: &Context<'_>, settings: Option<&Settings>) -> Result<(), Fa
         None if values.is_given(&params::CONFIGFILE) && values.get(&params::CONFIGFILE).is_none() => None,
         None => Some(Identity::of(values)),
     };
-    let known = record::read(context.invocation);
+    let known = Record::load(context.invocation);
     let same = known.as_ref().is_some_and(|known| Some(&known.identity) == identity.as_ref());
     let mut failures = Vec::new();
     if let Some(known) = known {
@@ -42,7 +42,7 @@ pub fn stop(context: &Context<'_>, settings: Option<&Settings>) -> Result<(), Fa
     }
     match Failure::collect(failures) {
         Some(failure) => Err(failure),
-        None => record::forget(context.invocation),
+        None => Record::forget(context.invocation),
     }
 }
 

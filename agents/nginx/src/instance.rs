@@ -11,7 +11,7 @@ use ocf::sys::command::{self, find_in_path};
 
 use crate::config::compiled::Compiled;
 use crate::config::{self, Config, include};
-use crate::record::{self, Record};
+use crate::record::Record;
 use crate::settings::Identity;
 use crate::title;
 
@@ -53,13 +53,13 @@ pub struct Described {
 impl Instance {
     /// The instance that was started or adopted, by its record.
     pub fn recorded(invocation: &Invocation) -> Option<Self> {
-        let record = record::read(invocation)?;
+        let record = Record::load(invocation)?;
         let programs = vec![record.program.clone()];
         Some(Self::new(invocation, record, programs))
     }
 
     fn new(invocation: &Invocation, record: Record, programs: Vec<PathBuf>) -> Self {
-        let master = record::path(invocation, "master");
+        let master = Record::path(invocation, "master");
         Self { record, programs, was_up: master.exists(), master }
     }
 

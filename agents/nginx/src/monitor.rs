@@ -13,7 +13,7 @@ use crate::ask;
 use crate::config::listen::{Listen, Socket};
 use crate::instance::{self, Instance};
 use crate::params;
-use crate::record::{self, Record};
+use crate::record::Record;
 use crate::settings::Settings;
 
 /// The status page where the configuration has none.
@@ -34,10 +34,10 @@ pub fn monitor(context: &Context<'_>, settings: &Settings) -> Result<Status, Fai
     let found = look(context, settings, &described.instance);
     // Somebody has started it, or reloaded it with other addresses: from now on these.
     if matches!(found, Ok(Status::Running | Status::Degraded(_))) && nix::unistd::geteuid().is_root() {
-        let known = record::read(context.invocation);
+        let known = Record::load(context.invocation);
         let serial = known.map_or_else(|| settings.config_serial.clone(), |known| known.serial);
         let now = Record { serial, ..described.instance.record.clone() };
-        if let Err(failure) = record::write(context.invocation, &now) {
+        if let Err(failure) = now.save(context.invocation) {
             context.log.debug(format_args!("there is no new record: {failure}"));
         }
     }

@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use ocf::prelude::*;
-use ocf::state::{self, Pairs};
+use ocf::state::Pairs;
 
 use crate::config::listen::Listen;
 use crate::settings::Identity;
@@ -33,83 +33,60 @@ pub struct Record {
     pub serial: Option<String>,
 }
 
-/// The file of something that belongs to a resource.
-pub fn path(invocation: &Invocation, kind: &str) -> PathBuf {
-    state::path(invocation, "nginx", kind)
-}
+impl Kept for Record {
+    const AGENT: &'static str = "nginx";
 
-/// Reads the record; `None` when there is none that can be trusted.
-pub fn read(invocation: &Invocation) -> Option<Record> {
-    from_pairs(state::read(&path(invocation, "record"))?)
-}
-
-/// Writes the record, at once or not at all.
-///
-/// # Errors
-/// When it cannot be written.
-pub fn write(invocation: &Invocation, record: &Record) -> Result<(), Failure> {
-    state::write(&path(invocation, "record"), &pairs(record))
-}
-
-/// Takes the record away, once nothing is left of what it tells.
-///
-/// # Errors
-/// When it stays.
-pub fn forget(invocation: &Invocation) -> Result<(), Failure> {
-    state::forget(&path(invocation, "record"))
-}
-
-fn pairs(record: &Record) -> Vec<(&'static str, String)> {
-    let mut pairs = Vec::new();
-    let mut add = |key, value: &str| pairs.push((key, value.to_owned()));
-    let mut path = |key, value: &Path| add(key, &value.to_string_lossy());
-    if let Some(httpd) = &record.identity.httpd {
-        path("httpd", httpd);
-    }
-    if let Some(configfile) = &record.identity.configfile {
-        path("configfile", configfile);
-    }
-    path("program", &record.program);
-    path("conf", &record.conf);
-    path("pid_file", &record.pid_file);
-    record.locals.iter().for_each(|local| path("local", local));
-    record.identity.options.iter().for_each(|option| add("option", option));
-    record.listens.iter().for_each(|listen| add("listen", &listen.render()));
-    if let Some((listen, page)) = &record.status {
-        add("status", &listen.render());
-        add("page", page);
-    }
-    if let Some(serial) = &record.serial {
-        add("serial", serial);
-    }
-    if record.usual {
-        add("usual", "1");
-    }
-    pairs
-}
-
-/// Reads what [`pairs`] made; `None` for anything else.
-fn from_pairs(pairs: Pairs) -> Option<Record> {
-    let mut record = Record::default();
-    let mut status = None;
-    for (key, value) in pairs {
-        match key.as_str() {
-            "httpd" => record.identity.httpd = Some(value.into()),
-            "configfile" => record.identity.configfile = Some(value.into()),
-            "option" => record.identity.options.push(value),
-            "program" => record.program = value.into(),
-            "conf" => record.conf = value.into(),
-            "pid_file" => record.pid_file = value.into(),
-            "local" => record.locals.push(value.into()),
-            "listen" => record.listens.push(Listen::parse(&value)?),
-            "status" => status = Some(Listen::parse(&value)?),
-            "page" => record.status = status.take().map(|listen| (listen, value)),
-            "serial" => record.serial = Some(value),
-            "usual" => record.usual = true,
-            _ => return None,
+    fn to_pairs(&self) -> Vec<(&'static str, String)> {
+        let mut pairs = Vec::new();
+        let mut add = |key, value: &str| pairs.push((key, value.to_owned()));
+        let mut path = |key, value: &Path| add(key, &value.to_string_lossy());
+        if let Some(httpd) = &self.identity.httpd {
+            path("httpd", httpd);
         }
+        if let Some(configfile) = &self.identity.configfile {
+            path("configfile", configfile);
+        }
+        path("program", &self.program);
+        path("conf", &self.conf);
+        path("pid_file", &self.pid_file);
+        self.locals.iter().for_each(|local| path("local", local));
+        self.identity.options.iter().for_each(|option| add("option", option));
+        self.listens.iter().for_each(|listen| add("listen", &listen.render()));
+        if let Some((listen, page)) = &self.status {
+            add("status", &listen.render());
+            add("page", page);
+        }
+        if let Some(serial) = &self.serial {
+            add("serial", serial);
+        }
+        if self.usual {
+            add("usual", "1");
+        }
+        pairs
     }
-    (!record.pid_file.as_os_str().is_empty()).then_some(record)
+
+    fn from_pairs(pairs: Pairs) -> Option<Self> {
+        let mut record = Record::default();
+        let mut status = None;
+        for (key, value) in pairs {
+            match key.as_str() {
+                "httpd" => record.identity.httpd = Some(value.into()),
+                "configfile" => record.identity.configfile = Some(value.into()),
+                "option" => record.identity.options.push(value),
+                "program" => record.program = value.into(),
+                "conf" => record.conf = value.into(),
+                "pid_file" => record.pid_file = value.into(),
+                "local" => record.locals.push(value.into()),
+                "listen" => record.listens.push(Listen::parse(&value)?),
+                "status" => status = Some(Listen::parse(&value)?),
+                "page" => record.status = status.take().map(|listen| (listen, value)),
+                "serial" => record.serial = Some(value),
+                "usual" => record.usual = true,
+                _ => return None,
+            }
+        }
+        (!record.pid_file.as_os_str().is_empty()).then_some(record)
+    }
 }
 
 #[cfg(test)]
@@ -136,15 +113,15 @@ mod tests {
         };
         let least = Record { pid_file: "/run/x.pid".into(), ..Record::default() };
         for record in [full, least] {
-            let read = pairs(&record).into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
-            assert_eq!(from_pairs(read), Some(record.clone()), "{record:?}");
+            let read = record.to_pairs().into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+            assert_eq!(Record::from_pairs(read), Some(record.clone()), "{record:?}");
         }
     }
 
     #[test]
     fn anything_else_is_no_record() {
         let read = |pairs: &[(&str, &str)]| {
-            from_pairs(pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect())
+            Record::from_pairs(pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect())
         };
         for bad in
             [&[][..], &[("pid_file", "")], &[("pid_file", "/x"), ("new", "")], &[("pid_file", "/x"), ("listen", "")]]

@@ -8,7 +8,7 @@ use ocf::sys::process::Process;
 use crate::ask;
 use crate::check::{self, Verdict};
 use crate::instance::{self, Described};
-use crate::record::{self, Record};
+use crate::record::Record;
 use crate::settings::Settings;
 
 /// Reads the configuration again. What does not run is not started: for the cluster it would be stopped all the same.
@@ -28,7 +28,7 @@ pub fn reload(context: &Context<'_>, settings: &Settings) -> Result<(), Failure>
 pub fn reload_agent(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> {
     let described = instance::describe(context, &settings.identity);
     let master = master(context, &described)?.ok_or_else(stopped)?;
-    let known = record::read(context.invocation);
+    let known = Record::load(context.invocation);
     if known.is_some_and(|known| known.serial == settings.config_serial) {
         return Ok(());
     }
@@ -80,5 +80,5 @@ fn renew(context: &Context<'_>, settings: &Settings, described: &Described, mast
         return Err(last.unwrap_or_else(|| Failure::generic("nginx does not serve")).wrap("after the reload"));
     }
     let record = Record { serial: settings.config_serial.clone(), ..described.instance.record.clone() };
-    record::write(context.invocation, &record)
+    record.save(context.invocation)
 }

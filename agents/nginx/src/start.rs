@@ -8,7 +8,7 @@ use ocf::prelude::*;
 use crate::ask;
 use crate::check::{self, Verdict};
 use crate::instance::{self, Instance};
-use crate::record;
+use crate::record::Record;
 use crate::settings::Settings;
 use crate::stop;
 
@@ -47,7 +47,7 @@ pub fn start(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> 
     instance.with(|daemon| daemon.clear(context.deadline.share(0.5)))?;
     stop::sweep(context, &instance.record);
     // Before the server is there: a start that is killed anywhere leaves what a stop knows.
-    record::write(context.invocation, &instance.record)?;
+    instance.record.save(context.invocation)?;
     let started = instance.with(|daemon| {
         daemon.start(instance.command(&[]), context.deadline, &mut |_| {
             ask::alive(&instance.record, settings.port, context.deadline)
@@ -59,7 +59,7 @@ pub fn start(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> 
         if instance.with(|daemon| daemon.observe()).map_or(true, is_left) {
             return;
         }
-        if let Err(failure) = record::forget(context.invocation) {
+        if let Err(failure) = Record::forget(context.invocation) {
             context.log.debug(format_args!("the record stays: {failure}"));
         }
     })
@@ -68,10 +68,10 @@ pub fn start(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> 
 /// Notes a server that runs already. The serial of an earlier record stays: the server has not read anything since.
 fn adopt(context: &Context<'_>, instance: &Instance) -> Result<(), Failure> {
     let mut record = instance.record.clone();
-    if let Some(known) = record::read(context.invocation).filter(|known| known.identity == record.identity) {
+    if let Some(known) = Record::load(context.invocation).filter(|known| known.identity == record.identity) {
         record.serial = known.serial;
     }
-    record::write(context.invocation, &record)
+    record.save(context.invocation)
 }
 
 fn make_directory(path: &Path) -> Result<(), Failure> {

@@ -12,7 +12,7 @@ use ocf::sys::endpoint::{Endpoint, connect};
 use ocf::sys::http::HttpErrorKind;
 
 use crate::instance::{self, Instance};
-use crate::record::{self, Record};
+use crate::record::Record;
 use crate::settings::{Identity, Settings};
 
 /// A local socket answers at once or not at all.
@@ -43,7 +43,7 @@ pub fn stop(context: &Context<'_>, settings: Option<&Settings>) -> Result<(), Fa
     }
     match Failure::collect(failures) {
         Some(failure) => Err(failure),
-        None => record::forget(context.invocation),
+        None => Record::forget(context.invocation),
     }
 }
 
