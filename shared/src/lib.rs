@@ -23,7 +23,7 @@
 //! Pure: [`action`], [`spec`], [`param`], [`values`], [`invocation`], [`failure`], [`outcome`], [`settle`], [`metadata`], [`usage`],
 //! [`words`].
 //! Edges: [`daemon`], [`entry`], [`external`], [`run`], [`report`], [`log`], [`lock`], [`state`], [`sys`]; with the feature `http`
-//! also `web`, what agents of web servers share.
+//! also `web`, what agents of web servers share. [`testing`] is for the tests of agents.
 
 pub mod action;
 pub mod agent;
@@ -44,6 +44,7 @@ pub mod settle;
 pub mod spec;
 pub mod state;
 pub mod sys;
+pub mod testing;
 pub mod usage;
 pub mod values;
 #[cfg(feature = "http")]

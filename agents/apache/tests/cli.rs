@@ -1,60 +1,45 @@
 //! The built binary, called as anybody may call it: without a server, without a cluster, without an environment.
 
-use std::process::{Command, Output};
+use ocf::testing::{Program, Said};
 
-const AGENT: &str = env!("CARGO_BIN_EXE_apache");
+const AGENT: Program = Program(env!("CARGO_BIN_EXE_apache"));
 
-#[expect(clippy::disallowed_methods, reason = "a test waits for what it calls")]
-fn call(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
-    Command::new(AGENT).args(arguments).env_clear().envs(environment.iter().copied()).output().expect("the agent runs")
-}
+/// A server that is not here.
+const NOWHERE: [(&str, &str); 2] = [("configfile", "/nowhere/httpd.conf"), ("httpd", "/nowhere/httpd")];
 
-fn told(output: &Output) -> (Option<i32>, String) {
-    (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
-}
+/// The same as variables.
+const NOWHERE_SET: [(&str, &str); 2] = [("OCF_RESKEY_configfile", NOWHERE[0].1), ("OCF_RESKEY_httpd", NOWHERE[1].1)];
 
 #[test]
 fn the_description_is_there_for_everybody() {
-    let output = call(&["meta-data"], &[("OCF_RESKEY_port", "nonsense")]);
-    assert_eq!(told(&output), (Some(0), String::new()));
-    assert_eq!(String::from_utf8_lossy(&output.stdout), include_str!("../../../metadata/apache.xml"));
+    AGENT.expect_description(include_str!("../../../metadata/apache.xml"), &["0", "10"]);
 }
 
 #[test]
 fn unknown_actions_are_unimplemented() {
-    for arguments in [&["no_cmd"][..], &[], &["promote"]] {
-        assert_eq!(call(arguments, &[]).status.code(), Some(3), "{arguments:?}");
-    }
+    AGENT.expect_usage();
 }
 
 #[test]
 fn all_faults_are_told_at_once() {
-    let environment = [
-        ("OCF_RESKEY_configfile", "etc/x"),
-        ("OCF_RESKEY_port", "80000"),
-        ("OCF_RESKEY_testregex10", "(open"),
-        ("OCF_RESKEY_use_ipv6", "maybe"),
-        ("OCF_RESKEY_expect_status", "good"),
-    ];
-    let (code, stderr) = told(&call(&["validate-all"], &environment));
-    assert_eq!(code, Some(6));
-    for name in ["configfile=", "port=", "testregex10=", "use_ipv6=", "expect_status="] {
-        assert!(stderr.contains(name), "{name} in {stderr}");
-    }
-    assert_eq!(stderr.matches("ocf-exit-reason:").count(), 1);
+    AGENT.expect_every_fault_is_named(&[
+        ("configfile", "etc/x"),
+        ("port", "80000"),
+        ("testregex10", "(open"),
+        ("use_ipv6", "maybe"),
+        ("expect_status", "good"),
+    ]);
 }
 
 #[test]
 fn values_alone_are_judged_without_a_look_at_the_machine() {
-    let nowhere = [("OCF_RESKEY_configfile", "/nowhere/httpd.conf"), ("OCF_RESKEY_httpd", "/nowhere/httpd")];
-    assert_eq!(told(&call(&["validate-all"], &nowhere)), (Some(0), String::new()));
-    let (code, stderr) = told(&call(&["validate-all"], &[&nowhere[..], &[("OCF_CHECK_LEVEL", "10")]].concat()));
-    assert_eq!(code, Some(5));
-    assert!(stderr.contains("httpd=/nowhere/httpd: no such program"), "{stderr}");
+    assert_eq!(AGENT.validate(&NOWHERE), Said::silently(0));
+    let here = AGENT.call("validate-all", &[&NOWHERE_SET[..], &[("OCF_CHECK_LEVEL", "10")]].concat());
+    assert_eq!(here.code, Some(5));
+    assert!(here.stderr.contains("httpd=/nowhere/httpd: no such program"), "{here:?}");
 }
 
 #[test]
 fn ap_03_what_is_not_installed_does_not_run() {
-    let nowhere = [("OCF_RESKEY_configfile", "/nowhere/httpd.conf"), ("OCF_RESKEY_httpd", "/nowhere/httpd")];
-    assert_eq!(told(&call(&["monitor"], &nowhere)), (Some(7), String::new()));
+    assert_eq!(AGENT.call("monitor", &NOWHERE_SET), Said::silently(7));
 }

@@ -2,14 +2,9 @@
 
 use std::process::Command;
 
-const AGENT: &str = env!("CARGO_BIN_EXE_Dummy");
+use ocf::testing::{Program, Said};
 
-#[expect(clippy::disallowed_methods, reason = "a test waits for what it calls")]
-fn call(action: &str, environment: &[(&str, &str)]) -> (Option<i32>, String) {
-    let output =
-        Command::new(AGENT).arg(action).env_clear().envs(environment.iter().copied()).output().expect("the agent runs");
-    (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
-}
+const AGENT: Program = Program(env!("CARGO_BIN_EXE_Dummy"));
 
 #[test]
 fn a_life_from_probe_to_stop() {
@@ -28,7 +23,7 @@ fn a_life_from_probe_to_stop() {
         ("monitor", 7),
     ];
     for (action, code) in steps {
-        assert_eq!(call(action, &environment), (Some(code), String::new()), "{action}");
+        assert_eq!(AGENT.call(action, &environment), Said::silently(code), "{action}");
     }
 }
 
@@ -40,7 +35,7 @@ fn closed_standard_streams_get_no_other_files_place() {
     for (action, code) in
         [("start", 0), ("monitor", 0), ("meta-data", 0), ("frobnicate", 3), ("stop", 0), ("monitor", 7)]
     {
-        let script = format!("exec '{AGENT}' {action} <&- >&- 2>&-");
+        let script = format!("exec '{}' {action} <&- >&- 2>&-", AGENT.0);
         let mut shell = Command::new("/bin/sh");
         let mut child = shell.args(["-c", &script]).env_clear().envs(environment).spawn().unwrap();
         assert_eq!(child.wait().unwrap().code(), Some(code), "{action}");
@@ -49,17 +44,15 @@ fn closed_standard_streams_get_no_other_files_place() {
 
 #[test]
 fn bad_values_are_named_and_secrets_are_not() {
-    let environment =
-        [("OCF_RESKEY_state", "relative"), ("OCF_RESKEY_op_sleep", "x"), ("OCF_RESKEY_passwd", "hunter2")];
-    let (code, stderr) = call("start", &environment);
-    assert_eq!(code, Some(6));
-    assert!(stderr.contains("state=\"relative\"") && stderr.contains("op_sleep=\"x\""), "{stderr}");
-    assert!(!stderr.contains("hunter2"), "{stderr}");
+    let said = AGENT.validate(&[("state", "relative"), ("op_sleep", "x"), ("passwd", "hunter2")]);
+    assert_eq!(said.code, Some(6));
+    assert!(said.stderr.contains("state=\"relative\"") && said.stderr.contains("op_sleep=\"x\""), "{said:?}");
+    assert!(!said.stderr.contains("hunter2"), "{said:?}");
 }
 
 #[test]
 fn a_typo_in_a_name_is_pointed_out() {
-    let (code, stderr) = call("validate-all", &[("OCF_RESKEY_fak", "x")]);
-    assert_eq!(code, Some(0));
-    assert!(stderr.contains("unknown parameter fak is ignored; did you mean fake?"), "{stderr}");
+    let said = AGENT.validate(&[("fak", "x")]);
+    assert_eq!(said.code, Some(0));
+    assert!(said.stderr.contains("unknown parameter fak is ignored; did you mean fake?"), "{said:?}");
 }

@@ -40,7 +40,7 @@ pub fn stop(context: &Context<'_>, settings: Option<&Settings>) -> Result<(), Fa
     }
 }
 
-/// Ends an instance: those who are connected get a share of the time.
+/// Ends an instance: those who are connected get some seconds.
 ///
 /// # Errors
 /// What is left, or could not be looked at.
