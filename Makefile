@@ -32,7 +32,8 @@ help:
 	@echo 'make test         formatting, lints, unit tests, and the suites in namespaces (root, or user namespaces)'
 	@echo 'make test-slow    the suites with more rounds where chance plays a part, and those that take minutes'
 	@echo 'make cluster-test real clusters, whole: every scenario, side by side with the shell agents, 500 addresses'
-	@echo 'make package-test builds the packages, installs them on simulated machines, and removes them'
+	@echo 'make package-test builds the packages, installs them on simulated machines, and removes them;'
+	@echo '                  FRESH="bookworm trixie": on fresh systems of these suites, too (mmdebstrap)'
 	@echo 'make man          man pages and completions anew'
 	@echo 'make deny         licences, sources and versions of the dependencies (cargo-deny)'
 	@echo 'make dependencies how many crates each program is linked with'
@@ -120,7 +121,8 @@ rpm: $(BUILD) notices
 # What the quick suites leave out, for it needs release binaries: the packages, installed and removed.
 package-test: deb rpm
 	$(CARGO) build --workspace --locked
-	$(CARGO) test -p ocf-agents-tests --test packaging --locked -- --ignored
+	OCF_FRESH_ROOTS='$(FRESH)' $(CARGO) test -p ocf-agents-tests --test packaging --locked -- packages:: --ignored \
+		$(if $(FRESH),,--skip fresh_roots)
 
 reproducible:
 	@SHIPPED='$(SHIPPED)' MEMBERS='$(MEMBERS)' metadata/packaging/reproducible
