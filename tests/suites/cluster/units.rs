@@ -175,14 +175,15 @@ impl Pair {
 
     /// The servers of the farm go, one by one. To the cluster haproxy is well without them.
     fn lose_the_farm(&mut self) {
-        for server in 0..2 {
-            let what = format!("web{} stopped, {}", FARM[server], self.kind);
-            self.look.during(&mut self.cluster, &what, &[], |_| self.farm[server].stop());
+        let (last, others) = self.farm.split_last_mut().expect("servers");
+        for (server, number) in others.iter_mut().zip(FARM) {
+            let what = format!("web{number} stopped, {}", self.kind);
+            self.look.during(&mut self.cluster, &what, &[], |_| server.stop());
         }
         self.look.during(&mut self.cluster, "one server is left", &["web14"], |_| {});
         assert_eq!(load(&self.cluster, 300), 0, "requests of ab failed");
-        let before = self.property("MainPID");
-        self.farm[2].stop();
+        let before = property(self.cluster.node(1), "MainPID");
+        last.stop();
         expect_own_page(&self.cluster);
         // Whatever the phase of the monitor, one of them sees it.
         std::thread::sleep(INTERVAL + INTERVAL / 2);
