@@ -164,10 +164,8 @@ fn a_pair_of_load_balancers_survives_what_was_tried_on_them() {
     look.during(&mut cluster, "the farm is back", &[], |_| farm.iter_mut().for_each(Server::start));
 
     // A balancer without power, while ten at once ask; then back, for it is preferred.
-    let seen = look.during(&mut cluster, "balancer without power", &[], |cluster| {
-        cluster.kill(1);
-        expect_nobody(cluster);
-    });
+    // Its cables are dead at once: no page after it is its own. A lone request may outlast the move, and be answered.
+    let seen = look.during(&mut cluster, "balancer without power", &[], |cluster| cluster.kill(1));
     assert!(!seen.announced.is_empty());
     assert_eq!(owner(&cluster), "node2");
     gateway(&farm);
