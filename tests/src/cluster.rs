@@ -9,6 +9,8 @@
 //! number [`CLIENT`]. With [`Builder::also`] there are more networks, each with a switch of its own and a device in every
 //! node; the daemons talk over the first one, and the client is on the second.
 //!
+//! With [`Builder::systemd`] each node is a [`SystemdBox`](crate::SystemdBox), and the daemons are units of it.
+//!
 //! It needs root: Pacemaker's daemons run as several users. Ask [`missing`] first.
 
 mod census;
@@ -74,6 +76,7 @@ pub struct Builder {
     token: Duration,
     properties: Vec<(String, String)>,
     nets: Vec<Net>,
+    systemd: bool,
     disks: Option<PathBuf>,
 }
 
@@ -89,6 +92,13 @@ impl Builder {
     #[must_use]
     pub fn also(mut self, net: Net) -> Self {
         self.nets.push(net);
+        self
+    }
+
+    /// Nodes with a real systemd as process 1. Ask [`systemd_box::missing`](crate::systemd_box::missing) too.
+    #[must_use]
+    pub fn systemd(mut self) -> Self {
+        self.systemd = true;
         self
     }
 
@@ -117,7 +127,8 @@ impl Builder {
     /// Starts all nodes; returns when they are online and have decided who decides.
     #[must_use]
     pub fn start(self) -> Cluster {
-        if let Some(reason) = missing() {
+        let boxes = self.systemd.then(crate::systemd_box::missing).flatten();
+        if let Some(reason) = missing().or(boxes) {
             panic!("cannot make a cluster: {reason}");
         }
         let totem = config::Totem {
@@ -135,12 +146,12 @@ impl Builder {
             .map(|number| {
                 let disk = disks.path().join(format!("node{number}"));
                 std::fs::create_dir(&disk).expect("directory of a node's disk");
-                let node = Node::power_on(number, disk, &lans);
+                let node = Node::power_on(number, disk, &lans, self.systemd);
                 node.format(&totem, &self.properties);
                 node
             })
             .collect();
-        let mut cluster = Cluster { nodes, client, lans, cut: Mutex::default(), disks };
+        let mut cluster = Cluster { nodes, client, lans, systemd: self.systemd, cut: Mutex::default(), disks };
         cluster.nodes.iter_mut().for_each(Node::boot);
         cluster.wait_formed();
         cluster
@@ -162,6 +173,7 @@ pub struct Cluster {
     /// A machine on the same switch that is no member.
     pub client: Host,
     lans: Vec<Lan>,
+    systemd: bool,
     /// Whose cable to the first network is cut.
     cut: Mutex<Vec<usize>>,
     disks: TempDir,
@@ -177,6 +189,7 @@ impl Cluster {
             token: Duration::from_secs(1),
             properties: Vec::new(),
             nets: vec![Net::plain()],
+            systemd: false,
             disks: None,
         };
         defaults.property("dc-deadtime", "2s").property("stonith-enabled", "false")
@@ -260,11 +273,16 @@ impl Cluster {
         self.nodes[number - 1].cut_power();
     }
 
+    /// Turns a node off as its administrator does: its daemons end in good order, and its resources go elsewhere.
+    pub fn halt(&mut self, number: usize) {
+        self.nodes[number - 1].halt();
+    }
+
     /// Gives a node power again, with the disk it had; returns when it is online.
     pub fn revive(&mut self, number: usize) {
         let node = &self.nodes[number - 1];
         assert!(!node.is_up(), "{} has power", node.name());
-        let mut fresh = Node::power_on(node.number, node.disk.clone(), &self.lans);
+        let mut fresh = Node::power_on(node.number, node.disk.clone(), &self.lans, self.systemd);
         fresh.boot();
         self.nodes[number - 1] = fresh;
         self.wait_formed();
@@ -299,12 +317,8 @@ impl Cluster {
 
     /// Cuts everybody's power and panics when anything is left: processes, mounts, directories.
     pub fn down(self) {
-        let hosts = self
-            .nodes
-            .iter()
-            .map(|node| &node.host)
-            .chain([&self.client])
-            .chain(self.lans.iter().map(|lan| &lan.switch));
+        let hosts =
+            self.nodes.iter().map(|node| &**node).chain([&self.client]).chain(self.lans.iter().map(|lan| &lan.switch));
         let networks: Vec<u64> = hosts.filter(|host| host.is_up()).map(|host| network_of(host.pid())).collect();
         let disks = self.disks.path().to_owned();
         let Cluster { nodes, client, lans, disks: directory, .. } = self;

@@ -1,7 +1,7 @@
 //! A machine with a real systemd as its process 1: a container of systemd-nspawn over an overlay of this one's `/`.
 //!
 //! It is a [`Host`] like any other, entered through the handle of its process 1, and dropping it is a power cut. It has its own
-//! network, process, mount and control group namespaces; what it writes is gone with it. It boots to `basic.target` with the
+//! network, process, mount and control group namespaces; what it writes is gone with it, unless it was given a disk. It boots to `basic.target` with the
 //! bus and the journal, and none of this machine's services: nothing asks for `multi-user.target`.
 //!
 //! nspawn mounts in a mount namespace of its own, so that nothing of it is ever seen outside or has to be unmounted; it runs in
@@ -44,9 +44,61 @@ const MASKED: [&str; 7] = [
 #[derive(Debug)]
 pub struct SystemdBox {
     host: Host,
+    disk: PathBuf,
     // Dropped after the machine, in this order.
     _groups: Groups,
-    disk: TempDir,
+    _scratch: Option<TempDir>,
+}
+
+/// How a machine with systemd is made. See [`SystemdBox::builder`].
+#[derive(Debug)]
+pub struct Builder {
+    name: String,
+    disk: Option<PathBuf>,
+    binds: Vec<(PathBuf, String)>,
+}
+
+impl Builder {
+    /// What the machine changes stays in `directory` (not on an overlay itself), as on a disk: a machine made with the same
+    /// directory later finds it.
+    #[must_use]
+    pub fn disk(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.disk = Some(directory.into());
+        self
+    }
+
+    /// The file at `from` outside appears at `to` inside too, to be read.
+    #[must_use]
+    pub fn bind(mut self, from: &Path, to: &str) -> Self {
+        self.binds.push((from.to_owned(), to.to_owned()));
+        self
+    }
+
+    /// Makes the machine; returns when its systemd has booted.
+    #[must_use]
+    pub fn start(self) -> SystemdBox {
+        let Builder { name, disk, binds } = self;
+        let fresh = || TempDir::with_prefix_in("ocf-box-", place()).expect("temporary directory");
+        let scratch = disk.is_none().then(fresh);
+        let disk = disk.or_else(|| scratch.as_ref().map(|it| it.path().to_owned())).expect("a directory");
+        prepare(&disk, &name).expect("files of the machine");
+        let groups = Groups::make().expect("control groups");
+        let mut nspawn = spawn(&disk, &binds, &groups, &name).expect("systemd-nspawn");
+        let Some(leader) = wait_until(BOOT, || leader(&mut nspawn)) else {
+            let _ = nspawn.kill();
+            let _ = nspawn.wait();
+            panic!("systemd did not come up in {name}:\n{}", console(&disk));
+        };
+        let host = Host::adopt(&name, leader, nspawn).expect("handle of process 1");
+        let machine = SystemdBox { host, disk, _groups: groups, _scratch: scratch };
+        let booted = wait_until(BOOT, || {
+            let state = machine.run("systemctl", &["is-system-running"]).stdout;
+            // Degraded: booted, with a unit that does not work in a container.
+            matches!(state.trim(), "running" | "degraded").then_some(())
+        });
+        assert!(booted.is_some(), "{name} did not boot:\n{}", console(&machine.disk));
+        machine
+    }
 }
 
 impl Deref for SystemdBox {
@@ -72,27 +124,21 @@ pub fn missing() -> Option<String> {
 }
 
 impl SystemdBox {
+    /// Begins a machine called `name`.
+    #[must_use]
+    pub fn builder(name: &str) -> Builder {
+        Builder { name: name.to_owned(), disk: None, binds: Vec::new() }
+    }
+
     /// A machine called `name`; returns when its systemd has booted.
     #[must_use]
     pub fn up(name: &str) -> SystemdBox {
-        let disk = TempDir::with_prefix_in("ocf-box-", place()).expect("temporary directory");
-        let upper = prepare(disk.path(), name).expect("files of the machine");
-        let groups = Groups::make().expect("control groups");
-        let mut nspawn = spawn(disk.path(), &upper, &groups, name).expect("systemd-nspawn");
-        let Some(leader) = wait_until(BOOT, || leader(&mut nspawn)) else {
-            let _ = nspawn.kill();
-            let _ = nspawn.wait();
-            panic!("systemd did not come up in {name}:\n{}", console(disk.path()));
-        };
-        let host = Host::adopt(name, leader, nspawn).expect("handle of process 1");
-        let machine = SystemdBox { host, _groups: groups, disk };
-        let booted = wait_until(BOOT, || {
-            let state = machine.run("systemctl", &["is-system-running"]).stdout;
-            // Degraded: booted, with a unit that does not work in a container.
-            matches!(state.trim(), "running" | "degraded").then_some(())
-        });
-        assert!(booted.is_some(), "{name} did not boot:\n{}", console(machine.disk.path()));
-        machine
+        SystemdBox::builder(name).start()
+    }
+
+    /// Every process inside dies at once. Returns when they have.
+    pub fn cut_power(&mut self) {
+        self.host.cut_power();
     }
 
     /// Writes a unit file, or any other one; directories are made. Call [`SystemdBox::reload`] for systemd to see it.
@@ -131,8 +177,8 @@ impl SystemdBox {
     pub fn halt(&mut self, path: &str) -> String {
         self.sh("systemctl --no-block halt");
         let down = wait_until(BOOT, || (!self.host.is_up()).then_some(()));
-        assert!(down.is_some(), "{} does not go down:\n{}", self.host.name(), console(self.disk.path()));
-        fs::read_to_string(self.disk.path().join("upper").join(path.trim_start_matches('/'))).unwrap_or_default()
+        assert!(down.is_some(), "{} does not go down:\n{}", self.host.name(), console(&self.disk));
+        fs::read_to_string(self.disk.join("upper").join(path.trim_start_matches('/'))).unwrap_or_default()
     }
 
     /// How often systemd has read all of its files since it came up.
@@ -152,13 +198,16 @@ fn place() -> PathBuf {
 }
 
 /// Makes the layers, and what differs from this machine before systemd comes up.
-fn prepare(disk: &Path, name: &str) -> io::Result<PathBuf> {
+fn prepare(disk: &Path, name: &str) -> io::Result<()> {
+    let upper = disk.join("upper");
+    if upper.is_dir() {
+        return Ok(());
+    }
     // The upper layer's directory is the machine's `/`.
     fs::set_permissions(disk, fs::Permissions::from_mode(0o755))?;
     for part in ["upper/etc/systemd/system", "work", "root"] {
         fs::create_dir_all(disk.join(part))?;
     }
-    let upper = disk.join("upper");
     let id = fs::read_to_string("/proc/sys/kernel/random/uuid")?.replace('-', "");
     fs::write(upper.join("etc/machine-id"), id)?;
     fs::write(upper.join("etc/hostname"), format!("{name}\n"))?;
@@ -166,11 +215,11 @@ fn prepare(disk: &Path, name: &str) -> io::Result<PathBuf> {
     for unit in MASKED {
         std::os::unix::fs::symlink("/dev/null", upper.join("etc/systemd/system").join(unit))?;
     }
-    Ok(upper)
+    Ok(())
 }
 
-fn spawn(disk: &Path, upper: &Path, groups: &Groups, name: &str) -> io::Result<Child> {
-    let root = disk.join("root");
+fn spawn(disk: &Path, binds: &[(PathBuf, String)], groups: &Groups, name: &str) -> io::Result<Child> {
+    let (root, upper) = (disk.join("root"), disk.join("upper"));
     let console = File::create(disk.join("console.log"))?;
     let built = built_directory();
     let mut command = Command::new("systemd-nspawn");
@@ -179,6 +228,7 @@ fn spawn(disk: &Path, upper: &Path, groups: &Groups, name: &str) -> io::Result<C
     command.arg(format!("--machine={name}")).arg(format!("--directory={}", root.display()));
     // On another file system it would not be in the overlay.
     command.arg(format!("--bind-ro={}", built.display()));
+    command.args(binds.iter().map(|(from, to)| format!("--bind-ro={}:{to}", from.display())));
     command.args(["systemd.unit=basic.target", "systemd.log_target=journal"]);
     command.env_clear().env("PATH", crate::host::PATH);
     command.stdin(Stdio::null()).stdout(console.try_clone()?).stderr(console);

@@ -11,6 +11,9 @@
 //! until somebody makes systemd read its files again, it still holds what the file said about a unit that does not run, where
 //! it does no harm, and the next start here costs nothing. The file has always the same time stamp, so that systemd does not
 //! take the next one, with the same content, for a change.
+//!
+//! When Pacemaker is being stopped, alone or with the machine, the order must be forgotten before the unit's stop, or that
+//! would wait for Pacemaker's end, and Pacemaker for it.
 #![forbid(unsafe_code)]
 
 use std::fs::File;
@@ -22,7 +25,7 @@ use ocf::prelude::*;
 use ocf::sys::file;
 
 use crate::manager::Manager;
-use crate::name::{Kind, UnitName};
+use crate::name::{self, Kind, UnitName};
 use crate::state::{Facts, Unit};
 
 /// The file's name. Those with a higher one have the last word, also the administrator's, as it should be.
@@ -64,6 +67,26 @@ pub fn ensure(context: &Context<'_>, manager: &mut Manager, unit: &Unit, name: &
         ));
     }
     Ok(facts)
+}
+
+/// Takes back the order before Pacemaker when that is being stopped itself: systemd would let the stop of the unit wait for the
+/// end of Pacemaker, which waits for this stop.
+///
+/// # Errors
+/// When the file stays, or systemd does not answer.
+pub fn release(manager: &mut Manager, unit: &Unit, name: &UnitName) -> Result<(), Failure> {
+    let later = LATER.map(|name| name::resolve(name, None)).into_iter().flatten().collect::<Vec<_>>();
+    let goes = manager.look(&later.iter().collect::<Vec<_>>())?.iter().any(goes);
+    if !goes || !manager.facts(unit, name).before.iter().any(|known| LATER.contains(&known.as_str())) {
+        return Ok(());
+    }
+    remove(manager, unit)?;
+    manager.daemon_reload()
+}
+
+/// Whether a unit is to be stopped.
+fn goes(unit: &Unit) -> bool {
+    unit.job.as_ref().is_some_and(|job| matches!(job.verb.as_str(), "stop" | "restart" | "try-restart"))
 }
 
 /// Takes the file away. The directory goes, too, if it is empty then.
@@ -139,6 +162,7 @@ fn write(path: &Path, content: &str) -> io::Result<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::state::Job;
 
     fn list(paths: &[&str]) -> Vec<String> {
         paths.iter().map(|path| (*path).to_owned()).collect()
@@ -201,6 +225,21 @@ mod tests {
         std::fs::remove_file(&path).unwrap();
         assert!(write(&path, &content(Kind::Service)).unwrap());
         assert_eq!(std::fs::metadata(&path).unwrap().modified().unwrap(), first);
+    }
+
+    #[test]
+    fn a_unit_with_a_stop_before_it_goes() {
+        let job = |verb: &str| Some(Job { verb: verb.into(), path: "/job/1".into() });
+        let unit = |job| Unit {
+            id: LATER[0].into(),
+            load: "loaded".into(),
+            active: "active".into(),
+            sub: "running".into(),
+            job,
+            path: "/unit".into(),
+        };
+        assert!(goes(&unit(job("stop"))) && goes(&unit(job("restart"))));
+        assert!(!goes(&unit(job("start"))) && !goes(&unit(None)));
     }
 
     #[test]

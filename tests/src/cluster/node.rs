@@ -1,7 +1,7 @@
 //! One member: a machine with a disk, its cables, and the cluster's daemons.
 
 use std::ops::Deref;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::call::{executable, is_there};
@@ -9,6 +9,7 @@ use crate::enter::Entry;
 use crate::host::{Host, Resident};
 use crate::process::{self, Finished, Victim, wait_until};
 use crate::rig::Lan;
+use crate::systemd_box::SystemdBox;
 
 use super::config::{self, Totem};
 use super::{AGENTS, PROVIDER, Status, census};
@@ -19,36 +20,62 @@ const TOOL: Duration = Duration::from_secs(120);
 /// Until the daemons must have ended when they are asked to: they stop the resources first.
 const SHUTDOWN: Duration = Duration::from_secs(90);
 
+/// What a node's processes live in.
+#[derive(Debug)]
+enum Machine {
+    /// One that starts nothing by itself; and the daemons that were started: Corosync, then Pacemaker.
+    // Dropped in this order: a cut of power ends all at once, where a daemon that lost another one would wait for it.
+    Plain(Host, Vec<Resident>),
+    /// One whose process 1 is systemd; and whether its units of the daemons were started.
+    Systemd(SystemdBox, bool),
+}
+
 /// One member of a cluster; also a [`Host`].
 #[derive(Debug)]
 pub struct Node {
     pub(super) number: usize,
     pub(super) disk: PathBuf,
-    // Dropped in this order: a cut of power ends all at once, where a daemon that lost another one would wait for it.
-    pub(super) host: Host,
-    /// Corosync, then Pacemaker.
-    daemons: Vec<Resident>,
+    machine: Machine,
 }
 
 impl Deref for Node {
     type Target = Host;
     fn deref(&self) -> &Host {
-        &self.host
+        match &self.machine {
+            Machine::Plain(host, _) => host,
+            Machine::Systemd(machine, _) => machine,
+        }
     }
 }
 
-impl Node {
-    /// A machine with its disk and its cables, and nothing running.
-    pub(super) fn power_on(number: usize, disk: PathBuf, lans: &[Lan]) -> Node {
-        let mut builder = Host::builder(&format!("node{number}")).disk(&disk).tmpfs("/tmp");
-        for kind in AGENTS.into_iter().filter(|kind| is_there(kind)) {
-            builder = builder.bind(&executable(kind), &format!("/usr/lib/ocf/resource.d/{PROVIDER}/{kind}"));
-        }
-        let host = builder.start();
+impl Machine {
+    fn plain(name: &str, disk: &Path) -> Machine {
+        let builder = Host::builder(name).disk(disk).tmpfs("/tmp");
+        let host = agents().fold(builder, |builder, (from, to)| builder.bind(&from, &to)).start();
         // What tmpfiles.d makes on a real machine.
         host.sh("chmod 1777 /tmp; mkdir -p -m 1755 /run/resource-agents; mkdir -p /run/apache2 /run/haproxy");
-        lans.iter().for_each(|lan| lan.wire(number, &host));
-        Node { number, disk, host, daemons: Vec::new() }
+        Machine::Plain(host, Vec::new())
+    }
+
+    fn systemd(name: &str, disk: &Path) -> Machine {
+        let builder = SystemdBox::builder(name).disk(disk);
+        Machine::Systemd(agents().fold(builder, |builder, (from, to)| builder.bind(&from, &to)).start(), false)
+    }
+}
+
+/// The agents that are built, and where they appear in a node.
+fn agents() -> impl Iterator<Item = (PathBuf, String)> {
+    let built = AGENTS.into_iter().filter(|kind| is_there(kind));
+    built.map(|kind| (executable(kind), format!("/usr/lib/ocf/resource.d/{PROVIDER}/{kind}")))
+}
+
+impl Node {
+    /// A machine with its disk and its cables, and no daemons running.
+    pub(super) fn power_on(number: usize, disk: PathBuf, lans: &[Lan], units: bool) -> Node {
+        let make = if units { Machine::systemd } else { Machine::plain };
+        let node = Node { number, machine: make(&format!("node{number}"), &disk), disk };
+        lans.iter().for_each(|lan| lan.wire(number, &node));
+        node
     }
 
     /// A disk that is used for the first time.
@@ -83,30 +110,76 @@ impl Node {
 
     /// Starts Corosync, and Pacemaker once that answers.
     pub(super) fn boot(&mut self) {
-        self.daemons.push(self.host.spawn("corosync", &["-f"]));
+        if let Machine::Systemd(_, started) = &mut self.machine {
+            *started = true;
+            // Corosync's unit says when it is ready, and Pacemaker's comes after it.
+            self.expect("systemctl", &["start", "corosync", "pacemaker"]);
+            return;
+        }
+        self.launch("corosync");
         let answers = wait_until(Duration::from_secs(30), || {
             let asked = self.tool("corosync-cmapctl", &["-g", "runtime.votequorum.this_node_id"]);
             (asked.code == Some(0)).then_some(())
         });
         assert!(answers.is_some(), "corosync does not answer on {}: {}", self.name(), self.logs());
-        self.daemons.push(self.host.spawn("pacemakerd", &["-f"]));
+        self.launch("pacemakerd");
+    }
+
+    fn launch(&mut self, program: &str) {
+        if let Machine::Plain(host, daemons) = &mut self.machine {
+            daemons.push(host.spawn(program, &["-f"]));
+        }
     }
 
     /// Ends Pacemaker, which stops or moves its resources, then Corosync, as `systemctl stop corosync` does.
     pub(super) fn shut_down(&mut self) {
-        while let Some(mut daemon) = self.daemons.pop() {
-            assert!(daemon.end(SHUTDOWN), "the daemons of {} do not end: {}", self.name(), self.logs());
-        }
+        let ended = match &mut self.machine {
+            Machine::Plain(_, daemons) => {
+                let ended = daemons.iter_mut().rev().all(|daemon| daemon.end(SHUTDOWN));
+                daemons.clear();
+                ended
+            }
+            Machine::Systemd(_, started) => {
+                *started = false;
+                self.tool("systemctl", &["stop", "pacemaker", "corosync"]).code == Some(0)
+            }
+        };
+        assert!(ended, "the daemons of {} do not end: {}", self.name(), self.logs());
     }
 
     pub(super) fn has_daemons(&self) -> bool {
-        !self.daemons.is_empty()
+        match &self.machine {
+            Machine::Plain(_, daemons) => !daemons.is_empty(),
+            Machine::Systemd(_, started) => *started,
+        }
     }
 
     /// Everything inside dies at once.
     pub(super) fn cut_power(&mut self) {
-        self.host.cut_power();
-        self.daemons.clear();
+        match &mut self.machine {
+            Machine::Plain(host, daemons) => {
+                host.cut_power();
+                daemons.clear();
+            }
+            Machine::Systemd(machine, started) => {
+                machine.cut_power();
+                *started = false;
+            }
+        }
+    }
+
+    /// Goes down as on a person's order: whoever is process 1 ends all in good order.
+    pub(super) fn halt(&mut self) {
+        match &mut self.machine {
+            Machine::Plain(..) => {
+                self.shut_down();
+                self.cut_power();
+            }
+            Machine::Systemd(machine, started) => {
+                machine.halt("/etc/hostname");
+                *started = false;
+            }
+        }
     }
 
     /// The processes inside with this name, by their numbers outside.

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use harness::cluster::Node;
+use harness::cluster::{Builder, Node};
 use harness::host::Resident;
 use harness::process::wait_until;
 use harness::rig::Net;
@@ -13,18 +13,20 @@ use harness::{Cluster, Host, call};
 use crate::onlooker::Onlooker;
 use crate::{SOON, tell, turn};
 
-const OUTER: &str = "192.168.1.200";
-const INNER: &str = "10.0.100.200";
+/// The address that the world asks for.
+pub const OUTER: &str = "192.168.1.200";
+/// The farm's gateway.
+pub const INNER: &str = "10.0.100.200";
 
 /// The farm's numbers, which are the last parts of its addresses.
-const FARM: [usize; 3] = [12, 13, 14];
+pub const FARM: [usize; 3] = [12, 13, 14];
 
 /// The resources.
-const ALL: [&str; 3] = ["VIP_externa", "VIP_interna", "HAproxy"];
+pub const ALL: [&str; 3] = ["VIP_externa", "VIP_interna", "HAproxy"];
 
 /// A web server of the farm, whose gateway is the balancers' inner address.
-struct Server {
-    host: Host,
+pub struct Server {
+    pub host: Host,
     number: usize,
     nginx: Option<Resident>,
 }
@@ -45,19 +47,19 @@ END"
         Server { host, number, nginx: None }
     }
 
-    fn start(&mut self) {
+    pub fn start(&mut self) {
         self.nginx = Some(self.host.spawn("nginx", &["-c", "/run/nginx.conf"]));
     }
 
     /// Ends it as an administrator does.
-    fn stop(&mut self) {
+    pub fn stop(&mut self) {
         let ended = self.nginx.take().is_none_or(|mut nginx| nginx.end(Duration::from_secs(20)));
         assert!(ended, "the server of web{} does not end", self.number);
     }
 }
 
 /// haproxy on both nodes alike: the outer address to the farm, and a page of its own when nobody is there.
-fn haproxy(node: &Node) {
+fn configure(node: &Node) {
     let servers: String =
         FARM.iter().map(|it| format!("  server web{it} 10.0.100.{it}:80 check inter 300ms fall 2 rise 1\n")).collect();
     node.sh("mkdir -p /etc/haproxy/errors /run/haproxy");
@@ -74,15 +76,60 @@ fn haproxy(node: &Node) {
              backend farm\n  balance roundrobin\n  option httpchk GET /\n{servers}"
         ),
     );
+    forward(node);
+}
+
+/// A balancer is the farm's gateway.
+pub fn forward(node: &Node) {
     node.sysctl("net/ipv4/ip_forward", "1");
 }
 
-fn owner(cluster: &Cluster) -> String {
+/// The node that has all of it.
+pub fn owner(cluster: &Cluster) -> String {
     let status = cluster.wait_for("addresses and haproxy together", SOON, |status| {
         let place = status.are_well(&ALL).then(|| status.resource("HAproxy").nodes.clone());
         place.is_some_and(|place| ALL.iter().all(|id| status.resource(id).nodes == place))
     });
     status.resource("HAproxy").nodes[0].clone()
+}
+
+/// Both balancers, the farm, and the world that asks; all of it works, with haproxy as a resource of this definition.
+pub fn balancers(cluster: Builder, definition: &str) -> (Cluster, Vec<Server>, Onlooker) {
+    let cluster = cluster
+        .also(Net::of("enp0s3", "192.168.1", 10, 2))
+        .also(Net::of("enp0s8", "10.0.100", 0, 3))
+        .property("no-quorum-policy", "ignore")
+        .start();
+    cluster.alive().for_each(configure);
+    let mut farm: Vec<Server> = FARM.into_iter().map(|number| Server::new(&cluster, number)).collect();
+    farm.iter_mut().for_each(Server::start);
+    create(cluster.node(1), definition);
+    assert_eq!(owner(&cluster), "node1");
+    let look = Onlooker::of(&cluster, OUTER, "enp0s3");
+    look.expect_page(&cluster, &[]);
+    // All three serve; and the farm reaches the world by the inner address.
+    let pages = look.visitor.last_pages(20).unwrap_or_default();
+    assert!(FARM.iter().all(|it| pages.contains(&format!("web{it}"))), "{pages:?}");
+    cluster.client.ip(&format!("route add 10.0.100.0/24 via {OUTER}"));
+    gateway(&farm);
+    (cluster, farm, look)
+}
+
+/// The farm reaches the client.
+pub fn gateway(farm: &[Server]) {
+    farm[0].host.sh("ping -c 1 -W 5 192.168.1.110 >/dev/null");
+}
+
+/// Waits until the client gets no page.
+pub fn expect_nobody(cluster: &Cluster) {
+    let noticed = wait_until(SOON, || get(&cluster.client, site(), "/").is_err().then_some(()));
+    assert!(noticed.is_some(), "the site is still served");
+}
+
+/// Waits until haproxy itself says that nobody is there.
+pub fn expect_own_page(cluster: &Cluster) {
+    let none = wait_until(SOON, || (get(&cluster.client, site(), "/") == Err("status 503".into())).then_some(()));
+    assert!(none.is_some(), "the page that says that nobody is there");
 }
 
 #[test]
@@ -92,31 +139,14 @@ fn a_pair_of_load_balancers_survives_what_was_tried_on_them() {
     if !call::is_there("haproxy") {
         return skip("the agent haproxy is not built");
     }
-    let mut cluster = Cluster::builder(2)
-        .also(Net::of("enp0s3", "192.168.1", 10, 2))
-        .also(Net::of("enp0s8", "10.0.100", 0, 3))
-        .property("no-quorum-policy", "ignore")
-        .start();
-    cluster.alive().for_each(haproxy);
-    let mut farm: Vec<Server> = FARM.into_iter().map(|number| Server::new(&cluster, number)).collect();
-    farm.iter_mut().for_each(Server::start);
-    create(cluster.node(1));
-    assert_eq!(owner(&cluster), "node1");
-    let mut look = Onlooker::of(&cluster, OUTER, "enp0s3");
-    look.expect_page(&cluster, &[]);
-    // All three serve; and the farm reaches the world by the inner address.
-    let pages = look.visitor.last_pages(20).unwrap_or_default();
-    assert!(FARM.iter().all(|it| pages.contains(&format!("web{it}"))), "{pages:?}");
-    cluster.client.ip(&format!("route add 10.0.100.0/24 via {OUTER}"));
-    let gateway = |farm: &[Server]| farm[0].host.sh("ping -c 1 -W 5 192.168.1.110 >/dev/null");
-    gateway(&farm);
+    let definition = "ocf:native:haproxy configfile=/etc/haproxy/haproxy.cfg";
+    let (mut cluster, mut farm, mut look) = balancers(Cluster::builder(2), definition);
     assert_eq!(load(&cluster, 100), 0, "requests of ab failed");
 
     // haproxy killed: at most the monitor's five seconds, and what a busy machine takes.
     let seen = look.during(&mut cluster, "haproxy killed", &[], |cluster| {
         cluster.node(1).kill_all("haproxy");
-        let noticed = wait_until(SOON, || get(&cluster.client, site(), "/").is_err().then_some(()));
-        assert!(noticed.is_some());
+        expect_nobody(cluster);
     });
     assert!(seen.outage.longest_gap < Duration::from_secs(5 + 15), "{:?}", seen.outage);
     assert_eq!(owner(&cluster), "node1");
@@ -128,24 +158,20 @@ fn a_pair_of_load_balancers_survives_what_was_tried_on_them() {
     look.during(&mut cluster, "one server is left", &["web14"], |_| {});
     assert_eq!(load(&cluster, 300), 0, "requests of ab failed");
     farm[2].stop();
-    let none = wait_until(SOON, || (get(&cluster.client, site(), "/") == Err("status 503".into())).then_some(()));
-    assert!(none.is_some(), "the page that says that nobody is there");
+    expect_own_page(&cluster);
     let status = cluster.wait_idle();
     assert!(status.are_well(&ALL), "dead servers are no reason to move: {status}");
     look.during(&mut cluster, "the farm is back", &[], |_| farm.iter_mut().for_each(Server::start));
 
     // A balancer without power, while ten at once ask; then back, for it is preferred.
-    let seen = look.during(&mut cluster, "balancer without power", &[], |cluster| {
-        cluster.kill(1);
-        let noticed = wait_until(SOON, || get(&cluster.client, site(), "/").is_err().then_some(()));
-        assert!(noticed.is_some());
-    });
+    // Its cables are dead at once: no page after it is its own. A lone request may outlast the move, and be answered.
+    let seen = look.during(&mut cluster, "balancer without power", &[], |cluster| cluster.kill(1));
     assert!(!seen.announced.is_empty());
     assert_eq!(owner(&cluster), "node2");
     gateway(&farm);
     look.during(&mut cluster, "balancer back", &[], |cluster| {
         cluster.revive(1);
-        cluster.node(1).sysctl("net/ipv4/ip_forward", "1");
+        forward(cluster.node(1));
     });
     let home = wait_until(SOON, || (owner(&cluster) == "node1").then_some(()));
     assert!(home.is_some(), "{}", cluster.status());
@@ -172,15 +198,13 @@ fn a_pair_of_load_balancers_survives_what_was_tried_on_them() {
 }
 
 /// As the administrator types it.
-fn create(admin: &Node) {
+fn create(admin: &Node, definition: &str) {
     for (id, ip, nic) in [("VIP_externa", OUTER, "enp0s3"), ("VIP_interna", INNER, "enp0s8")] {
         admin.pcs(&format!(
             "resource create {id} ocf:native:IPaddr2 ip={ip} nic={nic} cidr_netmask=24 op monitor interval=10s"
         ));
     }
-    admin.pcs(
-        "resource create HAproxy ocf:native:haproxy configfile=/etc/haproxy/haproxy.cfg op monitor interval=5s --disabled",
-    );
+    admin.pcs(&format!("resource create HAproxy {definition} op monitor interval=5s --disabled"));
     admin.pcs("constraint colocation add VIP_externa with VIP_interna INFINITY");
     admin.pcs("constraint colocation add VIP_interna with HAproxy INFINITY");
     admin.pcs("constraint order set VIP_externa VIP_interna HAproxy");
@@ -193,7 +217,7 @@ fn site() -> std::net::SocketAddr {
 }
 
 /// Ten at a time; how many failed.
-fn load(cluster: &Cluster, count: usize) -> usize {
+pub fn load(cluster: &Cluster, count: usize) -> usize {
     let began = Instant::now();
     let words = ["-q", "-r", "-s", "20", "-c", "10", "-n", &count.to_string(), &format!("http://{OUTER}/")];
     let done = cluster.client.run("ab", &words);

@@ -45,12 +45,12 @@ fn of(accounts: &[Account], fault: Fault, whose: Whose) -> Vec<&Account> {
     accounts.iter().filter(|it| it.fault == fault && it.whose == whose).collect()
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
+pub fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
-fn ms(time: Duration) -> f64 {
+pub fn ms(time: Duration) -> f64 {
     time.as_secs_f64() * 1e3
 }
 

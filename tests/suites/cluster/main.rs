@@ -9,6 +9,7 @@ mod floating;
 mod onlooker;
 mod special;
 mod split;
+mod units;
 mod upgrade;
 mod web;
 

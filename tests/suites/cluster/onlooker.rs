@@ -7,7 +7,7 @@ use harness::Cluster;
 use harness::capture::Capture;
 use harness::probe::Outage;
 use harness::process::wait_until;
-use harness::visitor::{Visitor, outage};
+use harness::visitor::{PATIENCE, Visitor, outage};
 
 use crate::{SOON, tell};
 
@@ -75,8 +75,14 @@ impl Onlooker {
 
     /// What was seen since `began`; it is told too.
     pub fn account(&mut self, cluster: &Cluster, what: &str, began: SystemTime) -> Seen {
+        let until = SystemTime::now();
+        // What is under way is not lost.
+        wait_until(2 * PATIENCE, || {
+            let all = self.visitor.since(began);
+            all.iter().all(|it| it.ended.is_some() || it.sent > until).then_some(())
+        });
         // The last good page before it belongs to it.
-        let outage = outage(&self.visitor.requests(), began - Duration::from_millis(100), SystemTime::now());
+        let outage = outage(&self.visitor.requests(), began - Duration::from_millis(100), until);
         let heard = self.capture.announcements(&self.address);
         let announced: Vec<Duration> = heard.iter().filter_map(|heard| heard.at.duration_since(began).ok()).collect();
         let times: Vec<String> = announced.iter().map(|at| format!("{:.2}", at.as_secs_f64())).collect();

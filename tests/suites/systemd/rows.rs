@@ -141,6 +141,32 @@ fn sd_09_when_the_machine_goes_down_pacemaker_is_first() {
     assert!(place("other") < place("pacemaker"), "without the settings, the order is another one: {order}");
 }
 
+/// With the order before Pacemaker in force, systemd keeps a unit's stop waiting until Pacemaker has ended, which waits for the
+/// stop: what the cluster manager orders on its way down must not wait for it.
+#[test]
+fn sd_09_a_pacemaker_that_goes_down_can_stop_its_units_first() {
+    let Some(machine) = machine(&[]) else { return };
+    let lasts = format!("{READY}ExecStop=/bin/sleep infinity\nTimeoutStopSec=infinity\n");
+    machine.units(&[("pacemaker.service", &lasts), ("app.service", READY)]);
+    machine.sh("systemctl start pacemaker");
+    let agent = unit(&machine, "app").timeout(Duration::from_secs(60));
+    agent.start().expect_code(0);
+    machine.sh("systemctl stop --no-block pacemaker");
+    wait_state(&machine, "pacemaker", "deactivating");
+    agent.stop().expect_code(0);
+    assert_eq!((state(&machine, "app").as_str(), state(&machine, "pacemaker").as_str()), ("inactive", "deactivating"));
+    // As when the machine goes down: there is a stop already, which waits.
+    machine.sh("systemctl kill --signal=KILL pacemaker");
+    wait_state(&machine, "pacemaker", "failed");
+    machine.sh("systemctl start pacemaker");
+    agent.start().expect_code(0);
+    machine.sh("systemctl stop --no-block pacemaker app");
+    wait_state(&machine, "pacemaker", "deactivating");
+    assert_eq!(state(&machine, "app"), "active");
+    agent.stop().expect_code(0);
+    assert_eq!((state(&machine, "app").as_str(), state(&machine, "pacemaker").as_str()), ("inactive", "deactivating"));
+}
+
 /// `Restart=always` works against the cluster, and so does a unit that is enabled (pcs#108).
 #[test]
 fn sd_10_what_works_against_the_cluster_is_told_and_restart_is_off() {
