@@ -5,8 +5,8 @@
 //! bus and the journal, and none of this machine's services: nothing asks for `multi-user.target`.
 //!
 //! nspawn mounts in a mount namespace of its own, so that nothing of it is ever seen outside or has to be unmounted; it runs in
-//! a control group of its own, or systemd would settle in ours. When the test process dies, the kernel kills nspawn, and that
-//! the container.
+//! a control group of its own, or systemd would settle in ours. It is the first process of a process namespace: when the test
+//! process dies, the kernel ends that, and with it the container, which would survive nspawn alone.
 
 use std::ffi::CString;
 use std::fs::{self, File};
@@ -222,7 +222,8 @@ fn spawn(disk: &Path, binds: &[(PathBuf, String)], groups: &Groups, name: &str) 
     let (root, upper) = (disk.join("root"), disk.join("upper"));
     let console = File::create(disk.join("console.log"))?;
     let built = built_directory();
-    let mut command = Command::new("systemd-nspawn");
+    let mut command = Command::new("unshare");
+    command.args(["--pid", "--fork", "--kill-child", "--mount-proc", "systemd-nspawn"]);
     command.args(["--quiet", "--keep-unit", "--register=no", "--private-network", "--capability=all", "--boot"]);
     command.args(["--resolv-conf=off", "--link-journal=no", "--timezone=off", "--console=pipe"]);
     command.arg(format!("--machine={name}")).arg(format!("--directory={}", root.display()));
@@ -260,9 +261,12 @@ fn settle_in(entries: &[i32], root: &CString, options: &CString) -> io::Result<(
 
 /// The process 1 that nspawn has started, once it is systemd.
 fn leader(nspawn: &mut Child) -> Option<i32> {
-    let pid = nspawn.id();
-    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).ok()?;
-    let child = children.split_whitespace().next()?.parse::<i32>().ok()?;
+    let first = |pid: i32| -> Option<i32> {
+        let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).ok()?;
+        children.split_whitespace().next()?.parse().ok()
+    };
+    // Between us and it: unshare and nspawn.
+    let child = first(first(nspawn.id() as i32)?)?;
     let name = fs::read_to_string(format!("/proc/{child}/comm")).ok()?;
     (name.trim() == "systemd").then_some(child)
 }
