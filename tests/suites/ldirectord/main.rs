@@ -7,9 +7,11 @@
 #![allow(clippy::disallowed_methods, reason = "tests own the environment and processes of what they test")]
 
 mod absent;
+mod beside;
 mod direct;
 mod failover;
 mod life;
+mod pair;
 mod reader;
 mod rig;
 mod routing;

@@ -9,6 +9,7 @@ use harness::enter::Entry;
 use harness::host::built_directory;
 use harness::process::{self, Victim};
 use harness::skip::skip;
+use harness::tell::tell;
 
 use crate::life::PLAIN;
 use crate::{CONF, expect_gone, expect_table, has, machine, write};
@@ -43,6 +44,7 @@ fn the_tester_finds_nothing() {
     harness::uml::with_ipvs(LIMIT, || {
         let said = judge(&prepared(), built_directory().join("ocf-tester"), &["--strict"]);
         assert!(said.contains(" 0 failed, 0 warned, "), "{said}");
+        said.lines().rev().take(2).for_each(tell);
     });
 }
 
