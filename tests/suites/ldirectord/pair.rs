@@ -2,6 +2,7 @@
 //! the real servers, and the daemon, one group. Two real servers behind them, a page for when both are dead, a client.
 
 use std::fmt;
+use std::sync::PoisonError;
 use std::time::{Duration, SystemTime};
 
 use harness::Cluster;
@@ -14,7 +15,7 @@ use harness::stage::Whose;
 use harness::tell::tell;
 
 use crate::rig::VIP;
-use crate::{CONF, has, write};
+use crate::{CONF, MEASURED, has, write};
 
 /// Until a cluster must have done something, in a slow kernel on a busy machine.
 pub const SOON: Duration = Duration::from_secs(240);
@@ -132,7 +133,7 @@ pub struct Pair {
     whose: Whose,
 }
 
-/// A test of a pair, in a kernel that has IPVS.
+/// A test of a pair, in a kernel that has IPVS, and alone.
 pub fn with_pairs(limit: Duration, test: impl FnOnce()) {
     if !has(&["/usr/sbin/ldirectord", "/usr/sbin/ipvsadm", "/usr/sbin/nginx"]) {
         return;
@@ -140,6 +141,7 @@ pub fn with_pairs(limit: Duration, test: impl FnOnce()) {
     if let Some(reason) = missing() {
         return skip(&reason);
     }
+    let _turn = MEASURED.write().unwrap_or_else(PoisonError::into_inner);
     harness::uml::with_ipvs(limit, test);
 }
 
