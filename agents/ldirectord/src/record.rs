@@ -41,6 +41,22 @@ pub fn write(invocation: &Invocation, record: &Record) -> Result<(), Failure> {
     state::write(&path(invocation, "record"), &pairs(record))
 }
 
+/// The kind of the file with what a daemon that died has left in the table; it is what a record has as `before`.
+pub const LEFT: &str = "left";
+
+/// Reads what a daemon has left.
+pub fn read_left(invocation: &Invocation) -> Option<Record> {
+    from_pairs(state::read(&path(invocation, LEFT))?)
+}
+
+/// Writes what a daemon has left.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn write_left(invocation: &Invocation, left: &Record) -> Result<(), Failure> {
+    state::write(&path(invocation, LEFT), &pairs(left))
+}
+
 /// Takes the record away, once nothing is left of what it tells.
 ///
 /// # Errors
