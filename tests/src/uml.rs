@@ -173,7 +173,9 @@ impl Told {
         self.said.read_to_end(&mut self.rest).expect("said");
         let whole = self.rest.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1);
         let lines: Vec<u8> = self.rest.drain(..whole).collect();
-        String::from_utf8_lossy(&lines).lines().filter_map(|line| line.strip_prefix(TOLD)).for_each(tell);
+        // libtest has begun a line with the name of the test.
+        let told = |line| Some(str::split_once(line, TOLD)?.1);
+        String::from_utf8_lossy(&lines).lines().filter_map(told).for_each(tell);
     }
 }
 

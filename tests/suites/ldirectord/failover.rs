@@ -42,6 +42,8 @@ fn a_pair_of_directors_survives_what_was_tried_on_it() {
             let failed: Vec<&str> = account.failures.iter().map(|failure| failure.operation.as_str()).collect();
             if fault == Fault::Daemon {
                 assert_eq!((account.to, failed.as_slice()), (account.from, &["LVS_monitor_20000"][..]), "{account}");
+                // Clients wait for a stop and the beginning of a start, not for the daemon.
+                assert!(Some(account.seen.outage.longest_gap) < account.wall("start"), "{account}");
             } else {
                 assert_ne!(account.to, account.from, "{account}");
                 assert!(failed.is_empty() && !account.seen.announced.is_empty(), "{account}\n{:?}", account.failures);
