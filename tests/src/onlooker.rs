@@ -64,7 +64,7 @@ impl Onlooker {
     #[track_caller]
     pub fn expect_page(&self, cluster: &Cluster, wanted: &[&str]) -> String {
         let now = SystemTime::now();
-        let last = || self.visitor.requests().last().map(|it| it.said.clone());
+        let last = || self.visitor.requests().into_iter().rev().take(SURE).map(|it| it.said).collect::<Vec<_>>();
         let found = wait_until(self.patience, || {
             let pages: Vec<_> = self.visitor.since(now).into_iter().filter(|it| it.ended.is_some()).collect();
             let last = pages.len().checked_sub(SURE).map(|first| &pages[first..])?;
@@ -77,7 +77,7 @@ impl Onlooker {
         });
         found.unwrap_or_else(|| {
             let status = cluster.status();
-            panic!("the site is not served by {wanted:?}, the last answer was {:?}: {status}", last())
+            panic!("the site is not served by {wanted:?}, the last answers were {:?}: {status}", last())
         })
     }
 

@@ -179,13 +179,17 @@ impl Pair {
     /// Both real servers answer clients of the address.
     #[track_caller]
     pub fn expect_served(&self) {
-        self.look.expect_page(&self.cluster, &[]);
         let both = || {
             let pages = self.look.visitor.last_pages(20)?;
             let of = |name: &str| pages.iter().filter(|page| *page == name).count();
             (of("rs0") >= 5 && of("rs1") >= 5).then_some(())
         };
-        assert!(wait_until(SOON, both).is_some(), "{:?}", self.look.visitor.last_pages(20));
+        if wait_until(SOON, both).is_none() {
+            let requests = self.look.visitor.requests();
+            let last: Vec<_> = requests.iter().rev().take(30).map(|request| &request.said).collect();
+            let tables: Vec<_> = self.cluster.alive().map(|node| (crate::table(node), crate::log(node))).collect();
+            panic!("both real servers are expected to answer, not {last:?}\n{tables:#?}\n{}", self.cluster.status());
+        }
     }
 
     /// Does what `fault` says to the active director, and returns when the client is served and the cluster content again.
