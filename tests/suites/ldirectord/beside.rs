@@ -10,13 +10,13 @@ use harness::tell::tell;
 use crate::pair::{Account, Fault, Pair, with_pairs};
 
 /// Of each fault, with each kind of agents; five in a slow run.
-const TRIES: usize = 3;
+const TRIES: u32 = 3;
 
 #[test]
 #[ignore = "half an hour in a kernel of its own: make test-slow"]
 fn no_fault_of_a_director_costs_more_than_with_the_shell_agents() {
-    with_pairs(Duration::from_secs(5400), || {
-        let tries = if std::env::var_os("OCF_SLOW").is_some() { 5 } else { TRIES };
+    let tries = if std::env::var_os("OCF_SLOW").is_some() { 5 } else { TRIES };
+    with_pairs(Duration::from_secs(600) + tries * Duration::from_secs(1500), || {
         let mut accounts: Vec<Account> = Vec::new();
         for whose in [Whose::Native, Whose::Shell] {
             let mut pair = Pair::set(whose);
