@@ -109,3 +109,24 @@ fn missed(accounts: &[Account], fault: Fault) -> Vec<String> {
     goal("the actions' processor time is not more", 1.0, 0.0, &|it| Some(it.cpu));
     missed
 }
+
+#[test]
+fn a_slower_agent_is_told_by_table_and_goals() {
+    let account = |whose, fault, seconds| {
+        let time = Duration::from_secs(seconds);
+        let outage = harness::probe::Outage { sent: 9, lost: 3, longest_gap: time };
+        let seen = harness::onlooker::Seen { outage, announced: vec![time] };
+        let (actions, failures, view) = (Vec::new(), Vec::new(), String::new());
+        Account { whose, fault, from: 1, to: 2, seen, whole: time, actions, failures, cpu: time, view }
+    };
+    let of = |ours, theirs| -> Vec<Account> {
+        let both = |fault| [account(Whose::Native, fault, ours), account(Whose::Shell, fault, theirs)];
+        Fault::ALL.into_iter().flat_map(both).collect()
+    };
+    let all = |accounts: &[Account]| Fault::ALL.into_iter().flat_map(|fault| missed(accounts, fault)).count();
+    assert_eq!((all(&of(1, 3)), all(&of(3, 1))), (0, 6));
+    let text = table(&of(1, 3));
+    let cells = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    let row = text.lines().find(|line| line.starts_with("planned move   shell")).unwrap_or_default();
+    assert_eq!(cells(row), ["planned", "move", "shell", "1", "3000", "3000", "3", "3000", "3000", "-", "-", "3000"]);
+}
