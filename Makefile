@@ -30,7 +30,8 @@ help:
 	@echo 'make bench        speed beside the shell agent and beside the floor; writes bench-results.json'
 	@echo
 	@echo 'make test         formatting, lints, unit tests, and the suites in namespaces (root, or user namespaces)'
-	@echo 'make test-slow    the suites with more rounds where chance plays a part, and those that take minutes'
+	@echo 'make test-slow    the suites with more rounds where chance plays a part, and those that take minutes:'
+	@echo '                  a pair of directors, side by side with the shell agents, in a kernel of its own is half an hour'
 	@echo 'make cluster-test real clusters, whole: every scenario, side by side with the shell agents, 500 addresses'
 	@echo 'make package-test builds the packages, installs them on simulated machines, and removes them;'
 	@echo '                  FRESH="bookworm trixie": on fresh systems of these suites, too (mmdebstrap)'

@@ -12,6 +12,7 @@
 //! * [`capture`] hears ARP and neighbour advertisements at the far end, with the kernel's time stamps.
 //! * [`probe`] asks an address for answers at a steady rate, so that an outage shows in full.
 //! * [`visitor`] asks a web site for its page at a steady rate, and knows who answered.
+//! * [`onlooker`] is a visitor of a cluster's site, with ears for announcements.
 //! * [`cluster`] is a real Corosync and Pacemaker on such hosts.
 //! * [`systemd_box`] is a machine with a real systemd as its process 1.
 //! * [`user_systemd`] is `systemd --user` on a bus of its own.
@@ -33,8 +34,10 @@ pub mod call;
 pub mod capture;
 pub mod cluster;
 pub mod enter;
+pub mod figures;
 pub mod frame;
 pub mod host;
+pub mod onlooker;
 pub mod outcome;
 pub mod probe;
 pub mod process;
@@ -43,6 +46,7 @@ pub mod root;
 pub mod skip;
 pub mod stage;
 pub mod systemd_box;
+pub mod tell;
 pub mod uml;
 pub mod user_systemd;
 pub mod visitor;

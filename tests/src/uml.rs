@@ -8,6 +8,7 @@
 //! of this machine has is used as it is, and no module is ever loaded here.
 
 use std::fs;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -16,9 +17,18 @@ use tempfile::TempDir;
 
 use crate::host::{PATH, built_directory};
 use crate::skip::skip;
+use crate::tell::tell;
 
 /// Set in the test that runs inside.
 const INSIDE: &str = "OCF_IN_UML";
+
+/// Begins a line that is told outside at once.
+pub(crate) const TOLD: &str = "TOLD ";
+
+/// Whether this is the kernel of its own.
+pub(crate) fn inside() -> bool {
+    std::env::var_os(INSIDE).is_some()
+}
 
 /// Where Debian has the kernel, and its modules below a directory of the version.
 const KERNEL: &str = "/usr/bin/linux.uml";
@@ -34,7 +44,7 @@ pub fn with_ipvs<T: FnOnce()>(limit: Duration, test: T) {
     if Path::new("/proc/net/ip_vs").exists() {
         return test();
     }
-    assert!(std::env::var_os(INSIDE).is_none(), "the kernel of our own has no IP_VS either");
+    assert!(!inside(), "the kernel of our own has no IP_VS either");
     if !Path::new(KERNEL).is_file() || !Path::new(MODULES).is_dir() {
         return skip("this kernel has no IP_VS, and user-mode-linux is not installed");
     }
@@ -92,9 +102,21 @@ pub fn run(words: &[&str], limit: Duration) -> Ran {
     let console = fs::File::create(file("console")).expect("console");
     let version = newest(Path::new(MODULES)).expect("modules of the kernel");
     let began = Instant::now();
-    // A PID namespace, so that nothing outlives it: the kernel has a process here for each of its own.
-    let mut child = Command::new("unshare")
-        .args(["--net", "--pid", "--fork", "--kill-child", "--mount-proc", KERNEL, MEMORY])
+    // A PID namespace, so that nothing outlives it: the kernel has a process here for each of its own. And whoever ends the
+    // test ends that.
+    let mut child = Command::new("setpriv")
+        .args([
+            "--pdeathsig",
+            "KILL",
+            "unshare",
+            "--net",
+            "--pid",
+            "--fork",
+            "--kill-child",
+            "--mount-proc",
+            KERNEL,
+            MEMORY,
+        ])
         .args([
             "rootfstype=hostfs",
             "rootflags=/",
@@ -116,18 +138,44 @@ pub fn run(words: &[&str], limit: Duration) -> Ran {
         .stdout(console.try_clone().expect("console"))
         .stderr(console)
         .spawn()
-        .expect("unshare starts");
+        .expect("setpriv starts");
+    let mut told = Told::of(&file("said"));
     while matches!(child.try_wait(), Ok(None)) && began.elapsed() < limit {
         std::thread::sleep(Duration::from_millis(20));
+        told.relay();
     }
     let _ = child.kill();
     let _ = child.wait();
+    told.relay();
     let text = |name: &str| String::from_utf8_lossy(&fs::read(file(name)).unwrap_or_default()).into_owned();
     Ran {
         code: text("code").trim().parse().ok(),
         said: text("said"),
         console: text("console"),
         lasted: began.elapsed(),
+    }
+}
+
+/// What the program inside tells, on its way out.
+struct Told {
+    said: fs::File,
+    /// The beginning of a line.
+    rest: Vec<u8>,
+}
+
+impl Told {
+    fn of(said: &Path) -> Told {
+        Told { said: fs::File::open(said).expect("said"), rest: Vec::new() }
+    }
+
+    /// Tells what has been told since the last time.
+    fn relay(&mut self) {
+        self.said.read_to_end(&mut self.rest).expect("said");
+        let whole = self.rest.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1);
+        let lines: Vec<u8> = self.rest.drain(..whole).collect();
+        // libtest has begun a line with the name of the test.
+        let told = |line| Some(str::split_once(line, TOLD)?.1);
+        String::from_utf8_lossy(&lines).lines().filter_map(told).for_each(tell);
     }
 }
 

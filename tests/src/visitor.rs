@@ -69,10 +69,16 @@ impl Visitor {
     /// Asks the web server at `address` for `/` from `host`, once in every [`INTERVAL`].
     #[must_use]
     pub fn on(host: &Host, address: SocketAddr) -> Visitor {
+        Visitor::every(INTERVAL, host, address)
+    }
+
+    /// As [`Visitor::on`], with another interval: a slow machine has other work too.
+    #[must_use]
+    pub fn every(interval: Duration, host: &Host, address: SocketAddr) -> Visitor {
         let requests = Arc::new(Mutex::new(Vec::new()));
         let over = Arc::new(AtomicBool::new(false));
         let (list, flag, network) = (Arc::clone(&requests), Arc::clone(&over), host.network());
-        let thread = std::thread::spawn(move || network.run(|| visit(address, &list, &flag)));
+        let thread = std::thread::spawn(move || network.run(|| visit(address, interval, &list, &flag)));
         Visitor { requests, over, thread: Some(thread) }
     }
 
@@ -203,7 +209,7 @@ fn page(answer: &[u8]) -> Result<String, String> {
     }
 }
 
-fn visit(address: SocketAddr, list: &Mutex<Vec<Request>>, over: &AtomicBool) {
+fn visit(address: SocketAddr, interval: Duration, list: &Mutex<Vec<Request>>, over: &AtomicBool) {
     let mut under_way: Vec<(Instant, Visit)> = Vec::new();
     let mut next = Instant::now();
     while !over.load(Ordering::Relaxed) {
@@ -217,7 +223,7 @@ fn visit(address: SocketAddr, list: &Mutex<Vec<Request>>, over: &AtomicBool) {
                 }
                 Err(why) => requests.push(Request { sent, ended: Some(sent), said: Err(why) }),
             }
-            next += INTERVAL;
+            next += interval;
             // What was missed is not caught up: it would be a burst.
             next = next.max(Instant::now());
         }

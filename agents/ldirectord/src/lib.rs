@@ -11,12 +11,15 @@
 //!   says 190. The daemon's own `status` removes the pid file of a running daemon then; the agent does not ask it.
 //! - **Start returns when the kernel has the virtual services**, and waits a little for the first live real servers.
 //! - **Stop waits** until the daemon has ended, and leaves the table as it was before the start, whoever killed the daemon:
-//!   services of others stay, those that were there get back what they had. `cleanstop=no` is respected.
+//!   services of others stay, those that were there get back what they had. `cleanstop=no` is respected. When
+//!   the daemon had died, a start that follows soon goes on with what it had in the table: clients need not wait for an
+//!   interpreter with all its modules.
 //! - **A pid file that another configuration of the same name uses** is an error, where the daemon starts nothing and says
 //!   that all is well.
 //! - **`supervised=yes` is refused**: such a start would never return. What `execute=` starts belongs to the resource.
 
 mod argv;
+mod bridge;
 mod check;
 mod config;
 mod instance;

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use ocf::prelude::*;
-use ocf::state::Pairs;
+use ocf::state::{self, Pairs};
 
 use crate::ipvs::Attribute;
 use crate::settings::Identity;
@@ -82,6 +82,24 @@ impl Kept for Record {
             }
         }
         (!record.confs.is_empty()).then_some(record)
+    }
+}
+
+/// The kind of the file with what a daemon that died has left in the table; it is what a record has as `before`.
+pub const LEFT: &str = "left";
+
+impl Record {
+    /// Reads what a daemon has left.
+    pub fn load_left(invocation: &Invocation) -> Option<Self> {
+        Self::from_pairs(state::read(&Self::path(invocation, LEFT))?)
+    }
+
+    /// Writes what a daemon has left.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn save_left(&self, invocation: &Invocation) -> Result<(), Failure> {
+        state::write(&Self::path(invocation, LEFT), &self.to_pairs())
     }
 }
 

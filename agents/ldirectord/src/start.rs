@@ -14,6 +14,7 @@ use ocf::sys::process::Process;
 use ocf::sys::{file, pidfile};
 
 use crate::argv::{self, Told};
+use crate::bridge;
 use crate::check;
 use crate::instance::Instance;
 use crate::kernel::Kernel;
@@ -68,6 +69,7 @@ pub fn start(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> 
     new.before = known.map_or_else(table, |known| Ok(known.before))?;
     // Before the daemon is there: a start that is killed anywhere leaves what a stop knows.
     new.save(context.invocation)?;
+    bridge::lay(context, &new, &kernel);
     let mut command = main.command("start");
     if let Some(ca) = &settings.ca {
         // What LWP, the daemon's client, reads.

@@ -5,6 +5,7 @@ use nix::sys::signal::Signal;
 use ocf::prelude::*;
 use ocf::sys::clock::Deadline;
 
+use crate::bridge;
 use crate::check;
 use crate::instance::Instance;
 use crate::kernel::Kernel;
@@ -33,6 +34,7 @@ pub fn stop(context: &Context<'_>, settings: Option<&Settings>) -> Result<(), Fa
     let same = known.as_ref().is_some_and(|known| Some(&known.identity) == identity.as_ref());
     let mut failures = Vec::new();
     if let Some(known) = known {
+        bridge::keep(context, &known);
         failures.extend(end(context, &known, true).err());
     }
     if let Some(identity) = identity.filter(|_| !same) {

@@ -135,6 +135,17 @@ impl Lacks {
     }
 }
 
+/// The virtual services that are ours alone and send clients somewhere.
+#[must_use]
+pub fn serving(ours: &[Wanted], before: &[Service], table: &[Service]) -> Vec<Service> {
+    let is_ours = |service: &&Service| {
+        let wanted = ours.iter().any(|wanted| wanted.id == service.id && !wanted.kept);
+        wanted && before.iter().all(|before| before.id != service.id)
+    };
+    let serves = |service: &&Service| service.servers.iter().any(|server| server.weight > 0);
+    table.iter().filter(is_ours).filter(serves).cloned().collect()
+}
+
 /// A change of the table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change<'a> {
@@ -210,6 +221,14 @@ mod tests {
         assert!(lacks.servers_text().contains(":81 has 2 real servers of weight 0 only, "), "{}", lacks.servers_text());
         let off = Wanted { off: true, ..wanted(82) };
         assert_eq!(judge(&[off], &table), Lacks::default(), "checktype=off puts none in");
+    }
+
+    #[test]
+    fn what_serves_is_ours_and_has_weight() {
+        let table = [service(80, &[0, 1]), service(81, &[0]), service(82, &[1]), service(83, &[1]), service(99, &[1])];
+        let kept = Wanted { kept: true, ..wanted(82) };
+        let ours = [wanted(80), wanted(81), kept, wanted(83)];
+        assert_eq!(serving(&ours, &[service(83, &[5])], &table), [service(80, &[0, 1])]);
     }
 
     #[test]

@@ -6,7 +6,7 @@
 //!
 //! * [`agents`] says what is compared, and with which environment it starts;
 //! * [`spawn`] runs it through a small program of its own, [`count`] under strace, perf or valgrind;
-//! * [`monitor`], [`many`], [`start`], [`parallel`], [`web`] and [`systemd`] are the sections; [`report`] is their output.
+//! * [`monitor`], [`many`], [`start`], [`parallel`], [`web`], [`director`] and [`systemd`] are the sections; [`report`] is their output.
 #![allow(
     clippy::disallowed_methods,
     reason = "the bench is the caller: it owns the environment, waits and processes of what it measures"
@@ -14,6 +14,7 @@
 
 mod agents;
 mod count;
+mod director;
 mod machine;
 mod many;
 mod monitor;
@@ -38,12 +39,13 @@ use crate::report::{Report, Section};
 
 /// The words after `--only`, and what they measure.
 type Measure = fn(&mut Bench) -> Result<(), String>;
-const SECTIONS: [(&str, Measure); 6] = [
+const SECTIONS: [(&str, Measure); 7] = [
     ("monitor", monitor::run),
     ("many", many::run),
     ("start", start::run),
     ("parallel", parallel::run),
     ("web", web::run),
+    ("director", director::run),
     ("systemd", systemd::run),
 ];
 

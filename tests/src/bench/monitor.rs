@@ -126,6 +126,29 @@ pub fn calls(bench: &mut Bench, host: &Host, programs: &[Program]) -> Vec<Row> {
     vec![calls, children.at_most(0.0), others.at_most(0.0)]
 }
 
+/// Processor and wall time of each, in turns; an error when one of them does not say that all is well.
+pub fn times(host: &Host, programs: &[Program], rounds: usize) -> Result<[Row; 2], String> {
+    let turns = spawn::run(host, programs, Order::Turns(rounds))?;
+    let mut cpu = Row::new("processor time (user + kernel), median", Unit::Time);
+    let mut wall = Row::new("wall time, median", Unit::Time);
+    for (number, program) in programs.iter().enumerate() {
+        if turns.wrong(number, 0) > 0 {
+            return Err(format!("{}: a monitor of what is healthy did not say so", program.path.display()));
+        }
+        cpu.set(program.who, median(turns.of(number, |run| run.cpu)));
+        wall.set(program.who, median(turns.of(number, |run| run.wall)));
+    }
+    let walls = |who: Who| {
+        let number = programs.iter().position(|program| program.who == who)?;
+        Some(turns.of(number, |run| run.wall))
+    };
+    let against = |who| ratio(&walls(Who::Ours)?, &walls(who)?);
+    Ok([
+        cpu.compare(Who::Floor, None).compare(Who::Shell, None),
+        wall.compare(Who::Floor, against(Who::Floor)).compare(Who::Shell, against(Who::Shell)),
+    ])
+}
+
 /// The largest process of each, and of a program that does nothing: what is not above that cannot be told.
 pub fn memory(host: &Host, programs: &[Program], rounds: usize, limit: Option<f64>) -> Result<Row, String> {
     let mut all = programs.to_vec();

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use harness::enter::Entry;
+pub use harness::figures::{largest, median};
 use harness::host::{Host, built_directory};
 use harness::process::{self, Victim};
 
@@ -122,22 +123,6 @@ pub fn once(host: &Host, program: Program) -> Result<Run, String> {
         Some(run) => Err(format!("{what} ended with {}", run.code)),
         None => Err(format!("{what} did not run")),
     }
-}
-
-/// The middle of a list; nothing for an empty one.
-pub fn median(mut values: Vec<f64>) -> Option<f64> {
-    values.sort_by(f64::total_cmp);
-    let middle = values.len() / 2;
-    match values.len() {
-        0 => None,
-        odd if odd % 2 == 1 => Some(values[middle]),
-        _ => Some(f64::midpoint(values[middle - 1], values[middle])),
-    }
-}
-
-/// The largest of a list; nothing for an empty one.
-pub fn largest(values: &[f64]) -> Option<f64> {
-    values.iter().copied().reduce(f64::max)
 }
 
 /// The median of the ratios of each round.

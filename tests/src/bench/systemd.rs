@@ -11,7 +11,7 @@ use crate::Bench;
 use crate::agents::{Program, Who};
 use crate::monitor;
 use crate::report::{Row, Section, Unit};
-use crate::spawn::{self, Order, median, ratio};
+use crate::spawn::{self, median};
 
 /// At most so many times the floor's instructions. There is no shell agent beside it.
 const INSTRUCTIONS: (f64, f64) = (2.5, 1.0);
@@ -41,19 +41,7 @@ pub fn run(bench: &mut Bench) -> Result<(), String> {
         let mut rows = Vec::new();
         rows.extend(monitor::instructions(bench, &host, &programs, INSTRUCTIONS));
         rows.extend(monitor::calls(bench, &host, &programs));
-        let turns = spawn::run(&host, &programs, Order::Turns(bench.rounds(100, 10)))?;
-        let mut cpu = Row::new("processor time (user + kernel), median", Unit::Time);
-        let mut wall = Row::new("wall time, median", Unit::Time);
-        for (number, program) in programs.iter().enumerate() {
-            if turns.wrong(number, 0) > 0 {
-                return Err(format!("{:?}: a monitor of a healthy unit did not say so", program.who));
-            }
-            cpu.set(program.who, median(turns.of(number, |run| run.cpu)));
-            wall.set(program.who, median(turns.of(number, |run| run.wall)));
-        }
-        let against = ratio(&turns.of(0, |run| run.wall), &turns.of(1, |run| run.wall));
-        rows.push(cpu.compare(Who::Floor, None));
-        rows.push(wall.compare(Who::Floor, against));
+        rows.extend(monitor::times(&host, &programs, bench.rounds(100, 10))?);
         rows.push(monitor::memory(&host, &programs, bench.rounds(10, 3), None)?);
         let mut size = Row::new("file", Unit::Memory);
         for program in &programs {

@@ -10,7 +10,7 @@ use crate::Bench;
 use crate::agents::{Program, Who};
 use crate::monitor;
 use crate::report::{Row, Section, Unit};
-use crate::spawn::{self, Order, median, ratio};
+use crate::spawn::{self, median};
 
 /// At most this part of the shell agent's instructions.
 const OF_SHELL: f64 = 1.0 / 15.0;
@@ -197,23 +197,7 @@ fn monitors(bench: &mut Bench, kind: &Kind) -> Result<(), String> {
         let mut rows = Vec::new();
         rows.extend(monitor::instructions(bench, &host, &programs, (kind.most, OF_SHELL)));
         rows.extend(monitor::calls(bench, &host, &programs));
-        let turns = spawn::run(&host, &programs, Order::Turns(bench.rounds(100, 10)))?;
-        let mut cpu = Row::new("processor time (user + kernel), median", Unit::Time);
-        let mut wall = Row::new("wall time, median", Unit::Time);
-        for (number, program) in programs.iter().enumerate() {
-            if turns.wrong(number, 0) > 0 {
-                return Err(format!("{:?}: a monitor of a healthy {} did not say so", program.who, kind.agent));
-            }
-            cpu.set(program.who, median(turns.of(number, |run| run.cpu)));
-            wall.set(program.who, median(turns.of(number, |run| run.wall)));
-        }
-        let walls = |who: Who| {
-            let number = programs.iter().position(|program| program.who == who)?;
-            Some(turns.of(number, |run| run.wall))
-        };
-        let against = |who| ratio(&walls(Who::Ours)?, &walls(who)?);
-        rows.push(cpu.compare(Who::Floor, None).compare(Who::Shell, None));
-        rows.push(wall.compare(Who::Floor, against(Who::Floor)).compare(Who::Shell, against(Who::Shell)));
+        rows.extend(monitor::times(&host, &programs, bench.rounds(100, 10))?);
         rows.push(monitor::memory(&host, &programs, bench.rounds(10, 3), None)?);
         let title = format!("Healthy monitor, {}, depth {depth}", kind.agent);
         bench.add(Section { name: "web", title, rows });

@@ -3,6 +3,8 @@
 //!
 //! `ocf-bench-floor-web SOCKET QUESTION PIDFILE`: the same of haproxy, which is asked on the local socket of its master.
 //!
+//! `ocf-bench-floor-web PIDFILE`: the look at the process alone.
+//!
 //! `ocf-bench` measures the agents against it. It shares no code with them, and has no other dependency than libc.
 
 use std::io::{Read as _, Write as _};
@@ -13,8 +15,10 @@ use std::time::Duration;
 
 fn main() -> ExitCode {
     let mut words = std::env::args().skip(1);
-    let (Some(port), Some(path), Some(file)) = (words.next(), words.next(), words.next()) else {
-        return ExitCode::from(2);
+    let (port, path, file) = match (words.next(), words.next(), words.next()) {
+        (Some(port), Some(path), Some(file)) => (port, path, file),
+        (Some(file), None, None) => return ExitCode::from(if lives(&file) { 0 } else { 7 }),
+        _ => return ExitCode::from(2),
     };
     if !lives(&file) {
         return ExitCode::from(7);

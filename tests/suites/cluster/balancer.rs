@@ -4,13 +4,13 @@ use std::time::{Duration, Instant};
 
 use harness::cluster::{Builder, Node};
 use harness::host::Resident;
+use harness::onlooker::Onlooker;
 use harness::process::wait_until;
 use harness::rig::Net;
 use harness::skip::skip;
 use harness::visitor::get;
 use harness::{Cluster, Host, call};
 
-use crate::onlooker::Onlooker;
 use crate::{SOON, tell, turn};
 
 /// The address that the world asks for.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use harness::figures::{largest, median, ms};
 use harness::stage::{Account, Fault, Stage, VIP, Whose, Wish};
 
 use crate::{tell, turn};
@@ -45,13 +46,9 @@ fn of(accounts: &[Account], fault: Fault, whose: Whose) -> Vec<&Account> {
     accounts.iter().filter(|it| it.fault == fault && it.whose == whose).collect()
 }
 
-pub fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
-}
-
-pub fn ms(time: Duration) -> f64 {
-    time.as_secs_f64() * 1e3
+/// What is not there is no number.
+fn middle(values: Vec<f64>) -> f64 {
+    median(values).unwrap_or(f64::NAN)
 }
 
 fn down(accounts: &[&Account]) -> Vec<f64> {
@@ -67,13 +64,13 @@ fn table(accounts: &[Account]) -> String {
     for fault in FAULTS {
         for whose in [Whose::Native, Whose::Shell] {
             let all = of(accounts, fault, whose);
-            let of = |value: &dyn Fn(&Account) -> Option<f64>| median(all.iter().filter_map(|it| value(it)).collect());
+            let of = |value: &dyn Fn(&Account) -> Option<f64>| middle(all.iter().filter_map(|it| value(it)).collect());
             text.push_str(&format!(
                 "{:<16} {:<7} {:>8.0} {:>8.0} {:>7.0} {:>9.1} {:>9.1} {:>7.0} {:>7.0} {:>7.0} {:>6.0}\n",
                 fault.to_string(),
                 whose.to_string(),
-                median(down(&all)),
-                down(&all).into_iter().fold(0.0, f64::max),
+                middle(down(&all)),
+                largest(&down(&all)).unwrap_or(f64::NAN),
                 of(&|it| Some(it.outage.lost as f64)),
                 of(&|it| it.announced.map(ms)),
                 of(&|it| it.page.map(ms)),
@@ -94,7 +91,7 @@ fn table(accounts: &[Account]) -> String {
 /// The goals that were missed.
 fn goals(accounts: &[Account], fault: Fault) -> Vec<String> {
     let (ours, theirs) = (of(accounts, fault, Whose::Native), of(accounts, fault, Whose::Shell));
-    let (down_ours, down_theirs) = (median(down(&ours)), median(down(&theirs)));
+    let (down_ours, down_theirs) = (middle(down(&ours)), middle(down(&theirs)));
     let mut missed = Vec::new();
     let mut goal = |reached: bool, what: String| {
         if !reached {
@@ -114,7 +111,7 @@ fn goals(accounts: &[Account], fault: Fault) -> Vec<String> {
         // Corosync's part is the same, and comes in steps of a second.
         _ => goal(down_ours <= down_theirs + 1000.0, "not slower".into()),
     }
-    let cost = |all: &[&Account]| median(all.iter().map(|it| ms(it.cpu)).collect());
+    let cost = |all: &[&Account]| middle(all.iter().map(|it| ms(it.cpu)).collect());
     goal(cost(&ours) <= cost(&theirs), "the actions' processor time is not more".into());
     missed
 }

@@ -1,9 +1,9 @@
 //! Two nodes, an address with a label, apache; crm.
 
 use harness::Cluster;
+use harness::onlooker::Onlooker;
 use harness::rig::Net;
 
-use crate::onlooker::Onlooker;
 use crate::web::{HTTPD, httpd};
 use crate::{SOON, turn};
 

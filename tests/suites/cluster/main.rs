@@ -6,7 +6,6 @@ mod beside;
 mod crmsh;
 mod density;
 mod floating;
-mod onlooker;
 mod special;
 mod split;
 mod units;
@@ -14,13 +13,11 @@ mod upgrade;
 mod web;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use harness::cluster::{installed, missing};
 use harness::skip::skip;
-
-/// Until the cluster must have done something, on a busy machine.
-const SOON: Duration = Duration::from_secs(90);
+use harness::stage::SOON;
+use harness::tell::tell;
 
 /// Clusters one at a time: what is measured in one is not disturbed by another.
 static ONE: Mutex<()> = Mutex::new(());
@@ -37,12 +34,6 @@ fn turn(programs: &[&str]) -> Option<MutexGuard<'static, ()>> {
         }
         None => Some(ONE.lock().unwrap_or_else(PoisonError::into_inner)),
     }
-}
-
-/// Past libtest's capture: a run of minutes is told while it goes on.
-fn tell(line: &str) {
-    use std::io::Write as _;
-    let _ = std::io::stderr().write_all(format!("{line}\n").as_bytes());
 }
 
 /// So many addresses as XML, `V1` with 10.9.1.1 and so on, each watched in an interval of seconds.

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant, SystemTime};
 
+use harness::onlooker::Onlooker;
 use harness::process::wait_until;
 use harness::rig::{Net, VIP4, VIP6, hashes};
 use harness::skip::skip;
@@ -11,7 +12,6 @@ use harness::visitor::get;
 use harness::watch::AddressWatch;
 use harness::{Cluster, Host};
 
-use crate::onlooker::Onlooker;
 use crate::{SOON, addresses, tell, turn};
 
 fn pages(cluster: &Cluster) {

@@ -2,10 +2,10 @@
 
 use harness::Cluster;
 use harness::cluster::Node;
+use harness::onlooker::Onlooker;
 use harness::rig::Net;
 use harness::visitor::get;
 
-use crate::onlooker::Onlooker;
 use crate::{SOON, turn};
 
 /// As a distribution with `httpd` has it, with the modules where Debian puts them.

@@ -88,6 +88,43 @@ fn ld_04_whoever_ended_the_daemon_only_what_the_start_added_goes() {
     });
 }
 
+#[test]
+fn a_recovery_goes_on_with_what_the_dead_daemon_had_in_the_table() {
+    with_ipvs(|| {
+        let host = machine("lvs01");
+        write(&host, CONF, PLAIN);
+        let agent = director(&host);
+        let stop = || {
+            agent.stop().expect_code(0).expect_silent();
+            assert_eq!(table(&host), [""; 0], "whatever follows, a stop leaves nothing");
+        };
+        let killed = || {
+            host.sh(&format!("kill -9 {}", daemon(&host)));
+            agent.monitor().expect_code(7);
+            stop();
+        };
+        // The daemon's own word for a virtual service that was there when it came.
+        let taken_over = || log(&host).matches("Changed virtual server").count();
+        agent.start().expect_code(0);
+        killed();
+        assert_eq!(taken_over(), 0);
+        agent.start().expect_code(0);
+        expect_table(&host, &FILLED);
+        let went_on = wait_until(PATIENCE, || (taken_over() >= 2).then_some(()));
+        assert!(went_on.is_some(), "{}", log(&host));
+        // An ordinary stop, and another configuration, begin with nothing.
+        stop();
+        let before = taken_over();
+        agent.start().expect_code(0);
+        killed();
+        write(&host, CONF, &PLAIN.replace("virtual=7", "virtual=8"));
+        agent.start().expect_code(0);
+        stop();
+        assert_eq!(taken_over(), before, "{}", log(&host));
+        host.sh("! ls /run/resource-agents/*.left");
+    });
+}
+
 /// LD-07: a clash of Perl modules, and the daemon did not start (RA#365; RA:0d44388f2, 9d91c7bd2). And: a pid file that
 /// is somebody else's, a file that gets a mistake while the daemon runs, a daemon that is held, children of a dead one.
 #[test]

@@ -7,9 +7,11 @@
 #![allow(clippy::disallowed_methods, reason = "tests own the environment and processes of what they test")]
 
 mod absent;
+mod beside;
 mod direct;
 mod failover;
 mod life;
+mod pair;
 mod reader;
 mod rig;
 mod routing;
@@ -17,6 +19,7 @@ mod rows;
 mod tester;
 
 use std::path::Path;
+use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
 use harness::process::wait_until;
@@ -34,7 +37,16 @@ fn with_ipvs(test: impl FnOnce()) {
     if !has(&["/usr/sbin/ldirectord", "/usr/sbin/ipvsadm", "/usr/sbin/nginx"]) {
         return;
     }
-    harness::uml::with_ipvs(Duration::from_secs(400), test);
+    within(Duration::from_secs(400), test);
+}
+
+/// What is measured runs alone; everything else side by side.
+static MEASURED: RwLock<()> = RwLock::new(());
+
+/// A test in a kernel with IP Virtual Server, which may take so long.
+fn within(limit: Duration, test: impl FnOnce()) {
+    let _turn = MEASURED.read().unwrap_or_else(PoisonError::into_inner);
+    harness::uml::with_ipvs(limit, test);
 }
 
 /// False, and a loud skip, when something that is needed is absent.

@@ -9,9 +9,10 @@ use harness::enter::Entry;
 use harness::host::built_directory;
 use harness::process::{self, Victim};
 use harness::skip::skip;
+use harness::tell::tell;
 
 use crate::life::PLAIN;
-use crate::{CONF, expect_gone, expect_table, has, machine, write};
+use crate::{CONF, expect_gone, expect_table, has, machine, within, write};
 
 /// As long as a tester may take in a slow kernel on a busy machine.
 const LIMIT: Duration = Duration::from_secs(1500);
@@ -40,9 +41,10 @@ fn the_tester_finds_nothing() {
     if !has(&["/usr/sbin/ldirectord", "/usr/sbin/ipvsadm", "/usr/bin/xmllint"]) {
         return;
     }
-    harness::uml::with_ipvs(LIMIT, || {
+    within(LIMIT, || {
         let said = judge(&prepared(), built_directory().join("ocf-tester"), &["--strict"]);
         assert!(said.contains(" 0 failed, 0 warned, "), "{said}");
+        said.lines().rev().take(2).for_each(tell);
     });
 }
 
@@ -58,7 +60,7 @@ fn the_shell_tester_finds_nothing() {
     if !has(&["/usr/sbin/ldirectord", "/usr/sbin/ipvsadm"]) {
         return;
     }
-    harness::uml::with_ipvs(LIMIT, || {
+    within(LIMIT, || {
         let host = prepared();
         host.sh("mkdir -p -m 1755 /run/resource-agents");
         let said = judge(&host, "/usr/sbin/ocf-tester", &[]);
