@@ -33,7 +33,9 @@ pub fn stop(context: &Context<'_>, settings: Option<&Settings>) -> Result<(), Fa
     };
     let is_down = unit.job.is_none() && matches!(unit.verdict(), Verdict::Stopped | Verdict::Failed);
     if !is_down {
-        if let Err(failure) = dropin::release(&mut manager, &unit, &settings.unit) {
+        if settings.drop_in
+            && let Err(failure) = dropin::release(&mut manager, &unit, &settings.unit)
+        {
             context.log.warn(format_args!("the stop of {} may wait for Pacemaker's: {failure}", unit.id));
         }
         end(context, &mut manager, settings, &unit, limit)?;
