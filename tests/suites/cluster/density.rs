@@ -11,6 +11,9 @@ use crate::{addresses, tell, turn};
 /// How many.
 const COUNT: usize = 500;
 
+/// When all must be there; on two processors the shell agent's monitors take more than there is before that.
+const LIMIT: Duration = Duration::from_secs(300);
+
 /// How long they are watched.
 const WATCHED: Duration = Duration::from_secs(30);
 
@@ -29,23 +32,28 @@ struct Found {
 #[ignore = "takes five minutes: make cluster-test"]
 fn five_hundred_addresses_are_watched_every_second_and_no_monitor_is_late() {
     let Some(_turn) = turn(&["cibadmin"]) else { return };
-    let ours = watch(Whose::Native);
-    let theirs = watch(Whose::Shell);
-    for (whose, found) in [(Whose::Native, &ours), (Whose::Shell, &theirs)] {
-        tell(&format!(
-            "{COUNT} addresses, a monitor each second, {whose}: {:.0} monitors a second, agents {:.2} processors, executor \
-             {:.2}; failed operations {}",
-            found.rate, found.agents, found.executor, found.failures
-        ));
-    }
+    let [ours, theirs] = [Whose::Native, Whose::Shell].map(|whose| {
+        let found = watch(whose);
+        let said = match &found {
+            Ok(found) => format!(
+                "{:.0} monitors a second, agents {:.2} processors, executor {:.2}; failed operations {}",
+                found.rate, found.agents, found.executor, found.failures
+            ),
+            Err(came) => format!("{came} of them were there after {LIMIT:?}; their monitors leave no time for more"),
+        };
+        tell(&format!("{COUNT} addresses, a monitor each second, {whose}: {said}"));
+        found
+    });
+    let ours = ours.unwrap_or_else(|came| panic!("{came} of {COUNT} addresses came"));
     assert_eq!(ours.failures, 0);
     // Pacemaker counts the second from the end of the last one, and waits for its turn: a tenth is its own.
     assert!(ours.rate > COUNT as f64 * 0.9, "{:.0} monitors a second instead of {COUNT}", ours.rate);
-    // For each monitor that was made.
-    assert!(ours.agents / ours.rate < theirs.agents / theirs.rate);
+    // For each monitor that was made, where there is anything to compare with.
+    assert!(theirs.is_err() || theirs.is_ok_and(|theirs| ours.agents / ours.rate < theirs.agents / theirs.rate));
 }
 
-fn watch(whose: Whose) -> Found {
+/// Watches the addresses; how many there are at the end of the time, where not all come.
+fn watch(whose: Whose) -> Result<Found, usize> {
     // Pacemaker holds back when the machine's load is high, whoever makes it: here it would start one address in ten seconds.
     let cluster = Cluster::builder(1).property("load-threshold", "10000%").start();
     let node = cluster.node(1);
@@ -62,9 +70,11 @@ fn watch(whose: Whose) -> Found {
             .count()
     };
     // Looking at it with crm_mon would cost more than the agents.
-    let limit = Instant::now() + Duration::from_secs(400);
+    let limit = Instant::now() + LIMIT;
     while there(&cluster) < COUNT {
-        assert!(Instant::now() < limit, "{} of {COUNT} addresses are there: {}", there(&cluster), cluster.status());
+        if Instant::now() >= limit {
+            return Err(there(&cluster));
+        }
         sleep(Duration::from_millis(500));
     }
     // The last ones have begun to be watched too.
@@ -87,7 +97,7 @@ fn watch(whose: Whose) -> Found {
         failures: status.failures.len(),
     };
     cluster.down();
-    found
+    Ok(found)
 }
 
 /// The processes that a monitor of the shell agent takes, Pacemaker's own fork included: counted with one address alone,
