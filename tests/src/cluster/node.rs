@@ -2,7 +2,7 @@
 
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::call::{executable, is_there};
 use crate::enter::Entry;
@@ -198,8 +198,9 @@ impl Node {
     /// What the executor's children, the agents, have used of the processor until now; and the executor itself.
     #[must_use]
     pub fn agents_cpu(&self) -> (Duration, Duration) {
-        let executor = self.processes("pacemaker-execd");
-        let (own, children) = executor.first().map(|pid| census::cpu(*pid)).unwrap_or_default();
+        // Its forks have its name until they are agents, and have waited for nobody.
+        let all = self.processes("pacemaker-execd").into_iter().map(census::cpu);
+        let (own, children) = all.max_by_key(|(_, children)| *children).unwrap_or_default();
         (children, own)
     }
 
@@ -208,6 +209,25 @@ impl Node {
     pub fn next_process(&self) -> u64 {
         let said = self.sh("echo $$");
         said.trim().parse().expect("a number")
+    }
+
+    /// How many processes and threads begin inside while `time` passes. The numbers of processes come round again.
+    #[must_use]
+    pub fn begun_in(&self, time: Duration) -> u64 {
+        /// The first ones are left out then (kernel/pid.c, RESERVED_PIDS).
+        const RESERVED: u64 = 300;
+        let largest = self.sh("cat /proc/sys/kernel/pid_max").trim().parse::<u64>().expect("a number");
+        let until = Instant::now() + time;
+        let (mut begun, mut last) = (0, self.next_process());
+        while Instant::now() < until {
+            std::thread::sleep(until.saturating_duration_since(Instant::now()).min(Duration::from_secs(2)));
+            let now = self.next_process();
+            let further = if now > last { now } else { now + largest - RESERVED };
+            // Our own shell is none of them.
+            begun += (further - last).saturating_sub(1);
+            last = now;
+        }
+        begun
     }
 
     /// Runs one of the cluster's tools inside. A failure is an answer; no end within two minutes is a panic.

@@ -79,10 +79,10 @@ fn watch(whose: Whose) -> Result<Found, usize> {
     }
     // The last ones have begun to be watched too.
     sleep(Duration::from_secs(15));
-    let (first, began) = (node.next_process(), Instant::now());
+    let began = Instant::now();
     let (agents, executor) = node.agents_cpu();
-    sleep(WATCHED);
-    let (last, took) = (node.next_process(), began.elapsed().as_secs_f64());
+    let begun = node.begun_in(WATCHED);
+    let took = began.elapsed().as_secs_f64();
     let (agents_after, executor_after) = node.agents_cpu();
     let status = cluster.status();
     // A native monitor is one process; of the shell agent's there are many.
@@ -91,7 +91,7 @@ fn watch(whose: Whose) -> Result<Found, usize> {
         Whose::Shell => processes_of_a_monitor(),
     };
     let found = Found {
-        rate: last.saturating_sub(first + 1) as f64 / each / took,
+        rate: begun as f64 / each / took,
         agents: (agents_after - agents).as_secs_f64() / took,
         executor: (executor_after - executor).as_secs_f64() / took,
         failures: status.failures.len(),
@@ -111,11 +111,10 @@ fn processes_of_a_monitor() -> f64 {
     cluster.wait_for("the address", crate::SOON, |status| status.are_well(&["V1"]));
     cluster.wait_idle();
     sleep(Duration::from_secs(5));
-    let first = node.next_process();
     let began = Instant::now();
-    sleep(Duration::from_secs(20));
-    let (last, took) = (node.next_process(), began.elapsed().as_secs_f64());
+    let begun = node.begun_in(Duration::from_secs(20));
+    let took = began.elapsed().as_secs_f64();
     cluster.down();
     // A monitor each second and its own time, which is some hundredths.
-    (last.saturating_sub(first + 1)) as f64 / took
+    begun as f64 / took
 }
