@@ -231,8 +231,13 @@ fn starts(bench: &mut Bench, kind: &Kind) -> Result<(), String> {
             let conf = format!("{}/conf", server.directory());
             let check = if kind.check.is_empty() { String::new() } else { format!("{} {conf} && ", kind.check) };
             let words = format!("{check}{plain} {conf} && {answers}");
-            // Both are built into the shell: it looks without pause.
-            let wait = format!("read p <{pid}; kill -{} $p; while [ -e /proc/$p ]; do :; done", kind.polite);
+            // All this is built into the shell: it looks without pause. A signal that meets a server which has just begun
+            // may be lost (seen of haproxy's master): after some 100 ms it is sent again.
+            let wait = format!(
+                "read p <{pid}; i=0; while [ -e /proc/$p ]; do [ $((i % 20000)) != 0 ] || kill -{} $p; i=$((i + 1)); \
+                 done",
+                kind.polite
+            );
             (Some(line(words)), Some(line(wait)))
         } else {
             (server.action(&host, "start", None), server.action(&host, "stop", None))
