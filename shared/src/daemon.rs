@@ -13,12 +13,14 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 
 use crate::failure::{Failure, OrFail};
-use crate::param::{Param, time};
 use crate::sys::clock::Deadline;
 use crate::sys::command::{self, RunError};
-use crate::sys::process::{Member, Process, end_all, everybody};
+use crate::sys::process::{Member, Process, end_all, everybody, running};
 use crate::sys::{file, pidfile};
-use crate::values::Values;
+
+mod polite;
+
+pub use polite::{Polite, STOP_GRACE};
 
 /// Records are two lines.
 const LARGEST: u64 = 4096;
@@ -37,37 +39,6 @@ const END: [Signal; 2] = [Signal::SIGTERM, Signal::SIGKILL];
 
 /// How those are ended that hear nothing else.
 const KILL: [Signal; 1] = [Signal::SIGKILL];
-
-/// How long a server that ends may go on for those who are connected. It takes no new clients meanwhile, and the cluster
-/// starts it nowhere else: all of them wait for the last one. That may be one who says nothing (nginx waits a minute for the
-/// first line of a request, as of a browser that connects in advance) or who cannot, for its address is gone.
-pub const STOP_GRACE: Param<Duration> = Param::new(
-    "stop_grace",
-    |text| time(text, Duration::from_secs(1)),
-    "Time for requests at a stop",
-    "How long requests that are being answered have to end at a stop, in seconds or with a unit: 30, 30s, 500ms, 2min; never \
-     more than six tenths of the operation's time-out. Nobody else is served meanwhile, on any node.",
-)
-.or("3s")
-.reloadable();
-
-/// How a server is asked to end.
-#[derive(Clone, Copy, Debug)]
-pub struct Polite {
-    /// The signal that its master understands so.
-    pub signal: Signal,
-    /// How long it may go on.
-    pub grace: Duration,
-}
-
-impl Polite {
-    /// With the time that [`STOP_GRACE`] says.
-    #[must_use]
-    pub fn new(signal: Signal, values: &Values) -> Self {
-        // A faulty value is none; a stop has no time to complain.
-        Self { signal, grace: values.get(&STOP_GRACE).unwrap_or(Duration::from_secs(3)) }
-    }
-}
 
 /// One instance of a server.
 pub struct Daemon<'a> {
@@ -174,8 +145,7 @@ impl Daemon<'_> {
 
     /// Every process that runs one of the programs.
     fn candidates(&self) -> io::Result<Vec<Candidate>> {
-        let runs = |member: &Member| member.process.exe().is_ok_and(|exe| self.programs.contains(&exe));
-        let all = everybody()?.into_iter().filter(runs);
+        let all = running(self.programs)?.into_iter();
         Ok(all.map(|member| Candidate { member, claims: self.claims(&member.process) }).collect())
     }
 
@@ -325,19 +295,6 @@ impl Daemon<'_> {
         appeared.map_or(Ok(()), |()| self.stop(None, deadline))
     }
 
-    /// Asks a master to end once its requests are answered, and waits for that. A master may look after its workers only
-    /// now and then (apache: every second), and has nothing left to do when they are gone.
-    fn ask(&self, master: &Process, signal: Signal, has_workers: bool, deadline: Deadline) -> io::Result<()> {
-        let Some(handle) = master.open()? else { return Ok(()) };
-        handle.signal(signal)?;
-        let over = deadline.poll(|| match (master.lives(), master.descendants()) {
-            (Ok(true), Ok(workers)) => (has_workers && workers.is_empty()).then_some(Ok(())),
-            (Ok(false), _) => Some(Ok(())),
-            (Err(error), _) | (_, Err(error)) => Some(Err(error)),
-        });
-        over.unwrap_or(Ok(()))
-    }
-
     /// Ends what an earlier master has left, so that a new one finds its addresses free.
     ///
     /// # Errors
@@ -355,7 +312,7 @@ impl Daemon<'_> {
     /// A master with everything that it has started: by parentage, and by session where the parent has died.
     fn tree(&self, master: &Process) -> Result<Vec<Member>, Failure> {
         let all = everybody().or_fail("/proc")?;
-        let below = master.descendants().or_fail("/proc")?;
+        let below = master.below(&all);
         let session = self.session(master)?;
         let belongs = |member: &Member| {
             member.process == *master

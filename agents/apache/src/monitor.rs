@@ -62,11 +62,11 @@ pub fn status(context: &Context<'_>, settings: &Settings, depth: Depth) -> Resul
     }
 }
 
-/// Whether there is a master, serving or not.
+/// Whether there is a master, serving or not; `server` is what the configuration says now.
 ///
 /// # Errors
 /// When that cannot be told.
-pub fn has_master(context: &Context<'_>, settings: &Settings) -> Result<bool, Failure> {
+pub fn has_master(context: &Context<'_>, settings: &Settings, server: &Server) -> Result<bool, Failure> {
     let there = |known: &Known| instance::with(context, known, |daemon| daemon.observe()).map(|f| f.master.is_some());
     let remembered = instance::remembered(context, &settings.place);
     if let Some(known) = &remembered
@@ -74,7 +74,7 @@ pub fn has_master(context: &Context<'_>, settings: &Settings) -> Result<bool, Fa
     {
         return Ok(true);
     }
-    let known = resolve(context, &settings.place, remembered.as_ref());
+    let known = merge(server, &settings.place, remembered.as_ref());
     if remembered.as_ref() == Some(&known) { Ok(false) } else { there(&known) }
 }
 
@@ -128,7 +128,11 @@ fn without_master(found: &Found, known: &Known) -> Seen {
 /// What is known by the configuration as it is now. The server is not asked, for a monitor starts no program: whose a process
 /// is, its arguments tell.
 pub fn resolve(context: &Context<'_>, place: &Place, before: Option<&Known>) -> Known {
-    let now = instance::describe(&Server::read(context, place), place);
+    merge(&Server::read(context, place), place, before)
+}
+
+fn merge(server: &Server, place: &Place, before: Option<&Known>) -> Known {
+    let now = instance::describe(server, place);
     match before {
         // What the server itself has said about its number, and when it was told to read its configuration, still holds.
         Some(before) if before.config == now.config => {

@@ -13,6 +13,7 @@ use ocf::sys::process::Process;
 use crate::instance;
 use crate::known::Known;
 use crate::monitor::{self, Depth};
+use crate::server::Server;
 use crate::settings::Settings;
 use crate::start;
 
@@ -47,7 +48,7 @@ pub fn reload(context: &Context<'_>, settings: &Settings) -> Result<(), Failure>
     let Some(master) = found.master else {
         return Err(Failure::generic(format!("the web server of {config} does not run: start it")));
     };
-    let start::Plan { program, mut server } = start::plan(context, settings)?;
+    let start::Plan { program, mut server } = start::plan(Server::read(context, &settings.place), settings)?;
     // A server that is told to read what it refuses ends.
     server.ask(&program, context.deadline.share(0.4))?;
     let before = written(&server.pid_file);

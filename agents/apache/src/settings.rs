@@ -1,6 +1,7 @@
 //! The parameters as a typed value: what the server is ([`Place`]), and how it is checked ([`Checks`]).
 #![forbid(unsafe_code)]
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use ocf::prelude::*;
@@ -151,14 +152,25 @@ impl Place {
     /// Every name that the server's executable may have for the kernel.
     pub fn programs(&self) -> Vec<PathBuf> {
         let mut all: Vec<PathBuf> = std::iter::once(self.httpd.clone()).chain(PROGRAMS.map(PathBuf::from)).collect();
+        // Several are in one directory, by whatever name: it is read once.
+        let mut names: BTreeMap<PathBuf, Vec<String>> = BTreeMap::new();
+        for wrapper in &all {
+            if let (Some(parent), Some(name)) = (wrapper.parent(), wrapper.file_name().and_then(|name| name.to_str()))
+                && let Ok(directory) = parent.canonicalize()
+            {
+                names.entry(directory).or_default().push(name.to_owned());
+            }
+        }
         // A wrapper or a link leads to one program of several: httpd to httpd-prefork or httpd.worker.
-        for wrapper in all.clone() {
-            let (Some(directory), Some(name)) = (wrapper.parent(), wrapper.file_name().and_then(|n| n.to_str())) else {
-                continue;
+        for (directory, wrappers) in names {
+            let leads = |wrapper: &String, file: &str| {
+                file.strip_prefix(wrapper.as_str()).is_some_and(|rest| rest.starts_with(['-', '.']))
             };
-            let own = |file: &str| file.strip_prefix(name).is_some_and(|rest| rest.starts_with(['-', '.']));
             let siblings = std::fs::read_dir(directory).into_iter().flatten().flatten();
-            all.extend(siblings.filter(|entry| entry.file_name().to_str().is_some_and(own)).map(|entry| entry.path()));
+            let is_variant = |file: &str| wrappers.iter().any(|wrapper| leads(wrapper, file));
+            all.extend(
+                siblings.filter(|entry| entry.file_name().to_str().is_some_and(is_variant)).map(|entry| entry.path()),
+            );
         }
         let real: Vec<PathBuf> = all.iter().filter_map(|program| program.canonicalize().ok()).collect();
         all.extend(real);

@@ -32,11 +32,11 @@ pub struct Plan {
     pub server: Server,
 }
 
-/// Finds program and configuration.
+/// Finds program and configuration for a server.
 ///
 /// # Errors
 /// What this machine lacks.
-pub fn plan(context: &Context<'_>, settings: &Settings) -> Result<Plan, Failure> {
+pub fn plan(server: Server, settings: &Settings) -> Result<Plan, Failure> {
     let program = settings.place.program()?;
     let config = settings.place.config();
     if !config.is_file() {
@@ -48,7 +48,7 @@ pub fn plan(context: &Context<'_>, settings: &Settings) -> Result<Plan, Failure>
     if let Some(file) = settings.checks.testconffile.as_ref().filter(|file| !file.is_file()) {
         return Err(Failure::installed(format!("testconffile={}: no such file", file.display())));
     }
-    Ok(Plan { program, server: Server::read(context, &settings.place) })
+    Ok(Plan { program, server })
 }
 
 /// Judges the machine without changing anything.
@@ -56,7 +56,7 @@ pub fn plan(context: &Context<'_>, settings: &Settings) -> Result<Plan, Failure>
 /// # Errors
 /// What it lacks.
 pub fn check_host(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> {
-    let mut plan = plan(context, settings)?;
+    let mut plan = plan(Server::read(context, &settings.place), settings)?;
     // Without its directories, which a start makes, the server refuses its configuration.
     let missing = directories(&plan.server).iter().any(|directory| !directory.exists());
     if !missing {
@@ -70,13 +70,14 @@ pub fn check_host(context: &Context<'_>, settings: &Settings) -> Result<(), Fail
 /// # Errors
 /// Why not. Nothing of the attempt is left.
 pub fn start(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> {
-    if monitor::has_master(context, settings)? {
+    let server = Server::read(context, &settings.place);
+    if monitor::has_master(context, settings, &server)? {
         return match monitor::status(context, settings, Depth::Basic)? {
             Status::Running | Status::Degraded(_) => Ok(()),
             Status::NotRunning(_) => Err(Failure::generic("the web server has just ended: start it again")),
         };
     }
-    let Plan { program, mut server } = plan(context, settings)?;
+    let Plan { program, mut server } = plan(server, settings)?;
     make_directories(&server)?;
     server.prepare_distribution(context.deadline.share(0.3))?;
     server.ask(&program, context.deadline.share(0.5))?;

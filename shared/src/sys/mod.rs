@@ -1,5 +1,6 @@
 //! The edges to the operating system that two or more agents use. Each module does one thing.
 
+pub mod clients;
 pub mod clock;
 pub mod command;
 #[cfg(feature = "http")]

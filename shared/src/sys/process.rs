@@ -4,7 +4,7 @@
 //! through a pidfd (Linux 5.3) that was opened first and checked afterwards, so they reach the process meant or nobody.
 
 use std::ffi::OsStr;
-use std::io;
+use std::io::{self, Read};
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
@@ -64,13 +64,22 @@ fn parse_stat(text: &[u8]) -> Option<Stat> {
 }
 
 fn stat(pid: i32) -> io::Result<Option<Stat>> {
-    match std::fs::read(format!("/proc/{pid}/stat")) {
+    match read(pid, "stat") {
         Ok(bytes) => parse_stat(&bytes)
             .map(Some)
             .ok_or_else(|| io::Error::other(format!("/proc/{pid}/stat is in no known form"))),
         Err(error) if gone(&error) => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// Reads one of a process's files whole. [`std::fs::read`] believes their size, which is 0, and goes by steps of 32 bytes
+/// at first; these come in one.
+fn read(pid: i32, file: &str) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(1024);
+    // A reader that knows of no size does not ask for it.
+    std::fs::File::open(format!("/proc/{pid}/{file}"))?.take(u64::MAX).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// ESRCH: it ended between open and read.
@@ -131,9 +140,7 @@ impl Process {
     /// # Errors
     /// When it is gone or not ours to look at.
     pub fn exe(&self) -> io::Result<PathBuf> {
-        let exe = std::fs::read_link(format!("/proc/{}/exe", self.pid))?;
-        let name = exe.as_os_str().as_bytes();
-        Ok(OsStr::from_bytes(name.strip_suffix(b" (deleted)").unwrap_or(name)).into())
+        executable(self.pid)
     }
 
     /// The arguments that it was started with.
@@ -141,7 +148,7 @@ impl Process {
     /// # Errors
     /// As [`Self::exe`].
     pub fn arguments(&self) -> io::Result<Vec<Vec<u8>>> {
-        let bytes = std::fs::read(format!("/proc/{}/cmdline", self.pid))?;
+        let bytes = read(self.pid, "cmdline")?;
         Ok(bytes.strip_suffix(&[0]).unwrap_or(&bytes).split(|b| *b == 0).map(<[u8]>::to_vec).collect())
     }
 
@@ -179,7 +186,11 @@ impl Process {
     /// # Errors
     /// When /proc cannot be read.
     pub fn descendants(&self) -> io::Result<Vec<Self>> {
-        let all = everybody()?;
+        Ok(self.below(&everybody()?))
+    }
+
+    /// Those of `all` that are its children, and theirs.
+    pub fn below(&self, all: &[Member]) -> Vec<Self> {
         let mut found = Vec::new();
         let mut parents = vec![self.pid];
         while let Some(parent) = parents.pop() {
@@ -188,7 +199,7 @@ impl Process {
                 found.push(member.process);
             }
         }
-        Ok(found)
+        found
     }
 
     /// A hold on it, for signals and waiting; `None` when it has ended.
@@ -224,12 +235,39 @@ fn open_pid(pid: i32) -> io::Result<OwnedFd> {
 /// # Errors
 /// When /proc cannot be read.
 pub fn everybody() -> io::Result<Vec<Member>> {
+    members(|_| true)
+}
+
+/// Every living process that runs one of these programs. The others are passed over by one link of theirs, which the
+/// kernel reads faster than it writes down their state.
+///
+/// # Errors
+/// When /proc cannot be read.
+pub fn running(programs: &[PathBuf]) -> io::Result<Vec<Member>> {
+    let runs = |pid| executable(pid).is_ok_and(|exe| programs.contains(&exe));
+    let mut all = members(runs)?;
+    // The number may have changed hands between the two looks.
+    all.retain(|member| runs(member.process.pid));
+    Ok(all)
+}
+
+/// The living processes whose number is `wanted`.
+fn members(wanted: impl Fn(i32) -> bool) -> io::Result<Vec<Member>> {
     let mut all = Vec::new();
     for entry in std::fs::read_dir("/proc")? {
-        let Some(pid) = entry?.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else { continue };
-        all.extend(Member::find(pid)?);
+        let pid = entry?.file_name().to_str().and_then(|name| name.parse::<i32>().ok());
+        if let Some(pid) = pid.filter(|pid| wanted(*pid)) {
+            all.extend(Member::find(pid)?);
+        }
     }
     Ok(all)
+}
+
+/// The program that a number's process runs; as [`Process::exe`].
+fn executable(pid: i32) -> io::Result<PathBuf> {
+    let exe = std::fs::read_link(format!("/proc/{pid}/exe"))?;
+    let name = exe.as_os_str().as_bytes();
+    Ok(OsStr::from_bytes(name.strip_suffix(b" (deleted)").unwrap_or(name)).into())
 }
 
 /// A hold on a process: nobody else can get its number's place in it.

@@ -1,5 +1,6 @@
 //! Starts and stops.
 
+use std::io::Write;
 use std::time::{Duration, Instant};
 
 use harness::process::wait_until;
@@ -72,13 +73,16 @@ fn requests_have_as_long_as_the_parameter_says() {
     let Some(host) = machine() else { return };
     let agent = web(&host, &configure(&host, "a", PLAIN)).timeout(Duration::from_secs(60)).param("stop_grace", "10min");
     agent.start().expect_code(0);
-    let silent = host.in_network(|| std::net::TcpStream::connect("127.0.0.1:8081")).unwrap();
+    let mut slow = host.in_network(|| std::net::TcpStream::connect("127.0.0.1:8081")).unwrap();
+    slow.write_all(b"GET / HTTP/1.1\r\n").unwrap();
+    // One who has said nothing beside it makes no difference.
+    let _silent = host.in_network(|| std::net::TcpStream::connect("127.0.0.1:8081")).unwrap();
     std::thread::scope(|scope| {
         let stopping = scope.spawn(|| agent.stop());
         // Longer than it would be without.
         std::thread::sleep(Duration::from_secs(5));
         assert!(!processes(&host).is_empty() && !stopping.is_finished());
-        drop(silent);
+        drop(slow);
         stopping.join().unwrap().expect_code(0);
     });
     expect_gone(&host);
@@ -88,7 +92,7 @@ fn requests_have_as_long_as_the_parameter_says() {
 #[test]
 fn a_silent_client_does_not_keep_a_stop() {
     let Some(host) = machine() else { return };
-    let agent = web(&host, &configure(&host, "a", PLAIN)).timeout(Duration::from_secs(60));
+    let agent = web(&host, &configure(&host, "a", PLAIN)).timeout(Duration::from_secs(60)).param("stop_grace", "10min");
     agent.start().expect_code(0);
     let silent = host.in_network(|| std::net::TcpStream::connect("127.0.0.1:8081"));
     assert!(silent.is_ok(), "{silent:?}");

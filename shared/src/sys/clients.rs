@@ -1,0 +1,143 @@
+//! Who is connected to a process, and whether they have said anything.
+//!
+//! The kernel counts what it has received on a TCP connection (tcp(7), `TCP_INFO`), and tells whoever has the socket. So
+//! each socket of the process is borrowed for as long as the question takes (pidfd_getfd(2), Linux 5.6).
+
+use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+
+use nix::libc;
+use nix::sys::socket::sockopt::{AcceptConn, SockType};
+use nix::sys::socket::{AddressFamily, SockaddrLike, SockaddrStorage, getsockname, getsockopt};
+
+use super::process::{Handle, Process};
+
+/// What the clients of a process are about, or those of several: the most that one of them is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Clients {
+    /// There are none.
+    None,
+    /// They have connected, and not sent a byte.
+    Silent,
+    /// One has sent something, or it cannot be told whether.
+    Talking,
+}
+
+/// What the clients of these processes are about. One that has just ended has none.
+///
+/// # Errors
+/// When they cannot be looked at: before Linux 5.6, and where tracing is forbidden.
+pub fn of_all(processes: &[Process]) -> io::Result<Clients> {
+    let mut all = Clients::None;
+    for process in processes {
+        all = all.max(of(process)?);
+    }
+    Ok(all)
+}
+
+fn of(process: &Process) -> io::Result<Clients> {
+    let Some(handle) = process.open()? else { return Ok(Clients::None) };
+    let mut all = Clients::None;
+    for entry in std::fs::read_dir(format!("/proc/{}/fd", process.pid))? {
+        let entry = entry?;
+        let is_socket =
+            || std::fs::read_link(entry.path()).is_ok_and(|to| to.as_os_str().as_bytes().starts_with(b"socket:"));
+        let number = entry.file_name().to_str().and_then(|name| name.parse().ok());
+        let Some(number) = number.filter(|_| is_socket()) else { continue };
+        match borrow(&handle, number) {
+            Ok(socket) => all = all.max(of_socket(&socket)?),
+            // Closed in the meantime.
+            Err(error) if error.raw_os_error() == Some(libc::EBADF) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(all)
+}
+
+fn borrow(handle: &Handle, number: i32) -> io::Result<OwnedFd> {
+    // SAFETY: a descriptor of ours, a number, no flags; the answer is a new descriptor or an error.
+    let fd = unsafe { libc::syscall(libc::SYS_pidfd_getfd, handle.fd.as_raw_fd(), number, 0) };
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the kernel has just made this descriptor for us alone.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
+}
+
+fn of_socket(socket: &OwnedFd) -> io::Result<Clients> {
+    if getsockopt(socket, AcceptConn)? {
+        return Ok(Clients::None);
+    }
+    let local: SockaddrStorage = getsockname(socket.as_raw_fd())?;
+    let is_stream = getsockopt(socket, SockType)? == nix::sys::socket::SockType::Stream;
+    Ok(match local.family() {
+        Some(AddressFamily::Inet | AddressFamily::Inet6) if is_stream => of_connection(socket)?,
+        // What a server makes of datagrams (QUIC) only the server knows.
+        Some(AddressFamily::Inet | AddressFamily::Inet6) => Clients::Talking,
+        // A connection that was accepted has the path of the socket that it came to; others have none (unix(7)).
+        Some(AddressFamily::Unix) if local.as_unix_addr().is_some_and(|unix| unix.path().is_some()) => Clients::Talking,
+        _ => Clients::None,
+    })
+}
+
+fn of_connection(socket: &OwnedFd) -> io::Result<Clients> {
+    // SAFETY: a struct of numbers, for which zeros are valid.
+    let mut info: libc::tcp_info = unsafe { std::mem::zeroed() };
+    let mut length = size_of::<libc::tcp_info>() as libc::socklen_t;
+    let place = std::ptr::from_mut(&mut info).cast();
+    // SAFETY: `place` is `length` bytes that are ours; the kernel writes at most so many.
+    let told = unsafe { libc::getsockopt(socket.as_raw_fd(), libc::IPPROTO_TCP, libc::TCP_INFO, place, &mut length) };
+    if told != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    if (length as usize) < std::mem::offset_of!(libc::tcp_info, tcpi_bytes_received) + size_of::<u64>() {
+        // A kernel before 4.1 does not count.
+        return Ok(Clients::Talking);
+    }
+    Ok(match (info.tcpi_state, info.tcpi_bytes_received) {
+        // Not connected: TCP_CLOSE (include/net/tcp_states.h).
+        (7, _) => Clients::None,
+        (_, 0) => Clients::Silent,
+        _ => Clients::Talking,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{Read, Write};
+    use std::net::{TcpListener, TcpStream, UdpSocket};
+    use std::os::unix::net::{UnixListener, UnixStream};
+
+    fn told(socket: impl Into<OwnedFd>) -> Clients {
+        of_socket(&socket.into()).unwrap()
+    }
+
+    #[test]
+    fn a_client_is_silent_until_its_first_byte() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (mut server, _) = listener.accept().unwrap();
+        assert_eq!(told(server.try_clone().unwrap()), Clients::Silent);
+        client.write_all(b"G").unwrap();
+        server.read_exact(&mut [0]).unwrap();
+        assert_eq!(told(server), Clients::Talking);
+        assert_eq!(told(listener), Clients::None);
+    }
+
+    #[test]
+    fn what_cannot_be_told_counts_as_talking() {
+        assert_eq!(told(UdpSocket::bind("127.0.0.1:0").unwrap()), Clients::Talking);
+        let folder = tempfile::tempdir().unwrap();
+        let listener = UnixListener::bind(folder.path().join("socket")).unwrap();
+        let client = UnixStream::connect(folder.path().join("socket")).unwrap();
+        let (server, _) = listener.accept().unwrap();
+        assert_eq!((told(server), told(client), told(listener)), (Clients::Talking, Clients::None, Clients::None));
+    }
+
+    #[test]
+    fn talking_is_more_than_silent() {
+        assert!(Clients::None < Clients::Silent && Clients::Silent < Clients::Talking);
+    }
+}
