@@ -100,6 +100,18 @@ fn ap_09_a_download_that_never_ends_does_not_keep_a_stop() {
     assert!(site.connect("127.0.0.1:8081").is_none());
 }
 
+/// A browser connects in advance: apache itself would wait for its first line.
+#[test]
+fn a_silent_client_does_not_keep_a_stop() {
+    let Some(site) = Site::new() else { return };
+    let agent = site.usual().timeout(Duration::from_secs(60)).param("stop_grace", "10min");
+    agent.start().expect_code(0);
+    let silent = site.connect("127.0.0.1:8081");
+    assert!(silent.is_some());
+    agent.stop().expect_code(0).expect_within(Duration::from_secs(20));
+    site.expect_nothing("a.conf");
+}
+
 #[test]
 fn a_request_that_ends_in_time_is_answered_in_full() {
     let Some(site) = Site::new() else { return };

@@ -66,6 +66,19 @@ fn two_instances_with_names_alike_are_two() {
     expect_gone(&host);
 }
 
+/// haproxy itself waits for the first line of a request as long as its time-outs say.
+#[test]
+fn a_silent_client_does_not_keep_a_stop() {
+    let Some(host) = machine() else { return };
+    let agent =
+        balancer(&host, &configure(&host, "a", PLAIN)).timeout(Duration::from_secs(60)).param("stop_grace", "10min");
+    agent.start().expect_code(0);
+    let silent = host.in_network(|| std::net::TcpStream::connect("127.0.0.1:8081"));
+    assert!(silent.is_ok(), "{silent:?}");
+    agent.stop().expect_code(0).expect_within(Duration::from_secs(20));
+    expect_gone(&host);
+}
+
 #[test]
 fn a_stop_needs_neither_configuration_nor_parameters() {
     let Some(host) = machine() else { return };
