@@ -13,8 +13,9 @@ use crate::known::Known;
 use crate::server::Server;
 use crate::settings::{CONFIGS, Place};
 
-/// How long workers without a master may take to end. They wait for a word of their master's and hear no SIGTERM.
-pub const ORPHANS: Duration = Duration::from_millis(300);
+/// How long workers without a master may take to end. Those of most kinds wait for a word of their master's and hear no
+/// SIGTERM, so a new server only comes later for it; the others (prefork) end within milliseconds.
+pub const ORPHANS: Duration = Duration::from_millis(100);
 
 /// What is known of the server as the parameters and its configuration describe it now.
 pub fn describe(server: &Server, place: &Place) -> Known {
