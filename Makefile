@@ -128,23 +128,27 @@ package-test: deb rpm
 reproducible:
 	@SHIPPED='$(SHIPPED)' MEMBERS='$(MEMBERS)' metadata/packaging/reproducible
 
+# The tool takes the workspace for one program; what each is linked with, cargo knows.
 sbom:
 	$(CARGO) cyclonedx --format json --spec-version 1.5 --target "$$(rustc -vV | sed -n 's/^host: //p')" --override-filename sbom
 	@mkdir -p $(PACKAGE)
 	for member in $(SHIPPED); do \
 		directory=$$($(CARGO) pkgid -p $$member | sed 's|^path+file://||; s|#.*||'); \
-		mv "$$directory/sbom.json" "$(PACKAGE)/$$member.cdx.json" || exit 1; \
+		$(LINKED) -p $$member | $(CARGO) run --quiet --locked -p ocf-agents-docs -- sbom "$$directory/sbom.json" '$(CURDIR)' \
+			>"$(PACKAGE)/$$member.cdx.json" || exit 1; \
 	done
 	rm -f */sbom.json agents/*/sbom.json
 
 release:
 	@CARGO='$(CARGO)' VERSION='$(VERSION)' DRY_RUN='$(DRY_RUN)' metadata/packaging/release
 
+# The crates that the package after it is linked with, one on a line.
+LINKED = $(CARGO) tree --locked -e normal --prefix none --format '{p}'
+
 dependencies:
 	@for package in $(SHIPPED); do \
 		printf '%-16s' $$package; \
-		$(CARGO) tree --locked -e normal -p $$package --prefix none --format '{p}' | \
-			sed 's/ (\*)//' | grep -v "($(CURDIR)" | sort -u | wc -l; \
+		$(LINKED) -p $$package | sed 's/ (\*)//' | grep -v "($(CURDIR)" | sort -u | wc -l; \
 	done
 
 clean:

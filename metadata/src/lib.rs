@@ -11,6 +11,7 @@ pub mod describe;
 pub mod examples;
 pub mod notices;
 pub mod page;
+pub mod sbom;
 pub mod tester;
 
 use std::fs;
