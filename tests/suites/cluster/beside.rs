@@ -1,7 +1,5 @@
 //! The same faults with our agents and with the shell agents, in one run: two clusters stand side by side and take turns.
 
-use std::time::Duration;
-
 use harness::figures::{largest, median, ms};
 use harness::stage::{Account, Fault, Stage, VIP, Whose, Wish};
 
