@@ -9,7 +9,7 @@ use std::os::unix::ffi::OsStrExt;
 
 use nix::libc;
 use nix::sys::socket::sockopt::{AcceptConn, SockType};
-use nix::sys::socket::{AddressFamily, SockaddrLike, SockaddrStorage, getsockname, getsockopt};
+use nix::sys::socket::{AddressFamily, SockaddrLike, SockaddrStorage, UnixAddr, getsockname, getsockopt};
 
 use super::process::{Handle, Process};
 
@@ -75,10 +75,15 @@ fn of_socket(socket: &OwnedFd) -> io::Result<Clients> {
         Some(AddressFamily::Inet | AddressFamily::Inet6) if is_stream => of_connection(socket)?,
         // What a server makes of datagrams (QUIC) only the server knows.
         Some(AddressFamily::Inet | AddressFamily::Inet6) => Clients::Talking,
-        // A connection that was accepted has the path of the socket that it came to; others have none (unix(7)).
-        Some(AddressFamily::Unix) if local.as_unix_addr().is_some_and(|unix| unix.path().is_some()) => Clients::Talking,
+        // A connection that was accepted has the name of the socket that it came to; others have none (unix(7)).
+        Some(AddressFamily::Unix) if local.as_unix_addr().is_some_and(has_name) => Clients::Talking,
         _ => Clients::None,
     })
+}
+
+/// A path, or a name without a file (haproxy's `abns@`).
+fn has_name(address: &UnixAddr) -> bool {
+    address.path().is_some() || address.as_abstract().is_some()
 }
 
 fn of_connection(socket: &OwnedFd) -> io::Result<Clients> {
@@ -108,7 +113,8 @@ mod tests {
     use super::*;
     use std::io::{Read, Write};
     use std::net::{TcpListener, TcpStream, UdpSocket};
-    use std::os::unix::net::{UnixListener, UnixStream};
+    use std::os::linux::net::SocketAddrExt as _;
+    use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
 
     fn told(socket: impl Into<OwnedFd>) -> Clients {
         of_socket(&socket.into()).unwrap()
@@ -130,10 +136,14 @@ mod tests {
     fn what_cannot_be_told_counts_as_talking() {
         assert_eq!(told(UdpSocket::bind("127.0.0.1:0").unwrap()), Clients::Talking);
         let folder = tempfile::tempdir().unwrap();
-        let listener = UnixListener::bind(folder.path().join("socket")).unwrap();
-        let client = UnixStream::connect(folder.path().join("socket")).unwrap();
-        let (server, _) = listener.accept().unwrap();
-        assert_eq!((told(server), told(client), told(listener)), (Clients::Talking, Clients::None, Clients::None));
+        let path = folder.path().join("socket");
+        let without_file = SocketAddr::from_abstract_name(path.as_os_str().as_bytes()).unwrap();
+        for address in [SocketAddr::from_pathname(&path).unwrap(), without_file] {
+            let listener = UnixListener::bind_addr(&address).unwrap();
+            let client = UnixStream::connect_addr(&address).unwrap();
+            let (server, _) = listener.accept().unwrap();
+            assert_eq!((told(server), told(client), told(listener)), (Clients::Talking, Clients::None, Clients::None));
+        }
     }
 
     #[test]
