@@ -34,6 +34,10 @@ const BEGINNING: Duration = Duration::from_millis(100);
 /// The most of a stop's time that those have who end by themselves, once their requests are answered.
 const GRACE: f64 = 0.6;
 
+/// How long those may take to hear SIGTERM whose master is dead. Some do not (apache's workers wait for a word of it), and
+/// the others end within milliseconds.
+const ORPHANS: Duration = Duration::from_millis(100);
+
 /// How processes are ended that have been asked before, or need not be.
 const END: [Signal; 2] = [Signal::SIGTERM, Signal::SIGKILL];
 
@@ -266,12 +270,19 @@ impl Daemon<'_> {
             let mut all: Vec<Process> = tree.iter().map(|member| member.process).collect();
             all.sort_unstable();
             all.dedup();
-            self.end(&all, if held { &KILL } else { &END }, deadline)?;
+            if held {
+                self.end(&all, &KILL, deadline)?;
+            } else if master.lives().or_fail("/proc")? {
+                self.end(&all, &END, deadline)?;
+            } else {
+                self.end_orphans(&all, deadline)?;
+            }
         }
         // One that was ended may have left others that began in the meantime: a master its workers, and one that is just
         // detaching, from a start that was killed, the rest of its life. So the last look is one that finds nobody.
         loop {
             let left = self.look_at_all(&former)?;
+            self.end_orphans(&left.orphans, deadline)?;
             let all: Vec<Process> = left.master.into_iter().chain(left.orphans).collect();
             if all.is_empty() {
                 break;
@@ -305,7 +316,7 @@ impl Daemon<'_> {
             if found.master.is_some() || found.orphans.is_empty() {
                 return Ok(());
             }
-            self.end(&found.orphans, &END, deadline)?;
+            self.end_orphans(&found.orphans, deadline)?;
         }
     }
 
@@ -320,6 +331,13 @@ impl Daemon<'_> {
                 || member.session == session && self.may_be_ours(&member.process)
         };
         Ok(all.into_iter().filter(belongs).collect())
+    }
+
+    /// Ends what has no master: there is no use in waiting for long until it hears SIGTERM.
+    fn end_orphans(&self, orphans: &[Process], deadline: Deadline) -> Result<(), Failure> {
+        let hearing = deadline.min(Deadline::after(ORPHANS));
+        let deaf = end_all(orphans, &[Signal::SIGTERM], hearing).or_fail(self.name)?;
+        self.end(&deaf, &KILL, deadline)
     }
 
     fn end(&self, processes: &[Process], signals: &[Signal], deadline: Deadline) -> Result<(), Failure> {

@@ -4,7 +4,6 @@
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use ocf::daemon::Daemon;
 use ocf::prelude::*;
@@ -12,10 +11,6 @@ use ocf::prelude::*;
 use crate::known::Known;
 use crate::server::Server;
 use crate::settings::{CONFIGS, Place};
-
-/// How long workers without a master may take to end. Those of most kinds wait for a word of their master's and hear no
-/// SIGTERM, so a new server only comes later for it; the others (prefork) end within milliseconds.
-pub const ORPHANS: Duration = Duration::from_millis(100);
 
 /// What is known of the server as the parameters and its configuration describe it now.
 pub fn describe(server: &Server, place: &Place) -> Known {

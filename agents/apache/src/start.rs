@@ -105,7 +105,7 @@ fn bring_up(
     program: &Path,
 ) -> Result<(), Failure> {
     instance::with(context, known, |daemon| {
-        daemon.clear(context.deadline.min(Deadline::after(instance::ORPHANS)))?;
+        daemon.clear(context.deadline)?;
         // Nobody of ours is left, but the server would take anybody with that number for itself, and leave.
         remove(&known.pid_file)?;
         let deadline = context.deadline.share(0.8);

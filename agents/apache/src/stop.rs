@@ -4,7 +4,6 @@
 use nix::sys::signal::Signal;
 use ocf::daemon::{Daemon, Polite};
 use ocf::prelude::*;
-use ocf::sys::clock::Deadline;
 
 use crate::instance;
 use crate::known::Known;
@@ -35,7 +34,7 @@ pub fn stop(context: &Context<'_>) -> Result<(), Failure> {
 }
 
 fn end(context: &Context<'_>, daemon: &Daemon<'_>, interrupted: bool) -> Result<(), Failure> {
-    daemon.clear(context.deadline.min(Deadline::after(instance::ORPHANS)))?;
+    daemon.clear(context.deadline)?;
     daemon.stop(Some(Polite::new(GRACEFUL, &context.invocation.values)), context.deadline)?;
     if interrupted { daemon.stop_late(context.deadline) } else { Ok(()) }
 }

@@ -59,6 +59,19 @@ fn ap_07_what_a_dead_master_left_is_ended_by_a_start() {
     assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
 }
 
+/// Its workers hear no SIGTERM then: a stop that found the master dying gave them half of its time.
+#[test]
+fn a_master_that_dies_while_it_is_stopped_costs_no_time() {
+    let Some(site) = Site::new() else { return };
+    let agent = site.usual().timeout(Duration::from_secs(60));
+    for _ in 0..10 {
+        agent.start().expect_code(0);
+        site.host.sh("kill -9 $(pgrep -o -x apache2)");
+        agent.stop().expect_code(0).expect_within(Duration::from_secs(15));
+        site.expect_nothing("a.conf");
+    }
+}
+
 /// The shell agent's monitor has no limit.
 #[test]
 fn ap_10_a_frozen_server_is_told_and_stopped() {
