@@ -34,6 +34,18 @@ fn text(path: &str) -> String {
     std::fs::read_to_string(sources().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
+/// The documents for administrators and contributors: those of the project, and each agent's.
+fn documents() -> Vec<String> {
+    let mut found = vec!["README.md".to_owned(), "CONTRIBUTING.md".to_owned()];
+    let members = std::fs::read_dir(sources().join("agents")).unwrap().map(|entry| entry.unwrap().file_name());
+    let members = members.map(|name| format!("agents/{}", name.to_string_lossy())).chain(["shared".to_owned()]);
+    let mut more: Vec<String> =
+        members.map(|member| format!("{member}/README.md")).filter(|name| sources().join(name).is_file()).collect();
+    more.sort();
+    found.extend(more);
+    found
+}
+
 /// `make` in the sources, with nothing of the caller's settings.
 fn make(words: &[&str]) -> Output {
     let mut command = Command::new("make");

@@ -8,9 +8,7 @@ use harness::Host;
 use harness::skip::skip;
 
 use crate::pages::administered;
-use crate::{agents, make, said, text};
-
-const DOCUMENTS: [&str; 2] = ["README.md", "CONTRIBUTING.md"];
+use crate::{agents, documents, make, said, text};
 
 /// Stands before a block that is not run, with the reason.
 const MARK: &str = "<!-- not run: ";
@@ -59,14 +57,14 @@ fn commands(lines: &[&str]) -> Vec<String> {
 }
 
 /// The blocks that are to be run, with their document.
-fn runnable() -> Vec<(&'static str, Vec<String>)> {
+fn runnable() -> Vec<(String, Vec<String>)> {
     let mut found = Vec::new();
-    for document in DOCUMENTS {
-        for block in blocks(&text(document)) {
+    for document in documents() {
+        for block in blocks(&text(&document)) {
             match block.mark {
                 Some(reason) => assert!(reason.len() > 20, "{document}: no reason why {:?} is not run", block.commands),
                 None if block.commands.first().is_some_and(|first| first.starts_with(WALK)) => {}
-                None => found.push((document, block.commands)),
+                None => found.push((document.clone(), block.commands)),
             }
         }
     }
@@ -74,8 +72,9 @@ fn runnable() -> Vec<(&'static str, Vec<String>)> {
 }
 
 /// All commands that are to be run, with their document.
-fn all() -> Vec<(&'static str, String)> {
-    let each = |(document, commands): (&'static str, Vec<String>)| commands.into_iter().map(move |one| (document, one));
+fn all() -> Vec<(String, String)> {
+    let each =
+        |(document, commands): (String, Vec<String>)| commands.into_iter().map(move |one| (document.clone(), one));
     runnable().into_iter().flat_map(each).collect()
 }
 
@@ -83,7 +82,7 @@ fn is_of(command: &str, program: &str) -> bool {
     command.split(' ').next() == Some(program)
 }
 
-fn of(program: &str) -> Vec<(&'static str, String)> {
+fn of(program: &str) -> Vec<(String, String)> {
     all().into_iter().filter(|(_, command)| is_of(command, program)).collect()
 }
 
@@ -127,7 +126,7 @@ fn targets_of_make_are_there() {
         spans.map(str::to_owned).collect::<Vec<_>>()
     };
     let mut commands: Vec<String> = of("make").into_iter().map(|(_, command)| command).collect();
-    DOCUMENTS.iter().for_each(|document| commands.extend(inline(document)));
+    documents().iter().for_each(|document| commands.extend(inline(document)));
     commands.sort();
     commands.dedup();
     for command in commands {

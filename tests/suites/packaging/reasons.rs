@@ -1,22 +1,25 @@
-//! The reasons that README explains are reasons that agents give, and those that agents give are explained.
+//! The reasons that the READMEs of agents explain are reasons that agents give, and those that agents give are explained.
 
 use std::fs;
 use std::path::Path;
 
-use crate::{sources, text};
+use crate::{documents, sources, text};
 
 /// Stands for what differs from case to case.
 const ANYTHING: char = '…';
 
-/// The reasons of the table, from the first column.
+/// The reasons of all tables, from their first columns.
 fn listed() -> Vec<String> {
-    let readme = text("README.md");
-    let table = readme.split("| reason | what to do |\n").nth(1).expect("README has a table of reasons");
+    documents().iter().filter_map(|name| text(name).split(TABLE).nth(1).map(listed_in)).flatten().collect()
+}
+
+/// How a table of reasons begins.
+const TABLE: &str = "| reason | what to do |\n";
+
+fn listed_in(table: &str) -> Vec<String> {
     let rows = table.lines().skip(1).take_while(|line| line.starts_with('|'));
-    let cells = rows
-        .filter_map(|row| row.split('|').nth(1))
-        .flat_map(|cell| cell.split('`').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>());
-    cells.collect()
+    let cells = rows.filter_map(|row| row.split('|').nth(1));
+    cells.flat_map(|cell| cell.split('`').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>()).collect()
 }
 
 /// Code as this test needs it: without comments, and with strings in one piece.
@@ -169,7 +172,7 @@ fn every_reason_that_an_agent_gives_is_explained() {
     assert!(given.len() > 80, "{given:#?}");
     let listed = listed();
     let missing: Vec<_> = given.iter().filter(|text| !listed.iter().any(|reason| explains(reason, text))).collect();
-    assert!(missing.is_empty(), "README's table of reasons does not have: {missing:#?}");
+    assert!(missing.is_empty(), "the tables of reasons in agents/*/README.md and shared/README.md lack: {missing:#?}");
 }
 
 #[test]
