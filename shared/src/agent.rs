@@ -1,6 +1,7 @@
 //! What an agent has to say and do; everything else is done for it by [`crate::run`].
 #![forbid(unsafe_code)]
 
+use crate::budget::Budget;
 use crate::failure::{Failure, Kind};
 use crate::invocation::Invocation;
 use crate::log::Log;
@@ -15,7 +16,9 @@ pub struct Context<'a> {
     pub invocation: &'a Invocation,
     /// Where messages go.
     pub log: &'a Log,
-    /// When the action must have ended by itself, a little before the caller would kill it.
+    /// The action's time, in its phases: every wait ends with its phase.
+    pub budget: Budget,
+    /// The same as `budget.rollback()`, for what does not know the budget yet.
     pub deadline: Deadline,
     /// The check level, rounded down to one that the agent supports.
     pub depth: u32,

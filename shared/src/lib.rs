@@ -7,7 +7,7 @@
 //! - answers `meta-data`, `usage`, `--help` and `--version` before any parameter is read, as any user, and unknown or
 //!   missing actions with 3;
 //! - judges the parameters ([`param`], [`values`]): every fault at once, each with its name, its value and what is allowed;
-//! - calls the action with a deadline a little before the caller's time-out;
+//! - calls the action with a [`budget::Budget`] that ends a little before the caller's time-out;
 //! - turns a [`failure::Failure`] into the exit code that the action and the kind ask for ([`settle`]);
 //! - turns a panic into exit 1 with a reason;
 //! - writes one log line, and last of all one reason line on stderr ([`report`]).
@@ -20,13 +20,14 @@
 //! - A healthy monitor prints nothing.
 //!
 //! # Layers
-//! Pure: [`action`], [`spec`], [`param`], [`values`], [`invocation`], [`failure`], [`outcome`], [`settle`], [`metadata`], [`usage`],
-//! [`words`].
+//! Pure: [`action`], [`budget`], [`spec`], [`param`], [`values`], [`invocation`], [`failure`], [`outcome`], [`settle`], [`metadata`],
+//! [`usage`], [`words`].
 //! Edges: [`daemon`], [`entry`], [`external`], [`run`], [`report`], [`log`], [`lock`], [`state`], [`sys`]; with the feature `http`
 //! also `web`, what agents of web servers share. [`testing`] is for the tests of agents.
 
 pub mod action;
 pub mod agent;
+pub mod budget;
 pub mod daemon;
 pub mod entry;
 pub mod external;

@@ -14,13 +14,13 @@ use std::time::{Duration, Instant};
 
 use crate::action::Action;
 use crate::agent::{Agent, Context};
+use crate::budget::Budget;
 use crate::failure::{Failure, Kind};
 use crate::invocation::{Asked, Invocation};
 use crate::log::Log;
 use crate::outcome::{Code, Exit, Status};
 use crate::settle::settle;
 use crate::spec::Spec;
-use crate::sys::clock::Deadline;
 use crate::{report, usage};
 
 /// Answers the call that this process was started for; the result is the exit code.
@@ -62,13 +62,9 @@ fn answer<A: Agent>(invocation: &Invocation, log: &Log, started: Instant) -> Exi
         Asked::Unknown(word) => return unknown(spec, word),
         Asked::Nothing => return unknown(spec, ""),
     };
-    let timeout = time_allowed(spec, action, invocation);
-    let context = Context {
-        invocation,
-        log,
-        deadline: Deadline::at(started + timeout - reserve(timeout)),
-        depth: spec.depth(action, invocation.depth()),
-    };
+    let budget = Budget::new(action, started, time_allowed(spec, action, invocation));
+    let context =
+        Context { invocation, log, budget, deadline: budget.rollback(), depth: spec.depth(action, invocation.depth()) };
     log.trace(format_args!("{} of {} {} begins", action.word(), spec.name, invocation.instance()));
     perform::<A>(&context, action).unwrap_or_else(|failure| settle(action, invocation.is_probe(), &failure))
 }
@@ -157,24 +153,4 @@ fn say(text: &str) -> Exit {
 fn time_allowed(spec: &Spec, action: Action, invocation: &Invocation) -> Duration {
     let advertised = spec.find(action).map_or(20, |entry| entry.timeout);
     invocation.timeout().unwrap_or(Duration::from_secs(advertised.into()))
-}
-
-/// The part of the time that is kept back for ending by ourselves, with a reason, before the caller's SIGKILL.
-fn reserve(timeout: Duration) -> Duration {
-    (timeout / 20).clamp(Duration::from_millis(20), Duration::from_secs(1)).min(timeout / 2)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_reserve_is_a_small_share_and_never_all_of_the_time() {
-        let ms = Duration::from_millis;
-        assert_eq!(reserve(ms(20_000)), ms(1_000));
-        assert_eq!(reserve(ms(2_000)), ms(100));
-        assert_eq!(reserve(ms(100)), ms(20));
-        assert_eq!(reserve(ms(10)), ms(5));
-        assert_eq!(reserve(ms(600_000)), ms(1_000));
-    }
 }

@@ -17,9 +17,14 @@ impl Deadline {
     /// So long from now.
     #[must_use]
     pub fn after(duration: Duration) -> Self {
+        Self::from_start(Instant::now(), duration)
+    }
+
+    /// So long after a moment.
+    #[must_use]
+    pub fn from_start(moment: Instant, duration: Duration) -> Self {
         // A duration too long to be added is as good as one of a year.
-        let now = Instant::now();
-        Self(now.checked_add(duration).unwrap_or(now + Duration::from_secs(31_536_000)))
+        Self(moment.checked_add(duration).unwrap_or(moment + Duration::from_secs(31_536_000)))
     }
 
     /// What is left; zero when it is over.
