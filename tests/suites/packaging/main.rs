@@ -2,6 +2,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests own the environment and processes of what they test")]
 #![allow(clippy::unwrap_used, reason = "helpers of tests, which clippy does not take for tests")]
 
+mod failures;
 mod install;
 mod lists;
 mod moving;
