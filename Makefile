@@ -16,7 +16,7 @@ endif
 PLACES = DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' OCF_ROOT='$(OCF_ROOT)' PROVIDER='$(PROVIDER)' BUILT='$(BUILT)' \
 	AGENTS='$(AGENTS)'
 
-.PHONY: help build man notices test test-slow cluster-test package-test bench demo lint deny dependencies sbom install \
+.PHONY: help build man notices test test-slow cluster-test package-test bench demo lint doc msrv deny dependencies sbom install \
 	uninstall deb rpm reproducible release clean
 
 help:
@@ -36,6 +36,8 @@ help:
 	@echo 'make package-test builds the packages, installs them on simulated machines, and removes them;'
 	@echo '                  FRESH="bookworm trixie": on fresh systems of these suites, too (mmdebstrap)'
 	@echo 'make man          man pages and completions anew'
+	@echo 'make doc          the documentation of the crates, without a warning'
+	@echo 'make msrv         checks that the stated version of Rust is enough (rustup installs it)'
 	@echo 'make deny         licences, sources and versions of the dependencies (cargo-deny)'
 	@echo 'make dependencies how many crates each program is linked with'
 	@echo 'make sbom         what they are, as CycloneDX, in target/package (cargo-cyclonedx)'
@@ -82,6 +84,13 @@ demo:
 bench: build
 	$(CARGO) build --release --locked -p ocf-agents-tests --bins
 	$(CARGO) run --release --locked -p ocf-agents-tests --bin ocf-bench -- $(BENCH)
+
+doc:
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --no-deps --locked
+
+# The version that Cargo.toml states, with the lock file as it is.
+msrv:
+	$(CARGO) +$$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml) check --workspace --locked
 
 deny:
 	$(CARGO) deny check

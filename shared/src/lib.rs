@@ -10,19 +10,19 @@
 //! - calls the action with a [`budget::Budget`] that ends a little before the caller's time-out;
 //! - turns a [`failure::Failure`] into the exit code that the action and the kind ask for ([`settle`]);
 //! - turns a panic into exit 1 with a reason;
-//! - writes one log line, and last of all one reason line on stderr ([`report`]).
+//! - writes one log line, and last of all one reason line on stderr (`report`).
 //!
 //! # Invariants
 //! - Every exit code but 0 and 7 comes with exactly one reason line; 7 may have one.
 //! - 7 can only come from a status, never from start or stop: the types have no way to say it.
 //! - A stop is never gated by parameters, and fails only with what is left or cannot be looked at.
-//! - Nothing but [`run`], [`report`] and [`log`] prints, exits, or reads the process's environment.
+//! - Nothing but [`run`], `report` and [`log`] prints, exits, or reads the process's environment.
 //! - A healthy monitor prints nothing.
 //!
 //! # Layers
 //! Pure: [`action`], [`budget`], [`spec`], [`param`], [`values`], [`invocation`], [`failure`], [`outcome`], [`settle`], [`metadata`],
 //! [`usage`], [`words`].
-//! Edges: [`daemon`], [`entry`], [`external`], [`run`], [`report`], [`log`], [`lock`], [`state`], [`sys`]; with the feature `http`
+//! Edges: [`daemon`], [`entry`], [`external`], [`run`], `report`, [`log`], [`lock`], [`state`], [`sys`]; with the feature `http`
 //! also `web`, what agents of web servers share. [`testing`] is for the tests of agents.
 
 pub mod action;

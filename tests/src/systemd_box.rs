@@ -141,7 +141,7 @@ impl SystemdBox {
         self.host.cut_power();
     }
 
-    /// Writes a unit file, or any other one; directories are made. Call [`SystemdBox::reload`] for systemd to see it.
+    /// Writes a unit file, or any other one; directories are made. Call `systemctl daemon-reload` for systemd to see it.
     pub fn write(&self, path: &str, text: &str) {
         self.sh(&format!("mkdir -p $(dirname '{path}'); cat > '{path}' <<'END-OF-FILE'\n{text}\nEND-OF-FILE"));
     }

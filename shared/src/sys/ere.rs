@@ -1,7 +1,7 @@
 //! POSIX extended regular expressions, as `grep -Ei` reads them: the C library's own, in its C locale.
 //!
 //! Administrators have expressions with `\<`, `\1` and `[[:space:]]`, which no Rust engine reads the same way. The usual ones
-//! are plainer, and cheaper without it ([`simple`]).
+//! are plainer, and cheaper without it (`simple`).
 
 mod simple;
 
