@@ -17,6 +17,10 @@ use nix::sys::signal::Signal;
 
 use super::clock::Deadline;
 
+mod entry;
+
+pub use entry::{Entry, Executable, FileId, LONGEST_ARGUMENTS};
+
 /// One process, for as long as it lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Process {
@@ -107,13 +111,14 @@ impl Member {
     /// # Errors
     /// When /proc cannot be read.
     pub fn find(pid: i32) -> io::Result<Option<Self>> {
-        let living = stat(pid)?.filter(|stat| !stat.has_ended());
-        Ok(living.map(|stat| Self {
-            process: Process { pid, start_time: stat.start_time },
-            parent: stat.parent,
-            session: stat.session,
-            held: stat.is_held(),
-        }))
+        Ok(stat(pid)?.and_then(|stat| Self::living(pid, &stat)))
+    }
+
+    /// A process by what its file `stat` says; `None` when it has ended.
+    fn living(pid: i32, stat: &Stat) -> Option<Self> {
+        let process = Process { pid, start_time: stat.start_time };
+        let member = Self { process, parent: stat.parent, session: stat.session, held: stat.is_held() };
+        (!stat.has_ended()).then_some(member)
     }
 }
 
@@ -132,24 +137,6 @@ impl Process {
     /// When /proc cannot be read.
     pub fn lives(&self) -> io::Result<bool> {
         Ok(Self::find(self.pid)? == Some(*self))
-    }
-
-    /// The program that it runs, by the name that it was started by. An update that replaces the file of a running program
-    /// does not make it another one: the kernel's mark of a removed file, ` (deleted)`, is left out (proc_pid_exe(5)).
-    ///
-    /// # Errors
-    /// When it is gone or not ours to look at.
-    pub fn exe(&self) -> io::Result<PathBuf> {
-        executable(self.pid)
-    }
-
-    /// The arguments that it was started with.
-    ///
-    /// # Errors
-    /// As [`Self::exe`].
-    pub fn arguments(&self) -> io::Result<Vec<Vec<u8>>> {
-        let bytes = read(self.pid, "cmdline")?;
-        Ok(bytes.strip_suffix(&[0]).unwrap_or(&bytes).split(|b| *b == 0).map(<[u8]>::to_vec).collect())
     }
 
     /// The number of its session; `None` when it has ended.
@@ -263,7 +250,8 @@ fn members(wanted: impl Fn(i32) -> bool) -> io::Result<Vec<Member>> {
     Ok(all)
 }
 
-/// The program that a number's process runs; as [`Process::exe`].
+/// The program that a number's process runs, by the name that it was started by. The kernel's mark of a removed file,
+/// ` (deleted)`, is left out (proc_pid_exe(5)).
 fn executable(pid: i32) -> io::Result<PathBuf> {
     let exe = std::fs::read_link(format!("/proc/{pid}/exe"))?;
     let name = exe.as_os_str().as_bytes();

@@ -131,3 +131,50 @@ fn descendants_are_found_by_parentage() {
     end_all(&all, &[Signal::SIGKILL], soon).unwrap();
     child.wait().unwrap();
 }
+
+#[test]
+fn a_program_is_known_by_its_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().canonicalize().unwrap().join("server");
+    std::fs::copy("/bin/sleep", &program).unwrap();
+    // Another test may fork while the copy is open for writing, and hold it open until it executes (ETXTBSY).
+    let spawn = || Command::new(&program).arg("60").spawn().ok();
+    let child = Deadline::after(Duration::from_secs(5)).poll(spawn).unwrap();
+    let process = Process::find(child.id() as i32).unwrap().unwrap();
+    let entry = process.entry().unwrap().unwrap();
+    let found = entry.executable().unwrap();
+    let file = FileId::of(&program).unwrap();
+    assert_eq!(found, Executable { path: program.clone(), removed: false, file });
+    std::fs::copy("/bin/sleep", folder.path().join("new")).unwrap();
+    std::fs::rename(folder.path().join("new"), &program).unwrap();
+    assert_eq!(entry.executable().unwrap(), Executable { path: program.clone(), removed: true, file });
+    assert_ne!(FileId::of(&program).unwrap(), file);
+    assert_eq!(entry.name().unwrap(), b"server");
+    assert_eq!(entry.owner().unwrap(), nix::unistd::geteuid().as_raw());
+    assert!(entry.shares_numbers().unwrap() && entry.shares_root().unwrap());
+    end(child);
+    assert!(entry.arguments().is_err(), "the descriptor does not lead to a later process of this number");
+    assert!(process.entry().unwrap().is_none());
+}
+
+#[test]
+fn id_6_no_command_line_is_read_beyond_its_limit() {
+    let long = "x".repeat(100_000);
+    let spawn = |words: &[&str]| {
+        Command::new("/bin/sh").args(["-c", "echo; read wait"]).args(words).stdin(piped()).stdout(piped()).spawn()
+    };
+    for (words, expected) in [(&[long.as_str()][..], Some(4)), (&[long.as_str(), long.as_str()], None)] {
+        let mut child = spawn(words).unwrap();
+        // It has become the shell once it says something.
+        child.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
+        let process = Process::find(child.id() as i32).unwrap().unwrap();
+        let entry = process.entry().unwrap().unwrap();
+        assert_eq!(entry.arguments().unwrap().map(|words| words.len()), expected);
+        assert_eq!(process.arguments().is_ok(), expected.is_some());
+        end(child);
+    }
+}
+
+fn piped() -> std::process::Stdio {
+    std::process::Stdio::piped()
+}
