@@ -1,82 +1,64 @@
-//! State files: written at once or not at all, with tight modes, in directories that nobody else can write to.
+//! Every file that root makes, opens, believes, gives away or deletes.
+//!
+//! Agents run as root among directories that others can write to: /run/lock, /tmp, a web team's tree. One module knows what may
+//! happen there, and clippy.toml forbids the functions of [`std::fs`] that do not.
+//!
+//! | to | call | what is refused |
+//! | --- | --- | --- |
+//! | read a file of ours | [`read_small`] | links, other owners, what others can write, more than a limit |
+//! | read a file that the administrator names | [`read`] with [`Trust`] | pipes, devices, more than a limit, and what [`Trust`] says |
+//! | read a file of the kernel's (/proc, /sys) | [`read_kernel`] | nothing |
+//! | list a directory | [`names`] | nothing |
+//! | write a file of ours | [`write_atomic`], [`write_if_changed`] | to replace anything but a plain file |
+//! | add to a log | [`open_append`] | links, pipes, devices, other owners, hard links |
+//! | make a lock file | [`open_lock`] | links, pipes, devices |
+//! | make a directory of ours | [`ensure_dir`] | other owners, what others can write |
+//! | make a directory that a server needs | [`make_dir`] | links of others, directories that others put there |
+//! | delete a file | [`remove`] | directories, sockets, pipes, devices |
+//! | delete a socket | [`remove_socket`] | anything else, other owners, sockets that a process listens on |
+//! | delete a directory | [`remove_empty_dir`] | what is not empty |
+//!
+//! Everything that changes something is done relative to a descriptor of the directory, which is found name by name without
+//! following links (`walk`): a link is followed by us, and only when it is root's or ours.
 #![forbid(unsafe_code)]
 
-use std::fs::{DirBuilder, File, Metadata, OpenOptions, Permissions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+mod read;
+mod walk;
+mod write;
+
+#[cfg(test)]
+mod tests;
+
+use std::fs::File;
+use std::io;
+use std::os::fd::OwnedFd;
 use std::path::Path;
 
-use nix::libc::{O_CLOEXEC, O_NOFOLLOW, O_NONBLOCK};
+use nix::fcntl::OFlag;
+use nix::sys::stat::{FileStat, Mode, SFlag, fchmod, fstat};
+use nix::unistd::{Gid, Uid, fchown, geteuid};
+
+pub use read::{Trust, names, read, read_kernel, read_small};
+pub use write::{
+    open_append, open_lock, remove, remove_empty_dir, remove_socket, write_atomic, write_if_changed, write_stamped,
+};
 
 /// Write permission for group and others.
 const OTHERS_WRITE: u32 = 0o022;
 
+/// Write permission for everybody.
+const ALL_WRITE: u32 = 0o002;
+
 /// Only the owner of a file in the directory may remove or rename it.
 const STICKY: u32 = 0o1000;
 
-/// Reads a file of ours; `None` when there is none.
-///
-/// # Errors
-/// When it cannot be read, is a symbolic link or no plain file, belongs to somebody else, can be written by others, or
-/// has more than `limit` bytes.
-pub fn read_small(path: &Path, limit: u64) -> io::Result<Option<Vec<u8>>> {
-    // O_NONBLOCK: to open a pipe that somebody has put there must not wait for ever.
-    let file = match OpenOptions::new().read(true).custom_flags(O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK).open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error),
-    };
-    let metadata = file.metadata()?;
-    if !metadata.is_file() {
-        return Err(io::Error::other("is not a plain file"));
-    }
-    trusted(&metadata)?;
-    let mut bytes = Vec::new();
-    file.take(limit + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > limit {
-        return Err(io::Error::other(format!("has more than {limit} bytes")));
-    }
-    Ok(Some(bytes))
-}
-
-/// Writes a file so that readers see the old content or the new, never a part: a new file beside it, then a rename. Not
-/// synced to disk, for state belongs in /run, which a power cut empties anyway.
-///
-/// # Errors
-/// When it cannot be written; the old content is then still there.
-///
-/// The mode is as asked whatever the caller's umask (Pacemaker's daemons have 026).
-pub fn write_atomic(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
-    let name = path.file_name().ok_or_else(|| io::Error::other("has no name"))?.to_string_lossy();
-    let beside = path.with_file_name(format!(".{name}.{}", std::process::id()));
-    let create = || {
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true).mode(mode).custom_flags(O_NOFOLLOW | O_CLOEXEC).open(&beside)
-    };
-    let mut file = create().or_else(|error| match error.kind() {
-        // Left by a process of this number that was killed between the two steps.
-        io::ErrorKind::AlreadyExists => std::fs::remove_file(&beside).and_then(|()| create()),
-        _ => Err(error),
-    })?;
-    let written = file
-        .set_permissions(Permissions::from_mode(mode))
-        .and_then(|()| file.write_all(bytes))
-        .and_then(|()| std::fs::rename(&beside, path));
-    if written.is_err() {
-        let _ = std::fs::remove_file(&beside);
-    }
-    written
-}
-
-/// Writes a file unless it has this content already; tells whether it did.
-///
-/// # Errors
-/// As [`write_atomic`].
-pub fn write_if_changed(path: &Path, bytes: &[u8], mode: u32) -> io::Result<bool> {
-    if read_small(path, bytes.len() as u64).is_ok_and(|found| found.as_deref() == Some(bytes)) {
-        return Ok(false);
-    }
-    write_atomic(path, bytes, mode).map(|()| true)
+/// Who is to own something that root makes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Owner {
+    /// The user.
+    pub user: Uid,
+    /// The group; root's own when there is none.
+    pub group: Option<Gid>,
 }
 
 /// Makes a directory for state, with the parents that are missing (/run is empty after a boot).
@@ -85,162 +67,82 @@ pub fn write_if_changed(path: &Path, bytes: &[u8], mode: u32) -> io::Result<bool
 /// When it cannot be made, or others could put files into it, lead us elsewhere with a symbolic link, or put another
 /// directory in the place of the one just made.
 pub fn ensure_dir(path: &Path, mode: u32) -> io::Result<()> {
-    let found = std::fs::symlink_metadata(path).or_else(|error| match error.kind() {
-        io::ErrorKind::NotFound => make_dir(path, mode).and_then(|()| std::fs::symlink_metadata(path)),
-        _ => Err(error),
-    })?;
-    if found.is_symlink() {
-        // In /tmp or /run/lock, anybody may have put it there.
-        owned(&found)?;
-    }
-    let metadata = std::fs::metadata(path)?;
-    if !metadata.is_dir() {
-        return Err(io::Error::other("is not a directory"));
-    }
-    trusted(&metadata)
+    let walk = walk::Walk { make: Some(mode_of(mode)), ..walk::Walk::default() };
+    trusted(&fstat(&walk.directory(path)?.fd)?)
 }
 
-fn make_dir(path: &Path, mode: u32) -> io::Result<()> {
-    let above = path.ancestors().skip(1).find_map(|above| std::fs::metadata(above).ok());
-    let above = above.ok_or_else(|| io::Error::other("has no directory above it"))?;
-    owned(&above)?;
-    // With the sticky bit, others can add to it but not take away what is ours.
-    if above.mode() & STICKY == 0 {
-        trusted(&above)?;
+/// Makes a directory that a server needs, with the parents that are missing, and gives it to `owner`. What is there already
+/// stays as it is. Says whether it was missing.
+///
+/// # Errors
+/// When it cannot be made; when a link of another user is on the way, or a directory of another user than `owner` in a
+/// place where everybody may make one (/run/lock, /tmp).
+pub fn make_dir(path: &Path, mode: u32, owner: Option<Owner>) -> io::Result<bool> {
+    let walk = walk::Walk { make: Some(mode_of(mode)), owner: owner.map(|owner| owner.user), ..walk::Walk::default() };
+    let found = walk.directory(path)?;
+    if found.made
+        && let Some(Owner { user, group }) = owner
+    {
+        fchown(&found.fd, Some(user), group)?;
     }
-    DirBuilder::new().recursive(true).mode(mode).create(path)
+    Ok(found.made)
+}
+
+/// `/dev/null`, to read from and to write to.
+///
+/// # Errors
+/// When there is none (a broken container).
+pub fn null() -> io::Result<File> {
+    let fd = nix::fcntl::open("/dev/null", OFlag::O_RDWR | OFlag::O_CLOEXEC, Mode::empty())?;
+    Ok(File::from(fd))
+}
+
+fn mode_of(bits: u32) -> Mode {
+    Mode::from_bits_truncate(bits as nix::libc::mode_t)
+}
+
+fn bits(stat: &FileStat) -> u32 {
+    stat.st_mode & 0o7777
+}
+
+fn kind(stat: &FileStat) -> SFlag {
+    SFlag::from_bits_truncate(stat.st_mode & SFlag::S_IFMT.bits())
+}
+
+/// Whether a user may do everything on this machine anyway: root, we, and the owner of the root directory (root again, whom a
+/// user namespace shows under another number).
+fn is_trusted(user: u32) -> bool {
+    user == 0 || user == geteuid().as_raw() || nix::sys::stat::stat("/").is_ok_and(|root| root.st_uid == user)
 }
 
 /// Whether it is root's or ours.
-fn owned(metadata: &Metadata) -> io::Result<()> {
-    if metadata.uid() == 0 || metadata.uid() == nix::unistd::geteuid().as_raw() {
+fn owned(stat: &FileStat) -> io::Result<()> {
+    if is_trusted(stat.st_uid) {
         return Ok(());
     }
-    Err(io::Error::other(format!("belongs to user {}; it must belong to root", metadata.uid())))
+    Err(io::Error::other(format!("belongs to user {}; it must belong to root", stat.st_uid)))
 }
 
 /// Whether only root and we can change it.
-fn trusted(metadata: &Metadata) -> io::Result<()> {
-    owned(metadata)?;
-    if metadata.mode() & OTHERS_WRITE != 0 {
-        Err(io::Error::other(format!("can be written by others (mode {:o})", metadata.mode() & 0o7777)))
+fn trusted(stat: &FileStat) -> io::Result<()> {
+    owned(stat)?;
+    if bits(stat) & OTHERS_WRITE != 0 {
+        Err(io::Error::other(format!("can be written by others (mode {:o})", bits(stat))))
     } else {
         Ok(())
     }
 }
 
-/// Opens a file for locking, made when it is missing. Never through a symbolic link.
-///
-/// # Errors
-/// When it can be neither opened nor made; a missing directory is made with it.
-pub fn open_lock(path: &Path) -> io::Result<File> {
-    let open = || {
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false).mode(0o600);
-        options.custom_flags(O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK).open(path)
-    };
-    open().or_else(|error| match (error.kind(), path.parent()) {
-        (io::ErrorKind::NotFound, Some(directory)) => ensure_dir(directory, 0o755).and_then(|()| open()),
-        _ => Err(error),
-    })
+fn plain(stat: &FileStat) -> io::Result<()> {
+    match kind(stat) {
+        SFlag::S_IFREG => Ok(()),
+        SFlag::S_IFLNK => Err(io::Error::other("is a symbolic link")),
+        SFlag::S_IFDIR => Err(io::Error::from_raw_os_error(nix::libc::EISDIR)),
+        _ => Err(io::Error::other("is not a plain file")),
+    }
 }
 
-/// Opens a file to add to, made when it is missing. Never through a symbolic link.
-///
-/// # Errors
-/// When it can be neither opened nor made.
-pub fn open_append(path: &Path) -> io::Result<File> {
-    OpenOptions::new().append(true).create(true).mode(0o600).custom_flags(O_NOFOLLOW | O_CLOEXEC).open(path)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::os::unix::fs::symlink;
-
-    fn folder() -> tempfile::TempDir {
-        tempfile::tempdir().unwrap()
-    }
-
-    #[test]
-    fn sl_21_the_same_content_is_not_written_again() {
-        let folder = folder();
-        let path = folder.path().join("state");
-        assert!(write_if_changed(&path, b"one", 0o600).unwrap());
-        let first = std::fs::metadata(&path).unwrap();
-        assert!(!write_if_changed(&path, b"one", 0o600).unwrap());
-        assert_eq!(std::fs::metadata(&path).unwrap().ino(), first.ino());
-        assert!(write_if_changed(&path, b"two", 0o600).unwrap());
-        assert_eq!(read_small(&path, 10).unwrap().unwrap(), b"two");
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "no file is left beside it");
-        assert_eq!(first.mode() & 0o777, 0o600);
-        // The usual umask, 022, would take the group's right to write away.
-        write_atomic(&path, b"three", 0o664).unwrap();
-        assert_eq!(std::fs::metadata(&path).unwrap().mode() & 0o777, 0o664);
-    }
-
-    #[test]
-    fn what_others_could_have_written_is_not_believed() {
-        let folder = folder();
-        let path = folder.path().join("state");
-        std::fs::write(&path, "x").unwrap();
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o666)).unwrap();
-        assert!(read_small(&path, 10).is_err());
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
-        assert!(read_small(&path, 10).is_ok());
-        let link = folder.path().join("link");
-        symlink(&path, &link).unwrap();
-        assert!(read_small(&link, 10).is_err(), "symbolic link");
-        assert!(open_lock(&link).is_err(), "lock through a symbolic link");
-        assert!(read_small(folder.path(), 10).is_err(), "directory");
-        assert!(read_small(&path, 0).is_err(), "too long");
-        assert_eq!(read_small(&folder.path().join("none"), 10).unwrap(), None);
-    }
-
-    #[test]
-    fn sl_20_a_missing_state_directory_is_made_and_an_open_one_is_refused() {
-        let folder = folder();
-        let deep = folder.path().join("run").join("resource-agents");
-        ensure_dir(&deep, 0o755).unwrap();
-        ensure_dir(&deep, 0o755).unwrap();
-        std::fs::set_permissions(&deep, std::fs::Permissions::from_mode(0o1777)).unwrap();
-        assert!(ensure_dir(&deep, 0o755).is_err());
-        // As systemd-tmpfiles makes it for the peer.
-        std::fs::set_permissions(&deep, std::fs::Permissions::from_mode(0o1755)).unwrap();
-        assert!(ensure_dir(&deep, 0o755).is_ok());
-    }
-
-    #[test]
-    fn sl_20_no_state_directory_is_made_where_others_could_replace_it() {
-        let folder = folder();
-        let open = folder.path().join("open");
-        std::fs::create_dir(&open).unwrap();
-        std::fs::set_permissions(&open, Permissions::from_mode(0o777)).unwrap();
-        assert!(ensure_dir(&open.join("state"), 0o755).is_err());
-        std::fs::set_permissions(&open, Permissions::from_mode(0o1777)).unwrap();
-        assert!(ensure_dir(&open.join("a/b"), 0o755).is_ok(), "a sticky one, like /run/lock, keeps ours in its place");
-    }
-
-    #[test]
-    fn sl_20_a_link_leads_to_a_state_directory_only_if_it_is_ours() {
-        if !nix::unistd::geteuid().is_root() {
-            return; // Only root can make a link that is somebody else's.
-        }
-        let folder = folder();
-        let (real, link) = (folder.path().join("real"), folder.path().join("link"));
-        std::fs::create_dir(&real).unwrap();
-        symlink(&real, &link).unwrap();
-        assert!(ensure_dir(&link, 0o755).is_ok());
-        std::os::unix::fs::lchown(&link, Some(65_534), None).unwrap();
-        assert!(ensure_dir(&link, 0o755).is_err());
-    }
-
-    #[test]
-    fn a_leftover_of_a_killed_writer_is_no_obstacle() {
-        let folder = folder();
-        let path = folder.path().join("state");
-        std::fs::write(folder.path().join(format!(".state.{}", std::process::id())), "half").unwrap();
-        write_atomic(&path, b"whole", 0o600).unwrap();
-        assert_eq!(std::fs::read(&path).unwrap(), b"whole");
-    }
+/// Gives a file the mode that it should have, whatever the caller's umask was.
+fn set_mode(fd: &OwnedFd, mode: Mode) -> io::Result<()> {
+    Ok(fchmod(fd, mode)?)
 }

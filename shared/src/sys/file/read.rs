@@ -1,0 +1,114 @@
+//! Reading: plain files only, never more than a limit, and a look at owner and mode.
+#![forbid(unsafe_code)]
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::OwnedFd;
+use std::path::Path;
+
+use nix::errno::Errno;
+use nix::fcntl::{AtFlags, OFlag, open, openat};
+use nix::sys::stat::{Mode, SFlag, fstat, fstatat, stat};
+
+use super::walk::Walk;
+use super::{ALL_WRITE, bits, is_trusted, kind, plain, trusted};
+
+/// O_NONBLOCK: to open a pipe that another user has put there must not wait for ever.
+const READ: OFlag = OFlag::O_RDONLY.union(OFlag::O_CLOEXEC).union(OFlag::O_NONBLOCK).union(OFlag::O_NOCTTY);
+
+/// The most names of a directory that are looked at.
+const MOST_NAMES: usize = 65_536;
+
+/// Whose a file that the administrator names may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trust {
+    /// Any user's: a server's configuration, about which the server itself, which runs as root, has the last word.
+    Anyone,
+    /// Any user's, but not one that everybody can write to: what decides how a service is checked.
+    NotEverybody,
+    /// Root's, in directories that only root can change: what is run as root.
+    Root,
+}
+
+/// Reads a file of ours; `None` when there is none.
+///
+/// # Errors
+/// When it cannot be read, is a symbolic link or no plain file, belongs to another user, can be written by others, or
+/// has more than `limit` bytes.
+pub fn read_small(path: &Path, limit: u64) -> io::Result<Option<Vec<u8>>> {
+    let fd = match open(path, READ | OFlag::O_NOFOLLOW, Mode::empty()) {
+        Ok(fd) => fd,
+        Err(Errno::ENOENT) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let found = fstat(&fd)?;
+    plain(&found)?;
+    trusted(&found)?;
+    whole(fd, limit).map(Some)
+}
+
+/// Reads a file that the administrator names, through links, too.
+///
+/// # Errors
+/// When it cannot be read, is no plain file, has more than `limit` bytes, or is not to be trusted.
+pub fn read(path: &Path, limit: u64, trust: Trust) -> io::Result<Vec<u8>> {
+    // Before it is opened: to open a device can do something (a watchdog begins to count).
+    plain(&stat(path)?)?;
+    let fd = match trust {
+        Trust::Root => open_roots(path)?,
+        Trust::Anyone | Trust::NotEverybody => open(path, READ, Mode::empty())?,
+    };
+    let found = fstat(&fd)?;
+    plain(&found)?;
+    match trust {
+        Trust::Anyone => {}
+        Trust::NotEverybody if bits(&found) & ALL_WRITE != 0 => {
+            return Err(io::Error::other(format!("can be written by everybody (mode {:o})", bits(&found))));
+        }
+        Trust::NotEverybody => {}
+        Trust::Root => trusted(&found)?,
+    }
+    whole(fd, limit)
+}
+
+/// Opens what no other user could have put there, nor can replace afterwards.
+fn open_roots(path: &Path) -> io::Result<OwnedFd> {
+    let walk = Walk { strict: true, ..Walk::default() };
+    let (parent, name) = walk.parent(path)?;
+    let found = fstatat(&parent, name, AtFlags::AT_SYMLINK_NOFOLLOW)?;
+    if kind(&found) == SFlag::S_IFLNK && !is_trusted(found.st_uid) {
+        return Err(io::Error::other(format!("is a link of user {}; remove it", found.st_uid)));
+    }
+    // The end of its links: the way there is looked at as well.
+    let real = path.canonicalize()?;
+    let (parent, name) = walk.parent(&real)?;
+    Ok(openat(&parent, name, READ | OFlag::O_NOFOLLOW, Mode::empty())?)
+}
+
+fn whole(fd: OwnedFd, limit: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::from(fd).take(limit + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > limit {
+        return Err(io::Error::other(format!("has more than {limit} bytes")));
+    }
+    Ok(bytes)
+}
+
+/// Reads a file of the kernel's, which says nothing about its size.
+///
+/// # Errors
+/// The kernel's.
+pub fn read_kernel(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::from(open(path, READ, Mode::empty())?).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// The names in a directory, sorted; none when it cannot be read.
+#[must_use]
+pub fn names(directory: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten().take(MOST_NAMES);
+    let mut names: Vec<String> = entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+    names.sort();
+    names
+}
