@@ -9,6 +9,7 @@ use crate::outcome::Status;
 use crate::spec::Spec;
 use crate::sys::clock::Deadline;
 use crate::values::{Faults, Values};
+use crate::watch::Sources;
 
 /// What every step of an action is given.
 pub struct Context<'a> {
@@ -62,6 +63,15 @@ pub trait Agent {
     /// # Errors
     /// Why the state is neither running nor cleanly stopped, or cannot be known.
     fn monitor(context: &Context<'_>, params: &Self::Params) -> Result<Status, Failure>;
+
+    /// Opens the event sources of a resource that is well, for a recurring monitor that waits ([`crate::watch`]): each is
+    /// something whose event may mean that the next check fails. Called before that check. None: monitors do not wait.
+    ///
+    /// # Errors
+    /// Why they cannot be opened; the monitor does not wait then.
+    fn watch(_context: &Context<'_>, _params: &Self::Params) -> Result<Sources, Failure> {
+        Ok(Sources::default())
+    }
 
     /// Takes over reloadable parameters.
     ///

@@ -97,6 +97,13 @@ impl Invocation {
         matches!(self.meta("interval").map(str::trim), None | Some("0"))
     }
 
+    /// The time between two runs of a recurring monitor; `None` for a probe and for any other action.
+    #[must_use]
+    pub fn interval(&self) -> Option<Duration> {
+        let given: u64 = self.meta("interval")?.trim().parse().ok()?;
+        (given > 0).then(|| Duration::from_millis(given))
+    }
+
     /// The check level that was asked for. Nonsense is level 0: the cheapest check that still tells the truth.
     #[must_use]
     pub fn depth(&self) -> u32 {

@@ -48,6 +48,7 @@ pub mod sys;
 pub mod testing;
 pub mod usage;
 pub mod values;
+pub mod watch;
 #[cfg(feature = "http")]
 pub mod web;
 pub mod words;

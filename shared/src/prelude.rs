@@ -10,3 +10,4 @@ pub use crate::param::{AnyParam, Param, TRACE_FILE, TRACE_RA, absolute_path, boo
 pub use crate::spec::{ActionSpec, Spec};
 pub use crate::state::Kept;
 pub use crate::values::{Faults, Values};
+pub use crate::watch::{Sources, WATCH, WATCH_GRACE};

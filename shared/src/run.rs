@@ -21,7 +21,7 @@ use crate::log::Log;
 use crate::outcome::{Code, Exit, Status};
 use crate::settle::settle;
 use crate::spec::Spec;
-use crate::{report, usage};
+use crate::{report, usage, watch};
 
 /// Answers the call that this process was started for; the result is the exit code.
 pub fn run<A: Agent>(environment: Vec<(&'static OsStr, &'static OsStr)>) -> u8 {
@@ -76,6 +76,9 @@ fn perform<A: Agent>(context: &Context<'_>, action: Action) -> Result<Exit, Fail
     if changes && spec.needs_root && !nix::unistd::geteuid().is_root() {
         return Err(Failure::new(Kind::Permission, format!("{} must run as root", action.word())));
     }
+    if changes {
+        watch::forget(spec, context);
+    }
     let mut faults = values.faults(spec.parameters);
     let params = A::params(values, context.invocation, &mut faults);
     if changes || action == Action::ValidateAll {
@@ -102,7 +105,7 @@ fn perform<A: Agent>(context: &Context<'_>, action: Action) -> Result<Exit, Fail
         Action::ReloadAgent => A::reload_agent(context, &params)?,
         Action::MigrateTo => A::migrate_to(context, &params)?,
         Action::MigrateFrom => A::migrate_from(context, &params)?,
-        Action::Monitor => return A::monitor(context, &params).map(Exit::from),
+        Action::Monitor => return watch::monitor::<A>(context, &params).map(Exit::from),
         Action::Status => return A::monitor(context, &params).map(tell_status),
         Action::ValidateAll | Action::Stop | Action::MetaData | Action::Usage => {}
     }

@@ -207,7 +207,7 @@ impl<'host> Agent<'host> {
             self.host.sh("mkdir -p /run/resource-agents");
         }
         let action = arguments.first().copied().unwrap_or("");
-        let mut program = self.peer.clone().unwrap_or_else(|| executable(&self.kind));
+        let mut program = self.program();
         if self.entry.user.is_some() {
             program = self.within_reach(&program);
         }
@@ -234,7 +234,15 @@ impl<'host> Agent<'host> {
         copy
     }
 
-    fn variables(&self, action: &str) -> BTreeMap<String, String> {
+    /// The executable.
+    #[must_use]
+    pub fn program(&self) -> PathBuf {
+        self.peer.clone().unwrap_or_else(|| executable(&self.kind))
+    }
+
+    /// The environment of an action.
+    #[must_use]
+    pub fn variables(&self, action: &str) -> BTreeMap<String, String> {
         let text = |value: &OsString| value.to_string_lossy().into_owned();
         let mut variables: BTreeMap<String, String> = BTreeMap::new();
         if self.bare {

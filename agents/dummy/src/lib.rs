@@ -81,6 +81,12 @@ impl Agent for Dummy {
         Ok(if there { Status::Running } else { Status::STOPPED })
     }
 
+    fn watch(_context: &Context<'_>, settings: &Settings) -> Result<Sources, Failure> {
+        let mut sources = Sources::default();
+        sources.add_file(&settings.state, Duration::ZERO)?;
+        Ok(sources)
+    }
+
     fn reload(_context: &Context<'_>, _settings: &Settings) -> Result<(), Failure> {
         Ok(())
     }

@@ -19,7 +19,7 @@ pub const FAIL_START_ON: Param<String> =
 pub const ENVFILE: Param<PathBuf> =
     Param::new("envfile", absolute_path, "Environment file", "Each action adds its environment to it.").reloadable();
 pub const ALL: &[&dyn AnyParam] =
-    &[&STATE, &PASSWD, &FAKE, &OP_SLEEP, &FAIL_START_ON, &ENVFILE, &TRACE_RA, &TRACE_FILE];
+    &[&STATE, &PASSWD, &FAKE, &OP_SLEEP, &FAIL_START_ON, &ENVFILE, &WATCH, &WATCH_GRACE, &TRACE_RA, &TRACE_FILE];
 
 fn seconds(text: &str) -> Result<u32, String> {
     whole(text, 0, 86_400)

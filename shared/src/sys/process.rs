@@ -5,7 +5,7 @@
 
 use std::ffi::OsStr;
 use std::io::{self, Read};
-use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::process::Child;
@@ -263,6 +263,13 @@ fn executable(pid: i32) -> io::Result<PathBuf> {
 pub struct Handle {
     /// Readable when the process has ended (pidfd_open(2)).
     pub(super) fd: OwnedFd,
+}
+
+impl AsFd for Handle {
+    /// For waiting on several things at a time; readable when the process has ended.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
 }
 
 impl Handle {

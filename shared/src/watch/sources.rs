@@ -1,0 +1,129 @@
+//! What a waiting monitor is woken by.
+#![forbid(unsafe_code)]
+
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::Path;
+use std::time::Duration;
+
+use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
+
+use crate::failure::{Failure, OrFail};
+use crate::sys::process::{Handle, Process};
+
+/// Something of which events come.
+pub trait Source {
+    /// The descriptor that is readable when there may be an event; `None` when [`Self::event`] must be called now and then.
+    fn fd(&self) -> Option<BorrowedFd<'_>>;
+
+    /// Reads what has come: what happened, as in `the master process 123 ended`; `None` when it does not matter here.
+    fn event(&mut self) -> Option<String>;
+
+    /// How long to wait after an event until things have settled, when the check must not see them half done.
+    fn settling(&self) -> Duration {
+        Duration::ZERO
+    }
+}
+
+/// The event sources of a resource that is well.
+#[derive(Default)]
+pub struct Sources {
+    list: Vec<Box<dyn Source>>,
+}
+
+impl Sources {
+    /// Adds a source.
+    pub fn add(&mut self, source: impl Source + 'static) {
+        self.list.push(Box::new(source));
+    }
+
+    /// Adds the end of a process, which is called `what`: `the master process`. One that has ended already adds nothing: the
+    /// check that follows sees it.
+    ///
+    /// # Errors
+    /// When the process cannot be looked at.
+    pub fn add_process(&mut self, process: Process, what: &str) -> Result<(), Failure> {
+        let handle = match process.open() {
+            Ok(None) => return Ok(()),
+            Ok(Some(handle)) => Some(handle),
+            // No pidfd: an old kernel, or a filter of system calls.
+            Err(_) if process.lives().or_fail("/proc")? => None,
+            Err(_) => return Ok(()),
+        };
+        self.add(End { process, handle, what: format!("{what} {}", process.pid) });
+        Ok(())
+    }
+
+    /// Adds changes of a file: written, replaced, removed, or renamed. A write counts when it is complete.
+    ///
+    /// # Errors
+    /// When the file cannot be watched, as one that is not there.
+    pub fn add_file(&mut self, path: &Path, settling: Duration) -> Result<(), Failure> {
+        let inotify = Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC).or_fail("inotify")?;
+        // IN_ATTRIB: the number of its names changes when it is replaced or removed.
+        let changes = AddWatchFlags::IN_CLOSE_WRITE
+            | AddWatchFlags::IN_ATTRIB
+            | AddWatchFlags::IN_DELETE_SELF
+            | AddWatchFlags::IN_MOVE_SELF;
+        inotify.add_watch(path, changes).or_fail(path.display())?;
+        self.add(File { inotify, what: format!("{} changed", path.display()), settling });
+        Ok(())
+    }
+
+    /// Whether there is nothing to wait for.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// All of them.
+    pub(super) fn list(&mut self) -> &mut [Box<dyn Source>] {
+        &mut self.list
+    }
+
+    /// The longest time after an event until things have settled.
+    pub(super) fn settling(&self) -> Duration {
+        self.list.iter().map(|source| source.settling()).max().unwrap_or_default()
+    }
+}
+
+/// The end of a process.
+struct End {
+    process: Process,
+    handle: Option<Handle>,
+    what: String,
+}
+
+impl Source for End {
+    fn fd(&self) -> Option<BorrowedFd<'_>> {
+        self.handle.as_ref().map(AsFd::as_fd)
+    }
+
+    fn event(&mut self) -> Option<String> {
+        // A descriptor that is readable says it all. The process may be there as a zombie whose other threads still run.
+        let ended = self.handle.is_some() || !matches!(self.process.lives(), Ok(true));
+        ended.then(|| format!("{} ended", self.what))
+    }
+}
+
+/// Changes of a file.
+struct File {
+    inotify: Inotify,
+    what: String,
+    settling: Duration,
+}
+
+impl Source for File {
+    fn fd(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.inotify.as_fd())
+    }
+
+    fn event(&mut self) -> Option<String> {
+        // What exactly is for the check to see.
+        let _ = self.inotify.read_events();
+        Some(self.what.clone())
+    }
+
+    fn settling(&self) -> Duration {
+        self.settling
+    }
+}
