@@ -8,6 +8,7 @@ use std::fmt;
 use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use nix::errno::Errno;
@@ -112,10 +113,16 @@ const ATTEMPTS: usize = 100;
 /// # Errors
 /// When the file cannot be used, or the holder cannot be looked at from here (another pid namespace, another /proc).
 pub fn holder(path: &Path) -> io::Result<Option<Process>> {
-    if !path.exists() {
-        return Ok(None);
-    }
-    let file = open_holder(path)?;
+    // Only read: to ask needs no more, and the state directory may have become read-only.
+    let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
+    let file = match File::options().read(true).custom_flags(flags).open(path) {
+        Ok(file) => file,
+        // No file, or none that could ever be: a name that is too long (ENAMETOOLONG).
+        Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ENOTDIR | libc::ENAMETOOLONG)) => {
+            return Ok(None);
+        }
+        Err(error) => return Err(error),
+    };
     for _ in 0..ATTEMPTS {
         let Some(pid) = holder_pid(&file)? else { return Ok(None) };
         let process = Process::find(pid)?;

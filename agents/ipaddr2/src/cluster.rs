@@ -179,7 +179,7 @@ impl<'a> Rules<'a> {
         program.env_clear().env("PATH", PATH).env("LC_ALL", "C");
         let name = program.get_program().to_string_lossy().into_owned();
         self.context.log.trace(format_args!("run {program:?}"));
-        run(program, input, self.context.deadline).map_err(|error| Failure::generic(format!("{name}: {error}")))
+        run(program, input, self.context.budget.work()).map_err(|error| Failure::generic(format!("{name}: {error}")))
     }
 }
 

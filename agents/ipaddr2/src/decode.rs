@@ -63,7 +63,7 @@ pub fn address(message: &AddressMessage) -> Option<Address> {
     let (mut local, mut peer) = (None, None);
     // The header has room for the first eight flags only; the attribute has them all.
     let mut flags = Flags::from_bits_retain(message.header.flags.bits().into());
-    let (mut label, mut broadcast, mut metric, mut lifetimes) = (None, None, None, None);
+    let (mut label, mut broadcast, mut metric, mut lifetimes, mut protocol) = (None, None, None, None, None);
     for attribute in &message.attributes {
         match attribute {
             // On a point-to-point interface ADDRESS is the other end; LOCAL is always ours where it is given.
@@ -73,6 +73,7 @@ pub fn address(message: &AddressMessage) -> Option<Address> {
             AddressAttribute::Broadcast(ip) => broadcast = Some(*ip),
             AddressAttribute::Flags(all) => flags = *all,
             AddressAttribute::RoutePriority(value) => metric = Some(*value),
+            AddressAttribute::Protocol(value) => protocol = Some(u8::from(*value)),
             AddressAttribute::CacheInfo(info) if info.ifa_preferred != FOREVER || info.ifa_valid != FOREVER => {
                 lifetimes = Some((info.ifa_preferred, info.ifa_valid));
             }
@@ -82,6 +83,7 @@ pub fn address(message: &AddressMessage) -> Option<Address> {
     Some(Address {
         index: message.header.index,
         ip: local.or(peer)?,
+        peer: peer.filter(|peer| local.is_some_and(|local| local != *peer)),
         prefix: message.header.prefix_len,
         label,
         broadcast,
@@ -95,6 +97,7 @@ pub fn address(message: &AddressMessage) -> Option<Address> {
         metric,
         scope: u8::from(message.header.scope),
         lifetimes,
+        protocol,
     })
 }
 
@@ -185,8 +188,21 @@ pub fn complete_new_address(message: &mut AddressMessage, ip: IpAddr, place: &Pl
     message.header.scope = if ip.is_ipv4() && ip.is_loopback() { AddressScope::Host } else { AddressScope::Universe };
 }
 
-/// The form in which an address that was there comes back, with everything that it had.
-pub fn complete_former_address(message: &mut AddressMessage, former: &Address) {
+/// The message that removes an address. The kernel compares each attribute that is given: the other end of a
+/// point-to-point address must be named as such (`inet_rtm_deladdr`).
+pub fn removed_address(address: &Address) -> AddressMessage {
+    let mut message = AddressMessage::default();
+    message.header.family = if address.ip.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
+    message.header.index = address.index;
+    message.header.prefix_len = address.prefix;
+    message.attributes.push(AddressAttribute::Local(address.ip));
+    message.attributes.push(AddressAttribute::Address(address.peer.unwrap_or(address.ip)));
+    message
+}
+
+/// The message that adds an address as it was, with everything that it had.
+pub fn former_address(former: &Address) -> AddressMessage {
+    let mut message = removed_address(former);
     let place = Place {
         index: former.index,
         name: String::new(),
@@ -196,7 +212,7 @@ pub fn complete_former_address(message: &mut AddressMessage, former: &Address) {
         label: former.label.clone(),
     };
     let flags = AddFlags { noprefixroute: former.flags.noprefixroute, ..AddFlags::default() };
-    complete_new_address(message, former.ip, &place, flags);
+    complete_new_address(&mut message, former.ip, &place, flags);
     message.header.scope = AddressScope::from(former.scope);
     if let Some((preferred, valid)) = former.lifetimes {
         let mut info = CacheInfo::default();
@@ -204,6 +220,10 @@ pub fn complete_former_address(message: &mut AddressMessage, former: &Address) {
         info.ifa_valid = valid;
         message.attributes.push(AddressAttribute::CacheInfo(info));
     }
+    if let Some(protocol) = former.protocol {
+        message.attributes.push(AddressAttribute::Protocol(protocol.into()));
+    }
+    message
 }
 
 #[cfg(test)]
@@ -248,7 +268,10 @@ mod tests {
         message.header.prefix_len = 32;
         message.attributes.push(AddressAttribute::Address("10.9.0.2".parse().unwrap()));
         message.attributes.push(AddressAttribute::Local("10.9.0.1".parse().unwrap()));
-        assert_eq!(address(&message).unwrap().ip, "10.9.0.1".parse::<IpAddr>().unwrap());
+        let seen = address(&message).unwrap();
+        assert_eq!(seen.ip, "10.9.0.1".parse::<IpAddr>().unwrap());
+        let removed = removed_address(&seen);
+        assert!(removed.attributes.contains(&AddressAttribute::Address("10.9.0.2".parse().unwrap())));
         assert_eq!(address(&AddressMessage::default()), None);
     }
 }

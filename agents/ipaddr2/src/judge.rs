@@ -3,6 +3,7 @@
 
 use std::net::IpAddr;
 
+use crate::record::Added;
 use crate::snapshot::{Address, Link};
 
 /// What the resource should look like.
@@ -59,6 +60,38 @@ pub fn judge<'a>(wanted: &Wanted<'_>, addresses: &'a [Address], links: &'a [Link
     }
 }
 
+/// Whether an address is the resource's: the record names it, or a monitor would take it for the resource. The same address
+/// on another interface, or with another prefix length than the configured one, is somebody else's: a resource whose start
+/// was refused must not take it away.
+pub fn is_ours(wanted: &Wanted<'_>, recorded: Option<&Added>, address: &Address, links: &[Link]) -> bool {
+    let link = links.iter().find(|link| link.index == address.index);
+    let named =
+        wanted.prefix.is_none_or(|prefix| prefix == address.prefix) && link.is_some_and(|link| belongs(wanted, link));
+    let on_record = recorded.is_some_and(|added| added.index == address.index && added.prefix == address.prefix);
+    address.ip == wanted.ip && (named || on_record)
+}
+
+/// Which addresses a stop removes.
+pub fn ours<'a>(
+    wanted: &Wanted<'_>,
+    recorded: Option<&Added>,
+    addresses: &'a [Address],
+    links: &[Link],
+) -> Vec<&'a Address> {
+    let found: Vec<&Address> = addresses.iter().filter(|address| is_ours(wanted, recorded, address, links)).collect();
+    if !found.is_empty() {
+        return found;
+    }
+    // Changed since it was added (another prefix length), or on an interface that was made anew under its name.
+    let nearly = |address: &Address| {
+        recorded.is_some_and(|added| {
+            let renewed = || links.iter().any(|link| link.index == address.index && link.name == added.name);
+            added.index == address.index || renewed()
+        })
+    };
+    addresses.iter().filter(|address| address.ip == wanted.ip && nearly(address)).collect()
+}
+
 fn difference(wanted: &Wanted<'_>, address: &Address, link: &Link) -> Option<String> {
     let (ip, nic) = (wanted.ip, &link.name);
     if let Some(prefix) = wanted.prefix
@@ -100,6 +133,8 @@ mod tests {
             metric: None,
             scope: 0,
             lifetimes: None,
+            peer: None,
+            protocol: None,
         }
     }
 
@@ -144,5 +179,39 @@ mod tests {
         let links = [link(2, "ethA")];
         let both = [address(2, 32, "ethA"), address(2, 24, "ethA")];
         assert!(matches!(judge(&wanted(None, Some(24), None), &both, &links), Seen::Present(a, _) if a.prefix == 24));
+    }
+
+    fn added(index: u32, name: &str, prefix: u8) -> Added {
+        Added {
+            ip: "10.9.0.50".parse().unwrap(),
+            prefix,
+            broadcast: None,
+            index,
+            name: name.into(),
+            label: None,
+            asked: None,
+            namespace: None,
+            address_label: None,
+        }
+    }
+
+    #[test]
+    fn ip_f2_ip_f11_a_stop_removes_what_the_record_or_the_parameters_name_and_nothing_else() {
+        let links = [link(1, "lo"), link(2, "ethA"), link(3, "ethC")];
+        let there = [address(1, 32, "lo"), address(2, 24, "ethA"), address(3, 24, "ethC")];
+        let found = |wanted: &Wanted<'_>, recorded: Option<&Added>| -> Vec<(u32, u8)> {
+            ours(wanted, recorded, &there, &links).iter().map(|a| (a.index, a.prefix)).collect()
+        };
+        assert_eq!(found(&wanted(Some("eth9"), None, None), None), []);
+        assert_eq!(found(&wanted(Some("ethC"), None, None), None), [(3, 24)]);
+        assert_eq!(found(&wanted(Some("ethC"), Some(32), None), None), []);
+        assert_eq!(found(&wanted(None, None, Some("other")), None), [(2, 24), (3, 24)]);
+        // The record tells, whatever the parameters say by now.
+        assert_eq!(found(&wanted(Some("eth9"), Some(32), None), Some(&added(2, "ethA", 24))), [(2, 24)]);
+        assert_eq!(found(&wanted(Some("ethC"), None, None), Some(&added(2, "ethA", 24))), [(2, 24), (3, 24)]);
+        // Another prefix length than on record, an interface that was made anew.
+        assert_eq!(found(&wanted(Some("eth9"), None, None), Some(&added(2, "ethA", 25))), [(2, 24)]);
+        assert_eq!(found(&wanted(Some("eth9"), None, None), Some(&added(7, "ethC", 24))), [(3, 24)]);
+        assert_eq!(found(&wanted(Some("eth9"), None, None), Some(&added(7, "gone", 24))), []);
     }
 }

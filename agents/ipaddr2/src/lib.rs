@@ -47,6 +47,7 @@ mod start;
 mod stop;
 mod sysctl;
 mod turn;
+mod turns;
 mod wire;
 
 use ocf::prelude::*;

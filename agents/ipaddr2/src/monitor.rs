@@ -19,7 +19,7 @@ use crate::record::{self, Added, Record};
 use crate::settings::Settings;
 use crate::share::Share;
 use crate::snapshot::{Address, Link};
-use crate::{link, namespace, observe};
+use crate::{link, namespace, observe, turns};
 
 /// How long to wait for duplicate address detection that runs again, as it does after a link came back.
 const DAD_AGAIN: Duration = Duration::from_secs(3);
@@ -43,7 +43,13 @@ pub fn monitor(context: &Context<'_>, settings: &Settings) -> Result<Status, Fai
         refresh(context, settings, &subject);
         return Ok(Status::Running);
     }
-    let (status, found) = thorough(context, settings)?;
+    let (mut status, mut found) = thorough(context, settings)?;
+    if found.is_none() && known.is_some() && settings.ip.is_ipv4() && matches!(status, Status::NotRunning(_)) {
+        // While a stop puts back what the kernel has removed with another address, this one is gone for a moment only.
+        let directory = ocf::state::directory(context.invocation);
+        let _turn = turns::addresses(directory, settings.ip, context.log, context.budget.work());
+        (status, found) = thorough(context, settings)?;
+    }
     if let Some((address, link)) = found {
         if known.is_none() {
             adopt(context, settings, &address, &link, record);
@@ -103,7 +109,7 @@ fn thorough(context: &Context<'_>, settings: &Settings) -> Result<(Status, Optio
         Seen::Present(address, link) => (address, link),
     };
     if let IpAddr::V6(ip) = settings.ip {
-        match dad::poll(ip, link.index, context.deadline.min(ocf::sys::clock::Deadline::after(DAD_AGAIN)))? {
+        match dad::poll(ip, link.index, context.budget.work().min(ocf::sys::clock::Deadline::after(DAD_AGAIN)))? {
             Verdict::Unique => {}
             Verdict::Gone => return Ok((Status::STOPPED, None)),
             Verdict::Duplicate => return Err(duplicate(settings.ip, link)),
@@ -161,7 +167,7 @@ fn refresh(context: &Context<'_>, settings: &Settings, subject: &Subject) {
     let places = observe::places(context, subject.index);
     let direct = observe::direct(settings, subject.index).unwrap_or_default();
     let subject = Subject { direct, ..subject.clone() };
-    if let Err(failure) = announce::refresh(&subject, &settings.announce, &places, context.deadline) {
+    if let Err(failure) = announce::refresh(&subject, &settings.announce, &places, context.budget.work()) {
         context.log.warn(format_args!("{failure}"));
     }
 }

@@ -9,7 +9,10 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use netlink_packet_core::{NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload};
+use netlink_packet_core::{
+    NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_ECHO, NLM_F_EXCL, NLM_F_REQUEST, NetlinkMessage,
+    NetlinkPayload,
+};
 use netlink_packet_route::address::AddressMessage;
 use netlink_packet_route::link::{LinkFlags, LinkMessage};
 use netlink_packet_route::neighbour::{NeighbourAddress, NeighbourAttribute, NeighbourMessage};
@@ -152,31 +155,37 @@ impl Netlink {
         }
     }
 
-    /// Puts an address back that was lost.
+    /// Adds an address as it was.
     ///
     /// # Errors
     /// The kernel's.
     pub fn restore(&self, former: &Address) -> Result<(), Failure> {
-        let mut request = self.handle.address().add(former.index, former.ip, former.prefix);
-        decode::complete_former_address(request.message_mut(), former);
-        self.change(request.execute(), format!("put back {}/{}", former.ip, former.prefix))
+        let request = RouteNetlinkMessage::NewAddress(decode::former_address(former));
+        let what = || format!("put back {}/{}", former.ip, former.prefix);
+        match self.runtime.block_on(self.change_echoed(request, NLM_F_CREATE | NLM_F_EXCL)) {
+            Ok(_) | Err(Fault::Kernel(nix::Error::EEXIST)) => Ok(()),
+            Err(fault) => Err(fault.into_failure().wrap(what())),
+        }
     }
 
-    /// Removes an address. One that is not there any more, or whose interface is gone, is removed already.
+    /// Removes an address, and gives the others that the kernel has removed with it: those of the same network that came
+    /// after it, where it may not promote one of them. One that is not there any more, or whose interface is gone, is
+    /// removed already.
     ///
     /// # Errors
     /// The kernel's.
-    pub fn remove(&self, address: &Address) -> Result<(), Failure> {
-        let request = self.handle.address().add(address.index, address.ip, address.prefix);
-        let mut request = request;
-        let mut message = request.message_mut().clone();
-        message.attributes.retain(|a| !matches!(a, netlink_packet_route::address::AddressAttribute::Broadcast(_)));
-        match self.runtime.block_on(self.handle.address().del(message).execute()) {
-            Ok(()) => Ok(()),
-            Err(error) => match Fault::from(error) {
-                Fault::Kernel(nix::Error::EADDRNOTAVAIL | nix::Error::ENODEV | nix::Error::ENXIO) => Ok(()),
-                fault => Err(fault.into_failure().wrap(format!("remove {}/{}", address.ip, address.prefix))),
-            },
+    pub fn remove(&self, address: &Address) -> Result<Vec<Address>, Failure> {
+        let request = RouteNetlinkMessage::DelAddress(decode::removed_address(address));
+        // NLM_F_ECHO: the kernel sends the requester every notification that the request causes, and no others
+        // (`rtmsg_ifa`), so that what another process removes at the same moment is never taken for a loss.
+        match self.runtime.block_on(self.change_echoed(request, NLM_F_ECHO)) {
+            Ok(echoed) => Ok(echoed
+                .iter()
+                .filter_map(|m| if let RouteNetlinkMessage::DelAddress(m) = m { decode::address(m) } else { None })
+                .filter(|removed| removed.ip != address.ip)
+                .collect()),
+            Err(Fault::Kernel(nix::Error::EADDRNOTAVAIL | nix::Error::ENODEV | nix::Error::ENXIO)) => Ok(Vec::new()),
+            Err(fault) => Err(fault.into_failure().wrap(format!("remove {}/{}", address.ip, address.prefix))),
         }
     }
 
@@ -208,6 +217,26 @@ impl Netlink {
             Ok(()) | Err(Fault::Kernel(nix::Error::EEXIST | nix::Error::ESRCH | nix::Error::ENOENT)) => Ok(()),
             Err(fault) => Err(fault.into_failure().wrap(format!("address label {label} of {ip}"))),
         }
+    }
+
+    /// Sends a change, and collects what the kernel sends before it acknowledges it.
+    async fn change_echoed(&self, message: RouteNetlinkMessage, flags: u16) -> Result<Vec<RouteNetlinkMessage>, Fault> {
+        let mut request = NetlinkMessage::from(message);
+        request.header.flags = NLM_F_REQUEST | NLM_F_ACK | flags;
+        let mut stream = self.handle.clone().request(request).map_err(Fault::from)?;
+        let mut echoed = Vec::new();
+        while let Some(message) = stream.next().await {
+            match message.payload {
+                NetlinkPayload::InnerMessage(inner) => echoed.push(inner),
+                NetlinkPayload::Error(error) if error.code.is_some() => {
+                    return Err(Fault::from(Error::NetlinkError(error)));
+                }
+                NetlinkPayload::Error(_) => return Ok(echoed),
+                _ => {}
+            }
+        }
+        // The stream leaves acknowledgements out.
+        Ok(echoed)
     }
 
     fn change(

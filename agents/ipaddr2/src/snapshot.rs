@@ -81,6 +81,8 @@ pub struct Address {
     pub index: u32,
     /// The address.
     pub ip: IpAddr,
+    /// The other end of a point-to-point address.
+    pub peer: Option<IpAddr>,
     /// The length of its prefix.
     pub prefix: u8,
     /// Its label; IPv4 addresses without one of their own have the interface's name.
@@ -95,6 +97,8 @@ pub struct Address {
     pub scope: u8,
     /// Preferred and valid lifetime in seconds, if they are not for ever.
     pub lifetimes: Option<(u32, u32)>,
+    /// Who has added it (`IFAPROT_*`).
+    pub protocol: Option<u8>,
 }
 
 /// The flags of an address that matter here.

@@ -22,7 +22,7 @@ use crate::settings::Settings;
 use crate::share::Share;
 use crate::snapshot::{Address, Link, Snapshot, TABLE_LOCAL, TABLE_MAIN};
 use crate::wire::ArpSocket;
-use crate::{conflict, link, lookup, monitor, namespace, observe, stop, sysctl};
+use crate::{conflict, link, lookup, monitor, namespace, observe, stop, sysctl, turns};
 
 /// How long an interface that start has switched on may take to find its link.
 const LINK_WAIT: Duration = Duration::from_secs(2);
@@ -63,7 +63,7 @@ pub fn plan(context: &Context<'_>, settings: &Settings) -> Result<Plan, Failure>
 /// # Errors
 /// Why not; nothing of the attempt is left.
 pub fn start(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> {
-    let _alone = stop::alone(context)?;
+    let _alone = turns::alone(&record::path(context.invocation, "lock"), context.log, context.budget.work())?;
     let plan = plan(context, settings)?;
     let record_path = record::path(context.invocation, "record");
     let former = record::read(&record_path).unwrap_or_default().unwrap_or_default();
@@ -73,7 +73,7 @@ pub fn start(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> 
         return Ok(());
     }
     // A start after a start that was killed: what that one announced must not outlive the decision made now.
-    announce::end(&observe::places(context, plan.place.index).lock, context.deadline)?;
+    announce::end(&observe::places(context, plan.place.index).lock, context.budget.work())?;
     note(context, &record);
     bring_up(context, settings, plan).map_err(|failure| {
         context.log.debug(format_args!("undoing a failed start"));
@@ -120,7 +120,8 @@ fn bring_up(context: &Context<'_>, settings: &Settings, plan: Plan) -> Result<()
     }
     let shared = settings.cluster_ip.as_ref().map(|config| (Share::new(settings.ip, &place, config), config));
     if let Some((share, config)) = &shared {
-        let _turn = stop::cluster_turn(context, settings.ip)?;
+        let directory = ocf::state::directory(context.invocation);
+        let _turn = turns::cluster(directory, settings.ip, context.budget.work())?;
         let rules = Rules::new(context, share, config)?;
         let mut shares: BTreeSet<u32> = rules.shares()?;
         shares.insert(config.node);
@@ -140,8 +141,12 @@ fn bring_up(context: &Context<'_>, settings: &Settings, plan: Plan) -> Result<()
         (IpAddr::V4(_), None) if subject.has_neighbours => Some(Announcer::open(&subject)),
         _ => None,
     };
-    add(context, settings, &netlink, &snapshot, &place, &link)?;
-    confirm(settings, &place)?;
+    {
+        let directory = ocf::state::directory(context.invocation);
+        let _turn = turns::addresses(directory, settings.ip, context.log, context.budget.work());
+        add(context, settings, &netlink, &snapshot, &place, &link)?;
+        confirm(settings, &place)?;
+    }
     drop(netlink);
     context.log.info(format_args!("{}/{} is on {}", settings.ip, place.prefix, place.name));
     if !subject.has_neighbours {
@@ -151,7 +156,7 @@ fn bring_up(context: &Context<'_>, settings: &Settings, plan: Plan) -> Result<()
     context.log.trace(format_args!("announce {subject:?} with {:?}", link.hardware));
     let told = announcer.or_fail(format!("announcing {}", settings.ip)).and_then(|announcer| {
         let places = observe::places(context, place.index);
-        announce::after_start(announcer, &subject, &link, &settings.announce, &places, context.deadline)
+        announce::after_start(announcer, &subject, &link, &settings.announce, &places, context.budget.work())
     });
     if let Err(failure) = told {
         // The address works for everybody who asks for it: no reason to take it down again.
@@ -174,7 +179,7 @@ fn usable_link(
     if was_off {
         context.log.info(format_args!("switching interface {} on", link.name));
         netlink.set_up(link.index, true)?;
-        let limit = context.deadline.min(Deadline::after(LINK_WAIT));
+        let limit = context.budget.work().min(Deadline::after(LINK_WAIT));
         let look = || match lookup::link(place.index) {
             Ok(Some(now)) if !now.is_lost() => Some(Some(now)),
             Ok(Some(_)) | Err(_) => None,
@@ -207,7 +212,7 @@ fn look_for_conflict(
         return Ok(None);
     }
     let own: Vec<Vec<u8>> = snapshot.links.iter().map(|link| link.hardware.address.clone()).collect();
-    let (rival, socket) = conflict::look(ip, link, &own, context.deadline)?;
+    let (rival, socket) = conflict::look(ip, link, &own, context.budget.work())?;
     match rival {
         None => Ok(Some(socket)),
         Some(hw) => Err(Failure::generic(format!(
@@ -233,7 +238,7 @@ fn set_aside(
     // Without a record nobody would put it back.
     record::write(&path, &Record { set_aside: true, ..record })?;
     context.log.info(format_args!("setting {} aside on the loopback interface", settings.ip));
-    netlink.remove(copy)
+    netlink.remove(copy).map(drop)
 }
 
 fn add(
@@ -290,7 +295,7 @@ fn add(
 
 /// Until when to wait for the verdict: without a link there will be none.
 fn verdict_by(context: &Context<'_>, link: &Link) -> Deadline {
-    if link.is_lost() { Deadline::after(Duration::ZERO) } else { context.deadline }
+    if link.is_lost() { Deadline::after(Duration::ZERO) } else { context.budget.work() }
 }
 
 /// Looks at what has been done.

@@ -1,7 +1,7 @@
 //! Takes the address off the host, and whatever else this resource has put there; says so only after looking.
 //!
 //! Parameters do not gate a stop. What is removed is what the record names, and what a monitor would take for the
-//! resource; where neither is to be found, the address itself tells.
+//! resource: nothing else is looked at.
 #![forbid(unsafe_code)]
 
 use std::collections::BTreeSet;
@@ -10,26 +10,36 @@ use std::path::PathBuf;
 
 use ocf::agent::Context;
 use ocf::failure::{Failure, OrFail};
-use ocf::lock::{Lock, LockError};
 use ocf::sys::file;
 use ocf::values::Faults;
 
 use crate::cluster::Rules;
-use crate::judge::{Wanted, belongs};
+use crate::judge::{self, Wanted};
 use crate::netlink::Netlink;
-use crate::record::{self, Record};
-use crate::settings::{self, Settings};
+use crate::record::{self, Added, Record};
+use crate::settings::{self, ClusterIp, Settings};
 use crate::share::Share;
-use crate::snapshot::{Address, Link, contains};
-use crate::{announce, connections, namespace, observe, params, sysctl};
+use crate::snapshot::{Address, Link};
+use crate::{announce, connections, namespace, observe, params, sysctl, turns};
 
 /// What is known about the thing to stop: from the record, from the parameters, or from those of them that are good.
 struct Target<'a> {
     ip: IpAddr,
     nic: Option<String>,
+    prefix: Option<u8>,
     namespace: Option<String>,
     record: Option<Record>,
     settings: Option<&'a Settings>,
+}
+
+impl Target<'_> {
+    fn recorded(&self) -> Option<&Added> {
+        self.record.as_ref().and_then(|record| record.added.as_ref())
+    }
+
+    fn wanted(&self) -> Wanted<'_> {
+        Wanted { ip: self.ip, nic: self.nic.as_deref(), prefix: self.prefix, label: None }
+    }
 }
 
 /// Makes sure that nothing is left.
@@ -37,7 +47,7 @@ struct Target<'a> {
 /// # Errors
 /// What is left, or what could not be looked at.
 pub fn stop(context: &Context<'_>, settings: Option<&Settings>) -> Result<(), Failure> {
-    let _alone = alone(context)?;
+    let _alone = turns::alone(&record::path(context.invocation, "lock"), context.log, context.budget.rollback())?;
     clear(context, settings, recorded(context))
 }
 
@@ -65,7 +75,7 @@ fn recorded(context: &Context<'_>) -> Option<Record> {
 
 fn clear(context: &Context<'_>, settings: Option<&Settings>, record: Option<Record>) -> Result<(), Failure> {
     // Before the address goes: an announcement after that would take it from its next owner.
-    let quiet = announce::end(&record::path(context.invocation, "announce"), context.deadline);
+    let quiet = announce::end(&record::path(context.invocation, "announce"), context.budget.rollback());
     let Some(target) = target(context, settings, record) else {
         context.log.info(format_args!("no address was given and none is on record: nothing to stop"));
         return quiet;
@@ -88,13 +98,15 @@ fn target<'a>(context: &Context<'_>, settings: Option<&'a Settings>, record: Opt
         Some(settings) => settings.network_namespace.clone(),
         None => values.get(&params::NETWORK_NAMESPACE),
     };
+    let (nic, prefix) = match added.filter(|added| Some(added.ip) != given) {
+        // The parameters are about another address.
+        Some(added) => (Some(added.name.clone()), Some(added.prefix)),
+        None => (nic, settings.and_then(|settings| settings.prefix)),
+    };
     Some(Target {
         ip: added.map(|added| added.ip).or(given)?,
-        nic: if added.is_some_and(|added| Some(added.ip) != given) {
-            added.map(|added| added.name.clone())
-        } else {
-            nic
-        },
+        nic,
+        prefix,
         namespace: added.map_or(namespace, |added| added.namespace.clone()),
         settings: settings.filter(|settings| added.is_none_or(|added| added.ip == settings.ip)),
         record,
@@ -110,74 +122,81 @@ fn remove(context: &Context<'_>, target: &Target<'_>) -> Result<(), Failure> {
     }
     let netlink = Netlink::open()?;
     let links = netlink.links()?;
-    let addresses = observe::addresses(&netlink, target.ip)?;
-    let ours = ours(target, &addresses, &links);
-    if leave_to_other_instances(context, target, &ours, &links)? {
-        return forget(context, target, true);
-    }
-    let settings = target.settings;
-    if !ours.is_empty() && settings.is_some_and(|settings| settings.kill_connections) {
-        match connections::reset(target.ip) {
-            Ok(count) => context.log.info(format_args!("reset {count} TCP connections of {}", target.ip)),
-            Err(error) => context.log.warn(format_args!("resetting the TCP connections of {}: {error}", target.ip)),
+    let (config, settings) = (cluster_config(context, target), target.settings);
+    let kill = settings.is_some_and(|settings| settings.kill_connections);
+    if config.is_some() || kill {
+        // What takes its time is done before others have to wait.
+        let addresses = observe::addresses(&netlink, target.ip)?;
+        let ours = judge::ours(&target.wanted(), target.recorded(), &addresses, &links);
+        if let Some(config) = &config
+            && leave_to_other_instances(context, target, config, &ours, &links)?
+        {
+            return forget(context, target, true);
+        }
+        if kill && !ours.is_empty() {
+            match connections::reset(target.ip) {
+                Ok(count) => context.log.info(format_args!("reset {count} TCP connections of {}", target.ip)),
+                Err(error) => context.log.warn(format_args!("resetting the TCP connections of {}: {error}", target.ip)),
+            }
         }
     }
-    let mut failures: Vec<Failure> = Vec::new();
-    for address in &ours {
-        let link = links.iter().find(|link| link.index == address.index);
-        let name = link.map_or("?", |link| link.name.as_str());
-        context.log.trace(format_args!("remove {}/{} from {name}", address.ip, address.prefix));
-        failures.extend(take_off(context, &netlink, address, name, &addresses).err());
-    }
-    // Look again: what counts is what is there, not what the kernel was asked to do.
-    let now = observe::addresses(&netlink, target.ip)?;
-    let removed =
-        |address: &Address| ours.iter().any(|gone| gone.index == address.index && gone.prefix == address.prefix);
-    let left = now.iter().find(|a| a.ip == target.ip && (removed(a) || is_ours(target, a, &links)));
-    if let Some(address) = left {
-        let name = links.iter().find(|link| link.index == address.index).map_or("?", |link| link.name.as_str());
-        failures.push(Failure::generic(format!("{}/{} is still on {name}", address.ip, address.prefix)));
-        return Failure::collect(failures).map_or(Ok(()), Err);
-    }
-    for failure in failures.iter().chain(tidy(context, target, &netlink, &links).iter()) {
+    let (found, mut failures) = take_off(context, target, &netlink, &links)?;
+    failures.extend(tidy(context, target, &netlink, &links));
+    for failure in &failures {
         context.log.warn(format_args!("{failure}"));
     }
-    if !ours.is_empty() {
+    if found {
         context.log.info(format_args!("{} is off this node", target.ip));
     }
-    forget(context, target, !ours.is_empty())
+    forget(context, target, found)
 }
 
-/// Which addresses to remove: what the record names, and what a monitor takes for the resource. Where there is neither,
-/// and no stop has told before that nothing of this resource is left, the address itself, wherever it is but on the
-/// loopback interface: a resource whose `nic` was changed while it ran is still somewhere.
-fn ours<'a>(target: &Target<'_>, addresses: &'a [Address], links: &[Link]) -> Vec<&'a Address> {
-    let found: Vec<&Address> = addresses.iter().filter(|address| is_ours(target, address, links)).collect();
-    if !found.is_empty() || target.record.is_some() {
-        return found;
-    }
-    let on_loopback = |address: &Address| links.iter().any(|link| link.index == address.index && link.loopback);
-    addresses.iter().filter(|address| address.ip == target.ip && !on_loopback(address)).collect()
-}
-
-/// Whether the record names an address, or a monitor would take it for the resource.
-fn is_ours(target: &Target<'_>, address: &Address, links: &[Link]) -> bool {
-    let wanted = Wanted { ip: target.ip, nic: target.nic.as_deref(), prefix: None, label: None };
-    let added = target.record.as_ref().and_then(|record| record.added.as_ref());
-    let recorded = added.is_some_and(|added| added.index == address.index);
-    let belongs_here = || links.iter().any(|link| link.index == address.index && belongs(&wanted, link));
-    address.ip == target.ip && (recorded || belongs_here())
-}
-
-/// For a cluster IP: takes this instance's share out of the rules; `true` when other instances on this node still need
-/// the address.
-fn leave_to_other_instances(
+/// Removes the addresses that are the resource's, and looks again: what counts is what is there, not what the kernel was
+/// asked to do. Gives whether there were any, and what went wrong on the way although they are gone.
+///
+/// All of it under one lock, the looks too: while another stop puts back what the kernel has removed with its address,
+/// ours could be among that, and would be gone only for the moment.
+fn take_off(
     context: &Context<'_>,
     target: &Target<'_>,
-    ours: &[&Address],
+    netlink: &Netlink,
     links: &[Link],
-) -> Result<bool, Failure> {
-    let config = match target.settings {
+) -> Result<(bool, Vec<Failure>), Failure> {
+    let directory = ocf::state::directory(context.invocation);
+    let _turn = turns::addresses(directory, target.ip, context.log, context.budget.rollback());
+    let addresses = observe::addresses(netlink, target.ip)?;
+    let (wanted, recorded) = (target.wanted(), target.recorded());
+    let ours = judge::ours(&wanted, recorded, &addresses, links);
+    let mut failures: Vec<Failure> = Vec::new();
+    for address in &ours {
+        let name = name_of(links, address.index);
+        context.log.trace(format_args!("remove {}/{} from {name}", address.ip, address.prefix));
+        failures.extend(remove_one(context, netlink, address, name).err());
+    }
+    let now = observe::addresses(netlink, target.ip)?;
+    let removed = |address: &Address| {
+        ours.iter().any(|gone| (gone.ip, gone.index, gone.prefix) == (address.ip, address.index, address.prefix))
+    };
+    let left = now.iter().find(|a| removed(a) || judge::is_ours(&wanted, recorded, a, links));
+    if let Some(address) = left {
+        let name = name_of(links, address.index);
+        failures.push(Failure::generic(format!("{}/{} is still on {name}", address.ip, address.prefix)));
+        return Failure::collect(failures).map_or(Ok((true, Vec::new())), Err);
+    }
+    for other in now.iter().filter(|other| other.ip == target.ip) {
+        let name = name_of(links, other.index);
+        context.log.info(format_args!("{}/{} on {name} is not this resource's, and stays", other.ip, other.prefix));
+    }
+    Ok((!ours.is_empty(), failures))
+}
+
+fn name_of(links: &[Link], index: u32) -> &str {
+    links.iter().find(|link| link.index == index).map_or("?", |link| link.name.as_str())
+}
+
+/// The configuration of a cluster IP, if this is one.
+fn cluster_config(context: &Context<'_>, target: &Target<'_>) -> Option<ClusterIp> {
+    match target.settings {
         Some(settings) => settings.cluster_ip.clone(),
         // Other parameters are faulty: those of the rules may be good.
         None => settings::cluster_ip(
@@ -187,8 +206,18 @@ fn leave_to_other_instances(
             target.ip.is_ipv6(),
             &mut Faults::default(),
         ),
-    };
-    let Some(config) = &config else { return Ok(false) };
+    }
+}
+
+/// For a cluster IP: takes this instance's share out of the rules; `true` when other instances on this node still need
+/// the address.
+fn leave_to_other_instances(
+    context: &Context<'_>,
+    target: &Target<'_>,
+    config: &ClusterIp,
+    ours: &[&Address],
+    links: &[Link],
+) -> Result<bool, Failure> {
     let here = ours.first().and_then(|address| {
         let link = links.iter().find(|link| link.index == address.index)?;
         Some(observe::place(address, link))
@@ -196,7 +225,8 @@ fn leave_to_other_instances(
     // The rules may be there without the address, when somebody else has removed it.
     let added = target.record.as_ref().and_then(|record| record.added.as_ref());
     let Some(place) = here.or_else(|| added.map(observe::recorded_place)) else { return Ok(false) };
-    let _turn = cluster_turn(context, target.ip)?;
+    let directory = ocf::state::directory(context.invocation);
+    let _turn = turns::cluster(directory, target.ip, context.budget.rollback())?;
     let share = Share::new(target.ip, &place, config);
     let rules = match Rules::new(context, &share, config) {
         Ok(rules) => rules,
@@ -209,68 +239,20 @@ fn leave_to_other_instances(
     Ok(!shares.is_empty())
 }
 
-/// Keeps the starts and stops of one resource apart. Pacemaker does so by itself; people and other tools may not. Where
-/// no lock can be kept, they are on their own.
-///
-/// # Errors
-/// When another one is at work until the deadline.
-pub fn alone(context: &Context<'_>) -> Result<Option<Lock>, Failure> {
-    match Lock::take(&record::path(context.invocation, "lock"), context.deadline) {
-        Ok(lock) => Ok(Some(lock)),
-        Err(LockError::Busy) => Err(Failure::generic("another start or stop of this resource does not end")),
-        Err(LockError::File(error)) => {
-            context.log.debug(format_args!("no lock is kept: {error}"));
-            Ok(None)
-        }
+/// Removes one address and nothing else: the kernel is allowed to promote the next address of the network, and where that
+/// cannot be allowed (a read-only /proc/sys) what it removes with this one is put back.
+fn remove_one(context: &Context<'_>, netlink: &Netlink, address: &Address, nic: &str) -> Result<(), Failure> {
+    if address.ip.is_ipv6() {
+        return netlink.remove(address).map(drop);
     }
-}
-
-/// The lock under which the rules of a cluster IP change: other instances of the clone may be here too.
-///
-/// # Errors
-/// When it is not to be had in time.
-pub fn cluster_turn(context: &Context<'_>, ip: IpAddr) -> Result<Lock, Failure> {
-    turn(context, &crate::share::table(ip))
-}
-
-fn turn(context: &Context<'_>, name: &str) -> Result<Lock, Failure> {
-    let path = ocf::state::directory(context.invocation).join(format!("IPaddr2-{name}.lock"));
-    Lock::take(&path, context.deadline).map_err(|error| Failure::generic(format!("{}: {error}", path.display())))
-}
-
-/// Removes one address and nothing else. When the first address of a network goes, the kernel removes the others with
-/// it unless it may promote one of them (net.ipv4.conf.*.promote_secondaries).
-fn take_off(
-    context: &Context<'_>,
-    netlink: &Netlink,
-    address: &Address,
-    nic: &str,
-    all: &[Address],
-) -> Result<(), Failure> {
-    let depends = |other: &&Address| {
-        address.ip.is_ipv4()
-            && !address.flags.secondary
-            && other.flags.secondary
-            && other.index == address.index
-            && other.prefix == address.prefix
-            && contains(address.ip, address.prefix, other.ip)
-    };
-    let dependents: Vec<&Address> = all.iter().filter(depends).collect();
-    if dependents.is_empty() {
-        return netlink.remove(address);
-    }
-    let _turn = turn(context, &format!("interface-{}", address.index))?;
-    context.log.trace(format_args!("{} addresses depend on {}: they are to be promoted", dependents.len(), address.ip));
-    let name = format!("ipv4/conf/{nic}/promote_secondaries");
-    let (removed, _) = sysctl::with(&name, "1", || netlink.remove(address));
-    removed?;
-    let now = netlink.addresses(address.ip, None)?;
-    for lost in dependents.iter().filter(|d| !now.iter().any(|a| a.ip == d.ip && a.index == d.index)) {
-        // Where the setting could not be changed (a read-only /proc/sys).
+    let promote = format!("ipv4/conf/{nic}/promote_secondaries");
+    let (removed, _) = sysctl::with(&promote, "1", || netlink.remove(address));
+    let mut failures = Vec::new();
+    for lost in removed? {
         context.log.info(format_args!("putting {}/{} back", lost.ip, lost.prefix));
-        netlink.restore(lost)?;
+        failures.extend(netlink.restore(&lost).err());
     }
-    Ok(())
+    Failure::collect(failures).map_or(Ok(()), Err)
 }
 
 /// What goes with the address. None of it keeps the address on the host, so a failure is not one of the stop.
@@ -325,6 +307,8 @@ fn put_back(ip: IpAddr, netlink: &Netlink, links: &[Link]) -> Result<(), Failure
         metric: None,
         scope: 0,
         lifetimes: None,
+        peer: None,
+        protocol: None,
     };
     netlink.restore(&copy)
 }

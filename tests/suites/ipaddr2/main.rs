@@ -17,9 +17,11 @@ mod neighbours;
 mod ocft_common;
 mod ocft_v4;
 mod ocft_v6;
+mod others;
 mod quiet;
 mod robust;
 mod select;
+mod together;
 
 use harness::{Agent, Host};
 

@@ -49,6 +49,8 @@ fn address(text: &str, index: u32, broadcast: Option<&str>) -> Address {
         metric: None,
         scope: 0,
         lifetimes: None,
+        peer: None,
+        protocol: None,
     }
 }
 

@@ -1,0 +1,59 @@
+//! Turns among the processes of this agent: of one resource, of one cluster IP, and of all IPv4 addresses of this node.
+#![forbid(unsafe_code)]
+
+use std::net::IpAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use ocf::failure::Failure;
+use ocf::lock::{Lock, LockError};
+use ocf::log::Log;
+use ocf::sys::clock::Deadline;
+
+/// How long to wait for other starts and stops to change their addresses: each takes a few milliseconds.
+const LONGEST: Duration = Duration::from_secs(5);
+
+/// Keeps the starts and stops of one resource apart. Pacemaker does so by itself; people and other tools may not. Where
+/// no lock can be kept, they are on their own.
+///
+/// # Errors
+/// When another one is at work until the deadline.
+pub fn alone(path: &Path, log: &Log, deadline: Deadline) -> Result<Option<Lock>, Failure> {
+    match Lock::take(path, deadline) {
+        Ok(lock) => Ok(Some(lock)),
+        Err(LockError::Busy) => Err(Failure::generic("another start or stop of this resource does not end")),
+        Err(LockError::File(error)) => {
+            log.debug(format_args!("no lock is kept: {error}"));
+            Ok(None)
+        }
+    }
+}
+
+/// The lock under which the rules of a cluster IP change: other instances of the clone may be here too.
+///
+/// # Errors
+/// When it is not to be had in time.
+pub fn cluster(directory: &Path, ip: IpAddr, deadline: Deadline) -> Result<Lock, Failure> {
+    let path = directory.join(format!("IPaddr2-{}.lock", crate::share::table(ip)));
+    Lock::take(&path, deadline).map_err(|error| Failure::generic(format!("{}: {error}", path.display())))
+}
+
+/// The lock under which IPv4 addresses are added, removed, and said to be gone. IPv4 addresses of one network depend on
+/// each other: the kernel removes all of them with the first one, unless it may promote the next
+/// (net.ipv4.conf.*.promote_secondaries), which a stop sees to. Without this lock, one stop would switch that off while
+/// another one needs it, and would look at addresses that another one is about to put back.
+///
+/// IPv6 addresses are independent. Without the lock (a state directory that cannot be written, a holder that does not
+/// end) the work goes on: an address that the kernel removes with another one is put back all the same.
+pub fn addresses(directory: &Path, ip: IpAddr, log: &Log, deadline: Deadline) -> Option<Lock> {
+    if ip.is_ipv6() {
+        return None;
+    }
+    match Lock::take(&directory.join("IPaddr2-addresses.lock"), Deadline::after(LONGEST).min(deadline)) {
+        Ok(lock) => Some(lock),
+        Err(error) => {
+            log.debug(format_args!("the addresses of this node are changed without a lock: {error}"));
+            None
+        }
+    }
+}
