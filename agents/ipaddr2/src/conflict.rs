@@ -40,7 +40,7 @@ pub fn look(
         let limit = if number == PROBES { LAST } else { BETWEEN };
         let until = Deadline::after(limit).min(deadline);
         while !until.expired() {
-            let Some(packet) = socket.receive(until.left()).or_fail(context())? else { break };
+            let Some(packet) = socket.receive(until).or_fail(context())? else { break };
             if let Some(other) = rival(&packet, ip, own) {
                 return Ok((Some(other), socket));
             }

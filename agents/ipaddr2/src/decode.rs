@@ -5,7 +5,9 @@ use std::net::IpAddr;
 
 use netlink_packet_route::AddressFamily;
 use netlink_packet_route::address::{AddressAttribute, AddressFlags as Flags, AddressMessage, AddressScope, CacheInfo};
-use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkLayerType, LinkMessage, Prop, State as OperState};
+use netlink_packet_route::link::{
+    InfoData, InfoVrf, LinkAttribute, LinkFlags, LinkInfo, LinkLayerType, LinkMessage, Prop, State as OperState,
+};
 use netlink_packet_route::route::{RouteAddress, RouteAttribute, RouteMessage, RouteType};
 
 use crate::select::Place;
@@ -34,6 +36,8 @@ pub fn link(message: &LinkMessage) -> Link {
             LinkAttribute::Address(bytes) => link.hardware.address.clone_from(bytes),
             LinkAttribute::Broadcast(bytes) => link.hardware.broadcast.clone_from(bytes),
             LinkAttribute::OperState(state) => link.state = oper_state(*state, flags.contains(LinkFlags::LowerUp)),
+            LinkAttribute::Controller(index) => link.master = Some(*index),
+            LinkAttribute::LinkInfo(infos) => link.vrf_table = infos.iter().find_map(vrf_table),
             LinkAttribute::PropList(props) => {
                 link.altnames.extend(props.iter().filter_map(|prop| match prop {
                     Prop::AltIfName(name) => Some(name.clone()),
@@ -44,6 +48,11 @@ pub fn link(message: &LinkMessage) -> Link {
         }
     }
     link
+}
+
+fn vrf_table(info: &LinkInfo) -> Option<u32> {
+    let LinkInfo::Data(InfoData::Vrf(parts)) = info else { return None };
+    parts.iter().find_map(|part| if let InfoVrf::TableId(table) = part { Some(*table) } else { None })
 }
 
 /// The operational state follows the carrier up to a second late (net/core/link_watch.c). While it still says down, a
@@ -93,6 +102,7 @@ pub fn address(message: &AddressMessage) -> Option<Address> {
             optimistic: flags.contains(Flags::Optimistic),
             dadfailed: flags.contains(Flags::Dadfailed),
             noprefixroute: flags.contains(Flags::Noprefixroute),
+            permanent: flags.contains(Flags::Permanent),
         },
         metric,
         scope: u8::from(message.header.scope),
@@ -210,6 +220,7 @@ pub fn former_address(former: &Address) -> AddressMessage {
         broadcast: former.broadcast,
         metric: former.metric.filter(|metric| *metric != 0),
         label: former.label.clone(),
+        noprefixroute: former.flags.noprefixroute,
     };
     let flags = AddFlags { noprefixroute: former.flags.noprefixroute, ..AddFlags::default() };
     complete_new_address(&mut message, former.ip, &place, flags);
@@ -247,8 +258,15 @@ mod tests {
     #[test]
     fn a_new_address_has_no_broadcast_but_the_one_of_its_place() {
         let ip: IpAddr = "10.9.0.50".parse().unwrap();
-        let mut place =
-            Place { index: 2, name: "ethA".into(), prefix: 24, broadcast: None, metric: Some(7), label: None };
+        let mut place = Place {
+            index: 2,
+            name: "ethA".into(),
+            prefix: 24,
+            broadcast: None,
+            metric: Some(7),
+            label: None,
+            noprefixroute: false,
+        };
         let mut message = AddressMessage::default();
         message.attributes.push(AddressAttribute::Broadcast([10, 9, 0, 255].into()));
         complete_new_address(&mut message, ip, &place, AddFlags::default());

@@ -8,6 +8,7 @@ use std::time::Duration;
 use ocf::agent::Context;
 use ocf::failure::{Failure, OrFail};
 use ocf::outcome::Status;
+use ocf::state::Kept as _;
 
 use crate::announce::{self, Subject};
 use crate::cluster::Rules;
@@ -15,7 +16,7 @@ use crate::dad::{self, Verdict};
 use crate::judge::{Seen, judge};
 use crate::lookup::{self, Asker};
 use crate::netlink::Netlink;
-use crate::record::{self, Added, Record};
+use crate::record::{Added, Record};
 use crate::settings::Settings;
 use crate::share::Share;
 use crate::snapshot::{Address, Link};
@@ -34,8 +35,7 @@ pub fn monitor(context: &Context<'_>, settings: &Settings) -> Result<Status, Fai
     {
         return Ok(Status::STOPPED);
     }
-    let record_path = record::path(context.invocation, "record");
-    let record = record::read(&record_path).unwrap_or_default().unwrap_or_default();
+    let record = Record::load(context.invocation).unwrap_or_default();
     let known = record.added.as_ref().filter(|added| is_about(added, settings));
     if let Some(added) = known
         && let Some(subject) = quick(settings, added)?
@@ -154,7 +154,7 @@ pub fn duplicate(ip: IpAddr, link: &Link) -> Failure {
 fn adopt(context: &Context<'_>, settings: &Settings, address: &Address, link: &Link, record: Record) {
     let place = observe::place(address, link);
     let record = Record { added: Some(observe::added(settings, &place)), ..record };
-    if let Err(failure) = record::write(&record::path(context.invocation, "record"), &record) {
+    if let Err(failure) = record.save(context.invocation) {
         context.log.debug(format_args!("no record of {}: {failure}", settings.ip));
     }
 }

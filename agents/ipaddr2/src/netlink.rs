@@ -62,16 +62,16 @@ impl Netlink {
         Ok(Self { runtime, handle })
     }
 
-    /// Links, addresses and the routes of some tables, of one family.
+    /// Addresses and the routes of some tables, of one family, beside these links.
     ///
     /// # Errors
     /// When the kernel does not answer, or not to the end.
-    pub fn snapshot(&self, ip: IpAddr, tables: &[u32]) -> Result<Snapshot, Failure> {
+    pub fn snapshot(&self, ip: IpAddr, links: Vec<Link>, tables: &[u32]) -> Result<Snapshot, Failure> {
         let mut routes = Vec::new();
         for table in tables {
             routes.extend(self.routes(ip, *table)?);
         }
-        Ok(Snapshot { links: self.links()?, addresses: self.addresses(ip, None)?, routes })
+        Ok(Snapshot { links, addresses: self.addresses(ip, None)?, routes })
     }
 
     /// Every interface.

@@ -5,11 +5,12 @@ use std::net::IpAddr;
 
 use ocf::agent::Context;
 use ocf::failure::Failure;
+use ocf::state::Kept as _;
 
 use crate::announce::{Neighbour, Places, Subject};
 use crate::judge::Wanted;
 use crate::netlink::Netlink;
-use crate::record::{self, Added};
+use crate::record::{Added, Record};
 use crate::select::Place;
 use crate::settings::Settings;
 use crate::snapshot::{Address, Link};
@@ -48,6 +49,7 @@ pub fn place(address: &Address, link: &Link) -> Place {
         broadcast: address.broadcast,
         metric: address.metric,
         label: address.label.clone().filter(|label| *label != link.name),
+        noprefixroute: address.flags.noprefixroute,
     }
 }
 
@@ -72,6 +74,7 @@ pub fn recorded_place(added: &Added) -> Place {
         broadcast: added.broadcast,
         metric: None,
         label: added.label.clone(),
+        noprefixroute: false,
     }
 }
 
@@ -93,7 +96,7 @@ pub fn added(settings: &Settings, place: &Place) -> Added {
 /// Where the announcements of this resource keep their locks.
 pub fn places(context: &Context<'_>, index: u32) -> Places {
     Places {
-        lock: record::path(context.invocation, "announce"),
+        lock: Record::path(context.invocation, "announce"),
         gate: ocf::state::directory(context.invocation).join(format!("IPaddr2-interface-{index}.gate")),
     }
 }

@@ -2,27 +2,23 @@
 //! say by then.
 //!
 //! Written before the address is added: a start that is killed anywhere leaves at most a record without an address. A
-//! stop leaves a record too, one that says "nothing": an address that is there afterwards is somebody else's.
+//! stop leaves a record too, one that says "nothing".
 #![forbid(unsafe_code)]
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
-use ocf::failure::{Failure, OrFail};
-use ocf::invocation::Invocation;
-use ocf::state;
-use ocf::sys::file;
+use ocf::state::{Kept, Pairs};
 
-/// Records are a few lines; anything longer is none of ours.
-const LARGEST: u64 = 4096;
+use crate::snapshot::{Address, AddressFlags};
 
 /// What is known of a resource's past.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Record {
     /// The address, if one was put here and has not been removed.
     pub added: Option<Added>,
-    /// An address with prefix length 32 that was taken off the loopback interface for it.
-    pub set_aside: bool,
+    /// An address with prefix length 32 that was taken off the loopback interface for it, as it was.
+    pub set_aside: Option<Address>,
 }
 
 /// An address that was put on an interface.
@@ -48,76 +44,81 @@ pub struct Added {
     pub address_label: Option<u32>,
 }
 
-/// The file of something that belongs to a resource.
-pub fn path(invocation: &Invocation, kind: &str) -> PathBuf {
-    state::path(invocation, "IPaddr2", kind)
+impl Kept for Record {
+    const AGENT: &'static str = "IPaddr2";
+
+    fn to_pairs(&self) -> Vec<(&'static str, String)> {
+        let mut pairs = Vec::new();
+        if let Some(copy) = &self.set_aside {
+            pairs.push(("set_aside", "1".to_owned()));
+            pairs.push(("aside_ip", copy.ip.to_string()));
+            pairs.push(("aside_scope", copy.scope.to_string()));
+            pairs.extend(copy.label.clone().map(|label| ("aside_label", label)));
+            pairs.extend(copy.broadcast.map(|broadcast| ("aside_broadcast", broadcast.to_string())));
+            pairs.extend(copy.peer.map(|peer| ("aside_peer", peer.to_string())));
+            pairs.extend(copy.metric.map(|metric| ("aside_metric", metric.to_string())));
+            pairs.extend(copy.protocol.map(|protocol| ("aside_protocol", protocol.to_string())));
+            pairs.extend(copy.flags.noprefixroute.then(|| ("aside_noprefixroute", "1".to_owned())));
+            if let Some((preferred, valid)) = copy.lifetimes {
+                pairs.push(("aside_preferred", preferred.to_string()));
+                pairs.push(("aside_valid", valid.to_string()));
+            }
+        }
+        if let Some(added) = &self.added {
+            pairs.push(("ip", added.ip.to_string()));
+            pairs.push(("prefix", added.prefix.to_string()));
+            pairs.push(("index", added.index.to_string()));
+            pairs.push(("name", added.name.clone()));
+            let optional = [("label", &added.label), ("asked", &added.asked), ("namespace", &added.namespace)];
+            pairs.extend(optional.into_iter().filter_map(|(key, value)| Some((key, value.clone()?))));
+            pairs.extend(added.broadcast.map(|broadcast| ("broadcast", broadcast.to_string())));
+            pairs.extend(added.address_label.map(|label| ("address_label", label.to_string())));
+        }
+        pairs
+    }
+
+    fn from_pairs(pairs: Pairs) -> Option<Self> {
+        let get = |key: &str| pairs.iter().find(|(k, _)| k == key).map(|(_, value)| value.as_str());
+        let text = |key: &str| get(key).map(str::to_owned);
+        let added = match get("ip") {
+            None => None,
+            Some(ip) => Some(Added {
+                ip: ip.parse().ok()?,
+                prefix: get("prefix")?.parse().ok()?,
+                broadcast: optional(get("broadcast"))?,
+                index: get("index")?.parse().ok()?,
+                name: text("name")?,
+                label: text("label"),
+                asked: text("asked"),
+                namespace: text("namespace"),
+                address_label: optional(get("address_label"))?,
+            }),
+        };
+        let set_aside = if get("set_aside") == Some("1") { Some(copy(&get, added.as_ref())?) } else { None };
+        Some(Self { added, set_aside })
+    }
 }
 
-/// Reads the record; `None` when there is none, or none that can be trusted.
-///
-/// # Errors
-/// When there is a file that cannot be read.
-pub fn read(path: &Path) -> Result<Option<Record>, Failure> {
-    let bytes = file::read_small(path, LARGEST).or_fail(path.display())?;
-    Ok(bytes.and_then(|bytes| parse(std::str::from_utf8(&bytes).ok()?)))
-}
-
-/// Writes the record, at once or not at all.
-///
-/// # Errors
-/// When it cannot be written.
-pub fn write(path: &Path, record: &Record) -> Result<(), Failure> {
-    if let Some(directory) = path.parent() {
-        file::ensure_dir(directory, 0o755).or_fail(directory.display())?;
-    }
-    file::write_if_changed(path, render(record).as_bytes(), 0o600).or_fail(path.display()).map(drop)
-}
-
-fn render(record: &Record) -> String {
-    let mut lines = vec!["version=1".to_owned()];
-    if record.set_aside {
-        lines.push("set_aside=1".into());
-    }
-    if let Some(added) = &record.added {
-        lines.push(format!("ip={}", added.ip));
-        lines.push(format!("prefix={}", added.prefix));
-        lines.push(format!("index={}", added.index));
-        lines.push(format!("name={}", added.name));
-        let optional = [("label", &added.label), ("asked", &added.asked), ("namespace", &added.namespace)];
-        lines.extend(optional.iter().filter_map(|(key, value)| Some(format!("{key}={}", value.as_ref()?))));
-        lines.extend(added.broadcast.map(|broadcast| format!("broadcast={broadcast}")));
-        lines.extend(added.address_label.map(|label| format!("address_label={label}")));
-    }
-    lines.join("\n") + "\n"
-}
-
-/// Reads a record; `None` for anything that [`render`] would not have written.
-fn parse(text: &str) -> Option<Record> {
-    let mut lines = text.lines();
-    if lines.next()? != "version=1" {
-        return None;
-    }
-    let pairs: Vec<(&str, &str)> = lines.map(|line| line.split_once('=')).collect::<Option<_>>()?;
-    let get = |key: &str| pairs.iter().find(|(k, _)| *k == key).map(|(_, value)| *value);
-    let added = match get("ip") {
-        None => None,
-        Some(ip) => Some(Added {
-            ip: ip.parse().ok()?,
-            prefix: get("prefix")?.parse().ok()?,
-            broadcast: optional(get("broadcast"))?,
-            index: get("index")?.parse().ok()?,
-            name: get("name")?.to_owned(),
-            label: get("label").map(str::to_owned),
-            asked: get("asked").map(str::to_owned),
-            namespace: get("namespace").map(str::to_owned),
-            address_label: optional(get("address_label"))?,
-        }),
-    };
-    Some(Record { added, set_aside: get("set_aside") == Some("1") })
+/// The copy on the loopback interface. Records of the first version say only that there was one.
+fn copy<'a>(get: &impl Fn(&str) -> Option<&'a str>, added: Option<&Added>) -> Option<Address> {
+    let lifetimes: (Option<u32>, Option<u32>) = (optional(get("aside_preferred"))?, optional(get("aside_valid"))?);
+    Some(Address {
+        index: 0,
+        ip: optional(get("aside_ip"))?.or(added.map(|added| added.ip))?,
+        peer: optional(get("aside_peer"))?,
+        prefix: 32,
+        label: get("aside_label").map(str::to_owned),
+        broadcast: optional(get("aside_broadcast"))?,
+        flags: AddressFlags { noprefixroute: get("aside_noprefixroute") == Some("1"), ..AddressFlags::default() },
+        metric: optional(get("aside_metric"))?,
+        scope: optional(get("aside_scope"))?.unwrap_or_default(),
+        lifetimes: lifetimes.0.zip(lifetimes.1),
+        protocol: optional(get("aside_protocol"))?,
+    })
 }
 
 /// A value that may be absent, but not wrong.
-fn optional<T: std::str::FromStr>(text: Option<&str>) -> Option<Option<T>> {
+fn optional<T: FromStr>(text: Option<&str>) -> Option<Option<T>> {
     match text {
         None => Some(None),
         Some(text) => text.parse().ok().map(Some),
@@ -129,6 +130,19 @@ mod tests {
     use super::*;
 
     fn full() -> Record {
+        let copy = Address {
+            index: 0,
+            ip: "10.9.0.80".parse().unwrap(),
+            peer: Some("10.9.0.81".parse().unwrap()),
+            prefix: 32,
+            label: Some("lo:vip".into()),
+            broadcast: Some([10, 9, 0, 80].into()),
+            flags: AddressFlags { noprefixroute: true, ..AddressFlags::default() },
+            metric: Some(7),
+            scope: 254,
+            lifetimes: Some((100, u32::MAX)),
+            protocol: Some(4),
+        };
         Record {
             added: Some(Added {
                 ip: "2001:db8::50".parse().unwrap(),
@@ -141,23 +155,33 @@ mod tests {
                 namespace: Some("blue".into()),
                 address_label: Some(99),
             }),
-            set_aside: true,
+            set_aside: Some(copy),
         }
+    }
+
+    fn read(pairs: &[(&str, &str)]) -> Option<Record> {
+        Record::from_pairs(pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect())
     }
 
     #[test]
     fn what_is_written_is_what_is_read() {
-        for record in [full(), Record::default(), Record { set_aside: true, ..Record::default() }] {
-            assert_eq!(parse(&render(&record)), Some(record));
+        for record in [full(), Record::default(), Record { added: None, ..full() }] {
+            let pairs = record.to_pairs().into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+            assert_eq!(Record::from_pairs(pairs), Some(record));
         }
     }
 
     #[test]
+    fn a_record_of_the_first_version_is_read() {
+        let old = read(&[("set_aside", "1"), ("ip", "10.9.0.80"), ("prefix", "24"), ("index", "2"), ("name", "ethA")]);
+        let copy = old.unwrap().set_aside.unwrap();
+        assert_eq!((copy.ip, copy.prefix, copy.label), ("10.9.0.80".parse().unwrap(), 32, None));
+    }
+
+    #[test]
     fn anything_else_is_no_record() {
-        for bad in
-            ["", "version=2\n", "version=1\nip=x\n", "version=1\nip=10.9.0.50\n", "1234\n", "version=1\nnonsense\n"]
-        {
-            assert_eq!(parse(bad), None, "{bad:?}");
+        for bad in [&[("ip", "x")][..], &[("ip", "10.9.0.50")], &[("set_aside", "1"), ("aside_ip", "x")]] {
+            assert_eq!(read(bad), None, "{bad:?}");
         }
     }
 }

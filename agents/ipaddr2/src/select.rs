@@ -11,7 +11,7 @@ use ocf::failure::{Failure, Kind};
 
 use crate::parse::Broadcast;
 use crate::settings::{LONGEST_NAME, Settings};
-use crate::snapshot::{Link, Route, RouteKind, Snapshot, TABLE_LOCAL, TABLE_MAIN, contains};
+use crate::snapshot::{Address, Link, Route, RouteKind, Snapshot, TABLE_LOCAL, TABLE_MAIN, contains};
 
 /// The metric that the kernel gives to IPv6 prefix routes by itself (`IP6_RT_PRIO_ADDRCONF`).
 const V6_DEFAULT_METRIC: u32 = 256;
@@ -31,6 +31,29 @@ pub struct Place {
     pub metric: Option<u32>,
     /// The whole label (`eth0:web`).
     pub label: Option<String>,
+    /// No prefix route.
+    pub noprefixroute: bool,
+}
+
+/// The routing tables that tell where the address belongs, the first one first: the given one, or that of the interface's
+/// VRF, or main and those of all VRFs.
+pub fn tables(settings: &Settings, links: &[Link]) -> Vec<u32> {
+    if let Some(table) = settings.route_table {
+        return vec![table];
+    }
+    let vrf_of = |link: &Link| links.iter().find(|other| Some(other.index) == link.master)?.vrf_table;
+    let nic = settings.nic.as_ref().and_then(|name| links.iter().find(|link| link.is_called(name)));
+    if let Some(table) = nic.and_then(vrf_of) {
+        return vec![table];
+    }
+    let mut tables = vec![TABLE_MAIN];
+    if settings.ip.is_ipv4() && settings.ip.is_loopback() {
+        tables.push(TABLE_LOCAL);
+    }
+    if nic.is_none() {
+        tables.extend(links.iter().filter_map(|link| link.vrf_table));
+    }
+    tables
 }
 
 /// Chooses.
@@ -63,14 +86,17 @@ pub fn place(settings: &Settings, snapshot: &Snapshot) -> Result<Place, Failure>
             format!("label \"{label}\" is longer than {LONGEST_NAME} characters; shorten iflabel"),
         ));
     }
-    Ok(Place {
+    let mut place = Place {
         index: link.index,
         name: link.name.clone(),
         prefix,
         broadcast: broadcast(settings, prefix, route, snapshot),
         metric: settings.metric.or_else(|| route.and_then(|r| found_metric(r, settings.ip))),
         label,
-    })
+        noprefixroute: settings.noprefixroute,
+    };
+    place.noprefixroute |= has_foreign_prefix_route(settings.ip, &place, snapshot);
+    Ok(place)
 }
 
 fn link_called<'a>(name: &str, snapshot: &'a Snapshot) -> Result<&'a Link, Failure> {
@@ -86,13 +112,17 @@ fn no_network(settings: &Settings) -> Failure {
     Failure::installed(format!("{on} has no route to the network of {ip}; set both nic and cidr_netmask"))
 }
 
-/// The route that tells where the address belongs.
+/// The route that tells where the address belongs: of the first table that has any.
 fn best_route<'a>(settings: &Settings, link: Option<&Link>, snapshot: &'a Snapshot) -> Option<&'a Route> {
     let ip = settings.ip;
     let fits = |route: &&Route| {
-        let may_be_local = ip.is_ipv4() && ip.is_loopback() && route.table == TABLE_LOCAL;
-        let connected = (route.table == settings.route_table && route.kind == RouteKind::Unicast)
-            || (may_be_local && settings.route_table == TABLE_MAIN && route.kind == RouteKind::Local);
+        let connected = match route.kind {
+            RouteKind::Unicast => route.table != TABLE_LOCAL || settings.route_table == Some(TABLE_LOCAL),
+            RouteKind::Local => {
+                ip.is_ipv4() && ip.is_loopback() && route.table == TABLE_LOCAL && settings.route_table.is_none()
+            }
+            RouteKind::Other => false,
+        };
         connected
             && !route.gateway
             && route.prefix > 0
@@ -104,8 +134,35 @@ fn best_route<'a>(settings: &Settings, link: Option<&Link>, snapshot: &'a Snapsh
             // The host route of an address that is there already says nothing about its network.
             && !(route.network == ip && is_host_route(route) && settings.prefix.is_none())
     };
-    // min_by_key keeps the first of equals: the kernel's order.
-    snapshot.routes.iter().filter(fits).min_by_key(|route| (std::cmp::Reverse(route.prefix), route.metric))
+    let tables = tables(settings, &snapshot.links);
+    tables.iter().find_map(|table| {
+        let candidates = snapshot.routes.iter().filter(|route| route.table == *table).filter(fits);
+        // min_by_key keeps the first of equals: the kernel's order.
+        candidates.min_by_key(|route| (std::cmp::Reverse(route.prefix), route.metric))
+    })
+}
+
+/// Whether the address must come without a prefix route of its own: there is one that no address of the interface has
+/// brought (an IPv6 router advertisement's, an administrator's), and the kernel would remove that with the address, for it
+/// looks for one by network and interface alone (`cleanup_prefix_route`, net/ipv6/addrconf.c).
+fn has_foreign_prefix_route(ip: IpAddr, place: &Place, snapshot: &Snapshot) -> bool {
+    let metric = place.metric.unwrap_or(V6_DEFAULT_METRIC);
+    let same = |route: &&Route| {
+        route.index == place.index
+            && route.kind == RouteKind::Unicast
+            && !route.gateway
+            && route.prefix == place.prefix
+            && contains(route.network, place.prefix, ip)
+            && route.metric <= metric
+    };
+    let brought = |address: &Address| {
+        address.index == place.index
+            && address.prefix == place.prefix
+            && contains(address.ip, place.prefix, ip)
+            && address.flags.permanent
+            && !address.flags.noprefixroute
+    };
+    ip.is_ipv6() && snapshot.routes.iter().any(|route| same(&route)) && !snapshot.addresses.iter().any(brought)
 }
 
 fn is_host_route(route: &Route) -> bool {

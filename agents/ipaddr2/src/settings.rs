@@ -28,8 +28,8 @@ pub struct Settings {
     pub broadcast: Option<Broadcast>,
     /// Routes of this origin only.
     pub route_protocol: Option<u8>,
-    /// Routes of this table.
-    pub route_table: u32,
+    /// Routes of this table; `None` for that of the interface: main, or its VRF's.
+    pub route_table: Option<u32>,
     /// The metric of the prefix route.
     pub metric: Option<u32>,
     /// No prefix route.
@@ -127,7 +127,7 @@ pub fn settle(values: &Values, invocation: &Invocation, faults: &mut Faults) -> 
         prefix: mask.map(|m| m.length),
         broadcast: if v6 { None } else { values.get(&params::BROADCAST) },
         route_protocol: values.get(&params::PROTO),
-        route_table: values.get(&params::TABLE).unwrap_or(crate::snapshot::TABLE_MAIN),
+        route_table: values.get(&params::TABLE),
         metric: values.get(&params::METRIC),
         noprefixroute: values.get(&params::NOPREFIXROUTE)?,
         dad,

@@ -182,6 +182,7 @@ mod tests {
             broadcast: broadcast.map(|b| b.parse().unwrap()),
             metric: None,
             label: None,
+            noprefixroute: false,
         }
     }
 

@@ -27,6 +27,10 @@ pub struct Link {
     pub loopback: bool,
     /// What it says of itself (RFC 2863).
     pub state: State,
+    /// The interface that it is a part of: a bond, a bridge, a VRF.
+    pub master: Option<u32>,
+    /// The routing table of a VRF.
+    pub vrf_table: Option<u32>,
 }
 
 /// A link-layer address with all that it takes to send to and from it.
@@ -114,6 +118,8 @@ pub struct AddressFlags {
     pub dadfailed: bool,
     /// It came without a prefix route.
     pub noprefixroute: bool,
+    /// Configured, with no end to its valid lifetime.
+    pub permanent: bool,
 }
 
 /// A route.

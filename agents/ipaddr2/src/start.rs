@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use ocf::agent::Context;
 use ocf::failure::{Failure, OrFail};
+use ocf::state::Kept as _;
 use ocf::sys::clock::Deadline;
 
 use crate::announce::{self, Announcer, Subject};
@@ -16,11 +17,11 @@ use crate::decode::AddFlags;
 use crate::judge::{Seen, judge};
 use crate::netlink::{AddressEvents, Netlink};
 use crate::parse::{Dad, LinkCheck};
-use crate::record::{self, Record};
+use crate::record::Record;
 use crate::select::{self, Place};
 use crate::settings::Settings;
 use crate::share::Share;
-use crate::snapshot::{Address, Link, Snapshot, TABLE_LOCAL, TABLE_MAIN};
+use crate::snapshot::{Address, Link, Snapshot};
 use crate::wire::ArpSocket;
 use crate::{conflict, link, lookup, monitor, namespace, observe, stop, sysctl, turns};
 
@@ -45,11 +46,9 @@ pub fn plan(context: &Context<'_>, settings: &Settings) -> Result<Plan, Failure>
         return Err(namespace::missing(name));
     }
     let netlink = Netlink::open()?;
-    let mut tables = vec![settings.route_table];
-    if settings.ip.is_ipv4() && settings.ip.is_loopback() && settings.route_table == TABLE_MAIN {
-        tables.push(TABLE_LOCAL);
-    }
-    let snapshot = netlink.snapshot(settings.ip, &tables)?;
+    let links = netlink.links()?;
+    let tables = select::tables(settings, &links);
+    let snapshot = netlink.snapshot(settings.ip, links, &tables)?;
     let place = select::place(settings, &snapshot)?;
     context.log.trace(format_args!("decided: {place:?}"));
     if let Some(config) = &settings.cluster_ip {
@@ -63,10 +62,9 @@ pub fn plan(context: &Context<'_>, settings: &Settings) -> Result<Plan, Failure>
 /// # Errors
 /// Why not; nothing of the attempt is left.
 pub fn start(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> {
-    let _alone = turns::alone(&record::path(context.invocation, "lock"), context.log, context.budget.work())?;
+    let _alone = turns::alone(&Record::path(context.invocation, "lock"), context.log, context.budget.work())?;
     let plan = plan(context, settings)?;
-    let record_path = record::path(context.invocation, "record");
-    let former = record::read(&record_path).unwrap_or_default().unwrap_or_default();
+    let former = Record::load(context.invocation).unwrap_or_default();
     let record = Record { added: Some(observe::added(settings, &plan.place)), ..former };
     if already_here(context, settings, &plan)? {
         note(context, &record);
@@ -86,7 +84,7 @@ pub fn start(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> 
 
 /// Records what is about to be there. A service is worth more than a record: without one, stop goes by the address.
 fn note(context: &Context<'_>, record: &Record) {
-    if let Err(failure) = record::write(&record::path(context.invocation, "record"), record) {
+    if let Err(failure) = record.save(context.invocation) {
         context.log.warn(format_args!("no record is kept: {failure}"));
     }
 }
@@ -233,10 +231,9 @@ fn set_aside(
     let on_loopback =
         |address: &&Address| address.prefix == 32 && snapshot.link(address.index).is_some_and(|link| link.loopback);
     let Some(copy) = snapshot.having(settings.ip).find(on_loopback) else { return Ok(()) };
-    let path = record::path(context.invocation, "record");
-    let record = record::read(&path)?.unwrap_or_default();
-    // Without a record nobody would put it back.
-    record::write(&path, &Record { set_aside: true, ..record })?;
+    let record = Record::load(context.invocation).unwrap_or_default();
+    // Without a record nothing would put it back.
+    Record { set_aside: Some(copy.clone()), ..record }.save(context.invocation)?;
     context.log.info(format_args!("setting {} aside on the loopback interface", settings.ip));
     netlink.remove(copy).map(drop)
 }
@@ -257,7 +254,7 @@ fn add(
     let flags = AddFlags {
         nodad: settings.ip.is_ipv6() && settings.dad == Dad::Off,
         optimistic: settings.ip.is_ipv6() && settings.dad == Dad::Optimistic,
-        noprefixroute: settings.noprefixroute,
+        noprefixroute: place.noprefixroute,
         preferred_lft: (settings.ip.is_ipv6() && settings.preferred_lft != u32::MAX).then_some(settings.preferred_lft),
     };
     let IpAddr::V6(ip) = settings.ip else {

@@ -10,16 +10,17 @@ use std::path::PathBuf;
 
 use ocf::agent::Context;
 use ocf::failure::{Failure, OrFail};
+use ocf::state::Kept as _;
 use ocf::sys::file;
 use ocf::values::Faults;
 
 use crate::cluster::Rules;
 use crate::judge::{self, Wanted};
 use crate::netlink::Netlink;
-use crate::record::{self, Added, Record};
+use crate::record::{Added, Record};
 use crate::settings::{self, ClusterIp, Settings};
 use crate::share::Share;
-use crate::snapshot::{Address, Link};
+use crate::snapshot::{Address, AddressFlags, Link};
 use crate::{announce, connections, namespace, observe, params, sysctl, turns};
 
 /// What is known about the thing to stop: from the record, from the parameters, or from those of them that are good.
@@ -47,8 +48,8 @@ impl Target<'_> {
 /// # Errors
 /// What is left, or what could not be looked at.
 pub fn stop(context: &Context<'_>, settings: Option<&Settings>) -> Result<(), Failure> {
-    let _alone = turns::alone(&record::path(context.invocation, "lock"), context.log, context.budget.rollback())?;
-    clear(context, settings, recorded(context))
+    let _alone = turns::alone(&Record::path(context.invocation, "lock"), context.log, context.budget.rollback())?;
+    clear(context, settings, Record::load(context.invocation))
 }
 
 /// Undoes a start that failed.
@@ -58,24 +59,16 @@ pub fn stop(context: &Context<'_>, settings: Option<&Settings>) -> Result<(), Fa
 pub fn undo(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> {
     // The namespace has been entered already, and cannot be entered by name from inside.
     let inside = Settings { network_namespace: None, ..settings.clone() };
-    let mut record = recorded(context);
+    let mut record = Record::load(context.invocation);
     if let Some(added) = record.as_mut().and_then(|record| record.added.as_mut()) {
         added.namespace = None;
     }
     clear(context, Some(&inside), record)
 }
 
-/// What is on record. A record that cannot be read is worth a warning; the parameters and the address itself tell, too.
-fn recorded(context: &Context<'_>) -> Option<Record> {
-    record::read(&record::path(context.invocation, "record")).unwrap_or_else(|failure| {
-        context.log.warn(format_args!("the record cannot be read, going by the parameters: {failure}"));
-        None
-    })
-}
-
 fn clear(context: &Context<'_>, settings: Option<&Settings>, record: Option<Record>) -> Result<(), Failure> {
     // Before the address goes: an announcement after that would take it from its next owner.
-    let quiet = announce::end(&record::path(context.invocation, "announce"), context.budget.rollback());
+    let quiet = announce::end(&Record::path(context.invocation, "announce"), context.budget.rollback());
     let Some(target) = target(context, settings, record) else {
         context.log.info(format_args!("no address was given and none is on record: nothing to stop"));
         return quiet;
@@ -260,9 +253,10 @@ fn tidy(context: &Context<'_>, target: &Target<'_>, netlink: &Netlink, links: &[
     let mut failures = Vec::new();
     let record = target.record.as_ref();
     let note = peers_note(context, target);
-    if record.is_some_and(|record| record.set_aside) || note.is_some() {
-        context.log.info(format_args!("putting {} back on the loopback interface", target.ip));
-        failures.extend(put_back(target.ip, netlink, links).err());
+    let copy = record.and_then(|record| record.set_aside.clone());
+    if let Some(copy) = copy.or_else(|| note.as_ref().map(|_| plain_copy(target.ip))) {
+        context.log.info(format_args!("putting {} back on the loopback interface", copy.ip));
+        failures.extend(put_back(copy, netlink, links).err());
     }
     if let Some(note) = note {
         failures.extend(std::fs::remove_file(&note).or_fail(note.display()).err());
@@ -294,23 +288,27 @@ fn peers_note(context: &Context<'_>, target: &Target<'_>) -> Option<PathBuf> {
     text.starts_with(format!("{} 32 ", target.ip).as_bytes()).then_some(path)
 }
 
-fn put_back(ip: IpAddr, netlink: &Netlink, links: &[Link]) -> Result<(), Failure> {
+fn put_back(copy: Address, netlink: &Netlink, links: &[Link]) -> Result<(), Failure> {
     let loopback =
         links.iter().find(|link| link.loopback).ok_or_else(|| Failure::generic("there is no loopback interface"))?;
-    let copy = Address {
-        index: loopback.index,
+    netlink.restore(&Address { index: loopback.index, ..copy })
+}
+
+/// The copy that the peer has taken off: it notes nothing but the address.
+fn plain_copy(ip: IpAddr) -> Address {
+    Address {
+        index: 0,
         ip,
+        peer: None,
         prefix: 32,
         label: None,
         broadcast: None,
-        flags: crate::snapshot::AddressFlags::default(),
+        flags: AddressFlags::default(),
         metric: None,
         scope: 0,
         lifetimes: None,
-        peer: None,
         protocol: None,
-    };
-    netlink.restore(&copy)
+    }
 }
 
 /// Notes that nothing of this resource is left. Where nothing was known or found there is nothing to note.
@@ -318,8 +316,7 @@ fn forget(context: &Context<'_>, target: &Target<'_>, found: bool) -> Result<(),
     if !found && target.record.is_none() {
         return Ok(());
     }
-    let path = record::path(context.invocation, "record");
-    if let Err(failure) = record::write(&path, &Record::default()) {
+    if let Err(failure) = Record::default().save(context.invocation) {
         // The address is off: that is what a stop is for.
         context.log.warn(format_args!("the record stays: {failure}"));
     }

@@ -1,15 +1,18 @@
 //! Sends and receives the packets of [`crate::frame`]: two kinds of sockets and nothing else.
 
+use std::ffi::OsString;
 use std::io;
 use std::net::{Ipv6Addr, SocketAddrV6};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
-use std::time::Duration;
 
 use nix::libc;
+use nix::net::if_::if_indextoname;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{
     AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, SockaddrIn6, recv, sendto, setsockopt, socket, sockopt,
 };
+
+use ocf::sys::clock::Deadline;
 
 use crate::frame::Arp;
 
@@ -114,21 +117,30 @@ impl ArpSocket {
         if sent < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
     }
 
-    /// The next ARP packet; `None` when none comes in time.
+    /// The next ARP packet; `None` when none comes in time. What is not a whole ARP packet for IPv4 is skipped.
     ///
     /// # Errors
     /// The kernel's.
-    pub fn receive(&self, limit: Duration) -> io::Result<Option<Arp>> {
-        let milliseconds = limit.as_micros().div_ceil(1000).min(60_000) as u16;
-        let mut wait = [PollFd::new(self.fd.as_fd(), PollFlags::POLLIN)];
-        if poll(&mut wait, PollTimeout::from(milliseconds))? == 0 {
-            return Ok(None);
-        }
+    pub fn receive(&self, until: Deadline) -> io::Result<Option<Arp>> {
         let mut buffer = [0; 256];
-        match recv(self.fd.as_raw_fd(), &mut buffer, MsgFlags::empty()) {
-            Ok(length) => Ok(Arp::parse(&buffer[..length])),
-            Err(nix::Error::EAGAIN) => Ok(None),
-            Err(error) => Err(error.into()),
+        loop {
+            let milliseconds = until.left().as_micros().div_ceil(1000).min(60_000) as u16;
+            let mut wait = [PollFd::new(self.fd.as_fd(), PollFlags::POLLIN)];
+            if poll(&mut wait, PollTimeout::from(milliseconds))? == 0 {
+                return Ok(None);
+            }
+            match recv(self.fd.as_raw_fd(), &mut buffer, MsgFlags::empty()) {
+                Ok(length) => {
+                    if let Some(packet) = Arp::parse(&buffer[..length]) {
+                        return Ok(Some(packet));
+                    }
+                }
+                Err(nix::Error::EAGAIN) => {}
+                Err(error) => return Err(error.into()),
+            }
+            if until.expired() {
+                return Ok(None);
+            }
         }
     }
 }
@@ -157,6 +169,9 @@ impl AdvertisementSocket {
         // Neighbours drop any other hop limit (RFC 4861, section 7.1.2).
         setsockopt(&fd, sockopt::Ipv6MulticastHops, &255)?;
         setsockopt(&fd, sockopt::Ipv6Ttl, &255)?;
+        // An interface that is a part of a VRF has its addresses to itself: they can be used only by a socket that is bound
+        // to the device (`ipv6_chk_addr`, l3mdev).
+        setsockopt(&fd, sockopt::BindToDevice, &OsString::from(if_indextoname(index)?.to_string_lossy().as_ref()))?;
         let own = SockaddrIn6::from(SocketAddrV6::new(ip, 0, 0, index));
         nix::sys::socket::bind(fd.as_raw_fd(), &own)?;
         Ok(Self { fd, index })

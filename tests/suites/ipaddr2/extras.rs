@@ -62,6 +62,33 @@ fn lvs_support_takes_the_loopback_copy_away_and_puts_it_back() {
     vip.monitor().expect_code(7);
 }
 
+/// The copy came back without its label, its broadcast address, its scope and its lifetimes.
+#[test]
+fn ip_f8_the_loopback_copy_comes_back_as_it_was() {
+    let rig = L2::new();
+    let shapes = ["brd 10.9.0.50 scope host label lo:vip", "scope link", "valid_lft 5000 preferred_lft 4000"];
+    for shape in shapes {
+        rig.a.ip(&format!("address add {VIP4}/32 {shape} dev lo"));
+        let raw = || {
+            let mut seen = rig.a.only(VIP4).raw;
+            // Lifetimes go on; a second more or less is no difference.
+            for key in ["valid_life_time", "preferred_life_time"] {
+                let seconds = seen[key].as_u64().unwrap_or_default();
+                seen[key] = (seconds / 100).into();
+            }
+            seen
+        };
+        let before = raw();
+        let vip = rig.vip4().param("nic", "ethA").param("lvs_support", "true");
+        vip.start().expect_code(0);
+        assert_eq!(rig.a.only(VIP4).nic, "ethA");
+        vip.stop().expect_code(0);
+        assert_eq!(rig.a.only(VIP4).nic, "lo");
+        assert_eq!(raw(), before);
+        rig.a.ip(&format!("address del {VIP4}/32 dev lo"));
+    }
+}
+
 /// What is in the record of a start wins over what the parameters say later.
 #[test]
 fn stop_after_the_parameters_changed_removes_what_start_made() {

@@ -1,6 +1,9 @@
 //! How the address is put on: mask, broadcast, label, routes, metric.
 
+use std::time::Duration;
+
 use harness::L2;
+use harness::process::wait_until;
 use harness::rig::{VIP4, VIP6};
 
 /// A netmask as four numbers is accepted; one with holes is a mistake everywhere.
@@ -90,6 +93,9 @@ fn ip_34_stop_leaves_the_routes_as_start_found_them() {
         lines.sort();
         lines
     };
+    // The local route of an IPv6 address comes a moment after the address.
+    let own = || routes().iter().any(|line| line.starts_with("local 2001:db8:9::1 "));
+    assert!(wait_until(Duration::from_secs(5), || own().then_some(())).is_some());
     let before = routes();
     let other = rig.ipaddr2("10.8.0.50").param("nic", "ethA").param("cidr_netmask", "24");
     for vip in [rig.vip4(), rig.vip6().param("nodad", "true"), other] {

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use harness::L2;
-use harness::rig::{VIP4, VIP6};
+use harness::process::wait_until;
+use harness::rig::{MAC_B, VIP4, VIP6};
 
 /// A device that disappeared stopped the resource on all nodes (RA#328, RA#334).
 #[test]
@@ -141,6 +142,31 @@ fn ip_30_a_conflict_is_an_ordinary_failure_and_leaves_nothing() {
     rig.b.ip(&format!("address del {VIP4}/24 dev ethB"));
     vip.start().expect_code(0);
     vip.stop().expect_code(0);
+}
+
+/// Truncated ARP packets on the network ended the listening, and the owner of the address was overlooked.
+#[test]
+fn ip_f12_the_owner_is_found_among_packets_that_do_not_parse() {
+    let rig = L2::new();
+    let script = "import socket, time\n\
+                  s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)\n\
+                  s.bind(('ethB', 0))\n\
+                  while True:\n \
+                      s.send(bytes.fromhex('ffffffffffff0200000900ff080600010800'))\n \
+                      time.sleep(0.001)\n";
+    let mut flood = rig.b.spawn("python3", &["-c", script]);
+    let packets = || rig.a.ip_json("-s link show ethA")[0]["stats64"]["rx"]["packets"].as_u64().unwrap_or_default();
+    let before = packets();
+    assert!(wait_until(Duration::from_secs(10), || (packets() > before + 100).then_some(())).is_some());
+    let vip = rig.vip4().param("run_arping", "true");
+    vip.start().expect_code(0);
+    vip.stop().expect_code(0);
+    rig.b.ip(&format!("address add {VIP4}/24 dev ethB"));
+    for _ in 0..3 {
+        vip.start().expect_code(1).expect_reason(&[VIP4, MAC_B]);
+        rig.a.expect_absent(VIP4);
+    }
+    assert!(flood.is_alive());
 }
 
 /// Detection cost three to four seconds for each address, too much with hundreds of them (RA#913).

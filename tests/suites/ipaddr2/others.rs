@@ -96,3 +96,27 @@ fn ip_f4_a_resource_whose_name_is_too_long_for_a_file_works() {
     vip.stop().expect_code(0);
     rig.a.expect_absent(VIP4);
 }
+
+/// The on-link route that a router advertisement had brought was gone after a stop: the kernel removes a prefix route with
+/// the last address of its network, whoever has added it.
+#[test]
+fn ip_f3_a_route_that_was_advertised_stays() {
+    let rig = L2::new();
+    rig.a.ip("address add 2001:db8:aa::1/128 dev ethA nodad");
+    let route = || rig.a.ip_json("-d -6 route show 2001:db8:aa::/64");
+    for (protocol, metric) in [("ra", 1024), ("static", 256), ("ra", 100)] {
+        rig.a.ip(&format!("-6 route add 2001:db8:aa::/64 dev ethA proto {protocol} metric {metric}"));
+        let before = route();
+        for given in [&[][..], &[("nic", "ethA")], &[("nic", "ethA"), ("cidr_netmask", "64")]] {
+            let mut vip = rig.ipaddr2("2001:db8:aa::50").param("nodad", "true");
+            for (name, value) in given {
+                vip = vip.param(name, value);
+            }
+            vip.start().expect_code(0);
+            assert_eq!(rig.a.only("2001:db8:aa::50").prefix, 64);
+            vip.stop().expect_code(0);
+            assert_eq!(route(), before, "{given:?}");
+        }
+        rig.a.ip(&format!("-6 route del 2001:db8:aa::/64 dev ethA proto {protocol} metric {metric}"));
+    }
+}

@@ -183,3 +183,39 @@ fn only_routes_of_the_asked_origin_count() {
     let host = host(vec![wider, route("10.9.0.0/24", 2, 0)]);
     assert_eq!(found(&[("ip", "10.9.0.50"), ("proto", "static")], &host), ("ethC".into(), 16));
 }
+
+#[test]
+fn ip_f3_a_prefix_route_that_no_address_has_brought_is_not_shared() {
+    let advertised = || route("2001:db8:aa::/64", 2, 1024);
+    let own =
+        |prefix: u8, flags: AddressFlags| Address { flags, ..address(&format!("2001:db8:aa::1/{prefix}"), 2, None) };
+    let permanent = AddressFlags { permanent: true, ..AddressFlags::default() };
+    let decided = |routes: Vec<Route>, addresses: Vec<Address>| {
+        let host = Snapshot { addresses, ..host(routes) };
+        place(&settings(&[("ip", "2001:db8:aa::50")]), &host).unwrap().noprefixroute
+    };
+    assert!(decided(vec![advertised()], vec![own(128, permanent)]));
+    assert!(decided(vec![advertised()], vec![own(64, AddressFlags { noprefixroute: true, ..permanent })]));
+    assert!(decided(vec![advertised()], vec![own(64, AddressFlags::default())]), "brought by an advertisement, too");
+    assert!(!decided(vec![advertised()], vec![own(64, permanent)]));
+    // Another interface's route of the same network is not the one that the kernel would take.
+    assert!(!decided(vec![route("2001:db8:aa::/48", 2, 1024)], vec![own(128, permanent)]));
+}
+
+#[test]
+fn ip_f14_the_table_of_a_vrf_tells_where_its_interfaces_are() {
+    let mut vrf = link(4, "vrf-red");
+    vrf.vrf_table = Some(10);
+    let mut part = link(5, "ethR");
+    part.master = Some(4);
+    let mut host = host(vec![route("10.9.0.0/24", 2, 0)]);
+    host.links.extend([vrf, part]);
+    host.routes.push(Route { table: 10, ..route("10.8.0.0/24", 5, 0) });
+    host.routes.push(Route { table: 10, ..route("10.9.0.0/24", 5, 0) });
+    assert_eq!(tables(&settings(&[("ip", "10.9.0.50"), ("nic", "ethR")]), &host.links), [10]);
+    assert_eq!(tables(&settings(&[("ip", "10.9.0.50"), ("table", "7")]), &host.links), [7]);
+    assert_eq!(found(&[("ip", "10.9.0.50"), ("nic", "ethR")], &host), ("ethR".into(), 24));
+    // Main comes first; only what it does not know is looked up elsewhere.
+    assert_eq!(found(&[("ip", "10.9.0.50")], &host).0, "ethA");
+    assert_eq!(found(&[("ip", "10.8.0.50")], &host).0, "ethR");
+}
