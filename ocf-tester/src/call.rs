@@ -9,6 +9,9 @@ use crate::process::Ended;
 /// The mark of the reason line on stderr.
 pub const REASON: &str = "ocf-exit-reason:";
 
+/// What a call that was killed at its time-out did.
+pub const HUNG: &str = "did not end within";
+
 /// A call that was made.
 #[derive(Clone, Debug, Default)]
 pub struct Done {
@@ -26,6 +29,29 @@ pub struct Done {
     pub timeout: Duration,
     /// The tester killed it on purpose, before its time-out.
     pub cut_short: bool,
+    /// The check that made it; empty when none did.
+    pub check: &'static str,
+    /// When it began, counted from the beginning of the run.
+    pub began: Duration,
+    /// What makes a shell call it like this, around the words of the call.
+    pub shell: Frame,
+    /// The signals that it, or what it had started, sent to the tester.
+    pub signals: Vec<String>,
+    /// That it is killed at its time-out is the finding of the check that makes it.
+    pub unusual: bool,
+}
+
+/// What a shell needs before the call and after it, to make it under the same circumstances.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Frame {
+    /// Commands, each on its own, such as `umask 077`.
+    pub commands: Vec<String>,
+    /// Words before `env`, such as `nice -n 19`.
+    pub words: Vec<String>,
+    /// Words between the environment and the agent, such as `/bin/dash`.
+    pub under: Vec<String>,
+    /// Redirections after the call, such as `<&-`.
+    pub redirections: Vec<String>,
 }
 
 impl Done {
@@ -36,6 +62,12 @@ impl Done {
             Some(code @ (0..=9 | 190 | 191)) => code as u8,
             _ => 1,
         }
+    }
+
+    /// Whether it was killed at its time-out.
+    #[must_use]
+    pub fn hung(&self) -> bool {
+        self.ended.killed && !self.cut_short
     }
 
     /// Whether it answered one of these.
@@ -69,7 +101,7 @@ impl Done {
     pub fn ending(&self) -> String {
         let how = match (self.ended.killed, self.ended.signal, self.ended.code) {
             (true, _, _) if self.cut_short => "was killed on purpose".to_owned(),
-            (true, _, _) => format!("did not end within {} s and was killed", self.timeout.as_secs_f32()),
+            (true, _, _) => format!("{HUNG} {} s and was killed", self.timeout.as_secs_f32()),
             (_, Some(signal), _) => format!("died of signal {signal}"),
             (_, _, code) => format!("gave {}", code.map_or_else(|| "nothing".to_owned(), named)),
         };

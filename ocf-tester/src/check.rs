@@ -27,10 +27,12 @@ pub struct Check {
 /// What breaking a rule means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Weight {
-    /// A failure.
+    /// A node is fenced, a service is started twice or lost, or a cluster or its user is given a false answer: a failure.
     Must,
-    /// A warning.
+    /// People are disturbed, or have to find out by themselves: a warning.
     Should,
+    /// It costs nothing where a cluster calls the agent: information.
+    May,
 }
 
 /// How a rule is proved.
@@ -97,6 +99,7 @@ impl Check {
             (Err(Trouble::Unknown(why)), _) => Verdict::Skip(why),
             (Err(Trouble::Broken(what)), Weight::Must) => Verdict::Fail(what),
             (Err(Trouble::Broken(what)), Weight::Should) => Verdict::Warn(what),
+            (Err(Trouble::Broken(what)), Weight::May) => Verdict::Info(what),
         }
     }
 }

@@ -6,10 +6,7 @@ use std::io::{self, IsTerminal as _, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
-
-use nix::sys::signal::{SigSet, Signal, raise};
+use std::sync::atomic::Ordering;
 
 use crate::check::Check;
 use crate::environment::Environment;
@@ -19,21 +16,16 @@ use crate::options::{Asked, Format, Options, parse};
 use crate::progress::{ERASE, Progress};
 use crate::report::text::{self, Style};
 use crate::report::{folded, json, junit, tap};
+use crate::signals::{self, INTERRUPTED};
 use crate::stand::Setup;
 use crate::verdict::Report;
-use crate::{checks, process, run, stress, stubs, trace};
+use crate::{checks, names, process, run, stress, stubs, trace};
 
 /// A check failed.
 const FAILED: u8 = 1;
 
 /// Wrong usage, or nothing could be tested.
 const UNTESTED: u8 = 2;
-
-/// A signal so long after the first is a wish of its own: timeout(1), for one, sends each signal twice.
-const INSISTENCE: Duration = Duration::from_millis(500);
-
-/// Set by the user's Ctrl-C.
-static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
 /// Everything, from the command line to the exit code.
 #[must_use]
@@ -78,29 +70,9 @@ fn say(text: &str) -> Result<(), String> {
     }
 }
 
-/// Makes the signals that end a program ask for an end instead, in which the resource is stopped. A second one insists.
-///
-/// They are blocked here, so in every later thread, and one thread takes them; agents start with none blocked
-/// ([`crate::place::Place::enter`]).
-fn watch_signals() -> io::Result<()> {
-    let signals: SigSet = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP].into_iter().collect();
-    signals.thread_block()?;
-    let watch = move || {
-        let mut first = None;
-        while let Ok(signal) = signals.wait() {
-            INTERRUPTED.store(true, Ordering::Relaxed);
-            if first.get_or_insert_with(Instant::now).elapsed() > INSISTENCE {
-                let _ = signals.thread_unblock();
-                let _ = raise(signal);
-            }
-        }
-    };
-    std::thread::Builder::new().name("signals".to_owned()).spawn(watch).map(drop)
-}
-
 /// Makes all runs and tells what they came to.
 fn test(options: &Options, table: &[&'static Check]) -> Result<u8, String> {
-    let prepared = watch_signals().and_then(|()| process::adopt_orphans());
+    let prepared = signals::watch().and_then(|()| process::adopt_orphans());
     prepared.map_err(|error| format!("this process cannot be prepared: {error}"))?;
     if !options.unused.is_empty() {
         let names = options.unused.join(", ");
@@ -162,7 +134,7 @@ fn conclude(
     let trouble = trouble.or_else(|| {
         let said = |report: &Report| report.count("skip") < report.judgements.len();
         if INTERRUPTED.load(Ordering::Relaxed) {
-            return Some("interrupted".to_owned());
+            return Some(signals::interruption());
         }
         let silent = failures == 0 && !reports.iter().all(said);
         silent.then(|| "nothing could be tested: every check was skipped (-v shows why)".to_owned())
@@ -212,16 +184,23 @@ fn one(options: &Options, set: &Set) -> Result<Report, String> {
         directory,
         observer,
     };
+    let stand = run::described(&setup, &INTERRUPTED)?;
+    let unknown = names::unknown(&stand.metadata, set, options.matrix.as_deref());
+    unknown.iter().for_each(|told| complain(told));
     let seed = options.seed.unwrap_or_else(|| fastrand::u64(..1_000_000));
     let report = match options.stress {
-        Some(seconds) => stress::stress(&setup, seconds, seed, options.force, &INTERRUPTED),
-        None => run::run(&setup, &options.selected, options.force, &INTERRUPTED),
+        Some(seconds) => stress::stress(&stand, seconds, seed, options.force),
+        None => run::run(&stand, &options.selected, options.force),
     };
     if shown {
         let _ = io::stderr().write_all(ERASE.as_bytes());
     }
     let mut report = report?;
     report.set.clone_from(&set.name);
+    // People have just read it.
+    if options.format != Format::Text {
+        report.notes.splice(0..0, unknown);
+    }
     if options.verbose || options.format == Format::Json {
         report.notes.extend(stub_notes(&tools));
     }

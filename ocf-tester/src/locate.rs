@@ -3,9 +3,12 @@
 
 use std::ffi::OsStr;
 use std::io;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use nix::unistd::{AccessFlags, access};
+
+use crate::explain;
 
 /// The absolute path of an agent that was given as a path, or as `ocf:PROVIDER:TYPE`.
 ///
@@ -21,6 +24,9 @@ pub fn agent(given: &OsStr, root: &OsStr) -> Result<PathBuf, String> {
     match path.metadata() {
         Ok(metadata) if metadata.is_dir() => Err(format!("{shown} is a directory, not an agent")),
         Ok(metadata) if !metadata.is_file() => Err(format!("{shown} is no regular file")),
+        Ok(metadata) if metadata.permissions().mode() & 0o111 != 0 && explain::is_noexec(&path) => {
+            Err(format!("{shown} cannot be run: {}", explain::noexec()))
+        }
         Ok(_) if access(&path, AccessFlags::X_OK).is_err() => {
             Err(format!("{shown} is not executable (an agent's mode is 755)"))
         }
@@ -60,7 +66,6 @@ fn directory(root: &OsStr) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::PermissionsExt as _;
 
     /// A root with the agents one/a, two/a (which cannot be run) and one/b.
     fn root() -> tempfile::TempDir {

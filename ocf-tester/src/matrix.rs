@@ -28,6 +28,8 @@ pub struct Set {
     pub name: String,
     /// What it sets.
     pub parameters: Parameters,
+    /// The lines of the file where that is said.
+    pub lines: BTreeMap<OsString, usize>,
 }
 
 /// The sets that a file's text describes.
@@ -35,10 +37,8 @@ pub struct Set {
 /// # Errors
 /// In one line that begins with the line's number.
 pub fn parse(text: &str, defaults: &Parameters) -> Result<Vec<Set>, String> {
-    let at = |offset: usize, what: &str| {
-        let line = text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1;
-        format!("line {line}: {}", crate::report::folded(what))
-    };
+    let line = |offset: usize| text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1;
+    let at = |offset: usize, what: &str| format!("line {}: {}", line(offset), crate::report::folded(what));
     let document = DeTable::parse(text).map_err(|error| {
         let offset = error.span().map_or(0, |span| span.start);
         at(offset, error.message())
@@ -51,15 +51,16 @@ pub fn parse(text: &str, defaults: &Parameters) -> Result<Vec<Set>, String> {
         let DeValue::Table(table) = table.get_ref() else {
             return Err(at(name.span().start, &format!("{:?} stands before the first [set]", name.get_ref())));
         };
-        let mut parameters = defaults.clone();
+        let (mut parameters, mut lines) = (defaults.clone(), BTreeMap::new());
         for (key, value) in table {
             let text = scalar(value.get_ref()).map_err(|what| at(value.span().start, &what))?;
             if key.get_ref().is_empty() || key.get_ref().contains(['=', '\0']) || text.contains('\0') {
                 return Err(at(key.span().start, &format!("{:?} cannot be a variable", key.get_ref())));
             }
+            lines.insert(key.get_ref().as_ref().into(), line(key.span().start));
             parameters.insert(key.get_ref().as_ref().into(), text.into());
         }
-        sets.push(Set { name: name.get_ref().to_string(), parameters });
+        sets.push(Set { name: name.get_ref().to_string(), parameters, lines });
     }
     if sets.is_empty() { Err(at(0, "no set of parameters: begin one with [name]")) } else { Ok(sets) }
 }

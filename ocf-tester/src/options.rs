@@ -53,6 +53,8 @@ pub struct Options {
     pub node: String,
     /// The sets of parameters, at least one.
     pub sets: Vec<Set>,
+    /// The file where they are from.
+    pub matrix: Option<OsString>,
     /// The checks to make, in the table's order.
     pub selected: Vec<&'static Check>,
     /// Instead of the checks: random calls for so many seconds.
@@ -150,6 +152,7 @@ pub fn parse(words: Vec<OsString>, environment: &Environment, table: &[&'static 
     Ok(Asked::Test(Box::new(Options {
         selected: selected(&matches, table)?,
         sets: sets(&matches)?,
+        matrix: value("matrix"),
         agent: locate::agent(&only_agent(&matches)?, &root)?,
         name,
         root,
@@ -186,7 +189,7 @@ fn sets(matches: &ArgMatches) -> Result<Vec<Set>, String> {
     let given = matches.get_many::<OsString>("parameter").into_iter().flatten();
     let defaults = given.map(|word| parameter(word)).collect::<Result<Parameters, _>>()?;
     let Some(file) = matches.get_one::<OsString>("matrix") else {
-        return Ok(vec![Set { name: String::new(), parameters: defaults }]);
+        return Ok(vec![Set { parameters: defaults, ..Set::default() }]);
     };
     let text = std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
     matrix::parse(&text, &defaults).map_err(|error| format!("{}: {error}", file.display()))

@@ -8,10 +8,12 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd as _, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use nix::libc;
 use nix::mount::{MsFlags, mount};
@@ -76,6 +78,8 @@ pub struct View {
     written: Vec<(PathBuf, OwnedFd)>,
     /// What the making of the view has written itself.
     ours: Vec<PathBuf>,
+    /// When the run began.
+    since: Option<SystemTime>,
 }
 
 /// What a view shows.
@@ -91,6 +95,8 @@ pub struct Plan {
     pub kept: Vec<PathBuf>,
     /// No network but a loopback that is down.
     pub offline: bool,
+    /// When the run began: a directory that is older is not the agent's.
+    pub since: Option<SystemTime>,
 }
 
 impl View {
@@ -111,11 +117,25 @@ impl View {
         Ok(())
     }
 
-    /// Every path that was made or changed in an overlaid directory, as the view shows it.
+    /// Every path that was made, changed or removed in an overlaid directory, as the view shows it. A directory that the
+    /// machine has too is no change: the overlay copies it as soon as something below it is touched, whatever comes of that.
     ///
     /// # Errors
     /// When they cannot be read.
     pub fn written(&self) -> io::Result<Vec<PathBuf>> {
+        Ok(self.changes()?.into_iter().map(|(path, _)| path).collect())
+    }
+
+    /// As [`Self::written`], without what was removed.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub fn left(&self) -> io::Result<Vec<PathBuf>> {
+        Ok(self.changes()?.into_iter().filter(|(_, removed)| !removed).map(|(path, _)| path).collect())
+    }
+
+    /// Each path, and whether it was removed.
+    fn changes(&self) -> io::Result<Vec<(PathBuf, bool)>> {
         let mut found = Vec::new();
         for (meant, taken) in &self.written {
             let root = through(taken.as_raw_fd());
@@ -123,18 +143,35 @@ impl View {
             while let Some(folder) = folders.pop() {
                 for entry in std::fs::read_dir(root.join(&folder))? {
                     let entry = entry?;
-                    let path = folder.join(entry.file_name());
-                    if entry.file_type()?.is_dir() {
-                        folders.push(path.clone());
+                    let (path, kind) = (folder.join(entry.file_name()), entry.file_type()?);
+                    let shown = meant.join(&path);
+                    if kind.is_dir() {
+                        folders.push(path);
+                        if self.was_there(&shown) {
+                            continue;
+                        }
                     }
-                    found.push(meant.join(path));
+                    // A device 0, 0 is an overlay's mark of what was removed (overlayfs.rst, whiteouts).
+                    let removed = kind.is_char_device() && entry.metadata()?.rdev() == 0;
+                    found.push((shown, removed));
                 }
             }
         }
-        found.retain(|path| !self.ours.contains(path));
+        found.retain(|(path, _)| !self.ours.contains(path));
         found.sort();
         Ok(found)
     }
+
+    /// Whether the machine had this directory before the run: what came later the agent may have left.
+    fn was_there(&self, directory: &Path) -> bool {
+        made(directory).is_some_and(|made| self.since.is_none_or(|since| made < since))
+    }
+}
+
+/// When a directory was made; where the file system does not say that, long ago.
+fn made(path: &Path) -> Option<SystemTime> {
+    let meta = std::fs::symlink_metadata(path).ok().filter(std::fs::Metadata::is_dir)?;
+    Some(meta.created().unwrap_or(SystemTime::UNIX_EPOCH))
 }
 
 /// A path that leads to an open directory, whatever mount namespace it is in.
@@ -184,7 +221,7 @@ fn build(plan: &Plan) -> io::Result<View> {
     for (kind, name) in kinds {
         namespaces.push((OwnedFd::from(File::open(format!("/proc/thread-self/ns/{name}"))?), kind));
     }
-    let mut view = View { namespaces, written, ours: Vec::new() };
+    let mut view = View { namespaces, written, ours: Vec::new(), since: plan.since };
     view.ours = view.written()?;
     Ok(view)
 }

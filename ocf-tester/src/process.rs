@@ -4,7 +4,7 @@
 //! ours, so that "is anything left?" has an exact answer. One thread waits for all of them, for a dead daemon must vanish at
 //! once: an agent's stop may be waiting for just that.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::ffi::OsString;
 use std::io;
 use std::os::fd::{AsFd as _, FromRawFd as _, OwnedFd};
@@ -71,6 +71,8 @@ pub struct Ended {
     pub killed: bool,
     /// Who still had its output open after its end, such as `sleep (4711)`.
     pub holders: Vec<String>,
+    /// Its number.
+    pub pid: i32,
 }
 
 /// What the thread that waits for our children knows.
@@ -78,7 +80,15 @@ pub struct Ended {
 struct Children {
     /// Started by [`run`] and not yet asked for; with the status once it has ended.
     ours: HashMap<i32, Option<WaitStatus>>,
+    /// Those that ended last, and when.
+    ended: VecDeque<(i32, Instant)>,
 }
+
+/// How many of those that ended are remembered, and for how long.
+const REMEMBERED: (usize, Duration) = (16, Duration::from_secs(1));
+
+/// How far the number of a process may be from that of the call in which it began.
+const NEAR: i32 = 1000;
 
 static CHILDREN: OnceLock<Mutex<Children>> = OnceLock::new();
 static CHANGED: Condvar = Condvar::new();
@@ -127,11 +137,22 @@ fn status_of(pid: i32, limit: Duration) -> Option<WaitStatus> {
     loop {
         if let Some(status) = children.ours.get(&pid).copied().flatten() {
             children.ours.remove(&pid);
+            children.ended.push_front((pid, Instant::now()));
+            children.ended.truncate(REMEMBERED.0);
             return Some(status);
         }
         let left = deadline.checked_duration_since(Instant::now())?;
         children = CHANGED.wait_timeout(children, left).unwrap_or_else(PoisonError::into_inner).0;
     }
+}
+
+/// Whether a process that has ended is likely to be one of an agent's: its number was given during a call that is under way
+/// or has just ended. Numbers are given in their order.
+#[must_use]
+pub fn began_in_a_call(pid: i32) -> bool {
+    let children = children();
+    let recent = children.ended.iter().filter(|(_, ended)| ended.elapsed() < REMEMBERED.1).map(|(pid, _)| pid);
+    recent.chain(children.ours.keys()).any(|call| (*call..*call + NEAR).contains(&pid))
 }
 
 /// Processes that agents left behind and that still live, and what those have started.
@@ -218,7 +239,7 @@ pub fn run(program: &Program, stop: Option<&AtomicBool>) -> io::Result<Ended> {
         Some(WaitStatus::Signaled(_, signal, _)) => (None, Some(signal as i32)),
         _ => (None, Some(Signal::SIGKILL as i32)),
     };
-    Ok(Ended { code, signal, stdout: out.into_bytes(), stderr: err.into_bytes(), elapsed, killed, holders })
+    Ok(Ended { code, signal, stdout: out.into_bytes(), stderr: err.into_bytes(), elapsed, killed, holders, pid })
 }
 
 /// A file without a name, as the program's standard input.

@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
@@ -10,10 +10,12 @@ use ocf::sys::clock::Deadline;
 use ocf::sys::process::end_all;
 
 use crate::ask::{DEMOTE, META_DATA, MONITOR, PROBE, START, STOP, VALIDATE};
+use crate::call::{Done, HUNG};
 use crate::check::{Check, Proof, STOPPED, State, Step};
 use crate::metadata::{MetaData, parse};
 use crate::observer::Event;
 use crate::process;
+use crate::signals;
 use crate::stand::{Setup, Stand, known, state_of};
 use crate::verdict::{Judged, Judgement, Report, Trouble, Verdict};
 
@@ -23,45 +25,53 @@ const SIDE_BY_SIDE: usize = 4;
 /// How long what is left of the resource may take to end.
 const ENDING: Duration = Duration::from_secs(2);
 
-/// Runs the selected checks.
+/// Runs the selected checks over an agent that has described itself.
 ///
 /// # Errors
 /// Why the agent cannot be tested at all, in one line: above all, when the resource is in use.
-pub fn run(
-    setup: &Setup,
-    selected: &[&'static Check],
-    force: bool,
-    interrupted: &AtomicBool,
-) -> Result<Report, String> {
-    let began = Instant::now();
-    let mut stand = Stand::new(setup, interrupted);
-    describe(&mut stand)?;
+pub fn run(stand: &Stand<'_>, selected: &[&'static Check], force: bool) -> Result<Report, String> {
+    let setup = stand.setup;
     let touching = selected.iter().any(|check| !matches!(check.proof, Proof::Document(_) | Proof::Aside(_)));
-    let blocked = if touching { untouched(&stand, force)? } else { None };
+    let blocked = if touching { untouched(stand, force)? } else { None };
     let mut judgements = Vec::new();
-    side_by_side(&stand, selected, &mut judgements);
+    side_by_side(stand, selected, &mut judgements);
     if blocked.is_none() {
-        judge_alone(&stand, selected, &mut judgements);
+        judge_alone(stand, selected, &mut judgements);
         if touching {
-            tour(&stand);
+            tour(stand);
         }
     }
     let mut report = Report { agent: setup.agent.display().to_string(), ..Report::default() };
-    report.notes.extend(leave(&stand, blocked.is_none() && touching));
+    report.notes.extend(leave(stand, blocked.is_none() && touching));
+    stand.attribute(signals::sent());
     for check in selected {
         let judged = judgements.iter().find(|judgement| judgement.id == check.id).cloned();
-        report.judgements.push(judged.unwrap_or_else(|| judge_late(&stand, check, blocked.as_ref())));
+        report.judgements.push(judged.unwrap_or_else(|| judge_late(stand, check, blocked.as_ref())));
     }
+    report.notes.extend(untested(&report));
     report.calls = stand.calls();
-    report.took = began.elapsed();
+    report.took = stand.age();
     Ok(report)
 }
 
-/// Asks for the description; an unreadable one is empty.
-pub(crate) fn describe(stand: &mut Stand<'_>) -> Result<(), String> {
-    stand.described = stand.ask(META_DATA).map_err(text)?;
-    stand.metadata = parse(&stand.described.stdout()).unwrap_or_default();
-    Ok(())
+/// What was not tested because something did not end.
+fn untested(report: &Report) -> Option<String> {
+    let hung = |verdict: &Verdict| matches!(verdict, Verdict::Skip(why) if why.contains(HUNG));
+    let left = report.judgements.iter().filter(|judgement| hung(&judgement.verdict));
+    let ids: Vec<_> = left.map(|judgement| judgement.id).collect();
+    (!ids.is_empty()).then(|| format!("not tested, for the agent does not end in time: {}", ids.join(", ")))
+}
+
+/// A stand for an agent, which has been asked for its description; an unreadable one is empty.
+///
+/// # Errors
+/// Why the agent cannot be called, in one line.
+pub fn described<'a>(setup: &'a Setup, interrupted: &'a AtomicBool) -> Result<Stand<'a>, String> {
+    let mut stand = Stand::new(setup, interrupted);
+    let done = stand.ask(META_DATA).map_err(text)?;
+    stand.metadata = Arc::new(parse(&done.stdout()).unwrap_or_default());
+    stand.described = Arc::new(done);
+    Ok(stand)
 }
 
 fn text(trouble: Trouble) -> String {
@@ -81,7 +91,11 @@ pub(crate) struct Blocked {
 /// Looks at the resource before anything is done to it. Gives the reason for leaving it alone when nobody can tell whether
 /// it is in use; refuses when it is.
 pub(crate) fn untouched(stand: &Stand<'_>, force: bool) -> Result<Option<Blocked>, String> {
-    let done = stand.ask(PROBE).map_err(text)?;
+    let done = match stand.ask(PROBE) {
+        Ok(done) => done,
+        Err(trouble) if stand.is_interrupted() => return Err(text(trouble)),
+        Err(trouble) => return Ok(Some(Blocked { reason: text(trouble), answered: false })),
+    };
     if matches!(state_of(&done), Some(State::Running | State::Promoted)) {
         if force {
             return Ok(None);
@@ -124,7 +138,7 @@ fn judge_alone(stand: &Stand<'_>, selected: &[&'static Check], judgements: &mut 
 
 /// Makes a check's calls and judges them.
 fn judge(stand: &Stand<'_>, check: &'static Check) -> Judgement {
-    let began = Instant::now();
+    let (began, stand) = (Instant::now(), &stand.of(check.id));
     stand.setup.observer.tell(Event::Began(check));
     let described = |meta: &MetaData| !meta.text.is_empty();
     let judged = match check.proof {
@@ -135,7 +149,18 @@ fn judge(stand: &Stand<'_>, check: &'static Check) -> Judgement {
         Proof::Steps(steps) => steps.iter().try_for_each(|step| take(stand, step)),
         Proof::Calls(_) => Err(Trouble::unknown("judged at the end")),
     };
-    Judgement { id: check.id, verdict: check.verdict(judged), took: began.elapsed() }
+    let verdict = check.verdict(judged);
+    let call = verdict.found().and_then(|found| shown_by(stand, check, found));
+    Judgement { id: check.id, verdict, took: began.elapsed(), call }
+}
+
+/// The call that shows what a check has found: the one that it speaks of, or else the last one that it made.
+fn shown_by(stand: &Stand<'_>, check: &Check, found: &str) -> Option<Done> {
+    let calls = stand.calls();
+    let own = || calls.iter().rev().filter(|done| done.check == check.id);
+    let spoken_of = own().find(|done| found.contains(&done.told()));
+    let last = || if check.is_alone() { own().next() } else { None };
+    spoken_of.or_else(last).or(Some(stand.described.as_ref())).filter(|done| !done.what.is_empty()).cloned()
 }
 
 fn take(stand: &Stand<'_>, step: &Step) -> Judged {
@@ -147,7 +172,7 @@ fn take(stand: &Stand<'_>, step: &Step) -> Judged {
         Step::Call(ask, codes) => match stand.expect(ask.clone(), codes) {
             // One check says it for all.
             Err(Trouble::Broken(_))
-                if stand.calls().last().is_some_and(|done| done.is(&[3]) && is_optional(&done.action)) =>
+                if stand.last_call().is_some_and(|done| done.is(&[3]) && is_optional(&done.action)) =>
             {
                 Err(Trouble::unknown(format!("{} is not implemented (see the check advertised-actions)", ask.action())))
             }
@@ -170,23 +195,25 @@ fn tour(stand: &Stand<'_>) {
 
 /// The verdict of a check that was not run by itself.
 fn judge_late(stand: &Stand<'_>, check: &'static Check, blocked: Option<&Blocked>) -> Judgement {
+    let mut call = None;
     let verdict = match (check.proof, blocked) {
         (Proof::Calls(wrong), _) => {
             let calls = stand.calls();
-            let mut found: Vec<String> = calls.iter().filter_map(|done| wrong(done, &stand.metadata)).collect();
-            let count = found.len();
-            found.dedup();
-            let more = if count > 1 { format!(" (and {} more calls)", count - 1) } else { String::new() };
-            check.verdict(found.first().map_or(Ok(()), |first| Err(Trouble::broken(format!("{first}{more}")))))
+            let found = calls.iter().filter_map(|done| Some((done, wrong(done, &stand.metadata)?)));
+            let found: Vec<(&Done, String)> = found.collect();
+            let more = if found.len() > 1 { format!(" (and {} more calls)", found.len() - 1) } else { String::new() };
+            call = found.first().map(|(done, _)| (*done).clone());
+            check.verdict(found.first().map_or(Ok(()), |(_, first)| Err(Trouble::broken(format!("{first}{more}")))))
         }
         // The answer that blocks all others is itself a finding of the one that asks for nothing else.
         (Proof::Alone(_), Some(blocked)) if check.id == "probe-stopped" && blocked.answered => {
+            call = stand.calls().into_iter().rfind(|done| done.action == PROBE.action());
             check.verdict(Err(Trouble::broken(blocked.reason.as_str())))
         }
         (_, Some(blocked)) => Verdict::Skip(blocked.reason.clone()),
         (_, None) => Verdict::Skip("not run".to_owned()),
     };
-    Judgement { id: check.id, verdict, took: Duration::ZERO }
+    Judgement { id: check.id, verdict, took: Duration::ZERO, call }
 }
 
 /// Leaves the machine as a stopped resource leaves it. Gives what people should know if that fails.
@@ -195,15 +222,17 @@ pub(crate) fn leave(stand: &Stand<'_>, touched: bool) -> Vec<String> {
     if touched {
         let ask = |ask| stand.call(ask).how("to leave nothing behind").even_if_interrupted().run();
         let mut state = ask(PROBE).ok();
-        if state.as_ref().is_some_and(|done| !done.is(STOPPED)) {
+        if !state.as_ref().is_some_and(|done| done.is(STOPPED)) {
             if state.as_ref().and_then(state_of) == Some(State::Promoted) {
                 let _ = ask(DEMOTE);
             }
             let _ = ask(STOP);
             state = ask(PROBE).ok();
         }
-        if let Some(done) = state.filter(|done| !done.is(STOPPED) && !done.is(&[5])) {
-            notes.push(format!("the resource may still be there: {}", done.told()));
+        match state {
+            Some(done) if done.is(STOPPED) || done.is(&[5]) => {}
+            Some(done) => notes.push(format!("the resource may still be there: {}", done.told())),
+            None => notes.push("the resource may still be there: its monitor does not end".to_owned()),
         }
     }
     let ended = process::orphans().and_then(|left| {

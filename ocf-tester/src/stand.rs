@@ -1,12 +1,13 @@
 //! The test stand: one agent with one set of parameters, called as a cluster would call it, and everything that it answered.
 #![forbid(unsafe_code)]
 
+mod hangs;
 mod prepared;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
 
 use nix::sys::signal::Signal;
 use ocf::sys::clock::Deadline;
@@ -21,6 +22,7 @@ use crate::observer::Observer;
 use crate::process;
 use crate::verdict::{Judged, Trouble};
 
+use hangs::Hangs;
 pub use prepared::Call;
 
 /// The time-out of an action that advertises none: the shell tester's.
@@ -47,55 +49,107 @@ pub struct Setup {
 }
 
 /// An agent under test.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Stand<'a> {
     /// What the run is about.
     pub setup: &'a Setup,
     /// What the agent says about itself; empty when that cannot be read.
-    pub metadata: MetaData,
+    pub metadata: Arc<MetaData>,
     /// What it printed for `meta-data`.
-    pub described: Done,
+    pub described: Arc<Done>,
+    /// The check that makes calls; empty when none does.
+    check: &'static str,
+    shared: Arc<Shared<'a>>,
+}
+
+/// What the stands of all checks have in common.
+#[derive(Debug)]
+struct Shared<'a> {
+    began: Instant,
+    since: SystemTime,
     /// Set by the user's Ctrl-C: nothing new begins.
     interrupted: &'a AtomicBool,
     /// Processes that a plain life leaves behind: then no other check finds the same again.
     leaky: AtomicBool,
     calls: Mutex<Vec<Done>>,
+    hangs: Mutex<Hangs>,
 }
 
 impl<'a> Stand<'a> {
     /// An agent that has not been called yet.
     #[must_use]
     pub fn new(setup: &'a Setup, interrupted: &'a AtomicBool) -> Self {
-        Self {
-            setup,
-            metadata: MetaData::default(),
-            described: Done::default(),
+        let shared = Shared {
+            began: Instant::now(),
+            since: SystemTime::now(),
             interrupted,
             leaky: AtomicBool::new(false),
             calls: Mutex::default(),
-        }
+            hangs: Mutex::default(),
+        };
+        Self { setup, metadata: Arc::default(), described: Arc::default(), check: "", shared: Arc::new(shared) }
+    }
+
+    /// The same agent, called by this check.
+    #[must_use]
+    pub fn of(&self, check: &'static str) -> Self {
+        Self { check, ..self.clone() }
     }
 
     /// Every call until now.
     #[must_use]
     pub fn calls(&self) -> Vec<Done> {
-        self.calls.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.shared.calls().clone()
+    }
+
+    /// The last call until now.
+    #[must_use]
+    pub fn last_call(&self) -> Option<Done> {
+        self.shared.calls().last().cloned()
+    }
+
+    /// When the run began, as files are dated.
+    #[must_use]
+    pub fn since(&self) -> SystemTime {
+        self.shared.since
+    }
+
+    /// Notes signals with the calls in which their senders began: numbers of processes are given in their order.
+    pub fn attribute(&self, signals: Vec<(i32, String)>) {
+        let mut calls = self.shared.calls();
+        for (sender, told) in signals {
+            let before = calls.iter_mut().filter(|done| done.ended.pid <= sender);
+            if let Some(call) = before.max_by_key(|done| done.ended.pid) {
+                call.signals.push(told);
+            }
+        }
+    }
+
+    /// How long the run has taken until now.
+    #[must_use]
+    pub fn age(&self) -> Duration {
+        self.shared.began.elapsed()
     }
 
     /// Whether the user wants an end.
     #[must_use]
     pub fn is_interrupted(&self) -> bool {
-        self.interrupted.load(Ordering::Relaxed)
+        self.shared.interrupted.load(Ordering::Relaxed)
     }
 
     /// Whether a plain life leaves processes behind.
     pub fn is_leaky(&self) -> bool {
-        self.leaky.load(Ordering::Relaxed)
+        self.shared.leaky.load(Ordering::Relaxed)
     }
 
     /// Remembers that it does.
     pub fn note_leak(&self) {
-        self.leaky.store(true, Ordering::Relaxed);
+        self.shared.leaky.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether a plain call of this kind is known not to end.
+    pub fn hangs(&self, ask: &Ask) -> bool {
+        self.shared.hangs().knows(&ask.to_string())
     }
 
     /// Prepares a call.
@@ -207,11 +261,30 @@ impl<'a> Stand<'a> {
         }
     }
 
+    /// The longest time-out of any action.
+    fn longest(&self) -> Duration {
+        let names = self.metadata.actions.iter().map(|action| self.timeout(&action.name));
+        names.max().unwrap_or_else(|| self.timeout(""))
+    }
+
     /// The time-out of an action.
     #[must_use]
     pub fn timeout(&self, action: &str) -> Duration {
-        let advertised = self.metadata.timeout(action).filter(|timeout| !timeout.is_zero()).unwrap_or(TIMEOUT);
+        let of = |action: &str| self.metadata.timeout(action).filter(|timeout| !timeout.is_zero());
+        // One that is not advertised gets no more than any that is.
+        let any = || self.metadata.actions.iter().filter_map(|action| of(&action.name)).max();
+        let advertised = of(action).unwrap_or_else(|| any().map_or(TIMEOUT, |longest| longest.min(TIMEOUT)));
         self.setup.longest.map_or(advertised, |longest| advertised.min(longest))
+    }
+}
+
+impl Shared<'_> {
+    fn calls(&self) -> MutexGuard<'_, Vec<Done>> {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn hangs(&self) -> MutexGuard<'_, Hangs> {
+        self.hangs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -237,7 +310,7 @@ fn phrase(state: State) -> &'static str {
 /// # Errors
 /// For those.
 pub fn known(done: Done) -> Result<Done, Trouble> {
-    if done.ended.killed && !done.cut_short {
+    if done.hung() {
         return Err(Trouble::unknown(format!("{} (see the check in-time)", done.told())));
     }
     if !done.cut_short && !matches!(done.ended.code, Some(0..=9 | 190 | 191)) {

@@ -3,7 +3,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use fastrand::Rng;
 use ocf::sys::clock::Deadline;
@@ -12,8 +12,8 @@ use crate::ask::{Ask, DEMOTE, MONITOR, PROBE, PROMOTE, START, STOP};
 use crate::call::{Done, choice};
 use crate::check::{OK, PROMOTED, RUNNING, STOPPED, State};
 use crate::process::name_of;
-use crate::run::{describe, leave, untouched};
-use crate::stand::{Setup, Stand, known};
+use crate::run::{leave, untouched};
+use crate::stand::{Stand, known};
 use crate::verdict::{Judgement, Report, Trouble, Verdict};
 
 /// The id under which a stress run reports.
@@ -68,26 +68,23 @@ fn seen(state: Known) -> &'static [u8] {
 ///
 /// # Errors
 /// As [`crate::run::run`].
-pub fn stress(setup: &Setup, seconds: u64, seed: u64, force: bool, interrupted: &AtomicBool) -> Result<Report, String> {
-    let began = Instant::now();
-    let mut stand = Stand::new(setup, interrupted);
-    describe(&mut stand)?;
-    let blocked = untouched(&stand, force)?;
+pub fn stress(stand: &Stand<'_>, seconds: u64, seed: u64, force: bool) -> Result<Report, String> {
+    let blocked = untouched(stand, force)?;
     let verdict = match blocked {
         Some(blocked) => Verdict::Skip(blocked.reason),
-        None => match walk(&stand, Deadline::after(Duration::from_secs(seconds)), &mut Rng::with_seed(seed)) {
+        None => match walk(stand, Deadline::after(Duration::from_secs(seconds)), &mut Rng::with_seed(seed)) {
             Ok(()) => Verdict::Pass,
             Err(Trouble::Broken(what)) => Verdict::Fail(format!("{what} (--seed {seed} repeats the order)")),
             Err(Trouble::Unknown(why)) => Verdict::Skip(why),
         },
     };
-    let notes = leave(&stand, true);
+    let notes = leave(stand, true);
     Ok(Report {
-        agent: setup.agent.display().to_string(),
-        judgements: vec![Judgement { id: ID, verdict, took: began.elapsed() }],
+        agent: stand.setup.agent.display().to_string(),
+        judgements: vec![Judgement { id: ID, verdict, took: stand.age(), call: stand.last_call() }],
         calls: stand.calls(),
         notes,
-        took: began.elapsed(),
+        took: stand.age(),
         ..Report::default()
     })
 }

@@ -10,9 +10,11 @@ use crate::call::Done;
 pub enum Verdict {
     /// It keeps the rule.
     Pass,
-    /// It breaks a rule that it ought to keep.
+    /// It breaks a rule whose breach costs nothing in a cluster.
+    Info(String),
+    /// It breaks a rule whose breach disturbs people.
     Warn(String),
-    /// It breaks a rule that it must keep.
+    /// It breaks a rule whose breach costs a node, data or the truth.
     Fail(String),
     /// Nobody knows, and why.
     Skip(String),
@@ -24,9 +26,19 @@ impl Verdict {
     pub fn word(&self) -> &'static str {
         match self {
             Self::Pass => "pass",
+            Self::Info(_) => "info",
             Self::Warn(_) => "warn",
             Self::Fail(_) => "fail",
             Self::Skip(_) => "skip",
+        }
+    }
+
+    /// What is wrong with the agent.
+    #[must_use]
+    pub fn found(&self) -> Option<&str> {
+        match self {
+            Self::Pass | Self::Skip(_) => None,
+            Self::Info(text) | Self::Warn(text) | Self::Fail(text) => Some(text),
         }
     }
 
@@ -35,7 +47,7 @@ impl Verdict {
     pub fn text(&self) -> Option<&str> {
         match self {
             Self::Pass => None,
-            Self::Warn(text) | Self::Fail(text) | Self::Skip(text) => Some(text),
+            Self::Info(text) | Self::Warn(text) | Self::Fail(text) | Self::Skip(text) => Some(text),
         }
     }
 }
@@ -49,6 +61,8 @@ pub struct Judgement {
     pub verdict: Verdict,
     /// How long it took.
     pub took: Duration,
+    /// Of what it found, the call that shows it.
+    pub call: Option<Done>,
 }
 
 /// A whole run over one agent with one set of parameters.

@@ -211,7 +211,7 @@ fn skips_alone_are_no_pass() {
 #[test]
 fn every_format_of_several_runs_can_be_read() {
     let bench = Bench::new();
-    bench.file("matrix", "[one]\nfake = 1\n[two]\nfake = true\n", 0o644);
+    bench.file("matrix", "[one]\n[two]\n", 0o644);
     let stdout = |format| {
         let told = bench.test("agent", &["--matrix", "matrix", "--format", format]);
         assert_eq!((told.code, told.stderr.as_str()), (PASSED, ""), "{told:?}");
@@ -225,6 +225,32 @@ fn every_format_of_several_runs_can_be_read() {
     let sets: Vec<_> =
         stdout("json").lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()).collect();
     assert_eq!(sets.iter().map(|run| run["set"].as_str().unwrap()).collect::<Vec<_>>(), ["one", "two"]);
+}
+
+#[test]
+fn ts_4_a_name_that_the_agent_does_not_have_is_told_before_the_run() {
+    let bench = Bench::new();
+    let told = bench.test("agent", &["-o", "staet=x"]);
+    assert_eq!(told.stderr, "ocf-tester: -o: the agent has no parameter staet; do you mean state?\n");
+    bench.file("sets.toml", "[one]\n\nstat = 1\n", 0o644);
+    let told = bench.test("agent", &["--matrix", "sets.toml", "--format", "json"]);
+    let line = "sets.toml: line 3: the agent has no parameter stat; do you mean state?";
+    assert_eq!((told.code, told.stderr.as_str()), (PASSED, format!("ocf-tester: {line}\n").as_str()));
+    let run: serde_json::Value = serde_json::from_str(&told.stdout).unwrap();
+    assert_eq!(run["notes"][0], line);
+}
+
+#[test]
+fn a_message_of_the_system_is_explained() {
+    let bench = Bench::new();
+    for (first, what) in [
+        ("#!/opt/no/ruby", "the interpreter /opt/no/ruby, which is not here"),
+        ("#!/bin/sh\r", "CR LF"),
+        ("#!@BASH_SHELL@", "a template that was not filled in"),
+    ] {
+        bench.file("odd", &format!("{first}\nexit 7\n"), 0o755);
+        refuses(&bench.run(&["--format", "json", "odd"]), what);
+    }
 }
 
 #[test]

@@ -99,7 +99,7 @@ pub(super) const CHECKS: &[Check] = &[
 ];
 
 fn meta_data(stand: &Stand<'_>) -> Judged {
-    let done = known(stand.described.clone())?;
+    let done = known(stand.described.as_ref().clone())?;
     if !done.is(OK) {
         return Err(Trouble::broken(done.told()));
     }
@@ -200,7 +200,8 @@ fn pure(stand: &Stand<'_>) -> Judged {
         }
     }
     root()?;
-    let view = view(Plan { overlaid: existing(WRITABLE), kept: kept(stand), offline: true, ..Plan::default() })?;
+    let (overlaid, since) = (existing(WRITABLE), Some(stand.since()));
+    let view = view(Plan { overlaid, kept: kept(stand), offline: true, since, ..Plan::default() })?;
     same(stand, stand.call(META_DATA).how("with no network").place(|place| place.view = Some(view.clone())))?;
     match view.written()?.first() {
         Some(path) => Err(Trouble::broken(format!("it writes {}", path.display()))),

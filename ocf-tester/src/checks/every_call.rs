@@ -13,7 +13,7 @@ pub(super) const CHECKS: &[Check] = &[
         clause: "Pacemaker kills an action at its time-out with its process group; the result is a failure without a reason",
         fix: "wait with a deadline below OCF_RESKEY_CRM_meta_timeout, then fail with a reason; or advertise more time",
         weight: Weight::Must,
-        proof: Proof::Calls(|done, _| (done.ended.killed && !done.cut_short).then(|| done.told())),
+        proof: Proof::Calls(|done, _| (done.hung() && !done.unusual).then(|| done.told())),
     },
     Check {
         id: "codes",
@@ -32,6 +32,16 @@ pub(super) const CHECKS: &[Check] = &[
         proof: Proof::Calls(|done, _| {
             (!done.ended.holders.is_empty())
                 .then(|| format!("{}: held by {}", done.what, done.ended.holders.join(", ")))
+        }),
+    },
+    Check {
+        id: "foreign-signal",
+        says: "an agent sends no signal to the process that has called it",
+        clause: "OCF 1.1, stop: ends the resource; every other process on the node, such as an editor or a log reader, is none of it",
+        fix: "find processes by a pid file and what /proc says of them, never by a pattern of their command line (pkill -f)",
+        weight: Weight::Must,
+        proof: Proof::Calls(|done, _| {
+            (!done.signals.is_empty()).then(|| format!("{}: {}", done.what, done.signals.join(", ")))
         }),
     },
     Check {

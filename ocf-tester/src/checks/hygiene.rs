@@ -54,7 +54,8 @@ fn file_left(stand: &Stand<'_>) -> Judged {
     root()?;
     stand.given(State::Stopped)?;
     let before = top(stand)?;
-    let overlaid = view(Plan { overlaid: existing(CLEAN), kept: kept(stand), ..Plan::default() })?;
+    let plan = Plan { overlaid: existing(CLEAN), kept: kept(stand), since: Some(stand.since()), ..Plan::default() };
+    let overlaid = view(plan)?;
     let within = |ask: Ask| {
         let overlaid: Arc<View> = overlaid.clone();
         stand.call(ask).how("looking for files").place(|place| place.view = Some(overlaid))
@@ -66,7 +67,7 @@ fn file_left(stand: &Stand<'_>) -> Judged {
             return Err(Trouble::unknown(format!("{} where its files can be watched", done.told())));
         }
     }
-    let mut left = overlaid.written()?;
+    let mut left = overlaid.left()?;
     // The directory where it runs was empty: what an earlier life has left there, this one may only have found.
     let ours = |path: &PathBuf| path.starts_with(&stand.setup.directory) || !before.contains(path);
     left.extend(top(stand)?.into_iter().filter(ours));

@@ -13,6 +13,9 @@ use crate::stand::{Stand, known};
 use crate::surroundings::{WRITABLE, existing, kept, root, view};
 use crate::verdict::{Judged, Trouble};
 
+/// One fault is one finding.
+const AS_UNKNOWN: &str = "as for every unknown action (see the check unknown-action)";
+
 pub(super) const CHECKS: &[Check] = &[
     Check {
         id: "unknown-action",
@@ -28,7 +31,7 @@ pub(super) const CHECKS: &[Check] = &[
         clause: "OCF 1.1, Resource Agent Actions: improper usage must give a well-defined status",
         fix: "print the usage and exit with 3",
         weight: Weight::Should,
-        proof: Proof::Aside(|stand| stand.expect(Ask::words(&[]), &[3]).map(drop)),
+        proof: Proof::Aside(no_action),
     },
     Check {
         id: "extra-arguments",
@@ -80,8 +83,25 @@ pub(super) const CHECKS: &[Check] = &[
     },
 ];
 
+/// What an agent answers to everything that it does not know; `None` when that is 3, as it should be.
+fn for_all_unknown(stand: &Stand<'_>) -> Result<Option<u8>, Trouble> {
+    let done = known(stand.ask(Ask::words(&[UNKNOWN_ACTION]))?)?;
+    Ok((!done.is(&[3])).then(|| done.code()))
+}
+
+fn no_action(stand: &Stand<'_>) -> Judged {
+    let done = known(stand.ask(Ask::words(&[]))?)?;
+    if done.is(&[3]) {
+        return Ok(());
+    }
+    if for_all_unknown(stand)? == Some(done.code()) {
+        return Err(Trouble::unknown(format!("{}: {AS_UNKNOWN}", done.told())));
+    }
+    Err(Trouble::broken(format!("{}; expected {}", done.told(), named(3))))
+}
+
 fn extra_arguments(stand: &Stand<'_>) -> Judged {
-    let plain = known(stand.described.clone())?;
+    let plain = known(stand.described.as_ref().clone())?;
     if !plain.is(OK) {
         return Err(Trouble::unknown("meta-data does not succeed without them (see the check meta-data)"));
     }
@@ -192,16 +212,24 @@ fn unadvertised(stand: &Stand<'_>) -> Judged {
     if stand.metadata.text.is_empty() {
         return Err(Trouble::unknown("the description cannot be read (see the check well-formed)"));
     }
+    // One that hangs at what it does not know has told all with that.
+    let usual = for_all_unknown(stand)?;
     let before = known(stand.ask(PROBE)?)?;
-    let mut found = Vec::new();
+    let (mut found, mut unknown) = (Vec::new(), None);
     for ask in OPTIONAL.iter().filter(|ask| !stand.metadata.advertises(ask.action())) {
         let done = known(stand.ask(ask.clone())?)?;
-        if !done.is(&[3]) {
-            found.push(done.told());
+        match done.code() {
+            3 => {}
+            code if usual == Some(code) => unknown = Some(done.told()),
+            _ => found.push(done.told()),
         }
     }
     if before.is(STOPPED) {
         stand.given(crate::check::State::Stopped)?;
     }
-    if found.is_empty() { Ok(()) } else { Err(Trouble::broken(format!("not advertised, yet {}", found.join("; ")))) }
+    match (found.is_empty(), unknown) {
+        (false, _) => Err(Trouble::broken(format!("not advertised, yet {}", found.join("; ")))),
+        (true, Some(told)) => Err(Trouble::unknown(format!("{told}: {AS_UNKNOWN}"))),
+        (true, None) => Ok(()),
+    }
 }

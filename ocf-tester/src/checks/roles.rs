@@ -4,6 +4,7 @@
 use ocf::sys::process::Process;
 
 use crate::ask::{Ask, DEMOTE, PROBE, PROMOTE, STOP};
+use crate::call::Done;
 use crate::check::{Check, OK, PROMOTED, Proof, RUNNING, STOPPED, State, Step, Weight};
 use crate::process::orphans;
 use crate::stand::{Stand, known};
@@ -114,12 +115,22 @@ fn need(stand: &Stand<'_>, action: &str) -> Judged {
 }
 
 /// An action that is advertised but answers 3 is the finding of one check alone.
-fn implemented(done: crate::call::Done) -> Result<crate::call::Done, Trouble> {
+fn implemented(done: Done) -> Result<Done, Trouble> {
     let done = known(done)?;
+    if let Some(reason) = impossible(&done) {
+        return Err(Trouble::unknown(format!("{} is not possible with these parameters: {reason}", done.what)));
+    }
     if done.is(&[3]) {
         return Err(Trouble::unknown(format!("{} (see the check advertised-actions)", done.told())));
     }
     Ok(done)
+}
+
+/// Why an action that the agent has is not possible for this resource: 3 with a reason. What is not implemented has none,
+/// and gives a usage text instead. A `reload-agent` that fails costs the service, so that it is none of these.
+fn impossible(done: &Done) -> Option<String> {
+    let may_be = matches!(done.action.as_str(), "reload" | "migrate_to" | "migrate_from");
+    done.reason().filter(|reason| may_be && done.is(&[3]) && !reason.is_empty())
 }
 
 fn advertised(stand: &Stand<'_>) -> Judged {
@@ -141,7 +152,7 @@ fn advertised(stand: &Stand<'_>) -> Judged {
     let mut missing = Vec::new();
     for ask in ALL.iter().filter(|ask| stand.metadata.advertises(ask.action())) {
         let done = known(moving(stand, ask.clone()).run()?)?;
-        if done.is(&[3]) {
+        if done.is(&[3]) && impossible(&done).is_none() {
             missing.push(done.what);
         }
     }

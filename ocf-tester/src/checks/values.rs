@@ -31,9 +31,15 @@ pub(super) const CHECKS: &[Check] = &[
         clause: INVALID,
         fix: "check the form of every integer, in validate-all and in start",
         weight: Weight::Should,
-        proof: Proof::Alone(|stand| {
-            bad(stand, "integer", &["abc", "1.5.2", "999999999999999999999999999999999999999999"])
-        }),
+        proof: Proof::Alone(|stand| bad(stand, "integer", &["abc", "1.5.2"])),
+    },
+    Check {
+        id: "large-integer",
+        says: "an integer that no machine can hold is refused: 2 or 6, and a reason that names the parameter",
+        clause: INVALID,
+        fix: "check the range of every integer, in validate-all and in start",
+        weight: Weight::May,
+        proof: Proof::Alone(large_integer),
     },
     Check {
         id: "bad-boolean",
@@ -157,6 +163,17 @@ fn bad(stand: &Stand<'_>, kind: &str, values: &[&str]) -> Judged {
         }
     }
     super::document::faults(found)
+}
+
+/// Where what is no integer at all is taken, that is the finding.
+fn large_integer(stand: &Stand<'_>) -> Judged {
+    match bad(stand, "integer", &["abc"]) {
+        Err(Trouble::Broken(_)) => {
+            Err(Trouble::unknown("any text is taken for an integer (see the check bad-integer)"))
+        }
+        Err(unknown) => Err(unknown),
+        Ok(()) => bad(stand, "integer", &["999999999999999999999999999999999999999999"]),
+    }
 }
 
 fn typed<'a>(stand: &'a Stand<'_>, kinds: &[&str]) -> impl Iterator<Item = &'a Parameter> {

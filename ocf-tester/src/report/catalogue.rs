@@ -16,6 +16,7 @@ pub fn explain(check: &Check) -> String {
     let means = match check.weight {
         Weight::Must => "must: an agent that breaks it fails",
         Weight::Should => "should: an agent that breaks it gets a warning, and fails with --strict",
+        Weight::May => "may: an agent that breaks it gets an information, and fails never",
     };
     format!("{}\n  {}\n  weight: {means}\n  rule:   {}\n  fix:    {}\n", check.id, check.says, check.clause, check.fix)
 }
@@ -24,6 +25,7 @@ fn word(weight: Weight) -> &'static str {
     match weight {
         Weight::Must => "must",
         Weight::Should => "should",
+        Weight::May => "may",
     }
 }
 

@@ -80,7 +80,7 @@ fn case(
     let element = element.with_attribute(("name", judgement.id)).with_attribute(("time", time.as_str()));
     let found = match &judgement.verdict {
         Verdict::Pass => return element.write_empty().map(drop),
-        Verdict::Warn(found) | Verdict::Fail(found) | Verdict::Skip(found) => found,
+        Verdict::Info(found) | Verdict::Warn(found) | Verdict::Fail(found) | Verdict::Skip(found) => found,
     };
     let message = folded(found);
     let full = plain(&match find(judgement.id, table) {
@@ -97,7 +97,10 @@ fn case(
                 .with_attribute(("message", message.as_str()))
                 .with_attribute(("type", verdict.word()))
                 .write_text_content(BytesText::new(&full)),
-            _ => writer.create_element("system-out").write_text_content(BytesText::new(&format!("warning: {full}"))),
+            verdict => {
+                let text = format!("{}: {full}", if matches!(verdict, Verdict::Warn(_)) { "warning" } else { "info" });
+                writer.create_element("system-out").write_text_content(BytesText::new(&text))
+            }
         }
         .map(drop)
     })?;

@@ -85,7 +85,7 @@ pub(crate) mod tests {
     pub(crate) const NASTY: &str = "a\x1b[2J\u{0}\u{7f}\u{85}\u{ffff}<&>\"'\\ # ]]>\r\n\n  second: \u{202e}x\n";
 
     pub(crate) fn report() -> Report {
-        let judged = |id, verdict| Judgement { id, verdict, took: Duration::from_millis(1500) };
+        let judged = |id, verdict| Judgement { id, verdict, took: Duration::from_millis(1500), call: None };
         Report {
             agent: "/x/agent".to_owned(),
             judgements: vec![

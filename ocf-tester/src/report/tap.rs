@@ -45,6 +45,7 @@ fn detail(judgement: &Judgement, table: &[&'static Check]) -> String {
     let (severity, found) = match &judgement.verdict {
         Verdict::Pass => return "\n".to_owned(),
         Verdict::Skip(why) => return format!(" # SKIP {}\n", description(why)),
+        Verdict::Info(found) => ("info", found),
         Verdict::Warn(found) => ("warn", found),
         Verdict::Fail(found) => ("fail", found),
     };

@@ -61,6 +61,7 @@ fn findings(report: &Report, table: &[&'static Check], style: Style) -> String {
     let told = |judgement: &&Judgement| match judgement.verdict {
         Verdict::Fail(_) => true,
         Verdict::Warn(_) => !style.quiet || style.strict,
+        Verdict::Info(_) => !style.quiet,
         Verdict::Pass | Verdict::Skip(_) => false,
     };
     let one = |judgement: &Judgement| {
@@ -95,7 +96,7 @@ fn details(judgement: &Judgement, table: &[&'static Check]) -> String {
     match &judgement.verdict {
         Verdict::Pass => String::new(),
         Verdict::Skip(why) => indented("       why:  ", MARGIN, why),
-        Verdict::Warn(found) | Verdict::Fail(found) => {
+        Verdict::Info(found) | Verdict::Warn(found) | Verdict::Fail(found) => {
             let mut text = indented("       what: ", MARGIN, found);
             if let Some(check) = find(judgement.id, table) {
                 text.push_str(&indented("       rule: ", MARGIN, check.clause));
@@ -119,6 +120,7 @@ fn indented(first: &str, others: &str, text: &str) -> String {
 fn word(verdict: &Verdict, style: Style) -> String {
     let (word, colour) = match verdict {
         Verdict::Pass => ("pass", 32),
+        Verdict::Info(_) => ("info", 34),
         Verdict::Warn(_) => ("WARN", 33),
         Verdict::Fail(_) => ("FAIL", 31),
         Verdict::Skip(_) => ("skip", 36),
@@ -128,8 +130,10 @@ fn word(verdict: &Verdict, style: Style) -> String {
 
 fn summary(report: &Report, style: Style) -> String {
     let [passed, failed, warned, skipped] = ["pass", "fail", "warn", "skip"].map(|word| report.count(word));
+    let informed = report.count("info");
+    let informed = if informed > 0 { format!("{informed} informed, ") } else { String::new() };
     let mut text = format!(
-        "checks: {passed} passed, {failed} failed, {warned} warned, {skipped} skipped; {} calls in {:.1} s\n",
+        "checks: {passed} passed, {failed} failed, {warned} warned, {informed}{skipped} skipped; {} calls in {:.1} s\n",
         report.calls.len(),
         report.took.as_secs_f64()
     );

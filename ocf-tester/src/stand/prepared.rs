@@ -3,13 +3,13 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::sync::PoisonError;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{Stand, known};
 use crate::ask::{Ask, Interval, META_DATA};
-use crate::call::{Done, choice};
+use crate::call::{Done, Frame, choice};
 use crate::environment::{self, Environment, Operation};
+use crate::explain;
 use crate::observer::Event;
 use crate::place::Place;
 use crate::process::{self, Program};
@@ -134,26 +134,39 @@ impl<'a> Call<'a> {
             return Err(Trouble::unknown("interrupted"));
         }
         let timeout = stand.timeout(self.ask.action());
+        let what = self.ask.to_string();
+        let cleans = self.even_if_interrupted;
+        let allowed = stand.shared.hangs().allow(&what, &self.how, timeout, stand.longest(), cleans);
+        let timeout = allowed.map_err(Trouble::Unknown)?;
         let environment = self.environment(timeout);
         let mut words = self.under.clone();
         words.push(stand.setup.agent.clone().into());
         words.extend(self.ask.words.iter().map(OsString::from));
         let limit = self.kill_after.map_or(timeout, |delay| delay.min(timeout));
         let program = Program { words, environment, input: Vec::new(), place: self.place, limit, umask: self.umask };
-        let stop = if self.even_if_interrupted { None } else { Some(stand.interrupted) };
+        let stop = if self.even_if_interrupted { None } else { Some(stand.shared.interrupted) };
+        let (began, moment) = (stand.age(), Instant::now());
         let ended = process::run(&program, stop)
-            .map_err(|error| Trouble::unknown(format!("{} could not be run: {error}", stand.setup.agent.display())))?;
+            .map_err(|error| Trouble::unknown(explain::not_run(&stand.setup.agent, &error)))?;
         let done = Done {
-            what: self.ask.to_string(),
+            what,
             action: self.ask.action().to_owned(),
             how: self.how,
             environment: program.environment,
             cut_short: ended.killed && ended.elapsed < timeout,
             ended,
             timeout,
+            check: stand.check,
+            began,
+            shell: Frame::default(),
+            signals: Vec::new(),
+            unusual: false,
         };
+        if done.hung() {
+            stand.shared.hangs().note(&done, moment, Instant::now());
+        }
         stand.setup.observer.tell(Event::Done(&done));
-        stand.calls.lock().unwrap_or_else(PoisonError::into_inner).push(done.clone());
+        stand.shared.calls().push(done.clone());
         Ok(done)
     }
 

@@ -76,6 +76,9 @@ impl Animal {
             "cp -R /media/source {PLACE}; chmod -R u=rwX,go=rX {PLACE}; chmod {mode} {}; umount /media/source",
             self.path()
         ));
+        if let Some(commands) = self.says("prepare") {
+            host.sh(commands);
+        }
         host
     }
 }

@@ -11,14 +11,14 @@ use crate::said::{Said, tester};
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A machine with one agent on it, made of this text; and its path.
-fn with_agent(text: &str) -> (Host, &'static str) {
+pub fn with_agent(text: &str) -> (Host, &'static str) {
     let host = ["/media", "/tmp"].into_iter().fold(Host::builder("solo"), harness::host::Builder::tmpfs).start();
     host.sh(&format!("cat >/media/agent <<'END OF AGENT'\n{text}\nEND OF AGENT\nchmod 755 /media/agent"));
     (host, "/media/agent")
 }
 
 /// An agent that is a file, and does this before everything else.
-fn file_agent(first: &str) -> String {
+pub fn file_agent(first: &str) -> String {
     format!(
         r#"#!/bin/sh
 {first}
@@ -41,7 +41,7 @@ exit 0"#
     )
 }
 
-fn run(host: &Host, words: &[&str]) -> Finished {
+pub fn run(host: &Host, words: &[&str]) -> Finished {
     crate::animal::run(host, &tester(), words, PATIENCE)
 }
 

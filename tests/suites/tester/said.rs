@@ -30,6 +30,7 @@ pub const OPTIONAL: &[&str] = &[
     "migrate",
     "missing-required",
     "bad-integer",
+    "large-integer",
     "bad-boolean",
     "bad-select",
     "probe-without-parameters",
@@ -99,7 +100,7 @@ impl Said {
 
     /// Whether nothing was found, and nothing left out that every agent can be asked.
     pub fn is_clean(&self) -> bool {
-        self.with(&["fail", "warn"]).is_empty()
+        self.with(&["fail", "warn", "info"]).is_empty()
             && self.with(&["skip"]).iter().all(|id| OPTIONAL.contains(id))
             && self.warnings().is_empty()
             && self.code == Some(0)

@@ -24,9 +24,13 @@ fn judge(animal: &Animal) -> Said {
 /// What is wrong with a verdict on a broken agent, when its check has this weight.
 fn misjudged(animal: &Animal, weight: &str, said: &Said) -> Option<String> {
     let expected = animal.check();
-    let (verdict, other, code) = if weight == "must" { ("fail", "warn", 1) } else { ("warn", "fail", 0) };
+    let (verdict, code) = match weight {
+        "must" => ("fail", 1),
+        "should" => ("warn", 0),
+        _ => ("info", 0),
+    };
     let right = said.with(&[verdict]) == BTreeSet::from([expected])
-        && said.with(&[other]).is_empty()
+        && said.with(&["fail", "warn", "info"]).len() == 1
         && said.code == Some(code);
     (!right).then(|| format!("{}: expected {expected} alone, got\n{}", animal.name(), said.told()))
 }

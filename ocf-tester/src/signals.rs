@@ -1,0 +1,113 @@
+//! Signals that this process gets: the user's, which ask for an end, and those that an agent has sent.
+//!
+//! An agent that looks for processes by a pattern (`pkill -f NAME`) finds the tester, whose command line has the agent's
+//! path; it would find an administrator's editor as well. Such a signal is a finding, and the run goes on.
+#![forbid(unsafe_code)]
+
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{SigSet, Signal, raise};
+use nix::sys::signalfd::{SignalFd, siginfo};
+use ocf::sys::process::Process;
+
+use crate::process::{began_in_a_call, name_of};
+
+/// A signal so long after the first is a wish of its own: timeout(1), for one, sends each signal twice.
+const INSISTENCE: Duration = Duration::from_millis(500);
+
+/// Set by the user's Ctrl-C.
+pub static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+/// What agents have sent, with the number of the process that did, since it was last taken.
+static SENT: Mutex<Vec<(i32, String)>> = Mutex::new(Vec::new());
+
+/// Who wants an end, where that is not plain.
+static SENDER: Mutex<Option<String>> = Mutex::new(None);
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The signals that processes of agents have sent to this one, since the last time: the sender's number, and in words.
+#[must_use]
+pub fn sent() -> Vec<(i32, String)> {
+    std::mem::take(&mut *locked(&SENT))
+}
+
+/// Why the run ends before its time.
+#[must_use]
+pub fn interruption() -> String {
+    locked(&SENDER).clone().unwrap_or_else(|| "interrupted".to_owned())
+}
+
+/// Makes the signals that end a program ask for an end instead, in which the resource is stopped. A second one insists.
+///
+/// They are blocked here, so in every later thread, and one thread takes them; agents start with none blocked
+/// ([`crate::place::Place::enter`]).
+///
+/// # Errors
+/// The kernel's.
+pub fn watch() -> io::Result<()> {
+    let signals: SigSet = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP].into_iter().collect();
+    signals.thread_block()?;
+    let taken = SignalFd::new(&signals)?;
+    let watch = move || {
+        let mut first = None;
+        while let Ok(Some(info)) = taken.read_signal() {
+            let Ok(signal) = Signal::try_from(info.ssi_signo as i32) else { continue };
+            match origin(&info) {
+                Origin::Agent(name) => {
+                    let told = format!("{name} sent {signal} to the process that had called the agent");
+                    locked(&SENT).push((info.ssi_pid as i32, told));
+                    continue;
+                }
+                Origin::Gone(pid) => {
+                    locked(&SENDER).get_or_insert(format!(
+                        "interrupted by {signal} of process {pid}, which has ended: if no user sent it, the agent did, \
+                         as with pkill -f"
+                    ));
+                }
+                Origin::Other => {}
+            }
+            INTERRUPTED.store(true, Ordering::Relaxed);
+            if first.get_or_insert_with(Instant::now).elapsed() > INSISTENCE {
+                let _ = signals.thread_unblock();
+                let _ = raise(signal);
+            }
+        }
+    };
+    std::thread::Builder::new().name("signals".to_owned()).spawn(watch).map(drop)
+}
+
+/// Where a signal came from.
+enum Origin {
+    /// From a process that an agent has started, in words.
+    Agent(String),
+    /// From a process that has ended since.
+    Gone(i32),
+    /// From a terminal, the kernel, or a process that is none of ours.
+    Other,
+}
+
+fn origin(info: &siginfo) -> Origin {
+    // Zero: the kernel, for a terminal, or a process in another process id namespace.
+    let pid = match i32::try_from(info.ssi_pid) {
+        Ok(pid) if pid > 0 && info.ssi_code <= 0 => pid,
+        _ => return Origin::Other,
+    };
+    let own = Process { pid: std::process::id() as i32, start_time: 0 };
+    // A process whose parent ends just now is nobody's child for a moment.
+    for _ in 0..2 {
+        if let Some(process) = own.descendants().unwrap_or_default().iter().find(|process| process.pid == pid) {
+            return Origin::Agent(name_of(process));
+        }
+    }
+    match std::path::Path::new(&format!("/proc/{pid}")).exists() {
+        true => Origin::Other,
+        false if began_in_a_call(pid) => Origin::Agent(format!("process {pid}, which has ended since,")),
+        false => Origin::Gone(pid),
+    }
+}

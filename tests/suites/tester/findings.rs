@@ -1,0 +1,77 @@
+//! What agents of others have shown (`ts_N`): what a tester must not make of them.
+
+use std::time::{Duration, Instant};
+
+use crate::rows::{file_agent, run, with_agent};
+use crate::said::Said;
+use crate::side_by_side;
+
+/// The time-out that the agents here advertise for each action.
+const TIMEOUT: Duration = Duration::from_secs(2);
+
+/// What is said of an agent that does this before everything else, and the time that it took.
+fn judged(first: &str) -> (Said, Duration) {
+    let text = file_agent(first).replace("timeout=\"5s\"", "timeout=\"2s\"");
+    let (host, agent) =
+        with_agent(&text.replace("</actions>", "<action name=\"validate-all\" timeout=\"2s\"/></actions>"));
+    let began = Instant::now();
+    (Said::of(&run(&host, &["--format", "json", agent])), began.elapsed())
+}
+
+#[test]
+fn ts_1_an_agent_that_hangs_anywhere_costs_three_time_outs_and_a_minute_at_most() {
+    let sometimes = "n=$(cat /media/n 2>/dev/null || echo 0); echo $((n+1)) >/media/n; [ $((n%9)) != 8 ] || sleep 1000";
+    let hangs = [
+        ("start", "[ \"$1\" != start ] || sleep 1000"),
+        ("stop", "[ \"$1\" != stop ] || sleep 1000"),
+        ("a recurring monitor", "[ \"$1$OCF_RESKEY_CRM_meta_interval\" != monitor10000 ] || sleep 1000"),
+        ("a probe", "[ \"$1$OCF_RESKEY_CRM_meta_interval\" != monitor ] || sleep 1000"),
+        ("meta-data", "[ \"$1\" != meta-data ] || sleep 1000"),
+        ("validate-all", "[ \"$1\" != validate-all ] || sleep 1000"),
+        ("everything unknown", "case $1 in start|stop|monitor|meta-data|validate-all) ;; *) sleep 1000 ;; esac"),
+        ("everything", "sleep 1000"),
+        ("now and then", sometimes),
+    ];
+    let all = side_by_side(&hangs, |(name, _)| (*name).to_owned(), |(_, first)| judged(first));
+    for (name, (said, took)) in &all {
+        assert!(*took < 3 * TIMEOUT + Duration::from_secs(60), "{name}: {took:?}");
+        // A time-out of the tester's own where there is none to read.
+        let waited = if matches!(name.as_str(), "meta-data" | "everything") { 20 } else { 2 };
+        let checks = Duration::from_secs(3 * waited + 25);
+        assert!(*took < checks, "{name}: {took:?} is more than three time-outs and what a whole run takes");
+        assert_eq!(said.verdict("in-time"), "fail", "{name}: {}", said.told());
+        assert!(said.notes.iter().any(|note| note.starts_with("not tested, ")), "{name}: {}", said.told());
+    }
+    let start = &all["start"].0;
+    assert!(!start.text("in-time").contains("more calls"), "it was called again: {}", start.told());
+    assert!(start.text("restart").contains("not called again"), "{}", start.told());
+    let unknown = &all["everything unknown"].0;
+    assert_eq!((unknown.verdict("start-killed"), unknown.verdict("umask")), ("pass", "pass"), "{}", unknown.told());
+}
+
+#[test]
+fn ts_2_a_directory_that_was_there_is_not_left_behind() {
+    let touches = "[ \"$1\" != start ] || { : >/tmp/deep/a/b/f && rm /tmp/deep/a/b/f; }";
+    let (host, agent) = with_agent(&file_agent(touches));
+    host.sh("mkdir -p /tmp/deep/a/b; echo old >/tmp/deep/a/old");
+    let left = |first: &str| {
+        host.sh(&format!("cat >{agent} <<'END OF AGENT'\n{}\nEND OF AGENT", file_agent(first)));
+        let said = Said::of(&run(&host, &["--format", "json", "--only", "file-left", agent]));
+        format!("{} {}", said.verdict("file-left"), said.text("file-left"))
+    };
+    assert_eq!(left(touches), "pass ");
+    // What is removed is not left behind; what is made is.
+    assert_eq!(left("[ \"$1\" != start ] || rm -f /tmp/deep/a/old"), "pass ");
+    let made = left("[ \"$1\" != start ] || { mkdir -p /tmp/deep/new/x; : >/tmp/deep/new/x/f$$; }");
+    assert!(made.starts_with("warn left behind: /tmp/deep/new"), "{made}");
+}
+
+#[test]
+fn ts_5_an_agent_that_signals_by_pattern_is_found_and_the_run_goes_on() {
+    let kills = "[ \"$1\" != stop ] || pkill -TERM -f 'media/[a]gent'";
+    let (host, agent) = with_agent(&file_agent(kills));
+    let said = Said::of(&run(&host, &["--format", "json", "--only", "foreign-signal,validate-all", agent]));
+    assert_eq!((said.verdict("foreign-signal"), said.code), ("fail", Some(1)), "{}", said.told());
+    let text = said.text("foreign-signal");
+    assert!(text.starts_with("stop: ") && text.contains("sent SIGTERM"), "{text}");
+}
