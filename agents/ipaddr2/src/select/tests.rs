@@ -198,8 +198,11 @@ fn ip_f3_a_prefix_route_that_no_address_has_brought_is_not_shared() {
     assert!(decided(vec![advertised()], vec![own(64, AddressFlags { noprefixroute: true, ..permanent })]));
     assert!(decided(vec![advertised()], vec![own(64, AddressFlags::default())]), "brought by an advertisement, too");
     assert!(!decided(vec![advertised()], vec![own(64, permanent)]));
-    // Another interface's route of the same network is not the one that the kernel would take.
-    assert!(!decided(vec![route("2001:db8:aa::/48", 2, 1024)], vec![own(128, permanent)]));
+    // A route of another interface or of a wider network is not the one that the kernel would take.
+    let longer = [("ip", "2001:db8:aa::50"), ("nic", "ethA"), ("cidr_netmask", "64")];
+    for other in [route("2001:db8:aa::/48", 2, 1024), route("2001:db8:aa::/64", 3, 1024)] {
+        assert!(!place(&settings(&longer), &host(vec![other])).unwrap().noprefixroute);
+    }
 }
 
 #[test]
