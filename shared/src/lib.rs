@@ -21,7 +21,7 @@
 //!
 //! # Layers
 //! Pure: [`action`], [`budget`], [`spec`], [`param`], [`values`], [`invocation`], [`failure`], [`outcome`], [`settle`], [`metadata`],
-//! [`usage`], [`words`].
+//! [`usage`], [`words`]; with the feature `http` also `ere`.
 //! Edges: [`daemon`], [`entry`], [`external`], [`run`], `report`, [`log`], [`lock`], [`state`], [`sys`]; with the feature `http`
 //! also `web`, what agents of web servers share. [`testing`] is for the tests of agents.
 
@@ -30,6 +30,8 @@ pub mod agent;
 pub mod budget;
 pub mod daemon;
 pub mod entry;
+#[cfg(feature = "http")]
+pub mod ere;
 pub mod external;
 pub mod failure;
 pub mod invocation;

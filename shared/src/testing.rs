@@ -111,3 +111,33 @@ impl Program {
         }
     }
 }
+
+/// A generator of numbers that gives the same ones at each run (xorshift64*, Marsaglia and Vigna), for parsers that are given
+/// nonsense: what fails once fails again.
+#[derive(Clone, Debug)]
+pub struct Numbers(u64);
+
+impl Numbers {
+    /// Begins at a seed, which is not 0.
+    ///
+    /// # Panics
+    /// When it is 0.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        assert_ne!(seed, 0, "0 is followed by 0");
+        Self(seed)
+    }
+
+    /// Any number.
+    pub fn any(&mut self) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
+    }
+
+    /// A number below this one; 0 when that is 0.
+    pub fn below(&mut self, limit: usize) -> usize {
+        (self.any() % limit.max(1) as u64) as usize
+    }
+}

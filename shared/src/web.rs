@@ -8,10 +8,10 @@ pub mod testfile;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::ere::Ere;
 use crate::failure::Failure;
 use crate::outcome::Status;
 use crate::sys::clock::Deadline;
-use crate::sys::ere::Ere;
 use crate::sys::http::{self, Answer, Get, HttpError, HttpErrorKind, Trust};
 
 pub use params::{CA, EXPECT_STATUS, HOST_HEADER, MAX_LATENCY, Rules, VERIFY, expression, url};
@@ -101,7 +101,7 @@ fn judge(test: &Test, answer: &Answer, deadline: Deadline) -> Result<Status, Str
     }
     if let Some(regex) = &test.regex {
         let status = answer.status_text();
-        match regex.is_match_by(&answer.body, deadline) {
+        match regex.is_match(&answer.body, deadline) {
             Some(true) => {}
             Some(false) => {
                 let first = if answer.truncated { "first " } else { "" };

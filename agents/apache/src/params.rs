@@ -3,8 +3,8 @@
 
 use std::path::PathBuf;
 
+use ocf::ere::Ere;
 use ocf::prelude::*;
-use ocf::sys::ere::Ere;
 use ocf::web::{CA, EXPECT_STATUS, HOST_HEADER, MAX_LATENCY, VERIFY, expression};
 
 use crate::directives::words;

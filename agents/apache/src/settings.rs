@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use ocf::ere::Ere;
 use ocf::prelude::*;
-use ocf::sys::ere::Ere;
 use ocf::web::{EXPECT_STATUS, Rules};
 
 use crate::directives::words;

@@ -4,9 +4,9 @@
 
 use std::path::PathBuf;
 
+use ocf::ere::Ere;
 use ocf::external;
 use ocf::prelude::*;
-use ocf::sys::ere::Ere;
 use ocf::web::{self, Test, testfile};
 
 use crate::ask;

@@ -3,8 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
+use ocf::ere::Ere;
 use ocf::prelude::*;
-use ocf::sys::ere::Ere;
 use ocf::web::Rules;
 
 use crate::params;

@@ -5,8 +5,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use ocf::ere::Ere;
 use ocf::prelude::*;
-use ocf::sys::ere::Ere;
 use ocf::web::{self, CA, EXPECT_STATUS, HOST_HEADER, MAX_LATENCY, VERIFY};
 use ocf::words;
 

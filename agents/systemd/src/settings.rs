@@ -4,8 +4,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use ocf::ere::Ere;
 use ocf::prelude::*;
-use ocf::sys::ere::Ere;
 use ocf::web::Rules;
 
 use crate::name::{self, UnitName};

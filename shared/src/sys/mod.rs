@@ -6,7 +6,6 @@ pub mod command;
 #[cfg(feature = "http")]
 pub mod endpoint;
 #[cfg(feature = "http")]
-pub mod ere;
 pub mod file;
 #[cfg(feature = "http")]
 pub mod http;

@@ -4,8 +4,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::ere::Ere;
 use crate::param::{Param, absolute_path, boolean, time};
-use crate::sys::ere::Ere;
 use crate::sys::http;
 use crate::values::{Faults, Values};
 

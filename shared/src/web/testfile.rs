@@ -21,8 +21,8 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::{Rules, Test, absolute};
+use crate::ere::Ere;
 use crate::failure::{Failure, OrFail};
-use crate::sys::ere::Ere;
 
 /// More than any file of tests has.
 const LARGEST: u64 = 1 << 20;

@@ -4,23 +4,9 @@
 
 use std::time::{Duration, Instant};
 
+use ocf::testing::Numbers;
+
 use super::{info, proc, stat};
-
-/// A generator of numbers without a library (xorshift64*, Marsaglia and Vigna).
-struct Numbers(u64);
-
-impl Numbers {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
-    }
-
-    fn below(&mut self, limit: usize) -> usize {
-        (self.next() % limit.max(1) as u64) as usize
-    }
-}
 
 /// What the grammars hang on.
 const PIECES: &[&str] = &[
@@ -62,7 +48,7 @@ fn mutate(text: &mut Vec<u8>, numbers: &mut Numbers) {
                 let place = numbers.below(text.len() + 1);
                 text.splice(place..place, part);
             }
-            2 if at < text.len() => text[at] = numbers.next() as u8,
+            2 if at < text.len() => text[at] = numbers.any() as u8,
             3 => text.truncate(at),
             _ => {
                 let piece = PIECES[numbers.below(PIECES.len())];
@@ -101,7 +87,7 @@ fn no_text_makes_a_parser_panic_or_tell_what_cannot_be() {
         stat::tests::V2_6,
         stat::tests::V3_2,
     ];
-    let mut numbers = Numbers(0x9e37_79b9_7f4a_7c15);
+    let mut numbers = Numbers::new(0x9e37_79b9_7f4a_7c15);
     let mut understood = 0;
     for round in 0..30_000 {
         let mut text = seeds[round % seeds.len()].as_bytes().to_vec();

@@ -173,14 +173,8 @@ const LETTERS: &[u8] = b"\n\t    ==\"\",#[]:->.-0159avr6\r\x0b\xc3\xbc";
 #[test]
 fn nonsense_neither_panics_nor_takes_long() {
     let began = Instant::now();
-    // A generator of Marsaglia's (xorshift64), with a seed that a failure names.
-    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
-    let mut next = |below: usize| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        (state % below.max(1) as u64) as usize
-    };
+    let mut numbers = ocf::testing::Numbers::new(0x9e37_79b9_7f4a_7c15);
+    let mut next = |below: usize| numbers.below(below);
     for round in 0..20_000 {
         let mut bytes = if round % 2 == 0 { FORMS.as_bytes().to_vec() } else { TUTORIAL.as_bytes().to_vec() };
         for _ in 0..=next(12) {

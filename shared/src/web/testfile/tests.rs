@@ -53,7 +53,7 @@ fn lines_are_read_as_the_shells_read_does() {
 fn faults_have_a_place() {
     for (lines, expected) in [
         ("url /\nmatch x\nfrobnicate", "f:4: frobnicate: unknown keyword"),
-        ("url /\nmatch (", "f:3: match: expected an extended regular expression (Unmatched ( or \\()"),
+        ("url /\nmatch (", "f:3: match: expected an extended regular expression with a ) for each ("),
         ("url /", "f:1: test t: needs url and match"),
         ("match x", "f:1: test t: needs url and match"),
         ("url /\nmatch x\nuser u", "f:1: test t: user and password go together"),
