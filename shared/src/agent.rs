@@ -7,7 +7,6 @@ use crate::invocation::Invocation;
 use crate::log::Log;
 use crate::outcome::Status;
 use crate::spec::Spec;
-use crate::sys::clock::Deadline;
 use crate::values::{Faults, Values};
 use crate::watch::Sources;
 
@@ -19,8 +18,6 @@ pub struct Context<'a> {
     pub log: &'a Log,
     /// The action's time, in its phases: every wait ends with its phase.
     pub budget: Budget,
-    /// The same as `budget.rollback()`, for what does not know the budget yet.
-    pub deadline: Deadline,
     /// The check level, rounded down to one that the agent supports.
     pub depth: u32,
 }

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
+use crate::budget::Budget;
 use crate::failure::{Failure, OrFail};
 use crate::sys::clock::Deadline;
 use crate::sys::command::{self, RunError};
@@ -31,8 +32,8 @@ const APPEARING: Duration = Duration::from_secs(2);
 /// How long a program may take from the decision to start it until it can be seen.
 const BEGINNING: Duration = Duration::from_millis(100);
 
-/// The most of a stop's time that those have who end by themselves, once their requests are answered.
-const GRACE: f64 = 0.6;
+/// The part of a stop's time that is kept for SIGTERM and SIGKILL, whatever a server may take to end by itself.
+pub const FORCE: Duration = Duration::from_secs(2);
 
 /// How long those may take to hear SIGTERM whose master is dead. Some do not (apache's workers wait for a word of it), and
 /// the others end within milliseconds.
@@ -193,13 +194,12 @@ impl Daemon<'_> {
     pub fn start(
         &self,
         program: Command,
-        deadline: Deadline,
+        budget: Budget,
         ready: &mut dyn FnMut(&Process) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
-        let started = self.bring_up(program, deadline.share(0.8), ready);
+        let started = self.bring_up(program, budget.work(), ready);
         let Err(failure) = started else { return Ok(()) };
-        // What is left of the time is kept for this.
-        match self.stop(None, deadline) {
+        match self.stop(None, budget.rollback()) {
             Ok(()) => Err(failure),
             Err(left) => {
                 Err(Failure::collect(vec![failure, left.wrap("roll back")]).unwrap_or_else(|| Failure::generic("")))
@@ -263,7 +263,7 @@ impl Daemon<'_> {
             // What is held by a signal hears no other one, but SIGKILL.
             let held = tree.iter().any(|member| member.held);
             if let Some(Polite { signal, grace }) = polite.filter(|_| !held) {
-                let limit = deadline.share(GRACE).min(Deadline::after(grace));
+                let limit = Deadline::after(grace).min(deadline.minus(FORCE));
                 self.ask(&master, signal, tree.len() > 1, limit).or_fail(self.name)?;
                 tree.extend(self.tree(&master)?);
             }

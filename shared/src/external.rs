@@ -8,14 +8,16 @@ use std::process::Command;
 use crate::agent::Context;
 use crate::daemon::complaint;
 use crate::failure::Failure;
+use crate::sys::clock::Deadline;
 use crate::sys::command::{self, RunError, find_in_path};
 
-/// Runs the program that the parameter `name` gives, with its arguments and without a shell. Good is exit code 0.
+/// Runs the program that the parameter `name` gives, with its arguments and without a shell. It is good when it ends with exit code
+/// 0 before the deadline.
 ///
 /// # Errors
 /// What it said, or why it could not be run or did not end. Always an ordinary failure, not "not installed": of the latter
 /// a probe makes "does not run".
-pub fn check(name: &str, words: &[String], context: &Context<'_>) -> Result<(), Failure> {
+pub fn check(name: &str, words: &[String], context: &Context<'_>, deadline: Deadline) -> Result<(), Failure> {
     let Some((program, arguments)) = words.split_first() else {
         return Err(Failure::generic(format!("{name} names no program")));
     };
@@ -26,7 +28,7 @@ pub fn check(name: &str, words: &[String], context: &Context<'_>) -> Result<(), 
     };
     let mut command = Command::new(path);
     command.args(arguments);
-    match command::run(command, None, context.deadline) {
+    match command::run(command, None, deadline) {
         Ok(output) if output.code == Some(0) => Ok(()),
         Ok(output) => {
             let how = match (output.code, output.signal) {

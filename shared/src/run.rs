@@ -63,8 +63,7 @@ fn answer<A: Agent>(invocation: &Invocation, log: &Log, started: Instant) -> Exi
         Asked::Nothing => return unknown(spec, ""),
     };
     let budget = Budget::new(action, started, time_allowed(spec, action, invocation));
-    let context =
-        Context { invocation, log, budget, deadline: budget.rollback(), depth: spec.depth(action, invocation.depth()) };
+    let context = Context { invocation, log, budget, depth: spec.depth(action, invocation.depth()) };
     log.trace(format_args!("{} of {} {} begins", action.word(), spec.name, invocation.instance()));
     perform::<A>(&context, action).unwrap_or_else(|failure| settle(action, invocation.is_probe(), &failure))
 }

@@ -11,9 +11,6 @@ use crate::known::Known;
 use crate::listen::{self, Listen};
 use crate::settings::Checks;
 
-/// The share of an action's time that a check may take: what hangs is told before anybody is killed over it.
-const SHARE: f64 = 0.6;
-
 /// Where the server is asked, without a path.
 fn base(known: &Known, checks: &Checks, port: Option<u16>) -> String {
     let nothing_known = Listen { host: None, port: 80, tls: false };
@@ -38,16 +35,14 @@ fn page(known: &Known, checks: &Checks) -> String {
 /// # Errors
 /// What is wrong with the answer, or that there is none.
 pub fn basic(known: &Known, checks: &Checks, deadline: Deadline) -> Result<Status, Failure> {
-    let deadline = deadline.share(SHARE);
     let url = page(known, checks);
     if checks.is_strict {
         let test = Test { regex: checks.regex.clone(), ..Test::new(url, checks.rules.clone()) };
         return web::check(&test, deadline);
     }
-    let first = life(&url, checks, deadline);
-    let index = web::absolute(&base(known, checks, None), "/");
     // A status page of its own may be broken where the server is not.
-    match first {
+    let index = web::absolute(&base(known, checks, None), "/");
+    match life(&url, checks, deadline) {
         Err((failure, true)) if index != url => life(&index, checks, deadline).map_err(|_| failure),
         other => other.map_err(|(failure, _)| failure),
     }
@@ -91,7 +86,7 @@ fn life(url: &str, checks: &Checks, deadline: Deadline) -> Result<Status, (Failu
 /// As [`basic`], and what is wrong with the file.
 pub fn deep(context: &Context<'_>, known: &Known, checks: &Checks, deadline: Deadline) -> Result<Status, Failure> {
     match test(context, known, checks)? {
-        Some(test) => web::check(&test, deadline.share(SHARE)),
+        Some(test) => web::check(&test, deadline),
         None => basic(known, checks, deadline),
     }
 }

@@ -101,8 +101,8 @@ fn look(context: &Context<'_>, settings: &Settings, known: &Known, depth: Depth)
         return Ok(without_master(&found, known));
     }
     let answer = match depth {
-        Depth::Basic => check::basic(known, &settings.checks, context.deadline),
-        Depth::Deep => check::deep(context, known, &settings.checks, context.deadline),
+        Depth::Basic => check::basic(known, &settings.checks, context.budget.work()),
+        Depth::Deep => check::deep(context, known, &settings.checks, context.budget.work()),
     };
     Ok(match answer {
         Ok(status) => Seen::Serving(status),

@@ -50,14 +50,14 @@ pub fn reload(context: &Context<'_>, settings: &Settings) -> Result<(), Failure>
     };
     let start::Plan { program, mut server } = start::plan(Server::read(context, &settings.place), settings)?;
     // A server that is told to read what it refuses ends.
-    server.ask(&program, context.deadline.share(0.4))?;
+    server.ask(&program, context.budget.work())?;
     let before = written(&server.pid_file);
     let handle = master.open().or_fail("the server's master")?;
     let Some(handle) = handle else {
         return Err(Failure::generic(format!("the web server of {config} has just ended")));
     };
     handle.signal(Signal::SIGUSR1).or_fail("the server's master")?;
-    renewed(&master, &server.pid_file, &before, context.deadline.min(Deadline::after(RENEWAL)))?;
+    renewed(&master, &server.pid_file, &before, context.budget.work().min(Deadline::after(RENEWAL)))?;
     let known = Known { serial: Some(settings.serial.clone()), ..instance::describe(&server, &settings.place) };
     known.save(context.invocation)?;
     confirm(context, settings)

@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use ocf::prelude::*;
 use ocf::sys::clock::Deadline;
@@ -15,6 +16,9 @@ use crate::settings::Place;
 
 /// Where mod_status is on SUSE.
 const SUSE_STATUS: &str = "/usr/lib64/apache2-prefork/mod_status.so";
+
+/// How long a shell may take to read a file of variables.
+const SHELL: Duration = Duration::from_secs(10);
 
 /// Where programs are when the caller does not say.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -162,7 +166,7 @@ fn with_file(context: &Context<'_>, variables: Variables, file: &Path, text: &st
     let mut shell = Command::new("/bin/sh");
     shell.args(["-c", ". \"$1\" >/dev/null 2>&1 </dev/null; exec env -0", "sh"]).arg(file);
     shell.env_clear().envs(variables.environment()).current_dir("/");
-    match command::run(shell, None, context.deadline.share(0.3)) {
+    match command::run(shell, None, Deadline::after(SHELL).min(context.budget.work())) {
         Ok(output) if output.code == Some(0) => {
             let all = String::from_utf8_lossy(&output.stdout).into_owned();
             let pairs = all.split('\0').filter_map(|pair| pair.split_once('='));

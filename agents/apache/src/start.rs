@@ -21,6 +21,9 @@ use crate::settings::Settings;
 /// How long a server that answers may take to answer well.
 const WARMING: Duration = Duration::from_secs(1);
 
+/// How long the distribution's own tool may take to make its directories.
+const PREPARING: Duration = Duration::from_secs(10);
+
 /// How many links lead to a directory at most, as for the kernel (path_resolution(7)).
 const MOST_LINKS: usize = 40;
 
@@ -60,7 +63,7 @@ pub fn check_host(context: &Context<'_>, settings: &Settings) -> Result<(), Fail
     // Without its directories, which a start makes, the server refuses its configuration.
     let missing = directories(&plan.server).iter().any(|directory| !directory.exists());
     if !missing {
-        plan.server.ask(&plan.program, context.deadline)?;
+        plan.server.ask(&plan.program, context.budget.work())?;
     }
     check::test(context, &instance::describe(&plan.server, &settings.place), &settings.checks).map(drop)
 }
@@ -79,8 +82,8 @@ pub fn start(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> 
     }
     let Plan { program, mut server } = plan(server, settings)?;
     make_directories(&server)?;
-    server.prepare_distribution(context.deadline.share(0.3))?;
-    server.ask(&program, context.deadline.share(0.5))?;
+    server.prepare_distribution(Deadline::after(PREPARING).min(context.budget.work()))?;
+    server.ask(&program, context.budget.work())?;
     // The server has its own word on where its number goes.
     if let Some(directory) = server.pid_file.parent() {
         make_directory(directory)?;
@@ -105,20 +108,20 @@ fn bring_up(
     program: &Path,
 ) -> Result<(), Failure> {
     instance::with(context, known, |daemon| {
-        daemon.clear(context.deadline)?;
+        daemon.clear(context.budget.work())?;
         // Nobody of ours is left, but the server would take anybody with that number for itself, and leave.
         remove(&known.pid_file)?;
-        let deadline = context.deadline.share(0.8);
+        let work = context.budget.work();
         let mut verdict = Ok(());
         let checks = &settings.checks;
         let mut since: Option<Deadline> = None;
-        daemon.start(server.command(program, &[]), deadline, &mut |_| {
-            verdict = check::basic(known, checks, deadline).map(drop);
+        daemon.start(server.command(program, &[]), context.budget, &mut |_| {
+            verdict = check::basic(known, checks, work).map(drop);
             let until = *since.get_or_insert_with(|| Deadline::after(WARMING));
             // What is still wrong then will stay so: there is no use in waiting for the time-out.
             if until.expired() { Ok(()) } else { verdict.clone() }
         })?;
-        verdict.map_err(|failure| match daemon.stop(None, context.deadline) {
+        verdict.map_err(|failure| match daemon.stop(None, context.budget.rollback()) {
             Ok(()) => failure,
             Err(left) => failure.wrap(left),
         })

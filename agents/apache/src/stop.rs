@@ -34,7 +34,7 @@ pub fn stop(context: &Context<'_>) -> Result<(), Failure> {
 }
 
 fn end(context: &Context<'_>, daemon: &Daemon<'_>, interrupted: bool) -> Result<(), Failure> {
-    daemon.clear(context.deadline)?;
-    daemon.stop(Some(Polite::new(GRACEFUL, &context.invocation.values)), context.deadline)?;
-    if interrupted { daemon.stop_late(context.deadline) } else { Ok(()) }
+    daemon.clear(context.budget.work())?;
+    daemon.stop(Some(Polite::new(GRACEFUL, &context.invocation.values)), context.budget.work())?;
+    if interrupted { daemon.stop_late(context.budget.work()) } else { Ok(()) }
 }

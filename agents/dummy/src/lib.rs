@@ -112,7 +112,7 @@ fn begin(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> {
             writeln!(file, "{}={}", name.display(), value.display()).or_fail(path.display())?;
         }
     }
-    context.deadline.sleep(settings.op_sleep);
+    context.budget.work().sleep(settings.op_sleep);
     Ok(())
 }
 

@@ -64,7 +64,7 @@ pub fn view(
     question: Question,
     deadline: Deadline,
 ) -> Result<Option<View>, Failure> {
-    let limit = Deadline::after(LONGEST).min(deadline.share(0.5));
+    let limit = Deadline::after(LONGEST).min(deadline);
     if let Some(path) = &record.master_socket {
         let table = question.table().map_or_else(String::new, |table| format!(";@1 {table}"));
         let answer = converse(path, &format!("show proc;@1 show info{table}\n"), limit)?;

@@ -38,7 +38,7 @@ pub fn check(context: &Context<'_>, instance: &Instance, extra: bool) -> Result<
             return Err(Failure::installed(format!("the configuration {} {what}", path.display())));
         }
     }
-    match command::run(instance.command(&["-c"], extra), None, context.deadline) {
+    match command::run(instance.command(&["-c"], extra), None, context.budget.work()) {
         Ok(output) if output.code == Some(0) => Ok(Verdict::Good),
         Ok(output) => {
             let is_root = nix::unistd::geteuid().is_root();

@@ -48,7 +48,7 @@ fn look(context: &Context<'_>, settings: &Settings, instance: &Instance, master:
         10 => Question::Frontends,
         _ => Question::Servers,
     };
-    let Some(view) = ask::view(&instance.record, master, question, context.deadline)? else {
+    let Some(view) = ask::view(&instance.record, master, question, context.budget.work())? else {
         return match question {
             Question::Alive => Ok(Status::Running),
             _ => Err(Failure::generic(
@@ -60,7 +60,7 @@ fn look(context: &Context<'_>, settings: &Settings, instance: &Instance, master:
     if question != Question::Alive {
         seen.push(ask::listens(&view)?);
         if let Some(url) = &settings.status_url {
-            seen.push(web::check(&Test::new(url, settings.rules.clone()), context.deadline)?);
+            seen.push(web::check(&Test::new(url, settings.rules.clone()), context.budget.work())?);
         }
     }
     if question == Question::Servers {

@@ -122,12 +122,12 @@ fn by_master(context: &Context<'_>, instance: &Instance, master: &Process) -> Re
     let Some(path) = &record.master_socket else {
         return Err(Failure::generic("nobody can tell whether a reload works: the master has no socket; restart it"));
     };
-    let before = ask::processes(path, master, context.deadline.share(0.3))?;
+    let before = ask::processes(path, master, Deadline::after(LOOK).min(context.budget.work()))?;
     let handle = master.open().or_fail("haproxy")?.ok_or_else(|| Failure::generic("haproxy has just ended"))?;
     handle.signal(Signal::SIGUSR2).or_fail("haproxy")?;
     let refused = || Failure::generic("the reload failed: haproxy could not use its new configuration, see its log");
     let mut last = None;
-    let deadline = context.deadline.share(0.9);
+    let deadline = context.budget.work();
     let renewed = deadline.poll(|| {
         let soon = Deadline::after(LOOK).min(deadline);
         match ask::view(record, master, Question::Frontends, soon) {
@@ -169,7 +169,7 @@ fn by_successor(context: &Context<'_>, instance: &Instance, old: &Process) -> Re
         successor.arg("-x").arg(socket);
     }
     successor.arg("-sf").arg(old.pid.to_string());
-    match command::run(successor, None, context.deadline.share(0.6)) {
+    match command::run(successor, None, context.budget.work()) {
         Ok(output) if output.code == Some(0) => {}
         Ok(output) => {
             let said = complaint(&output.stderr, &output.stdout);
@@ -178,7 +178,7 @@ fn by_successor(context: &Context<'_>, instance: &Instance, old: &Process) -> Re
         Err(error) => return Err(Failure::generic(format!("haproxy {error}"))),
     }
     let mut last = None;
-    let deadline = context.deadline.share(0.9);
+    let deadline = context.budget.work();
     let renewed = deadline.poll(|| {
         let found = instance.with(|daemon| daemon.observe()).map(|found| found.master.filter(|now| now != old));
         match found {

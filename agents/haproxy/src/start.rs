@@ -1,9 +1,12 @@
 //! Starts haproxy, and returns when all its frontends listen.
 #![forbid(unsafe_code)]
 
+use std::time::Duration;
+
 use ocf::lock::{Lock, LockError};
 use ocf::prelude::*;
 use ocf::state;
+use ocf::sys::clock::Deadline;
 use ocf::sys::process::Process;
 
 use crate::ask;
@@ -14,6 +17,12 @@ use crate::record::Record;
 use crate::settings::Settings;
 use crate::stop;
 use crate::sum;
+
+/// How long one that does not serve may take to end before it is started anew.
+const ENDING: Duration = Duration::from_secs(10);
+
+/// How long the workers of a dead master may take to end.
+const CLEARING: Duration = Duration::from_secs(5);
 
 /// Starts haproxy. Nothing happens when it runs already and serves.
 ///
@@ -30,7 +39,7 @@ pub fn start(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> 
             Ok(()) => return Ok(()),
             Err(failure) => {
                 context.log.warn(format_args!("starting anew what does not serve: {failure}"));
-                stop::end(context, &running, context.deadline.share(0.3))?;
+                stop::end(context, &running, Deadline::after(ENDING).min(context.budget.work()))?;
             }
         }
     }
@@ -54,7 +63,7 @@ pub fn start(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> 
 /// cannot be opened is told by the check.
 fn turn(context: &Context<'_>, settings: &Settings) -> Result<Option<Lock>, Failure> {
     let Some(path) = settings.identity.configs.first() else { return Ok(None) };
-    match Lock::take_existing(path, context.deadline.share(0.5)) {
+    match Lock::take_existing(path, context.budget.work()) {
         Ok(lock) => Ok(Some(lock)),
         Err(LockError::File(_)) => Ok(None),
         Err(LockError::Busy) => {
@@ -68,7 +77,7 @@ fn adopt(context: &Context<'_>, settings: &Settings, instance: &Instance, master
     if !instance.has_configuration(master) {
         return Err(Failure::generic("it has another configuration"));
     }
-    ask::serves(&instance.record, master, context.deadline.share(0.5))?;
+    ask::serves(&instance.record, master, context.budget.work())?;
     instance.with(|daemon| daemon.remember(master))?;
     let mut record = instance.record.clone();
     if record.sum.is_empty() {
@@ -94,12 +103,12 @@ fn launch(context: &Context<'_>, settings: &Settings, instance: &Instance) -> Re
             state::ensure_directory(path)?;
         }
     }
-    instance.with(|daemon| daemon.clear(context.deadline.share(0.5)))?;
+    instance.with(|daemon| daemon.clear(Deadline::after(CLEARING).min(context.budget.work())))?;
     // Before haproxy is there: a start that is killed anywhere leaves what a stop knows.
     instance.record.save(context.invocation)?;
     let started = instance.with(|daemon| {
-        daemon.start(instance.start_command(), context.deadline, &mut |master| {
-            ask::serves(&instance.record, master, context.deadline)
+        daemon.start(instance.start_command(), context.budget, &mut |master| {
+            ask::serves(&instance.record, master, context.budget.work())
         })
     });
     started.map_err(|failure| match bind::reason(&failure.to_string()) {

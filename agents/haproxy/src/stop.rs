@@ -24,15 +24,15 @@ pub fn stop(context: &Context<'_>, settings: Option<&Settings>) -> Result<(), Fa
     let recorded = Instance::recorded(context.invocation);
     let is_same = recorded.as_ref().is_some_and(|instance| instance.record.identity == identity);
     if let Some(instance) = recorded {
-        let late = || instance.with(|daemon| daemon.stop_late(context.deadline));
+        let late = || instance.with(|daemon| daemon.stop_late(context.budget.work()));
         // A start that was killed has left a record, and no note of a master.
         let ended =
-            end(context, &instance, context.deadline).and_then(|()| if instance.was_up { Ok(()) } else { late() });
+            end(context, &instance, context.budget.work()).and_then(|()| if instance.was_up { Ok(()) } else { late() });
         failures.extend(ended.err());
     }
     if !is_same {
         let described = instance::describe(context.invocation, &identity);
-        failures.extend(end(context, &described, context.deadline).err());
+        failures.extend(end(context, &described, context.budget.work()).err());
     }
     match Failure::collect(failures) {
         Some(failure) => Err(failure),

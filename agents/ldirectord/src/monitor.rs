@@ -72,7 +72,7 @@ fn own_status(context: &Context<'_>, main: &Instance, master: &Process) -> Resul
         return spoiled(&failure);
     }
     let pid_file = std::fs::read(&main.pid_file).ok();
-    let output = command::run(main.command("status"), None, context.deadline);
+    let output = command::run(main.command("status"), None, context.budget.work());
     if let Some(bytes) = pid_file
         && !main.pid_file.exists()
         && master.lives().or_fail("/proc")?

@@ -30,6 +30,12 @@ const IPVSADM: [&str; 2] = ["/sbin/ipvsadm", "/usr/sbin/ipvsadm"];
 /// not cured by it.
 const FIRST_CHECKS: Duration = Duration::from_secs(10);
 
+/// How long the children of a dead daemon may take to end.
+const CLEARING: Duration = Duration::from_secs(5);
+
+/// How long ipvsadm may take to load the kernel's module.
+const LOADING: Duration = Duration::from_secs(5);
+
 /// Starts the daemon. Nothing happens when it runs already.
 ///
 /// # Errors
@@ -46,7 +52,7 @@ pub fn start(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> 
         .map(|(number, conf)| Instance::new(context.invocation, &identity.program, conf, number))
         .collect();
     let Some(main) = instances.first() else { return Err(Failure::generic("there is no configuration")) };
-    let kernel = kernel(context.deadline)?;
+    let kernel = kernel(context.budget.work())?;
     let known = Record::load(context.invocation).filter(|known| known.identity == *identity);
     let mut new =
         Record { identity: identity.clone(), confs: described.confs, wanted: described.wanted, before: Vec::new() };
@@ -59,10 +65,10 @@ pub fn start(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> 
             return known.map_or_else(|| new.save(context.invocation), |_| Ok(()));
         }
         context.log.warn(format_args!("starting anew a daemon that does not direct"));
-        stop::end(context, known.as_ref().unwrap_or(&new), true)?;
+        stop::end(context, known.as_ref().unwrap_or(&new), true, context.budget.work())?;
     }
     for instance in &instances {
-        instance.with(|daemon| daemon.clear(context.deadline.share(0.3)))?;
+        instance.with(|daemon| daemon.clear(Deadline::after(CLEARING).min(context.budget.work())))?;
         free_pid_file(context, instance, &identity.program)?;
     }
     // A daemon that died has left its services; what was before its start still counts.
@@ -79,7 +85,7 @@ pub fn start(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> 
     // everybody may write.
     umask(Mode::from_bits_truncate(0o022));
     let started = main.with(|daemon| {
-        daemon.start(command, context.deadline.share(0.8), &mut |_| {
+        daemon.start(command, context.budget, &mut |_| {
             let lacks = table::judge(&new.wanted, &table()?);
             if lacks.services.is_empty() { Ok(()) } else { Err(Failure::generic(lacks.services_text())) }
         })
@@ -87,7 +93,7 @@ pub fn start(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> 
     if let Err(failure) = started {
         return Err(roll_back(context, &new, explained(failure)));
     }
-    let patience = Deadline::after(FIRST_CHECKS).min(context.deadline.share(0.4));
+    let patience = Deadline::after(FIRST_CHECKS).min(context.budget.work());
     let mut lacks = None;
     patience.poll(|| {
         let found = table::judge(&new.wanted, &kernel.table().ok()?);
@@ -113,7 +119,7 @@ fn kernel(deadline: Deadline) -> Result<Kernel, Failure> {
     // It loads the module where the kernel does not do so by itself.
     let mut command = Command::new(tool);
     command.arg("-Ln");
-    let said = command::run(command, None, deadline.share(0.3)).map_err(|error| error.to_string());
+    let said = command::run(command, None, Deadline::after(LOADING).min(deadline)).map_err(|error| error.to_string());
     let said = said.map_or_else(|error| error, |output| complaint(&output.stderr, &output.stdout));
     open()?.ok_or_else(|| Failure::installed(format!("this kernel has no IP Virtual Server (ip_vs): {said}")))
 }
@@ -152,7 +158,8 @@ fn explained(failure: Failure) -> Failure {
 }
 
 fn roll_back(context: &Context<'_>, record: &Record, failure: Failure) -> Failure {
-    let left = stop::end(context, record, true).and_then(|()| Record::forget(context.invocation));
+    let left =
+        stop::end(context, record, true, context.budget.rollback()).and_then(|()| Record::forget(context.invocation));
     match left {
         Ok(()) => failure,
         Err(left) => {

@@ -1,7 +1,10 @@
 //! Ends the daemon, and leaves the kernel's table as it was before its start.
 #![forbid(unsafe_code)]
 
+use std::time::Duration;
+
 use nix::sys::signal::Signal;
+use ocf::daemon::FORCE;
 use ocf::prelude::*;
 use ocf::sys::clock::Deadline;
 
@@ -14,9 +17,9 @@ use crate::record::Record;
 use crate::settings::{Identity, Settings};
 use crate::table;
 
-/// The share of the time that the daemon gets to end by itself: it hears a signal only between two checks, and a check of a
-/// server that does not answer takes as long as the configuration allows.
-const GRACE: f64 = 0.6;
+/// How long the daemon may take to end by itself: it hears a signal only between two checks, and a check of a server that does
+/// not answer takes as long as the configuration allows.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Ends what was started, and what the parameters mean now if that is something else.
 ///
@@ -35,12 +38,13 @@ pub fn stop(context: &Context<'_>, settings: Option<&Settings>) -> Result<(), Fa
     let mut failures = Vec::new();
     if let Some(known) = known {
         bridge::keep(context, &known);
-        failures.extend(end(context, &known, true).err());
+        failures.extend(end(context, &known, true, context.budget.work()).err());
     }
     if let Some(identity) = identity.filter(|_| !same) {
         // Nobody knows what this one has added to the table, unless it runs.
         let confs = vec![identity.configfile.clone()];
-        failures.extend(end(context, &Record { identity, confs, ..Record::default() }, false).err());
+        failures
+            .extend(end(context, &Record { identity, confs, ..Record::default() }, false, context.budget.work()).err());
     }
     match Failure::collect(failures) {
         Some(failure) => Err(failure),
@@ -52,7 +56,7 @@ pub fn stop(context: &Context<'_>, settings: Option<&Settings>) -> Result<(), Fa
 ///
 /// # Errors
 /// What is left, or could not be looked at.
-pub fn end(context: &Context<'_>, record: &Record, started: bool) -> Result<(), Failure> {
+pub fn end(context: &Context<'_>, record: &Record, started: bool, deadline: Deadline) -> Result<(), Failure> {
     // The file may say something else by now, or nothing; and the daemon may have read it again since.
     let described = check::describe(&record.identity.configfile).ok();
     let mut confs = record.confs.clone();
@@ -67,13 +71,13 @@ pub fn end(context: &Context<'_>, record: &Record, started: bool) -> Result<(), 
     let mut ran = false;
     for (number, conf) in confs.iter().enumerate() {
         let instance = Instance::new(context.invocation, &record.identity.program, conf, number);
-        match end_one(&instance, context.deadline) {
+        match end_one(&instance, deadline) {
             Ok(found) => ran |= found,
             Err(failure) => failures.push(failure),
         }
         // A start that was killed has left a record, and no note of a master.
         if started && number == 0 && !instance.was_up() {
-            failures.extend(instance.with(|daemon| daemon.stop_late(context.deadline)).err());
+            failures.extend(instance.with(|daemon| daemon.stop_late(deadline)).err());
         }
     }
     if failures.is_empty() && (started || ran) {
@@ -94,7 +98,7 @@ fn end_one(instance: &Instance, deadline: Deadline) -> Result<bool, Failure> {
     {
         // A second SIGTERM would end it in the middle of what it does.
         handle.signal(Signal::SIGTERM).or_fail("ldirectord")?;
-        handle.wait(deadline.share(GRACE)).or_fail("ldirectord")?;
+        handle.wait(Deadline::after(PATIENCE).min(deadline.minus(FORCE))).or_fail("ldirectord")?;
     }
     instance.with(|daemon| daemon.stop(None, deadline))?;
     Ok(ran)

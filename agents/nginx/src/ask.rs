@@ -20,7 +20,7 @@ const LONGEST: Duration = Duration::from_secs(10);
 /// # Errors
 /// What the first of them said.
 pub fn alive(record: &Record, port: Option<u16>, deadline: Deadline) -> Result<(), Failure> {
-    let limit = Deadline::after(LONGEST).min(deadline.share(0.5));
+    let limit = Deadline::after(LONGEST).min(deadline);
     let mut first = None;
     for listen in preferred(record, port) {
         let Some(endpoint) = endpoint(&listen.socket) else {

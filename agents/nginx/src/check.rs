@@ -45,7 +45,7 @@ pub fn check(context: &Context<'_>, described: &Described) -> Result<Verdict, Fa
         )));
     }
     let traces = Traces::before(&described.made, &record.pid_file);
-    let output = command::run(described.instance.command(&["-t"]), None, context.deadline);
+    let output = command::run(described.instance.command(&["-t"]), None, context.budget.work());
     traces.remove(context);
     match output {
         Ok(output) if output.code == Some(0) => Ok(Verdict::Good),

@@ -89,7 +89,7 @@ impl Instance {
 /// Describes an instance by what the parameters say and the configuration says now.
 pub fn describe(context: &Context<'_>, identity: &Identity) -> Described {
     let program = program(identity, context.invocation.variable("PATH").unwrap_or_default());
-    let compiled = program.as_deref().and_then(|program| compiled(program, identity, context.deadline));
+    let compiled = program.as_deref().and_then(|program| compiled(program, identity, context.budget.work()));
     let compiled = compiled.unwrap_or_else(Compiled::usual);
     let conf = identity.configfile.clone().unwrap_or_else(|| compiled.conf.clone());
     let base = conf.parent().unwrap_or(Path::new("/"));

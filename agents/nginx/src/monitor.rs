@@ -60,7 +60,7 @@ fn look(context: &Context<'_>, settings: &Settings, instance: &Instance) -> Resu
     }
     let record = &instance.record;
     match context.depth {
-        0 => ask::alive(record, settings.port, context.deadline).map(|()| Status::Running),
+        0 => ask::alive(record, settings.port, context.budget.work()).map(|()| Status::Running),
         10 => status_page(context, settings, record),
         20 => test_page(context, settings, record),
         _ => external(context, settings),
@@ -76,7 +76,7 @@ fn status_page(context: &Context<'_>, settings: &Settings, record: &Record) -> R
     };
     let test = test(settings, &listen, page, &settings.status_regex);
     let known = settings.status_page.is_some() || record.status.is_some();
-    web::check(&test, context.deadline).map_err(|failure| match known {
+    web::check(&test, context.budget.work()).map_err(|failure| match known {
         true => failure,
         false => Failure::generic(format!("{failure} (no stub_status in the configuration; set status10url)")),
     })
@@ -101,7 +101,7 @@ fn test_page(context: &Context<'_>, settings: &Settings, record: &Record) -> Res
         (_, Some(page), Some(regex)) => test(settings, &listen, page, regex),
         _ => return Err(unset(context, "a monitor at level 20 needs test20url and test20regex, or test20conffile")),
     };
-    web::check(&test, context.deadline)
+    web::check(&test, context.budget.work())
 }
 
 /// A level was asked for without what it needs: wrong on every node. A probe must not say that nothing runs here.
@@ -112,9 +112,8 @@ fn unset(context: &Context<'_>, why: &str) -> Failure {
 /// Level 30.
 fn external(context: &Context<'_>, settings: &Settings) -> Result<Status, Failure> {
     match &settings.external {
-        Some(words) => {
-            external::check(params::EXTERNAL_MONITOR30_CMD.info.name, words, context).map(|()| Status::Running)
-        }
+        Some(words) => external::check(params::EXTERNAL_MONITOR30_CMD.info.name, words, context, context.budget.work())
+            .map(|()| Status::Running),
         None => Err(unset(context, "a monitor at level 30 needs external_monitor30_cmd")),
     }
 }

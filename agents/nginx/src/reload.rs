@@ -1,8 +1,11 @@
 //! Makes the server read its configuration again without losing a request.
 #![forbid(unsafe_code)]
 
+use std::time::Duration;
+
 use nix::sys::signal::Signal;
 use ocf::prelude::*;
+use ocf::sys::clock::Deadline;
 use ocf::sys::process::Process;
 
 use crate::ask;
@@ -10,6 +13,9 @@ use crate::check::{self, Verdict};
 use crate::instance::{self, Described};
 use crate::record::Record;
 use crate::settings::Settings;
+
+/// How long a master may take to read its configuration and to begin new workers.
+const RENEWAL: Duration = Duration::from_secs(30);
 
 /// Reads the configuration again. What does not run is not started: for the cluster it would be stopped all the same.
 ///
@@ -63,7 +69,7 @@ fn renew(context: &Context<'_>, settings: &Settings, described: &Described, mast
     let handle = master.open().or_fail("nginx")?.ok_or_else(|| Failure::generic("nginx has just ended"))?;
     handle.signal(Signal::SIGHUP).or_fail("nginx")?;
     // New workers come with the new configuration only.
-    let renewed = context.deadline.share(0.5).poll(|| match master.descendants() {
+    let renewed = Deadline::after(RENEWAL).min(context.budget.work()).poll(|| match master.descendants() {
         Ok(now) => now.iter().any(|worker| !before.contains(worker)).then_some(Ok(())),
         Err(error) => Some(Err(error)),
     });
@@ -72,8 +78,8 @@ fn renew(context: &Context<'_>, settings: &Settings, described: &Described, mast
         None => return Err(Failure::generic(format!("nginx refused its configuration: see its error log; {keeps}"))),
     }
     let mut last = None;
-    let serves = context.deadline.share(0.8).poll(|| {
-        let asked = ask::alive(&described.instance.record, settings.port, context.deadline.share(0.5));
+    let serves = context.budget.work().poll(|| {
+        let asked = ask::alive(&described.instance.record, settings.port, context.budget.work());
         asked.map_err(|failure| last = Some(failure)).ok()
     });
     if serves.is_none() {

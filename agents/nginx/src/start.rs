@@ -2,8 +2,10 @@
 #![forbid(unsafe_code)]
 
 use std::path::Path;
+use std::time::Duration;
 
 use ocf::prelude::*;
+use ocf::sys::clock::Deadline;
 
 use crate::ask;
 use crate::check::{self, Verdict};
@@ -12,16 +14,23 @@ use crate::record::Record;
 use crate::settings::Settings;
 use crate::stop;
 
+/// How long a server that does not answer may take to end before it is started anew.
+const ENDING: Duration = Duration::from_secs(10);
+
+/// How long the workers of a dead master may take to end.
+const CLEARING: Duration = Duration::from_secs(5);
+
 /// Starts the server. Nothing happens when it runs already and answers.
 ///
 /// # Errors
 /// Why it does not; nothing of the attempt is left then.
 pub fn start(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> {
+    let work = context.budget.work();
     let described = instance::describe(context, &settings.identity);
     let mut instance = described.instance;
     instance.record.serial.clone_from(&settings.config_serial);
     if let Some(master) = instance.with(|daemon| daemon.observe())?.master {
-        match ask::alive(&instance.record, settings.port, context.deadline.share(0.5)) {
+        match ask::alive(&instance.record, settings.port, work) {
             Ok(()) => {
                 // Somebody else may have started it; a stop must know it all the same.
                 instance.with(|daemon| daemon.remember(&master))?;
@@ -29,7 +38,7 @@ pub fn start(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> 
             }
             Err(failure) => {
                 context.log.warn(format_args!("starting anew what does not serve: {failure}"));
-                stop::end(context, &instance, context.deadline.share(0.3))?;
+                stop::end(context, &instance, Deadline::after(ENDING).min(work))?;
             }
         }
     }
@@ -44,14 +53,12 @@ pub fn start(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> 
         // /run is empty after a boot.
         make_directory(directory)?;
     }
-    instance.with(|daemon| daemon.clear(context.deadline.share(0.5)))?;
+    instance.with(|daemon| daemon.clear(Deadline::after(CLEARING).min(work)))?;
     stop::sweep(context, &instance.record);
     // Before the server is there: a start that is killed anywhere leaves what a stop knows.
     instance.record.save(context.invocation)?;
     let started = instance.with(|daemon| {
-        daemon.start(instance.command(&[]), context.deadline, &mut |_| {
-            ask::alive(&instance.record, settings.port, context.deadline)
-        })
+        daemon.start(instance.command(&[]), context.budget, &mut |_| ask::alive(&instance.record, settings.port, work))
     });
     started.inspect_err(|_| {
         stop::sweep(context, &instance.record);

@@ -31,15 +31,15 @@ pub fn stop(context: &Context<'_>, settings: Option<&Settings>) -> Result<(), Fa
     let recorded = Instance::recorded(context.invocation);
     let is_same = recorded.as_ref().is_some_and(|instance| instance.record.identity == identity);
     if let Some(instance) = recorded {
-        let late = || instance.with(|daemon| daemon.stop_late(context.deadline));
+        let late = || instance.with(|daemon| daemon.stop_late(context.budget.work()));
         // A start that was killed has left a record, and no note of a master.
         let ended =
-            end(context, &instance, context.deadline).and_then(|()| if instance.was_up { Ok(()) } else { late() });
+            end(context, &instance, context.budget.work()).and_then(|()| if instance.was_up { Ok(()) } else { late() });
         failures.extend(ended.err());
     }
     if !is_same {
         let described = instance::describe(context, &identity);
-        failures.extend(end(context, &described.instance, context.deadline).err());
+        failures.extend(end(context, &described.instance, context.budget.work()).err());
     }
     match Failure::collect(failures) {
         Some(failure) => Err(failure),
@@ -64,7 +64,7 @@ pub fn sweep(context: &Context<'_>, record: &Record) {
         if !is_socket {
             continue;
         }
-        let asked = connect(&Endpoint::Unix(path.clone()), Deadline::after(LOCAL).min(context.deadline));
+        let asked = connect(&Endpoint::Unix(path.clone()), Deadline::after(LOCAL).min(context.budget.rollback()));
         if asked.is_err_and(|error| error.kind == HttpErrorKind::Connect)
             && let Err(error) = std::fs::remove_file(path)
         {

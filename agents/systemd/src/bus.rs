@@ -34,8 +34,12 @@ const BOOTED: &str = "/run/systemd/system";
 /// The first and the longest pause before another try.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(100));
 
-/// How long at least an answer is waited for before it counts as lost.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// How long the first answer is waited for before it counts as lost: twice as long at each further try, for the manager may
+/// also be slow.
+pub const QUESTION: Duration = Duration::from_secs(2);
+
+/// What is waited for only once: an answer that comes when the work is done.
+pub const ORDER: Duration = Duration::MAX;
 
 /// Errors that say: nobody has looked at the question.
 const AWAY: [&str; 8] = [
@@ -131,24 +135,25 @@ impl Bus {
         T: DeserializeOwned + zbus::zvariant::Type,
     {
         let (interface, method) = member;
-        let answer = self.with(limit, 0.5, async |connection: &Connection| {
+        let answer = self.with(limit, QUESTION, async |connection: &Connection| {
             connection.call_method(Some(SYSTEMD), path, Some(interface), method, body).await
         })?;
         read(&answer)
     }
 
-    /// Does something with a connection, until it leads to a result or the limit comes. Each try gets a share of the time
-    /// that is left, for an answer can be lost with the one who was to give it.
+    /// Does something with a connection, until it leads to a result or the limit comes. The first try gets
+    /// `patience`, each further one twice as much: an answer can be lost with the connection that it was to come over.
     ///
     /// # Errors
     /// See [`Trouble`].
-    pub fn with<T, F>(&mut self, limit: Deadline, share: f64, mut work: F) -> Result<T, Trouble>
+    pub fn with<T, F>(&mut self, limit: Deadline, mut patience: Duration, mut work: F) -> Result<T, Trouble>
     where
         F: AsyncFnMut(&Connection) -> zbus::Result<T>,
     {
         let mut pause = PAUSES.0;
         loop {
-            let part = limit.share(share).left().max(PATIENCE.min(limit.left()));
+            let part = limit.left().min(patience);
+            patience = patience.saturating_mul(2);
             let why = match self.attempt(part, &mut work) {
                 Try::Done(result) => return result,
                 Try::Again(why) => why,

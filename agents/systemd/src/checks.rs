@@ -39,7 +39,7 @@ pub fn run(context: &Context<'_>, checks: &Checks, all: bool, deadline: Deadline
         None => Status::Running,
     };
     if let Some(words) = checks.command.as_ref().filter(|_| all) {
-        external::check(params::CHECK_COMMAND.info.name, words, context)?;
+        external::check(params::CHECK_COMMAND.info.name, words, context, deadline)?;
     }
     Ok(status)
 }

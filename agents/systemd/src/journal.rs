@@ -28,7 +28,7 @@ const LETTERS: usize = 160;
 pub fn last_line(context: &Context<'_>, unit: &Unit, facts: &Facts) -> Option<String> {
     let began = facts.began? / 1_000_000;
     let program = find_in_path("journalctl", context.invocation.variable("PATH").unwrap_or_default())?;
-    let limit = Deadline::after(LONGEST).min(context.deadline.share(0.3));
+    let limit = Deadline::after(LONGEST).min(context.budget.rollback());
     // What a process wrote just before its end takes a moment to get there.
     Deadline::after(ARRIVING).min(limit).poll(|| {
         let mut command = Command::new(&program);

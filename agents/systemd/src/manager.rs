@@ -13,7 +13,7 @@ use zbus::message::{Message, Type};
 use zbus::zvariant::{OwnedObjectPath, OwnedValue};
 use zbus::{Connection, MatchRule, MessageStream};
 
-use crate::bus::{Bus, SYSTEMD, Trouble, read, within};
+use crate::bus::{Bus, ORDER, SYSTEMD, Trouble, read, within};
 use crate::facts;
 use crate::name::UnitName;
 use crate::settings::Settings;
@@ -26,8 +26,8 @@ const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
 /// How often a job is looked for while its end is waited for: a signal can be lost with a connection.
 const LOOKING: Duration = Duration::from_secs(1);
 
-/// What a wait leaves of the time, if it is long.
-const LEAVE: Duration = Duration::from_secs(1);
+/// What a wait leaves of the time for the questions that its reason needs, and these for the journal.
+const LEAVE: Duration = Duration::from_millis(250);
 
 /// Signals that wait for us. Only those of one unit's jobs come.
 const QUEUE: usize = 64;
@@ -63,7 +63,7 @@ impl Verb {
 /// When a wait has to end, so that there is time left to say what was seen.
 #[must_use]
 pub fn early(deadline: Deadline) -> Deadline {
-    deadline.share(0.9).max(Deadline::after(deadline.left().saturating_sub(LEAVE)))
+    deadline.minus(LEAVE)
 }
 
 /// How a job ended.
@@ -91,7 +91,10 @@ impl Manager {
     /// # Errors
     /// When the operating system lacks resources.
     pub fn new(context: &Context<'_>, settings: &Settings) -> Result<Self, Failure> {
-        Ok(Self { bus: Bus::new(context, settings.bus_address.as_deref())?, deadline: early(context.deadline) })
+        Ok(Self {
+            bus: Bus::new(context, settings.bus_address.as_deref())?,
+            deadline: early(context.budget.rollback()),
+        })
     }
 
     fn ask<B, T>(&mut self, method: &str, body: &B) -> Result<T, Trouble>
@@ -156,7 +159,7 @@ impl Manager {
     /// When it does not.
     pub fn daemon_reload(&mut self) -> Result<(), Failure> {
         // The answer comes when all is read, which may take long: it is waited for, and not asked for again.
-        let reloaded = self.bus.with(self.deadline, 1.0, async |connection: &Connection| {
+        let reloaded = self.bus.with(self.deadline, ORDER, async |connection: &Connection| {
             connection.call_method(Some(SYSTEMD), OBJECT, Some(MANAGER), "Reload", &()).await
         });
         reloaded.map(drop).map_err(|trouble| trouble.into_failure("daemon-reload"))
@@ -211,7 +214,8 @@ impl Manager {
     pub fn order(&mut self, verb: Verb, unit: &Unit, mode: &str, limit: Deadline) -> Result<Ended, Trouble> {
         let order = Order { verb, id: &unit.id, mode };
         let mut job = None;
-        let ended = self.bus.with(limit, 1.0, async |connection: &Connection| order.follow(connection, &mut job).await);
+        let ended =
+            self.bus.with(limit, ORDER, async |connection: &Connection| order.follow(connection, &mut job).await);
         match (ended, job) {
             // What was waited for in vain is the job's end.
             (Err(Trouble::Away(_)), Some(job)) => Ok(Ended::Late(job)),

@@ -19,7 +19,7 @@ use crate::state::{Facts, Unit, Verdict};
 pub fn monitor(context: &Context<'_>, settings: &Settings) -> Result<Status, Failure> {
     let mut manager = Manager::new(context, settings)?;
     let wait_for_reload = settings.reloading == Reloading::Changing;
-    let seen = settled(&mut manager, settings, early(early(context.deadline)), wait_for_reload)?;
+    let seen = settled(&mut manager, settings, early(early(context.budget.work())), wait_for_reload)?;
     let unit = &seen.unit;
     match unit.verdict() {
         Verdict::Running | Verdict::Reloading => {}
@@ -105,7 +105,7 @@ fn works(context: &Context<'_>, manager: &mut Manager, settings: &Settings, unit
     {
         checks::process(pid).map_err(|failure| failure.wrap(&unit.id))?;
     }
-    let checked = checks::run(context, &settings.checks, context.depth >= 20, context.deadline);
+    let checked = checks::run(context, &settings.checks, context.depth >= 20, context.budget.work());
     checked.map_err(|failure| failure.wrap(format!("{} is active, but does not work", unit.id)))
 }
 

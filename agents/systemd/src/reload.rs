@@ -1,12 +1,18 @@
 //! Makes the unit read its configuration again, where it can.
 #![forbid(unsafe_code)]
 
+use std::time::Duration;
+
 use ocf::prelude::*;
+use ocf::sys::clock::Deadline;
 
 use crate::manager::{Ended, Manager, Verb, early};
 use crate::monitor;
 use crate::settings::Settings;
 use crate::state::{Verdict, job_failure};
+
+/// How long a unit that is on its way to another state, or reads its configuration, is waited for.
+const SETTLING: Duration = Duration::from_secs(30);
 
 /// Reloads the unit. What does not run is not started.
 ///
@@ -14,7 +20,8 @@ use crate::state::{Verdict, job_failure};
 /// Why not; the unit goes on then, as it was.
 pub fn reload(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> {
     let mut manager = Manager::new(context, settings)?;
-    let unit = monitor::settled(&mut manager, settings, context.deadline.share(0.5), true)?.unit;
+    let unit =
+        monitor::settled(&mut manager, settings, Deadline::after(SETTLING).min(context.budget.work()), true)?.unit;
     if unit.verdict() != Verdict::Running {
         return Err(Failure::generic(format!("{unit}: what does not run cannot be reloaded")));
     }
@@ -23,7 +30,7 @@ pub fn reload(context: &Context<'_>, settings: &Settings) -> Result<(), Failure>
         let why = "the unit cannot be reloaded: it has no ExecReload=; restart the resource instead";
         return Err(Failure::new(Kind::Unimplemented, format!("{}: {why}", unit.id)));
     }
-    let ended = manager.order(Verb::Reload, &unit, &settings.job_mode, context.deadline.share(0.8));
+    let ended = manager.order(Verb::Reload, &unit, &settings.job_mode, context.budget.work());
     let ended = ended.map_err(|trouble| trouble.into_failure(&format!("reload of {}", unit.id)))?;
     let why = match ended {
         Ended::With(result) => job_failure("reload", &unit.id, &result),
@@ -33,7 +40,7 @@ pub fn reload(context: &Context<'_>, settings: &Settings) -> Result<(), Failure>
             Some(format!("the reload of {} did not end in time; our job {told}", unit.id))
         }
     };
-    let seen = monitor::settled(&mut manager, settings, early(early(context.deadline)), true)?.unit;
+    let seen = monitor::settled(&mut manager, settings, early(early(context.budget.rollback())), true)?.unit;
     match why {
         Some(why) => {
             let facts = manager.facts(&seen, &settings.unit);

@@ -12,16 +12,13 @@ use crate::name::Kind as UnitKind;
 use crate::settings::Settings;
 use crate::state::{Unit, Verdict, job_failure};
 
-/// The share of the time that a start has before what it began is taken back.
-const SHARE: f64 = 0.8;
-
 /// Starts the unit. One that is active already is adopted.
 ///
 /// # Errors
 /// Why it does not run. Nothing of the attempt is left then, or on its way to an end.
 pub fn start(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> {
     let mut manager = Manager::new(context, settings)?;
-    let mut limit = context.deadline.share(SHARE);
+    let mut limit = context.budget.work();
     if let Some(time) = settings.start_timeout {
         limit = limit.min(Deadline::after(time));
     }
@@ -166,7 +163,7 @@ impl Attempt<'_> {
 
     /// Takes the start back: what came up later would be where the cluster does not expect it.
     fn withdraw(&mut self, why: &str) -> Failure {
-        let ended = self.manager.order(Verb::Stop, &self.unit, "replace", early(self.context.deadline));
+        let ended = self.manager.order(Verb::Stop, &self.unit, "replace", early(self.context.budget.rollback()));
         let told = match ended {
             Ok(Ended::With(result)) if result == "done" => "the unit was stopped again",
             Ok(Ended::Unheard) => "the unit was stopped again",

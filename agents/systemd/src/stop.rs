@@ -1,6 +1,8 @@
 //! Stops the unit, and returns when it is gone.
 #![forbid(unsafe_code)]
 
+use std::time::Duration;
+
 use ocf::prelude::*;
 use ocf::sys::clock::Deadline;
 
@@ -10,8 +12,8 @@ use crate::monitor;
 use crate::settings::{self, Settings};
 use crate::state::{Unit, Verdict, job_failure};
 
-/// The share of the time after which what is left is killed, if so wanted.
-const PATIENCE: f64 = 0.75;
+/// How long what was killed may take to end. So much of the time for a stop is kept for it, if killing is wanted.
+const KILLING: Duration = Duration::from_secs(2);
 
 /// Stops the unit.
 ///
@@ -24,7 +26,7 @@ pub fn stop(context: &Context<'_>, settings: Option<&Settings>) -> Result<(), Fa
         return Ok(());
     };
     let mut manager = Manager::new(context, settings)?;
-    let latest = early(early(context.deadline));
+    let latest = early(early(context.budget.work()));
     let limit = settings.stop_timeout.map_or(latest, |time| Deadline::after(time).min(latest));
     let unit = match manager.look_at(&settings.unit) {
         // A machine without systemd runs no units.
@@ -55,7 +57,7 @@ fn end(
     unit: &Unit,
     limit: Deadline,
 ) -> Result<(), Failure> {
-    let patience = if settings.stop_force { limit.share(PATIENCE) } else { limit };
+    let patience = if settings.stop_force { limit.minus(KILLING) } else { limit };
     let mut ended = order(manager, settings, unit, patience)?;
     if settings.stop_force && matches!(ended, Some(Ended::Late(_))) {
         context.log.warn(format_args!("{} does not end by itself: its processes are killed", unit.id));

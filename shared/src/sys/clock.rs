@@ -45,10 +45,10 @@ impl Deadline {
         std::cmp::Ord::min(self, other)
     }
 
-    /// The deadline for a step that may use this share (0 to 1) of what is left.
+    /// A deadline so much earlier: for a step that must leave time for the next one.
     #[must_use]
-    pub fn share(self, share: f64) -> Self {
-        Self::after(self.left().mul_f64(share.clamp(0.0, 1.0))).min(self)
+    pub fn minus(self, kept: Duration) -> Self {
+        Self(self.0.checked_sub(kept).unwrap_or_else(Instant::now))
     }
 
     /// Waits, at most until the deadline.
@@ -105,11 +105,12 @@ mod tests {
     }
 
     #[test]
-    fn shares_never_reach_past_the_whole() {
+    fn a_step_that_leaves_more_than_there_is_has_no_time() {
         let whole = Deadline::after(Duration::from_secs(100));
-        let half = whole.share(0.5).left();
-        assert!(half > Duration::from_secs(45) && half < Duration::from_secs(51), "{half:?}");
-        assert!(whole.share(7.0).left() <= whole.left() + Duration::from_millis(5));
+        let earlier = whole.minus(Duration::from_secs(40)).left();
+        assert!(earlier > Duration::from_secs(55) && earlier <= Duration::from_secs(60), "{earlier:?}");
+        assert!(whole.minus(Duration::from_secs(101)).expired());
+        assert!(whole.minus(Duration::MAX).expired());
         assert!(!Deadline::after(Duration::MAX).expired());
     }
 }
