@@ -1,6 +1,8 @@
 //! Does it serve? One request, judged.
 #![forbid(unsafe_code)]
 
+use std::time::Duration;
+
 use ocf::prelude::*;
 use ocf::sys::clock::Deadline;
 
@@ -10,6 +12,9 @@ use ocf::web::{self, Test, testfile};
 use crate::known::Known;
 use crate::listen::{self, Listen};
 use crate::settings::Checks;
+
+/// A server that takes longer to say anything at all does not work.
+const LONGEST: Duration = Duration::from_secs(10);
 
 /// Where the server is asked, without a path.
 fn base(known: &Known, checks: &Checks, port: Option<u16>) -> String {
@@ -42,8 +47,9 @@ pub fn basic(known: &Known, checks: &Checks, deadline: Deadline) -> Result<Statu
     }
     // A status page of its own may be broken where the server is not.
     let index = web::absolute(&base(known, checks, None), "/");
-    match life(&url, checks, deadline) {
-        Err((failure, true)) if index != url => life(&index, checks, deadline).map_err(|_| failure),
+    let limit = Deadline::after(LONGEST).min(deadline);
+    match life(&url, checks, limit) {
+        Err((failure, true)) if index != url => life(&index, checks, limit).map_err(|_| failure),
         other => other.map_err(|(failure, _)| failure),
     }
 }

@@ -21,6 +21,9 @@ use crate::sum;
 /// How long one that does not serve may take to end before it is started anew.
 const ENDING: Duration = Duration::from_secs(10);
 
+/// What a new server needs of the time: one that runs already and does not answer may use the rest, and no more.
+const STARTING: Duration = Duration::from_secs(3);
+
 /// How long the workers of a dead master may take to end.
 const CLEARING: Duration = Duration::from_secs(5);
 
@@ -39,7 +42,7 @@ pub fn start(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> 
             Ok(()) => return Ok(()),
             Err(failure) => {
                 context.log.warn(format_args!("starting anew what does not serve: {failure}"));
-                stop::end(context, &running, Deadline::after(ENDING).min(context.budget.work()))?;
+                stop::end(context, &running, Deadline::after(ENDING).min(context.budget.work().minus(STARTING)))?;
             }
         }
     }
@@ -77,7 +80,7 @@ fn adopt(context: &Context<'_>, settings: &Settings, instance: &Instance, master
     if !instance.has_configuration(master) {
         return Err(Failure::generic("it has another configuration"));
     }
-    ask::serves(&instance.record, master, context.budget.work())?;
+    ask::serves(&instance.record, master, context.budget.work().minus(STARTING))?;
     instance.with(|daemon| daemon.remember(master))?;
     let mut record = instance.record.clone();
     if record.sum.is_empty() {

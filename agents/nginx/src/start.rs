@@ -17,6 +17,9 @@ use crate::stop;
 /// How long a server that does not answer may take to end before it is started anew.
 const ENDING: Duration = Duration::from_secs(10);
 
+/// What a new server needs of the time: one that runs already and does not answer may use the rest, and no more.
+const STARTING: Duration = Duration::from_secs(3);
+
 /// How long the workers of a dead master may take to end.
 const CLEARING: Duration = Duration::from_secs(5);
 
@@ -30,7 +33,7 @@ pub fn start(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> 
     let mut instance = described.instance;
     instance.record.serial.clone_from(&settings.config_serial);
     if let Some(master) = instance.with(|daemon| daemon.observe())?.master {
-        match ask::alive(&instance.record, settings.port, work) {
+        match ask::alive(&instance.record, settings.port, work.minus(STARTING)) {
             Ok(()) => {
                 // Somebody else may have started it; a stop must know it all the same.
                 instance.with(|daemon| daemon.remember(&master))?;
@@ -38,7 +41,7 @@ pub fn start(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> 
             }
             Err(failure) => {
                 context.log.warn(format_args!("starting anew what does not serve: {failure}"));
-                stop::end(context, &instance, Deadline::after(ENDING).min(work))?;
+                stop::end(context, &instance, Deadline::after(ENDING).min(work.minus(STARTING)))?;
             }
         }
     }

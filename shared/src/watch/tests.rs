@@ -30,7 +30,7 @@ fn rule(parameters: &'static [&'static dyn AnyParam], variables: &[(&str, &str)]
     let invocation = Invocation::new(["agent".into(), "monitor".into()], environment);
     let log = Log::new("Some", &invocation);
     let budget = crate::budget::Budget::new(Action::Monitor, Instant::now(), Duration::from_secs(20));
-    let context = Context { invocation: &invocation, log: &log, budget, deadline: budget.rollback(), depth: 0 };
+    let context = Context { invocation: &invocation, log: &log, budget, depth: 0 };
     Rule::of(&spec(parameters), &context)
 }
 
