@@ -231,16 +231,19 @@ impl<A: Agent> Watcher<'_, A> {
             if sources.is_empty() || until.expired() {
                 return result.map(Some);
             }
-            event = match self.wait(&mut sources, until) {
-                Woken::Time => None,
-                Woken::Event(what) => Some(Event { what, at: Instant::now() }),
+            let mut pause = Duration::ZERO;
+            match self.wait(&mut sources, until) {
+                Woken::Time => {}
+                Woken::Event(what, settling) => {
+                    event = Some(Event { what, at: Instant::now() });
+                    pause = self.rule.grace.max(settling);
+                }
                 Woken::ReaderGone => return Ok(None),
                 Woken::Failed(error) => {
                     self.context.log.debug(format_args!("watch: poll: {error}"));
                     return result.map(Some);
                 }
-            };
-            let pause = if event.is_some() { self.rule.grace.max(sources.settling()) } else { Duration::ZERO };
+            }
             if !pause.is_zero() && wait::pause(Deadline::after(pause).min(self.context.budget.work())) {
                 return Ok(None);
             }

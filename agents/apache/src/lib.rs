@@ -97,6 +97,13 @@ impl Agent for Apache {
         reload::reload(context, settings)
     }
 
+    /// Without a record there is nothing to go by: the monitor makes one.
+    fn watch(context: &Context<'_>, settings: &Settings) -> Result<Sources, Failure> {
+        let known = instance::remembered(context, &settings.place);
+        let found = known.map(|known| instance::with(context, &known, |daemon| daemon.observe())).transpose()?;
+        Sources::of_master(found.and_then(|found| found.master))
+    }
+
     fn reload_agent(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> {
         reload::reload_agent(context, settings)
     }

@@ -169,6 +169,8 @@ pub const ALL: &[&dyn AnyParam] = &[
     &CA,
     &CONFIG_SERIAL,
     &ocf::daemon::STOP_GRACE,
+    &WATCH,
+    &WATCH_GRACE,
     &TRACE_RA,
     &TRACE_FILE,
 ];

@@ -27,6 +27,7 @@ mod settings;
 mod start;
 mod stop;
 mod sum;
+mod watch;
 
 use ocf::prelude::*;
 
@@ -95,6 +96,10 @@ impl Agent for Haproxy {
 
     fn monitor(context: &Context<'_>, settings: &Settings) -> Result<Status, Failure> {
         monitor::monitor(context, settings)
+    }
+
+    fn watch(context: &Context<'_>, settings: &Settings) -> Result<Sources, Failure> {
+        watch::sources(context, settings)
     }
 
     fn reload_agent(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> {

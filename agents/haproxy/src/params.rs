@@ -159,6 +159,8 @@ pub const ALL: &[&dyn AnyParam] = &[
     &HOST_HEADER,
     &VERIFY,
     &CA,
+    &WATCH,
+    &WATCH_GRACE,
     &TRACE_RA,
     &TRACE_FILE,
 ];

@@ -97,6 +97,10 @@ impl Agent for Ldirectord {
         monitor::monitor(context, settings)
     }
 
+    fn watch(context: &Context<'_>, settings: &Settings) -> Result<Sources, Failure> {
+        monitor::sources(context, settings)
+    }
+
     /// `on_low` is read by each monitor; nothing has to be told to the daemon.
     fn reload_agent(_context: &Context<'_>, _settings: &Settings) -> Result<(), Failure> {
         Ok(())

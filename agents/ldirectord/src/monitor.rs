@@ -27,12 +27,8 @@ const FIRST_ROUND: Duration = Duration::from_secs(30);
 /// # Errors
 /// Why it is neither running nor cleanly stopped.
 pub fn monitor(context: &Context<'_>, settings: &Settings) -> Result<Status, Failure> {
-    let identity = &settings.identity;
-    let known = Record::load(context.invocation).filter(|known| known.identity == *identity);
-    let confs = known.as_ref().map_or_else(|| vec![identity.configfile.clone()], |known| known.confs.clone());
-    let instance =
-        |(number, conf): (usize, &PathBuf)| Instance::new(context.invocation, &identity.program, conf, number);
-    let instances: Vec<Instance> = confs.iter().enumerate().map(instance).collect();
+    let known = known(context, settings);
+    let instances = instances(context, settings, known.as_ref());
     let Some((main, executed)) = instances.split_first() else { return Ok(Status::STOPPED) };
     let found = main.observe()?;
     let Some(master) = found.master else {
@@ -60,6 +56,34 @@ pub fn monitor(context: &Context<'_>, settings: &Settings) -> Result<Status, Fai
         10 => own_status(context, main, &master),
         _ => directs(settings, &master, known.map(|known| known.wanted)),
     }
+}
+
+/// What is known of the daemons that were started with these parameters.
+fn known(context: &Context<'_>, settings: &Settings) -> Option<Record> {
+    Record::load(context.invocation).filter(|known| known.identity == settings.identity)
+}
+
+/// The daemon of the parameters first, then those that its configuration executes.
+fn instances(context: &Context<'_>, settings: &Settings, known: Option<&Record>) -> Vec<Instance> {
+    let identity = &settings.identity;
+    let confs = known.map_or_else(|| vec![identity.configfile.clone()], |known| known.confs.clone());
+    let instance =
+        |(number, conf): (usize, &PathBuf)| Instance::new(context.invocation, &identity.program, conf, number);
+    confs.iter().enumerate().map(instance).collect()
+}
+
+/// The ends of the daemons.
+///
+/// # Errors
+/// When they cannot be looked at.
+pub fn sources(context: &Context<'_>, settings: &Settings) -> Result<Sources, Failure> {
+    let mut sources = Sources::default();
+    for instance in instances(context, settings, known(context, settings).as_ref()) {
+        if let Some(master) = instance.observe()?.master {
+            sources.add_process(master, "the daemon")?;
+        }
+    }
+    Ok(sources)
 }
 
 /// Level 10: the daemon's program asks itself. A mistake in the file, of which the running daemon knows nothing, is for people

@@ -38,7 +38,8 @@ pub const ON_LOW: Param<OnLow> = Param::new(
 .or("degraded")
 .reloadable();
 
-pub const ALL: &[&dyn AnyParam] = &[&CONFIGFILE, &LDIRECTORD, &CA, &ON_LOW, &TRACE_RA, &TRACE_FILE];
+pub const ALL: &[&dyn AnyParam] =
+    &[&CONFIGFILE, &LDIRECTORD, &CA, &ON_LOW, &WATCH, &WATCH_GRACE, &TRACE_RA, &TRACE_FILE];
 
 /// What too few servers mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

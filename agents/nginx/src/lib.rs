@@ -35,6 +35,7 @@ mod title;
 use ocf::prelude::*;
 
 use crate::check::Verdict;
+use crate::instance::Instance;
 use crate::settings::Settings;
 
 /// The agent.
@@ -99,6 +100,14 @@ impl Agent for Nginx {
 
     fn monitor(context: &Context<'_>, settings: &Settings) -> Result<Status, Failure> {
         monitor::monitor(context, settings)
+    }
+
+    /// Without a record there is nothing to go by: the monitor makes one.
+    fn watch(context: &Context<'_>, settings: &Settings) -> Result<Sources, Failure> {
+        let recorded = Instance::recorded(context.invocation);
+        let instance = recorded.filter(|instance| instance.record.identity == settings.identity);
+        let found = instance.map(|instance| instance.with(|daemon| daemon.observe())).transpose()?;
+        Sources::of_master(found.and_then(|found| found.master))
     }
 
     fn reload_agent(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> {

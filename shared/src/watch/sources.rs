@@ -31,6 +31,18 @@ pub struct Sources {
 }
 
 impl Sources {
+    /// The end of a server's master process; nothing where there is none.
+    ///
+    /// # Errors
+    /// When the process cannot be looked at.
+    pub fn of_master(master: Option<Process>) -> Result<Self, Failure> {
+        let mut sources = Self::default();
+        if let Some(master) = master {
+            sources.add_process(master, "the master process")?;
+        }
+        Ok(sources)
+    }
+
     /// Adds a source.
     pub fn add(&mut self, source: impl Source + 'static) {
         self.list.push(Box::new(source));
@@ -53,7 +65,8 @@ impl Sources {
         Ok(())
     }
 
-    /// Adds changes of a file: written, replaced, removed, or renamed. A write counts when it is complete.
+    /// Adds changes of a file: written, replaced, removed, or renamed; or of the files in a directory. A write counts when it
+    /// is complete.
     ///
     /// # Errors
     /// When the file cannot be watched, as one that is not there.
@@ -63,7 +76,9 @@ impl Sources {
         let changes = AddWatchFlags::IN_CLOSE_WRITE
             | AddWatchFlags::IN_ATTRIB
             | AddWatchFlags::IN_DELETE_SELF
-            | AddWatchFlags::IN_MOVE_SELF;
+            | AddWatchFlags::IN_MOVE_SELF
+            | AddWatchFlags::IN_MOVE
+            | AddWatchFlags::IN_DELETE;
         inotify.add_watch(path, changes).or_fail(path.display())?;
         self.add(File { inotify, what: format!("{} changed", path.display()), settling });
         Ok(())
@@ -78,11 +93,6 @@ impl Sources {
     /// All of them.
     pub(super) fn list(&mut self) -> &mut [Box<dyn Source>] {
         &mut self.list
-    }
-
-    /// The longest time after an event until things have settled.
-    pub(super) fn settling(&self) -> Duration {
-        self.list.iter().map(|source| source.settling()).max().unwrap_or_default()
     }
 }
 

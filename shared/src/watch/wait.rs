@@ -20,8 +20,8 @@ const LOOK: Duration = Duration::from_millis(100);
 pub enum Woken {
     /// The time is over.
     Time,
-    /// This happened.
-    Event(String),
+    /// This happened; and how long it takes until things have settled.
+    Event(String, Duration),
     /// No process reads our stdout any more: the executor has ended.
     ReaderGone,
     /// The kernel refused to wait.
@@ -55,11 +55,11 @@ pub fn wait(sources: &mut Sources, until: Deadline, pace: &mut Pace) -> Woken {
             Err(error) => return Woken::Failed(error),
         };
         pace.last = Some(Instant::now());
-        // Each of them is read, and the first that matters is named.
-        let list = sources.list().iter_mut().enumerate();
-        let events: Vec<String> = list.filter(|(at, _)| ready.contains(at)).filter_map(|(_, s)| s.event()).collect();
-        if let Some(event) = events.into_iter().next() {
-            return Woken::Event(event);
+        // Each of them is read. The one that is judged first is named: whatever settles can wait.
+        let list = sources.list().iter_mut().enumerate().filter(|(at, _)| ready.contains(at));
+        let events = list.filter_map(|(_, source)| source.event().map(|event| (event, source.settling())));
+        if let Some((event, settling)) = events.min_by_key(|(_, settling)| *settling) {
+            return Woken::Event(event, settling);
         }
         if until.expired() {
             return Woken::Time;

@@ -5,3 +5,4 @@
 mod dummy;
 mod executor;
 mod rules;
+mod servers;
