@@ -1,17 +1,19 @@
-//! Asks the network for an IPv4 address before taking it (RFC 5227, section 2.1), in a fifth of a second.
+//! Asks the network for an IPv4 address before taking it (RFC 5227, section 2.1), in a fifth of a second; and for the owner
+//! of an IPv6 address that the kernel has found to be a duplicate.
 //!
 //! The RFC spreads its probes over seconds, for hosts that all boot at once. Here a cluster has already decided who
 //! owns the address; what is looked for is a host that has it by mistake, and that answers within milliseconds.
 
-use std::net::Ipv4Addr;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use ocf::failure::{Failure, OrFail};
 use ocf::sys::clock::Deadline;
 
-use crate::frame::{Arp, Operation};
+use crate::frame::{Arp, Operation, advertised, solicitation, solicited_node};
 use crate::snapshot::Link;
-use crate::wire::ArpSocket;
+use crate::wire::{AdvertisementSocket, ArpSocket};
 
 /// How many times to ask (PROBE_NUM).
 const PROBES: u32 = 3;
@@ -56,6 +58,43 @@ fn rival(packet: &Arp, ip: Ipv4Addr, own: &[Vec<u8>]) -> Option<Vec<u8>> {
     let probes =
         packet.operation == Operation::Request && packet.sender_ip == Ipv4Addr::UNSPECIFIED && packet.target_ip == ip;
     ((claims || probes) && !own.contains(&packet.sender_hw)).then(|| packet.sender_hw.clone())
+}
+
+/// Why an IPv6 address is not usable: who has it, where that host answers.
+pub fn duplicate(ip: Ipv6Addr, link: &Link, deadline: Deadline) -> Failure {
+    match owner(ip, link, deadline) {
+        Ok(Some(hw)) => in_use(ip.into(), link, &hw),
+        // It is silent by now, or this interface has no address to ask from.
+        Ok(None) | Err(_) => Failure::generic(format!(
+            "another host on {} has {ip} already (duplicate address detection); find and stop it",
+            link.name
+        )),
+    }
+}
+
+/// Another host answers for an address.
+pub fn in_use(ip: IpAddr, link: &Link, hw: &[u8]) -> Failure {
+    Failure::generic(format!(
+        "{ip} is in use on {} by {}; find that host and take the address off it",
+        link.name,
+        readable(hw)
+    ))
+}
+
+/// Asks the neighbours who has an IPv6 address: the kernel notes it nowhere but in its log.
+fn owner(ip: Ipv6Addr, link: &Link, deadline: Deadline) -> io::Result<Option<Vec<u8>>> {
+    let socket = AdvertisementSocket::anonymous(link.index)?;
+    let question = solicitation(ip, &link.hardware.address);
+    let answer =
+        |bytes: &[u8]| advertised(bytes, ip, link.hardware.address.len()).filter(|hw| *hw != link.hardware.address);
+    for _ in 0..PROBES {
+        socket.send(&question, solicited_node(ip))?;
+        let found = socket.receive(Deadline::after(LAST).min(deadline), answer)?;
+        if found.is_some() {
+            return Ok(found);
+        }
+    }
+    Ok(None)
 }
 
 /// A link-layer address as people write it.

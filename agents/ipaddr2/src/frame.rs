@@ -6,7 +6,9 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use pnet_packet::Packet;
 use pnet_packet::arp::{ArpHardwareType, ArpOperations, ArpPacket, MutableArpPacket};
 use pnet_packet::ethernet::EtherTypes;
-use pnet_packet::icmpv6::ndp::{MutableNeighborAdvertPacket, NdpOption, NdpOptionTypes, NeighborAdvertFlags};
+use pnet_packet::icmpv6::ndp::{
+    MutableNeighborAdvertPacket, NdpOption, NdpOptionTypes, NeighborAdvertFlags, NeighborAdvertPacket,
+};
 use pnet_packet::icmpv6::{Icmpv6Code, Icmpv6Types};
 
 /// Fixed part of an ARP packet, before the addresses.
@@ -166,6 +168,36 @@ pub fn advertisement(ip: Ipv6Addr, hw: &[u8], router: bool) -> Vec<u8> {
     bytes
 }
 
+/// Where a neighbour hears who looks for `ip` (RFC 4291, section 2.7.1).
+#[must_use]
+pub fn solicited_node(ip: Ipv6Addr) -> Ipv6Addr {
+    let [.., a, b, c] = ip.octets();
+    Ipv6Addr::new(0xff02, 0, 0, 0, 0, 1, 0xff00 | u16::from(a), u16::from_be_bytes([b, c]))
+}
+
+/// The question of the neighbour with `hw` who has `ip` (RFC 4861, section 4.3).
+#[must_use]
+pub fn solicitation(ip: Ipv6Addr, hw: &[u8]) -> Vec<u8> {
+    // The same layout as an advertisement, with another type, no flags, and the sender's address as the option.
+    let mut bytes = advertisement(ip, hw, false);
+    bytes[0] = Icmpv6Types::NeighborSolicit.0;
+    bytes[4] = 0;
+    bytes[24] = NdpOptionTypes::SourceLLAddr.0;
+    bytes
+}
+
+/// The link-layer address that an ICMPv6 packet says `ip` has; `None` for any other packet. `length` is that of such an
+/// address on the interface.
+#[must_use]
+pub fn advertised(bytes: &[u8], ip: Ipv6Addr, length: usize) -> Option<Vec<u8>> {
+    let packet = NeighborAdvertPacket::new(bytes)?;
+    if packet.get_icmpv6_type() != Icmpv6Types::NeighborAdvert || packet.get_target_addr() != ip {
+        return None;
+    }
+    let option = packet.get_options_iter().find(|option| option.get_option_type() == NdpOptionTypes::TargetLLAddr)?;
+    option.payload().get(..length).map(<[u8]>::to_vec)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -243,5 +275,20 @@ mod tests {
         assert_eq!(bytes.len(), 24 + 24);
         assert_eq!(bytes[24..26], [2, 3]);
         assert_eq!(bytes[26..46], hw[..]);
+    }
+
+    #[test]
+    fn a_solicitation_asks_and_its_answer_names_the_owner() {
+        let ip: Ipv6Addr = "2001:db8:9::12:3456".parse().unwrap();
+        assert_eq!(solicited_node(ip), "ff02::1:ff12:3456".parse::<Ipv6Addr>().unwrap());
+        let question = solicitation(ip, &HW);
+        assert_eq!((question[0], question[4], question[24]), (135, 0, 1));
+        assert_eq!(advertised(&advertisement(ip, &HW, false), ip, 6), Some(HW.to_vec()));
+        assert_eq!(advertised(&question, ip, 6), None);
+        assert_eq!(advertised(&advertisement("2001:db8::1".parse().unwrap(), &HW, false), ip, 6), None);
+        let answer = advertisement(ip, &HW, true);
+        for length in 0..answer.len() {
+            assert_eq!(advertised(&answer[..length], ip, 6), None, "{length}");
+        }
     }
 }

@@ -17,8 +17,8 @@
 //! - **A cluster IP is a globally unique clone**; an anonymous clone is a plain address on each node. Its rules change
 //!   in one nft transaction, and nothing announces its address but the shared MAC (with `clusterip_mac_mangle`).
 //! - **Values are checked**: `:::::` and `/33` are refused, a typo in a yes-or-no word too.
-//! - With `dad=optimistic` the address is announced with Override at once, though RFC 4429 asks hosts to wait: the
-//!   cluster has already decided who owns it.
+//! - **IPv6 is as fast as IPv4**: by default the address serves while duplicate address detection runs, and is announced
+//!   with Override at once, though RFC 4429 asks hosts to wait: the cluster has already decided who owns it.
 
 mod announce;
 mod background;

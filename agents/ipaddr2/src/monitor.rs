@@ -20,7 +20,7 @@ use crate::record::{Added, Record};
 use crate::settings::Settings;
 use crate::share::Share;
 use crate::snapshot::{Address, Link};
-use crate::{link, namespace, observe, turns};
+use crate::{conflict, link, namespace, observe, turns};
 
 /// How long to wait for duplicate address detection that runs again, as it does after a link came back.
 const DAD_AGAIN: Duration = Duration::from_secs(3);
@@ -47,7 +47,7 @@ pub fn monitor(context: &Context<'_>, settings: &Settings) -> Result<Status, Fai
     if found.is_none() && known.is_some() && settings.ip.is_ipv4() && matches!(status, Status::NotRunning(_)) {
         // While a stop puts back what the kernel has removed with another address, this one is gone for a moment only.
         let directory = ocf::state::directory(context.invocation);
-        let _turn = turns::addresses(directory, settings.ip, context.log, context.budget.work());
+        let _turn = turns::addresses(directory, context.log, context.budget.work());
         (status, found) = thorough(context, settings)?;
     }
     if let Some((address, link)) = found {
@@ -80,7 +80,7 @@ fn quick(settings: &Settings, added: &Added) -> Result<Option<Subject>, Failure>
         IpAddr::V4(ip) => asker.prefix_of(&label, ip).or_fail(context())?,
         IpAddr::V6(ip) => lookup::address_v6(ip, added.index)
             .or_fail(context())?
-            .filter(|found| !found.flags.tentative && !found.flags.dadfailed)
+            .filter(|found| dad::verdict(found.flags) == Verdict::Unique)
             .map(|found| found.prefix),
     };
     // The rare link that is not running may still be one that counts (dormant, or not looked at): the whole look tells.
@@ -112,7 +112,7 @@ fn thorough(context: &Context<'_>, settings: &Settings) -> Result<(Status, Optio
         match dad::poll(ip, link.index, context.budget.work().min(ocf::sys::clock::Deadline::after(DAD_AGAIN)))? {
             Verdict::Unique => {}
             Verdict::Gone => return Ok((Status::STOPPED, None)),
-            Verdict::Duplicate => return Err(duplicate(settings.ip, link)),
+            Verdict::Duplicate => return Err(conflict::duplicate(ip, link, context.budget.work())),
             // Without a link there is no verdict; the link has its own say below.
             Verdict::Pending if link.is_lost() => {}
             Verdict::Pending => {
@@ -139,14 +139,6 @@ fn thorough(context: &Context<'_>, settings: &Settings) -> Result<(Status, Optio
 fn not_this_share(settings: &Settings, node: u32) -> Result<(Status, Option<(Address, Link)>), Failure> {
     let why = format!("{} is here for another instance; share {node} is not served", settings.ip);
     Ok((Status::NotRunning(Some(why)), None))
-}
-
-/// Somebody else has the address.
-pub fn duplicate(ip: IpAddr, link: &Link) -> Failure {
-    Failure::generic(format!(
-        "another host on {} has {ip} already (duplicate address detection); find and stop it",
-        link.name
-    ))
 }
 
 /// An address that somebody else put here for this resource (the peer, before a change of agents) becomes ours, so that

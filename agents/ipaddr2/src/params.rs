@@ -278,12 +278,12 @@ pub const NODAD: Param<bool> = Param::new(
 pub const DAD: Param<Dad> = Param::new(
     "dad",
     parse::dad,
-    "Duplicate address detection (IPv6): wait, optimistic or off",
-    "wait: start returns when the kernel has found no duplicate of the IPv6 address, a second or two later. optimistic: \
-     the address serves while detection runs (RFC 4429, where the kernel has it), and a duplicate that is found later \
-     fails the monitor. off: no detection.",
+    "Duplicate address detection (IPv6): auto, wait, optimistic or off",
+    "auto: optimistic where the kernel has it (CONFIG_IPV6_OPTIMISTIC_DAD), else wait. optimistic: the address serves while \
+     detection runs (RFC 4429), and a duplicate that is found later fails the monitor. wait: start returns when the kernel \
+     has found no duplicate of the IPv6 address, a second or two later. off: no detection.",
 )
-.or("wait");
+.or("auto");
 
 /// Whether to leave out the prefix route.
 pub const NOPREFIXROUTE: Param<bool> = Param::new(

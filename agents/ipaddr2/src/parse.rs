@@ -37,6 +37,8 @@ pub enum Broadcast {
 /// What to do about IPv6 duplicate address detection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dad {
+    /// Serve meanwhile where the kernel can, else wait.
+    Auto,
     /// Wait for the kernel's verdict.
     Wait,
     /// Serve meanwhile (RFC 4429).
@@ -236,10 +238,11 @@ pub fn arp_sender(text: &str) -> Parsed<String> {
 /// What to do about duplicate address detection.
 pub fn dad(text: &str) -> Parsed<Dad> {
     match text {
+        "auto" => Ok(Dad::Auto),
         "wait" => Ok(Dad::Wait),
         "optimistic" => Ok(Dad::Optimistic),
         "off" => Ok(Dad::Off),
-        _ => Err("wait, optimistic or off".to_owned()),
+        _ => Err("auto, wait, optimistic or off".to_owned()),
     }
 }
 

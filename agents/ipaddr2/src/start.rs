@@ -139,12 +139,7 @@ fn bring_up(context: &Context<'_>, settings: &Settings, plan: Plan) -> Result<()
         (IpAddr::V4(_), None) if subject.has_neighbours => Some(Announcer::open(&subject)),
         _ => None,
     };
-    {
-        let directory = ocf::state::directory(context.invocation);
-        let _turn = turns::addresses(directory, settings.ip, context.log, context.budget.work());
-        add(context, settings, &netlink, &snapshot, &place, &link)?;
-        confirm(settings, &place)?;
-    }
+    add(context, settings, &netlink, &snapshot, &place, &link)?;
     drop(netlink);
     context.log.info(format_args!("{}/{} is on {}", settings.ip, place.prefix, place.name));
     if !subject.has_neighbours {
@@ -213,11 +208,7 @@ fn look_for_conflict(
     let (rival, socket) = conflict::look(ip, link, &own, context.budget.work())?;
     match rival {
         None => Ok(Some(socket)),
-        Some(hw) => Err(Failure::generic(format!(
-            "{ip} is in use on {} by {}; find that host and take the address off it",
-            link.name,
-            conflict::readable(&hw)
-        ))),
+        Some(hw) => Err(conflict::in_use(settings.ip, link, &hw)),
     }
 }
 
@@ -251,24 +242,32 @@ fn add(
         // Another instance of the clone has put it there.
         return Ok(());
     }
+    let optimistic = format!("ipv6/conf/{}/optimistic_dad", place.name);
     let flags = AddFlags {
         nodad: settings.ip.is_ipv6() && settings.dad == Dad::Off,
-        optimistic: settings.ip.is_ipv6() && settings.dad == Dad::Optimistic,
+        optimistic: settings.ip.is_ipv6()
+            && match settings.dad {
+                Dad::Auto => sysctl::get(&optimistic).is_ok(),
+                Dad::Optimistic => true,
+                Dad::Wait | Dad::Off => false,
+            },
         noprefixroute: place.noprefixroute,
         preferred_lft: (settings.ip.is_ipv6() && settings.preferred_lft != u32::MAX).then_some(settings.preferred_lft),
     };
+    context.log.trace(format_args!("add {} to {} with {flags:?}", settings.ip, place.name));
+    let turn = || turns::addresses(ocf::state::directory(context.invocation), context.log, context.budget.work());
     let IpAddr::V6(ip) = settings.ip else {
-        context.log.trace(format_args!("add {} to {} with {flags:?}", settings.ip, place.name));
-        return netlink.add(settings.ip, place, flags);
+        let _turn = turn();
+        netlink.add(settings.ip, place, flags)?;
+        return confirm(settings, place);
     };
     let mut events = AddressEvents::listen()?;
-    context.log.trace(format_args!("add {ip} to {} with {flags:?}", place.name));
     if flags.optimistic {
+        let _turn = turn();
         // The kernel takes the flag only where the interface allows it (`ipv6_allow_optimistic_dad`).
-        let name = format!("ipv6/conf/{}/optimistic_dad", place.name);
-        let (added, allowed) = sysctl::with(&name, "1", || netlink.add(settings.ip, place, flags));
+        let (added, allowed) = sysctl::with(&optimistic, "1", || netlink.add(settings.ip, place, flags));
         added?;
-        if !allowed {
+        if !allowed && settings.dad == Dad::Optimistic {
             context
                 .log
                 .warn(format_args!("this kernel has no optimistic duplicate address detection; waiting instead"));
@@ -277,12 +276,12 @@ fn add(
         netlink.add(settings.ip, place, flags)?;
     }
     match dad::wait(&mut events, ip, place.index, verdict_by(context, link))? {
-        Verdict::Unique => Ok(()),
-        Verdict::Duplicate => Err(monitor::duplicate(settings.ip, link)),
+        Verdict::Unique => confirm(settings, place),
+        Verdict::Duplicate => Err(conflict::duplicate(ip, link, context.budget.work())),
         Verdict::Gone => Err(Failure::generic(format!("{ip} was removed from {} while it started", place.name))),
         Verdict::Pending if link.is_lost() => {
             context.log.warn(format_args!("{ip} is not usable before {} has a link", place.name));
-            Ok(())
+            confirm(settings, place)
         }
         Verdict::Pending => {
             Err(Failure::generic(format!("duplicate address detection for {ip} on {} does not end", place.name)))

@@ -156,7 +156,7 @@ fn take_off(
     links: &[Link],
 ) -> Result<(bool, Vec<Failure>), Failure> {
     let directory = ocf::state::directory(context.invocation);
-    let _turn = turns::addresses(directory, target.ip, context.log, context.budget.rollback());
+    let _turn = target.ip.is_ipv4().then(|| turns::addresses(directory, context.log, context.budget.rollback()));
     let addresses = observe::addresses(netlink, target.ip)?;
     let (wanted, recorded) = (target.wanted(), target.recorded());
     let ours = judge::ours(&wanted, recorded, &addresses, links);

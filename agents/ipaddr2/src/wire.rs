@@ -122,31 +122,12 @@ impl ArpSocket {
     /// # Errors
     /// The kernel's.
     pub fn receive(&self, until: Deadline) -> io::Result<Option<Arp>> {
-        let mut buffer = [0; 256];
-        loop {
-            let milliseconds = until.left().as_micros().div_ceil(1000).min(60_000) as u16;
-            let mut wait = [PollFd::new(self.fd.as_fd(), PollFlags::POLLIN)];
-            if poll(&mut wait, PollTimeout::from(milliseconds))? == 0 {
-                return Ok(None);
-            }
-            match recv(self.fd.as_raw_fd(), &mut buffer, MsgFlags::empty()) {
-                Ok(length) => {
-                    if let Some(packet) = Arp::parse(&buffer[..length]) {
-                        return Ok(Some(packet));
-                    }
-                }
-                Err(nix::Error::EAGAIN) => {}
-                Err(error) => return Err(error.into()),
-            }
-            if until.expired() {
-                return Ok(None);
-            }
-        }
+        receive(&self.fd, until, Arp::parse)
     }
 }
 
-/// A socket for neighbour advertisements from one address. The kernel adds the IPv6 header, the checksum, and the
-/// link-layer header of whatever kind of interface it is.
+/// A socket for ICMPv6 on one interface. The kernel adds the IPv6 header, the checksum, and the link-layer header of whatever
+/// kind of interface it is.
 #[derive(Debug)]
 pub struct AdvertisementSocket {
     fd: OwnedFd,
@@ -160,24 +141,34 @@ impl AsRawFd for AdvertisementSocket {
 }
 
 impl AdvertisementSocket {
-    /// Opens one for an address that this host has.
+    /// Opens one that sends from an address that this host has.
     ///
     /// # Errors
     /// The kernel's; without CAP_NET_RAW it refuses.
     pub fn open(ip: Ipv6Addr, index: u32) -> io::Result<Self> {
-        let fd = socket(AddressFamily::Inet6, SockType::Raw, SockFlag::SOCK_CLOEXEC, SockProtocol::IcmpV6)?;
+        let socket = Self::anonymous(index)?;
+        let own = SockaddrIn6::from(SocketAddrV6::new(ip, 0, 0, index));
+        nix::sys::socket::bind(socket.fd.as_raw_fd(), &own)?;
+        Ok(socket)
+    }
+
+    /// Opens one that sends from the interface's link-local address, and receives.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn anonymous(index: u32) -> io::Result<Self> {
+        let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+        let fd = socket(AddressFamily::Inet6, SockType::Raw, flags, SockProtocol::IcmpV6)?;
         // Neighbours drop any other hop limit (RFC 4861, section 7.1.2).
         setsockopt(&fd, sockopt::Ipv6MulticastHops, &255)?;
         setsockopt(&fd, sockopt::Ipv6Ttl, &255)?;
         // An interface that is a part of a VRF has its addresses to itself: they can be used only by a socket that is bound
         // to the device (`ipv6_chk_addr`, l3mdev).
         setsockopt(&fd, sockopt::BindToDevice, &OsString::from(if_indextoname(index)?.to_string_lossy().as_ref()))?;
-        let own = SockaddrIn6::from(SocketAddrV6::new(ip, 0, 0, index));
-        nix::sys::socket::bind(fd.as_raw_fd(), &own)?;
         Ok(Self { fd, index })
     }
 
-    /// Sends an advertisement.
+    /// Sends a packet.
     ///
     /// # Errors
     /// The kernel's.
@@ -185,5 +176,37 @@ impl AdvertisementSocket {
         let to = SockaddrIn6::from(SocketAddrV6::new(to, 0, 0, self.index));
         sendto(self.fd.as_raw_fd(), packet, &to, MsgFlags::empty())?;
         Ok(())
+    }
+
+    /// Receives packets until one is what `wanted` looks for; `None` when none comes in time.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn receive<T>(&self, until: Deadline, wanted: impl Fn(&[u8]) -> Option<T>) -> io::Result<Option<T>> {
+        receive(&self.fd, until, wanted)
+    }
+}
+
+/// The next packet of a socket that is what `wanted` looks for; `None` when none comes in time.
+fn receive<T>(fd: &OwnedFd, until: Deadline, wanted: impl Fn(&[u8]) -> Option<T>) -> io::Result<Option<T>> {
+    let mut buffer = [0; 512];
+    loop {
+        let milliseconds = until.left().as_micros().div_ceil(1000).min(60_000) as u16;
+        let mut wait = [PollFd::new(fd.as_fd(), PollFlags::POLLIN)];
+        if poll(&mut wait, PollTimeout::from(milliseconds))? == 0 {
+            return Ok(None);
+        }
+        match recv(fd.as_raw_fd(), &mut buffer, MsgFlags::empty()) {
+            Ok(length) => {
+                if let Some(found) = wanted(&buffer[..length]) {
+                    return Ok(Some(found));
+                }
+            }
+            Err(nix::Error::EAGAIN) => {}
+            Err(error) => return Err(error.into()),
+        }
+        if until.expired() {
+            return Ok(None);
+        }
     }
 }

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use harness::L2;
 use harness::frame::Frame;
-use harness::rig::{MAC_A, VIP6};
+use harness::process::wait_until;
+use harness::rig::{MAC_A, MAC_B, VIP6};
 
 const STILL_CHECKING: [&str; 3] = ["tentative", "dadfailed", "optimistic"];
 
@@ -13,10 +14,11 @@ const STILL_CHECKING: [&str; 3] = ["tentative", "dadfailed", "optimistic"];
 fn ip_45_a_duplicate_fails_the_start_and_leaves_nothing() {
     let rig = L2::new();
     rig.b.ip(&format!("address add {VIP6}/64 dev ethB nodad"));
-    rig.vip6().start().expect_code(1).expect_reason(&["2001:db8:9::50"]);
+    let vip = rig.vip6().param("dad", "wait");
+    vip.start().expect_code(1).expect_reason(&["2001:db8:9::50", MAC_B]);
     rig.a.expect_absent(VIP6);
     rig.b.ip(&format!("address del {VIP6}/64 dev ethB"));
-    rig.vip6().start().expect_code(0);
+    vip.start().expect_code(0);
 }
 
 /// The agent's own probes made detection find the copy that LVS keeps on the loopback device (RA#180).
@@ -53,11 +55,63 @@ fn ip_48_without_detection_start_is_immediate() {
 #[test]
 fn ip_48_with_detection_start_returns_when_the_address_is_usable() {
     let rig = L2::new();
-    for vip in [rig.vip6(), rig.vip6().param("nodad", "false"), rig.vip6().param("dad", "wait")] {
-        vip.start().expect_code(0);
+    let vip = rig.vip6().param("dad", "wait");
+    vip.start().expect_code(0);
+    let seen = rig.a.only(VIP6);
+    assert!(!STILL_CHECKING.iter().any(|flag| seen.flag(flag)), "{seen:?}");
+    vip.stop().expect_code(0);
+}
+
+/// By default nothing waits for detection, and it goes on. Where the kernel has no optimistic addresses, start waits.
+#[test]
+fn ip_48_by_default_the_address_is_used_while_detection_runs() {
+    let rig = L2::new();
+    let before = rig.a.read_sysctl("net/ipv6/conf/ethA/optimistic_dad");
+    for vip in [rig.vip6(), rig.vip6().param("nodad", "false"), rig.vip6().param("dad", "auto")] {
+        vip.start().expect_code(0).expect_within(Duration::from_millis(500));
         let seen = rig.a.only(VIP6);
-        assert!(!STILL_CHECKING.iter().any(|flag| seen.flag(flag)), "{seen:?}");
+        assert!(seen.flag("optimistic") || !seen.flag("tentative"), "{seen:?}");
+        vip.monitor().expect_code(0).expect_silent();
         vip.stop().expect_code(0);
+    }
+    assert_eq!(rig.a.read_sysctl("net/ipv6/conf/ethA/optimistic_dad"), before);
+    // Where /proc/sys is read-only, as in a container, the kernel does not take the wish: start waits.
+    rig.a.sh("mount -o bind /proc/sys /proc/sys && mount -o remount,bind,ro /proc/sys");
+    let vip = rig.vip6();
+    vip.start().expect_code(0);
+    let seen = rig.a.only(VIP6);
+    assert!(!STILL_CHECKING.iter().any(|flag| seen.flag(flag)), "{seen:?}");
+    vip.stop().expect_code(0);
+}
+
+/// The servers of the suite are started right after the address: each of them must be able to listen on it at once.
+#[test]
+fn ip_48_servers_can_listen_on_the_address_while_detection_runs() {
+    let rig = L2::new();
+    // Twenty seconds of detection.
+    rig.a.sysctl("net/ipv6/conf/ethA/dad_transmits", "20");
+    rig.vip6().start().expect_code(0);
+    rig.a.sh(&format!(
+        "mkdir -p /run/t/logs && cd /run/t && \
+         echo 'pid /run/t/nginx.pid; error_log /run/t/n.log; events {{}} http {{ access_log off; server {{ \
+               listen [{VIP6}]:8001; return 200 nginx; }} }}' >nginx.conf && \
+         echo 'ServerRoot /run/t\nPidFile /run/t/a.pid\nServerName x\nListen [{VIP6}]:8002\nErrorLog /run/t/a.log\n\
+               LoadModule mpm_event_module /usr/lib/apache2/modules/mod_mpm_event.so' >apache.conf && \
+         printf 'defaults\n mode http\n timeout client 5s\n timeout server 5s\n timeout connect 5s\n\
+                 frontend f\n bind {VIP6}:8003\n' >haproxy.cfg"
+    ));
+    let servers = [
+        ("nginx", "nginx -c /run/t/nginx.conf -g 'daemon off;'"),
+        ("apache2", "apache2 -f /run/t/apache.conf -DFOREGROUND"),
+        ("haproxy", "haproxy -db -f /run/t/haproxy.cfg"),
+    ];
+    for (number, (name, command)) in servers.iter().enumerate() {
+        let port = 8001 + number;
+        let _server = rig.a.spawn("/bin/sh", &["-c", &format!("exec {command} >>/run/t/{name}.out 2>&1")]);
+        let listens = || rig.a.sh(&format!("ss -Htln 'sport = {port}'")).contains(VIP6);
+        let there = wait_until(Duration::from_secs(8), || listens().then_some(()));
+        assert!(there.is_some(), "{name}: {}", rig.a.sh("cat /run/t/*.log /run/t/*.out"));
+        assert!(rig.a.only(VIP6).flag("optimistic"), "detection was over before {name} listened");
     }
 }
 
@@ -121,24 +175,35 @@ fn ip_51_each_monitor_refreshes_ipv6_too() {
     }
 }
 
-/// A duplicate that detection found after the start fails the monitor (KV#523, KV#1675).
+/// A duplicate that detection finds after the start fails the next monitor, which names the other host, and the address
+/// goes with the stop (KV#523, KV#1675).
 #[test]
-fn an_optimistic_start_is_immediate_and_a_late_duplicate_fails_the_monitor() {
+fn a_late_duplicate_fails_the_next_monitor_with_the_other_hosts_mac() {
     let rig = L2::new();
-    let vip = rig.vip6().param("dad", "optimistic");
-    vip.start().expect_code(0).expect_within(Duration::from_millis(500));
-    vip.monitor().expect_code(0);
-    vip.stop().expect_code(0);
     rig.b.ip(&format!("address add {VIP6}/64 dev ethB nodad"));
-    let start = vip.start();
-    if start.code == 0 {
-        let failed = harness::process::wait_until(Duration::from_secs(5), || {
-            let seen = rig.a.seen(VIP6);
-            seen.iter().all(|seen| seen.flag("dadfailed")).then_some(())
-        });
-        assert!(failed.is_some());
-        vip.monitor().expect_code(1).expect_reason(&["duplicate"]);
-        vip.stop().expect_code(0);
+    for vip in [rig.vip6(), rig.vip6().param("dad", "optimistic")] {
+        let start = vip.start();
+        if start.code == 0 {
+            let failed = wait_until(Duration::from_secs(5), || {
+                let seen = rig.a.seen(VIP6);
+                seen.iter().all(|seen| seen.flag("dadfailed")).then_some(())
+            });
+            assert!(failed.is_some());
+            vip.monitor().expect_code(1).expect_reason(&[VIP6, MAC_B, "take the address off it"]);
+            vip.stop().expect_code(0);
+        } else {
+            start.expect_code(1).expect_reason(&[VIP6, MAC_B]);
+        }
+        rig.a.expect_absent(VIP6);
     }
-    rig.a.expect_absent(VIP6);
+    // A host that does not answer any more is not named.
+    let vip = rig.vip6();
+    if vip.start().code == 0 {
+        let failed = || rig.a.seen(VIP6).iter().all(|seen| seen.flag("dadfailed"));
+        assert!(wait_until(Duration::from_secs(5), || failed().then_some(())).is_some());
+        rig.b.ip(&format!("address del {VIP6}/64 dev ethB"));
+        vip.monitor().expect_code(1).expect_reason(&[VIP6, "duplicate address detection"]);
+        vip.stop().expect_code(0);
+        rig.a.expect_absent(VIP6);
+    }
 }

@@ -60,7 +60,7 @@ fn an_action_ends_by_itself_before_its_time_out() {
 fn a_start_that_runs_out_of_time_says_so_and_leaves_nothing() {
     let rig = L2::new();
     rig.a.sysctl("net/ipv6/conf/ethA/dad_transmits", "30");
-    let start = rig.vip6().timeout(Duration::from_secs(2)).start();
+    let start = rig.vip6().param("dad", "wait").timeout(Duration::from_secs(2)).start();
     start.expect_code(1).expect_reason(&[VIP6]);
     rig.a.expect_absent(VIP6);
     rig.vip6().stop().expect_code(0);
