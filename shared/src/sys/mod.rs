@@ -5,7 +5,6 @@ pub mod clock;
 pub mod command;
 #[cfg(feature = "http")]
 pub mod endpoint;
-#[cfg(feature = "http")]
 pub mod file;
 #[cfg(feature = "http")]
 pub mod http;
