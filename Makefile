@@ -32,7 +32,8 @@ help:
 	@echo 'make test         formatting, lints, unit tests, and the suites in namespaces (root, or user namespaces)'
 	@echo 'make test-slow    the suites with more rounds where chance plays a part, and those that take minutes:'
 	@echo '                  a pair of directors, side by side with the shell agents, in a kernel of its own is half an hour'
-	@echo 'make cluster-test real clusters, whole: every scenario, side by side with the shell agents, 500 addresses'
+	@echo 'make cluster-test real clusters, whole: every scenario, side by side with the shell agents, 500 addresses;'
+	@echo '                  ROOT=trixie: the suites of clusters and agents on Debian 13, with Pacemaker 3 (mmdebstrap)'
 	@echo 'make package-test builds the packages, installs them on simulated machines, and removes them;'
 	@echo '                  FRESH="bookworm trixie": on fresh systems of these suites, too (mmdebstrap)'
 	@echo 'make man          man pages and completions anew'
@@ -73,8 +74,20 @@ test-slow:
 	$(CARGO) test -p ocf-agents-tests --locked -- --ignored --skip packages::
 
 # Release binaries, for what is measured; as root. The scenarios take turns: what one measures no other disturbs.
+# With ROOT, the suites below run on the userland of that Debian release, with its Pacemaker, servers and systemd.
+ON_ROOT ?= cluster pacemaker systemd nginx haproxy apache ldirectord ipaddr2
+ifdef ROOT
+cluster-test: build
+	$(CARGO) build --release -p ocf-agents-tests --locked --bins
+	for suite in $(ON_ROOT); do \
+		program=$$($(CARGO) test --release -p ocf-agents-tests --locked --no-run --test $$suite 2>&1 | \
+			sed -n 's|.*Executable .*(\(.*\))|\1|p') && \
+		tests/system run '$(ROOT)' "$$program" $$([ $$suite != cluster ] || echo --include-ignored) || exit 1; \
+	done
+else
 cluster-test: build
 	$(CARGO) test --release -p ocf-agents-tests --locked --test cluster -- --include-ignored
+endif
 
 # The program itself, not under cargo: it handles Ctrl-C, and clears up.
 demo:

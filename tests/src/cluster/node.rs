@@ -279,6 +279,8 @@ impl Node {
         let results = lines.filter_map(|(_, result)| {
             let (task, rest) = result.split_once(&of)?;
             let (_, outcome) = rest.split(" | ").next()?.split_once(": ")?;
+            // Pacemaker 3 writes OK, 2.1 writes ok.
+            let outcome = if outcome.eq_ignore_ascii_case("ok") { "ok" } else { outcome };
             Some(format!("{task}: {outcome}"))
         });
         results.collect()

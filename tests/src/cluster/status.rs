@@ -50,8 +50,9 @@ pub struct Failure {
     pub code: i32,
     /// The reason that the agent gave, as Pacemaker kept it.
     pub reason: String,
-    /// Such as `complete` or `Timed Out`.
-    pub status: String,
+    /// Whether the agent answered at all. Pacemaker's word for that is `complete`, from 3.0 on `Done`; others are such as
+    /// `Timed Out` and `Error`.
+    pub answered: bool,
 }
 
 /// An operation as the cluster's history keeps it: the last one of each kind.
@@ -196,7 +197,7 @@ fn failure(node: Node<'_, '_>) -> Failure {
         code: number(node, "exitcode"),
         // Pacemaker 2.1 escapes it twice.
         reason: word(node, "exitreason").replace("&quot;", "\""),
-        status: word(node, "status"),
+        answered: ["complete", "Done"].contains(&word(node, "status").as_str()),
     }
 }
 

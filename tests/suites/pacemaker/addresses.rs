@@ -39,7 +39,7 @@ fn addresses_start_come_back_when_deleted_and_stop() {
                 && status.failures.iter().any(|failed| failed.operation == format!("{id}_monitor_2000"))
         });
         let failed = status.failures.iter().find(|failed| failed.operation.starts_with(id)).unwrap();
-        assert_eq!((failed.code, failed.status.as_str()), (7, "complete"), "{failed:?}");
+        assert_eq!((failed.code, failed.answered), (7, true), "{failed:?}");
         node.pcs(&format!("resource cleanup {id}"));
     }
     for (id, address) in [("VIP4", VIP4), ("VIP6", VIP6), ("VIPC", VIP_BY_CRM)] {
