@@ -5,7 +5,7 @@ use crate::budget::Budget;
 use crate::failure::{Failure, Kind};
 use crate::invocation::Invocation;
 use crate::log::Log;
-use crate::outcome::Status;
+use crate::outcome::{Reloaded, Status};
 use crate::spec::Spec;
 use crate::values::{Faults, Values};
 use crate::watch::Sources;
@@ -70,11 +70,13 @@ pub trait Agent {
         Ok(Sources::default())
     }
 
-    /// Takes over reloadable parameters.
+    /// Applies changed reloadable parameters. A configuration that the service cannot load is not a failure but
+    /// [`Reloaded::Refused`]: Pacemaker stops a resource whose reload has failed, on every node. The frame calls this again
+    /// at monitors until the configuration is loaded, so it must do nothing where nothing has changed.
     ///
     /// # Errors
-    /// Why not; the resource goes on as before.
-    fn reload_agent(_context: &Context<'_>, _params: &Self::Params) -> Result<(), Failure> {
+    /// The service does not run, or no longer works.
+    fn reload_agent(_context: &Context<'_>, _params: &Self::Params) -> Result<Reloaded, Failure> {
         Err(unimplemented("reload-agent"))
     }
 

@@ -41,6 +41,7 @@ pub mod metadata;
 pub mod outcome;
 pub mod param;
 pub mod prelude;
+mod refused;
 mod report;
 pub mod run;
 pub mod settle;

@@ -1,6 +1,8 @@
 //! The closed set of results: exit codes, states, and what a finished action says.
 #![forbid(unsafe_code)]
 
+use crate::failure::Failure;
+
 /// The exit codes that Pacemaker knows (`include/crm/common/agents.h`); it turns any other into 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -57,6 +59,28 @@ impl Status {
             Self::Running => "running",
             Self::Degraded(_) => "degraded",
             Self::NotRunning(_) => "stopped",
+        }
+    }
+}
+
+/// What a reload has led to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reloaded {
+    /// What was to change is in effect.
+    Done,
+    /// The service goes on as before, with its old configuration, for this reason.
+    Refused(String),
+}
+
+impl Reloaded {
+    /// For the action `reload`, which a person has asked for: a refused configuration is a failure there.
+    ///
+    /// # Errors
+    /// The reason of a refusal.
+    pub fn or_refused(self) -> Result<(), Failure> {
+        match self {
+            Self::Done => Ok(()),
+            Self::Refused(reason) => Err(Failure::generic(reason)),
         }
     }
 }

@@ -5,7 +5,7 @@ pub use crate::action::Action;
 pub use crate::agent::{Agent, Context};
 pub use crate::failure::{Failure, Kind, OrFail};
 pub use crate::invocation::Invocation;
-pub use crate::outcome::Status;
+pub use crate::outcome::{Reloaded, Status};
 pub use crate::param::{AnyParam, Param, TRACE_FILE, TRACE_RA, absolute_path, boolean, text, whole};
 pub use crate::spec::{ActionSpec, Spec};
 pub use crate::state::Kept;

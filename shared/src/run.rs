@@ -21,7 +21,7 @@ use crate::log::Log;
 use crate::outcome::{Code, Exit, Status};
 use crate::settle::settle;
 use crate::spec::Spec;
-use crate::{report, usage, watch};
+use crate::{refused, report, usage, watch};
 
 /// Answers the call that this process was started for; the result is the exit code.
 pub fn run<A: Agent>(environment: Vec<(&'static OsStr, &'static OsStr)>) -> u8 {
@@ -92,23 +92,53 @@ fn perform<A: Agent>(context: &Context<'_>, action: Action) -> Result<Exit, Fail
         if let Err(failure) = &judged {
             context.log.warn(format_args!("stopping in spite of faulty parameters: {failure}"));
         }
-        return A::stop(context, judged.as_ref().ok()).map(|()| Exit::OK);
+        A::stop(context, judged.as_ref().ok())?;
+        refused::forget::<A>(context);
+        return Ok(Exit::OK);
     }
-    let params = judged?;
+    let (params, faulty) = match judged {
+        Ok(params) => (params, None),
+        Err(failure) => (lenient::<A>(context, action).ok_or_else(|| failure.clone())?, Some(failure)),
+    };
     if action == Action::ValidateAll && context.depth >= 10 {
         A::check_host(context, &params)?;
     }
     match action {
-        Action::Start => A::start(context, &params)?,
+        Action::Start => A::start(context, &params).inspect(|()| refused::forget::<A>(context))?,
         Action::Reload => A::reload(context, &params)?,
-        Action::ReloadAgent => A::reload_agent(context, &params)?,
+        Action::ReloadAgent => {
+            if let Some(failure) = &faulty {
+                context.log.warn(format_args!("{failure}; the default applies, and monitors report 190"));
+            }
+            refused::reload_agent::<A>(context, &params)?;
+        }
         Action::MigrateTo => A::migrate_to(context, &params)?,
         Action::MigrateFrom => A::migrate_from(context, &params)?,
-        Action::Monitor => return watch::monitor::<A>(context, &params).map(Exit::from),
-        Action::Status => return A::monitor(context, &params).map(tell_status),
+        Action::Monitor => {
+            let status = watch::monitor::<A>(context, &params)?;
+            return Ok(match faulty {
+                Some(failure) => refused::with_reason(status, format!("{failure}; the default applies")),
+                None => status,
+            }
+            .into());
+        }
+        Action::Status => return refused::monitor::<A>(context, &params).map(tell_status),
         Action::ValidateAll | Action::Stop | Action::MetaData | Action::Usage => {}
     }
     Ok(Exit::OK)
+}
+
+/// The parameters of a service that runs, when only values of reloadable ones are faulty: these have their defaults then. A
+/// failure would stop the service, on every node, for a value that it does not need.
+fn lenient<A: Agent>(context: &Context<'_>, action: Action) -> Option<A::Params> {
+    let is_recurring = action == Action::Monitor && !context.invocation.is_probe();
+    if !is_recurring && action != Action::ReloadAgent {
+        return None;
+    }
+    let values = context.invocation.values.without_faulty_reloadable(A::SPEC.parameters);
+    let mut faults = values.faults(A::SPEC.parameters);
+    let params = A::params(&values, context.invocation, &mut faults);
+    params.filter(|_| faults.is_empty())
 }
 
 fn tell_status(status: Status) -> Exit {

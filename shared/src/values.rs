@@ -107,6 +107,21 @@ impl Values {
         faults
     }
 
+    /// These values without the faulty ones of reloadable parameters, which then have their defaults.
+    #[must_use]
+    pub fn without_faulty_reloadable(&self, params: &[&dyn AnyParam]) -> Self {
+        let is_good = |name: &str, given: &Given| {
+            let named = |info: &Info| info.name == name || info.aliases.contains(&name);
+            let Some(param) = params.iter().find(|param| named(param.info())) else { return true };
+            match given {
+                _ if !param.info().reloadable => true,
+                Given::Text(text) => param.check(text).is_ok(),
+                Given::Bytes => false,
+            }
+        };
+        Self { given: self.given.iter().filter(|(name, given)| is_good(name, given)).cloned().collect() }
+    }
+
     /// Names that no parameter has, each with the nearest known name if one is near enough to be a typo.
     #[must_use]
     pub fn unknown(&self, params: &[&dyn AnyParam]) -> Vec<(String, Option<&'static str>)> {

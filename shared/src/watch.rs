@@ -22,6 +22,7 @@ use crate::failure::Failure;
 use crate::log::Level;
 use crate::outcome::Status;
 use crate::param::Param;
+use crate::refused;
 use crate::spec::Spec;
 use crate::sys::clock::Deadline;
 
@@ -120,11 +121,11 @@ pub(crate) fn monitor<A: Agent>(context: &Context<'_>, params: &A::Params) -> Re
     let invocation = context.invocation;
     let Some(interval) = invocation.interval() else {
         forget(A::SPEC, context);
-        return A::monitor(context, params);
+        return refused::monitor::<A>(context, params);
     };
     let is_wanted = invocation.values.get(&WATCH).is_some_and(|watch| !watch.is_zero());
     let Some(now) = is_wanted.then(Now::look).flatten() else {
-        return A::monitor(context, params);
+        return refused::monitor::<A>(context, params);
     };
     let rule = Rule::of(A::SPEC, context);
     let mut known = stamp::load(invocation, A::SPEC.name, &now);
@@ -143,7 +144,7 @@ pub(crate) fn monitor<A: Agent>(context: &Context<'_>, params: &A::Params) -> Re
                 None => return Ok(Status::Running),
             }
         }
-        _ => A::monitor(context, params)?,
+        _ => refused::monitor::<A>(context, params)?,
     };
     if let Some(rule) = rule.filter(|rule| !is_rerun && rule.coverage() < COVERAGE) {
         warn_of_coverage(context, rule);
@@ -221,7 +222,7 @@ impl<A: Agent> Watcher<'_, A> {
         let mut event: Option<Event> = None;
         loop {
             let mut sources = self.sources();
-            let result = A::monitor(self.context, self.params);
+            let result = refused::monitor::<A>(self.context, self.params);
             if !matches!(result, Ok(Status::Running)) {
                 return event.map_or(result.clone(), |event| event.explain(result)).map(Some);
             }

@@ -104,7 +104,7 @@ impl Agent for Apache {
         Sources::of_master(found.and_then(|found| found.master))
     }
 
-    fn reload_agent(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> {
+    fn reload_agent(context: &Context<'_>, settings: &Settings) -> Result<Reloaded, Failure> {
         reload::reload_agent(context, settings)
     }
 }

@@ -20,25 +20,29 @@ use crate::start;
 /// How long a server may take to read its configuration.
 const RENEWAL: Duration = Duration::from_secs(10);
 
-/// Takes over changed parameters: all but `config_serial` are read by whatever uses them.
+/// Applies changed parameters: all but `config_serial` are read by the actions that use them.
 ///
 /// # Errors
-/// Why not; the server goes on as before.
-pub fn reload_agent(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> {
+/// The server does not run, or does not serve after the reload.
+pub fn reload_agent(context: &Context<'_>, settings: &Settings) -> Result<Reloaded, Failure> {
     let known = instance::remembered(context, &settings.place);
     match known.and_then(|known| known.serial) {
         Some(serial) if serial == settings.serial => confirm(context, settings),
-        // Nobody knows when a server that another has started read its configuration: again does no harm.
+        // When a server that was adopted has read its configuration is not known: reading it again does no harm.
         None if settings.serial.is_empty() => confirm(context, settings),
-        _ => reload(context, settings),
+        _ => renew(context, settings),
     }
 }
 
-/// Lets the server read its configuration again, once it has judged it.
+/// Makes the server read its configuration again, after a check.
 ///
 /// # Errors
-/// As [`reload_agent`].
+/// As [`reload_agent`], and when the server keeps its old configuration.
 pub fn reload(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> {
+    renew(context, settings)?.or_refused()
+}
+
+fn renew(context: &Context<'_>, settings: &Settings) -> Result<Reloaded, Failure> {
     let running = match instance::remembered(context, &settings.place) {
         Some(known) => known,
         None => monitor::resolve(context, &settings.place, None),
@@ -48,16 +52,26 @@ pub fn reload(context: &Context<'_>, settings: &Settings) -> Result<(), Failure>
     let Some(master) = found.master else {
         return Err(Failure::generic(format!("the web server of {config} does not run: start it")));
     };
-    let start::Plan { program, mut server } = start::plan(Server::read(context, &settings.place), settings)?;
-    // A server that is told to read what it refuses ends.
-    server.ask(&program, context.budget.work())?;
+    let refused = |why: &Failure| {
+        Ok(Reloaded::Refused(format!("configuration refused: {why}; apache keeps its old configuration")))
+    };
+    // A server that is signalled to read what it refuses ends.
+    let checked = start::plan(Server::read(context, &settings.place), settings)
+        .and_then(|mut plan| plan.server.ask(&plan.program, context.budget.work()).map(|()| plan.server));
+    let server = match checked {
+        Ok(server) => server,
+        Err(failure) => return refused(&failure),
+    };
     let before = written(&server.pid_file);
     let handle = master.open().or_fail("the server's master")?;
     let Some(handle) = handle else {
         return Err(Failure::generic(format!("the web server of {config} has just ended")));
     };
     handle.signal(Signal::SIGUSR1).or_fail("the server's master")?;
-    renewed(&master, &server.pid_file, &before, context.budget.work().min(Deadline::after(RENEWAL)))?;
+    match renewed(&master, &server.pid_file, &before, context.budget.work().min(Deadline::after(RENEWAL))) {
+        Err(failure) if master.lives().or_fail("/proc")? => return refused(&failure),
+        other => other?,
+    }
     let known = Known { serial: Some(settings.serial.clone()), ..instance::describe(&server, &settings.place) };
     known.save(context.invocation)?;
     confirm(context, settings)
@@ -87,9 +101,9 @@ fn renewed(
     })
 }
 
-fn confirm(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> {
+fn confirm(context: &Context<'_>, settings: &Settings) -> Result<Reloaded, Failure> {
     match monitor::status(context, settings, Depth::Basic)? {
-        Status::Running | Status::Degraded(_) => Ok(()),
+        Status::Running | Status::Degraded(_) => Ok(Reloaded::Done),
         Status::NotRunning(_) => {
             let config = settings.place.config();
             Err(Failure::generic(format!("the web server of {} does not run: start it", config.display())))

@@ -91,8 +91,8 @@ impl Agent for Dummy {
         Ok(())
     }
 
-    fn reload_agent(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> {
-        Self::start(context, settings)
+    fn reload_agent(context: &Context<'_>, settings: &Settings) -> Result<Reloaded, Failure> {
+        Self::start(context, settings).map(|()| Reloaded::Done)
     }
 }
 

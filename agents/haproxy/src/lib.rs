@@ -102,7 +102,7 @@ impl Agent for Haproxy {
         watch::sources(context, settings)
     }
 
-    fn reload_agent(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> {
+    fn reload_agent(context: &Context<'_>, settings: &Settings) -> Result<Reloaded, Failure> {
         reload::reload_agent(context, settings)
     }
 

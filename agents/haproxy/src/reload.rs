@@ -32,18 +32,18 @@ const LOOK: Duration = Duration::from_secs(2);
 /// Why not: the old worker goes on then, with the old configuration.
 pub fn reload(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> {
     let (instance, master) = running(context, settings)?;
-    renew(context, settings, instance, &master)
+    renew(context, settings, instance, &master)?.or_refused()
 }
 
-/// Takes over parameters. But for two, they are read anew by the action that uses them.
+/// Applies changed parameters. All but `config_serial` and `hard_stop_after` are read anew by the action that uses them.
 ///
 /// # Errors
-/// When haproxy does not run, or cannot read its configuration.
-pub fn reload_agent(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> {
+/// haproxy does not run.
+pub fn reload_agent(context: &Context<'_>, settings: &Settings) -> Result<Reloaded, Failure> {
     let (instance, master) = running(context, settings)?;
     let is_known = Record::load(context.invocation).is_some_and(|known| known.serial == settings.config_serial);
     if is_known && (!instance.uses_extra(&master) || instance.has_extra(settings.hard_stop_after)) {
-        return Ok(());
+        return Ok(Reloaded::Done);
     }
     renew(context, settings, instance, &master)
 }
@@ -57,7 +57,12 @@ fn running(context: &Context<'_>, settings: &Settings) -> Result<(Instance, Proc
     Ok((instance.taken_from(&master), master))
 }
 
-fn renew(context: &Context<'_>, settings: &Settings, instance: Instance, master: &Process) -> Result<(), Failure> {
+fn renew(
+    context: &Context<'_>,
+    settings: &Settings,
+    instance: Instance,
+    master: &Process,
+) -> Result<Reloaded, Failure> {
     let sum = sum::of(&settings.identity.configs);
     let has_extra = instance.uses_extra(master);
     let before = has_extra.then(|| std::fs::read(&instance.extra).ok()).flatten();
@@ -79,10 +84,14 @@ fn renew(context: &Context<'_>, settings: &Settings, instance: Instance, master:
         {
             context.log.warn(format_args!("{}: {error}", instance.extra.display()));
         }
-        return Err(Failure::generic(format!("{failure}; haproxy goes on with its old configuration")));
+        if !master.lives().or_fail("/proc")? {
+            return Err(failure);
+        }
+        return Ok(Reloaded::Refused(format!("configuration refused: {failure}; haproxy keeps its old configuration")));
     }
     let record = Record { serial: settings.config_serial.clone(), sum, ..instance.record };
-    record.save(context.invocation)
+    record.save(context.invocation)?;
+    Ok(Reloaded::Done)
 }
 
 fn judged(context: &Context<'_>, instance: &Instance, has_extra: bool) -> Result<(), Failure> {

@@ -110,9 +110,9 @@ impl Agent for IPaddr2 {
 
     /// Every reloadable parameter is read anew by the action that uses it: there is nothing to take over, only to see
     /// that the address is there.
-    fn reload_agent(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> {
+    fn reload_agent(context: &Context<'_>, settings: &Settings) -> Result<Reloaded, Failure> {
         match monitor::monitor(context, settings)? {
-            Status::Running | Status::Degraded(_) => Ok(()),
+            Status::Running | Status::Degraded(_) => Ok(Reloaded::Done),
             Status::NotRunning(_) => Err(Failure::generic(format!("{} is not on this node", settings.ip))),
         }
     }

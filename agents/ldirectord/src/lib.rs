@@ -102,8 +102,8 @@ impl Agent for Ldirectord {
     }
 
     /// `on_low` is read by each monitor; nothing has to be told to the daemon.
-    fn reload_agent(_context: &Context<'_>, _settings: &Settings) -> Result<(), Failure> {
-        Ok(())
+    fn reload_agent(_context: &Context<'_>, _settings: &Settings) -> Result<Reloaded, Failure> {
+        Ok(Reloaded::Done)
     }
 }
 

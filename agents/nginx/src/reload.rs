@@ -24,19 +24,19 @@ const RENEWAL: Duration = Duration::from_secs(30);
 pub fn reload(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> {
     let described = instance::describe(context, &settings.identity);
     let master = master(context, &described)?.ok_or_else(stopped)?;
-    renew(context, settings, &described, &master)
+    renew(context, settings, &described, &master)?.or_refused()
 }
 
-/// Takes over parameters. All but one are read anew by the action that uses them.
+/// Applies changed parameters. All but `config_serial` are read anew by the action that uses them.
 ///
 /// # Errors
-/// When the server does not run, or cannot read its configuration.
-pub fn reload_agent(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> {
+/// The server does not run, or does not serve after the reload.
+pub fn reload_agent(context: &Context<'_>, settings: &Settings) -> Result<Reloaded, Failure> {
     let described = instance::describe(context, &settings.identity);
     let master = master(context, &described)?.ok_or_else(stopped)?;
     let known = Record::load(context.invocation);
     if known.is_some_and(|known| known.serial == settings.config_serial) {
-        return Ok(());
+        return Ok(Reloaded::Done);
     }
     renew(context, settings, &described, &master)
 }
@@ -57,13 +57,18 @@ fn master(context: &Context<'_>, described: &Described) -> Result<Option<Process
     Ok(described.instance.with(|daemon| daemon.observe())?.master)
 }
 
-fn renew(context: &Context<'_>, settings: &Settings, described: &Described, master: &Process) -> Result<(), Failure> {
-    let keeps = "the server goes on with its old configuration";
-    match check::check(context, described)? {
-        Verdict::Good => {}
-        Verdict::NoAddress(why) | Verdict::Denied(why) | Verdict::Bad(why) => {
-            return Err(Failure::generic(format!("{why}; {keeps}")));
-        }
+fn renew(
+    context: &Context<'_>,
+    settings: &Settings,
+    described: &Described,
+    master: &Process,
+) -> Result<Reloaded, Failure> {
+    let refused =
+        |why: String| Ok(Reloaded::Refused(format!("configuration refused: {why}; nginx keeps its old configuration")));
+    match check::check(context, described) {
+        Ok(Verdict::Good) => {}
+        Ok(Verdict::NoAddress(why) | Verdict::Denied(why) | Verdict::Bad(why)) => return refused(why),
+        Err(failure) => return refused(failure.to_string()),
     }
     let before = master.descendants().or_fail("/proc")?;
     let handle = master.open().or_fail("nginx")?.ok_or_else(|| Failure::generic("nginx has just ended"))?;
@@ -75,7 +80,7 @@ fn renew(context: &Context<'_>, settings: &Settings, described: &Described, mast
     });
     match renewed {
         Some(result) => result.or_fail("/proc")?,
-        None => return Err(Failure::generic(format!("nginx refused its configuration: see its error log; {keeps}"))),
+        None => return refused("no new worker has started: see nginx's error log".to_owned()),
     }
     let mut last = None;
     let serves = context.budget.work().poll(|| {
@@ -86,5 +91,6 @@ fn renew(context: &Context<'_>, settings: &Settings, described: &Described, mast
         return Err(last.unwrap_or_else(|| Failure::generic("nginx does not serve")).wrap("after the reload"));
     }
     let record = Record { serial: settings.config_serial.clone(), ..described.instance.record.clone() };
-    record.save(context.invocation)
+    record.save(context.invocation)?;
+    Ok(Reloaded::Done)
 }

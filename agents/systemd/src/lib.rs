@@ -94,8 +94,8 @@ impl Agent for Systemd {
         monitor::monitor(context, settings)
     }
 
-    fn reload_agent(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> {
-        reload::reload_agent(context, settings)
+    fn reload_agent(context: &Context<'_>, settings: &Settings) -> Result<Reloaded, Failure> {
+        reload::reload_agent(context, settings).map(|()| Reloaded::Done)
     }
 
     fn reload(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> {

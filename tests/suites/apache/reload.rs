@@ -25,16 +25,22 @@ fn a_changed_serial_loads_the_configuration_and_keeps_the_master() {
 }
 
 #[test]
-fn what_the_server_refuses_is_not_loaded() {
+fn al_1_a_faulty_configuration_is_reported_until_it_is_mended() {
     let Some(site) = Site::new() else { return };
     let agent = site.usual();
     agent.start().expect_code(0);
     let before = site.of("a.conf");
     site.config("a.conf", "Listen 127.0.0.1:8081\nBogusDirective");
     let changed = agent.clone().param("config_serial", "2");
-    changed.action("reload-agent").expect_code(5).expect_reason(&["BogusDirective"]);
+    changed.action("reload").expect_code(1).expect_reason(&["BogusDirective", "old configuration"]);
+    changed.action("reload-agent").expect_code(0).expect_stderr(&["BogusDirective", "190"]);
+    for _ in 0..2 {
+        changed.monitor().expect_code(190).expect_reason(&["BogusDirective", "old configuration"]);
+    }
     assert_eq!(site.of("a.conf"), before);
-    agent.monitor().expect_code(0);
+    site.config("a.conf", "Listen 127.0.0.1:8081\nListen 127.0.0.1:8086");
+    changed.monitor().expect_code(0).expect_silent();
+    assert!(site.connect("127.0.0.1:8086").is_some(), "the mended configuration is loaded");
     agent.stop().expect_code(0);
     site.expect_nothing("a.conf");
 }

@@ -175,6 +175,44 @@ fn ng_12_without_a_program_it_is_nginx() {
     full_life(&host, &web(&host, &path).param("httpd", "/usr/sbin/no-such-httpd"));
 }
 
+/// A faulty file and a new serial: the server goes on with its old configuration, and monitors say so until it is mended.
+#[test]
+fn al_1_a_faulty_configuration_is_reported_until_it_is_mended() {
+    let Some(host) = machine() else { return };
+    let path = configure(&host, "a", PLAIN);
+    let agent = web(&host, &path).param("config_serial", "1");
+    agent.start().expect_code(0);
+    let before = settled(&host);
+    host.sh(&format!("echo 'bogus;' >> {path}"));
+    let agent = agent.param("config_serial", "2");
+    agent.action("reload-agent").expect_code(0).expect_stderr(&["bogus", "a.conf:", "190"]);
+    for _ in 0..2 {
+        agent.monitor().expect_code(190).expect_reason(&["bogus", "a.conf:", "old configuration"]);
+    }
+    assert_eq!(processes(&host), before);
+    configure(&host, "a", &PLAIN.replace("8081", "8082"));
+    agent.monitor().expect_code(0).expect_silent();
+    assert!(page(&host, &["http://127.0.0.1:8082/"]).contains("alive"), "the mended configuration is loaded");
+    agent.stop().expect_code(0);
+    expect_gone(&host);
+}
+
+/// A faulty value of a parameter that the running server does not need does not stop it.
+#[test]
+fn al_1_a_faulty_value_of_a_reloadable_parameter_is_reported_and_stops_nothing() {
+    let Some(host) = machine() else { return };
+    let path = configure(&host, "a", PLAIN);
+    let agent = web(&host, &path);
+    agent.start().expect_code(0);
+    let faulty = agent.clone().param("stop_grace", "soon").param("max_latency", "x");
+    faulty.action("reload-agent").expect_code(0).expect_stderr(&["stop_grace", "max_latency"]);
+    faulty.monitor().expect_code(190).expect_reason(&["stop_grace", "max_latency", "default"]);
+    agent.stop().expect_code(0);
+    faulty.monitor().expect_code(7);
+    faulty.start().expect_code(6);
+    expect_gone(&host);
+}
+
 /// A reload on request, without a restart (RA#991).
 #[test]
 fn ng_13_a_changed_parameter_restarts_nothing() {
@@ -188,11 +226,9 @@ fn ng_13_a_changed_parameter_restarts_nothing() {
     assert_eq!(processes(&host), before);
     at(&changed, 10).expect_code(0);
     host.sh(&format!("echo 'bogus;' >> {path}"));
-    for action in ["reload", "reload-agent"] {
-        let serial = changed.clone().param("config_serial", "2");
-        serial.action(action).expect_code(1).expect_reason(&["bogus", "/etc/nginx/a.conf:", "old configuration"]);
-        assert_eq!(processes(&host), before, "{action}");
-    }
+    let serial = changed.clone().param("config_serial", "2");
+    serial.action("reload").expect_code(1).expect_reason(&["bogus", "/etc/nginx/a.conf:", "old configuration"]);
+    assert_eq!(processes(&host), before);
     agent.monitor().expect_code(0);
     agent.stop().expect_code(0);
     expect_gone(&host);
