@@ -19,6 +19,8 @@ pub struct Done {
     pub what: String,
     /// The action, empty when there was none.
     pub action: String,
+    /// The words on its command line; empty when there were none.
+    pub words: Vec<String>,
     /// What was special about it, such as `as nobody`; empty when nothing.
     pub how: String,
     /// Its environment.
@@ -35,9 +37,11 @@ pub struct Done {
     pub began: Duration,
     /// What makes a shell call it like this, around the words of the call.
     pub shell: Frame,
+    /// It was made as another user than the tester's.
+    pub as_other: bool,
     /// The signals that it, or what it had started, sent to the tester.
     pub signals: Vec<String>,
-    /// That it is killed at its time-out is the finding of the check that makes it.
+    /// Whatever goes wrong with it is the finding of the check that makes it, and of no other.
     pub unusual: bool,
 }
 
@@ -46,10 +50,10 @@ pub struct Done {
 pub struct Frame {
     /// Commands, each on its own, such as `umask 077`.
     pub commands: Vec<String>,
-    /// Words before `env`, such as `nice -n 19`.
+    /// Words before `env`, such as `nice -n 5`.
     pub words: Vec<String>,
     /// Words between the environment and the agent, such as `/bin/dash`.
-    pub under: Vec<String>,
+    pub under: Vec<OsString>,
     /// Redirections after the call, such as `<&-`.
     pub redirections: Vec<String>,
 }

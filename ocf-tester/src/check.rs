@@ -18,6 +18,8 @@ pub struct Check {
     pub clause: &'static str,
     /// What the author of an agent that breaks it should do.
     pub fix: &'static str,
+    /// What an agent that breaks it costs in a cluster: the reason for the weight.
+    pub costs: &'static str,
     /// What breaking it means.
     pub weight: Weight,
     /// How it is proved.

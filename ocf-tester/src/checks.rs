@@ -4,6 +4,7 @@
 //! one, add it to the table of its group, and a broken agent to the zoo of the suites that only it finds.
 #![forbid(unsafe_code)]
 
+mod context;
 mod crash;
 mod describe;
 mod document;
@@ -27,6 +28,7 @@ const GROUPS: &[(&str, &[Check])] = &[
     ("roles and moves", roles::CHECKS),
     ("hygiene", hygiene::CHECKS),
     ("killed half-way", crash::CHECKS),
+    ("what is inherited", context::CHECKS),
     ("surroundings", surroundings::CHECKS),
     ("parameters", values::CHECKS),
     ("every call", every_call::CHECKS),
@@ -35,6 +37,12 @@ const GROUPS: &[(&str, &[Check])] = &[
 /// Every check.
 pub fn all() -> impl Iterator<Item = &'static Check> {
     GROUPS.iter().flat_map(|(_, checks)| *checks)
+}
+
+/// Whether a check is about the meta-data alone: it leaves the resource alone, and needs no parameters.
+#[must_use]
+pub fn is_of_meta_data(id: &str) -> bool {
+    matches!(group(id), "meta-data" | "meta-data action")
 }
 
 /// The name of the group that a check belongs to.
@@ -54,7 +62,7 @@ mod tests {
         for check in all() {
             assert!(ids.insert(check.id), "{} twice", check.id);
             assert!(check.id.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-'), "{}", check.id);
-            for text in [check.says, check.clause, check.fix] {
+            for text in [check.says, check.clause, check.fix, check.costs] {
                 assert!(text.len() > 8 && !text.ends_with('.') && !text.contains('\n'), "{}: {text:?}", check.id);
             }
             assert_ne!(group(check.id), "");

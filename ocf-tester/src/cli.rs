@@ -3,10 +3,11 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal as _, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use crate::check::Check;
 use crate::environment::Environment;
@@ -15,11 +16,11 @@ use crate::observer::{Event, Observer};
 use crate::options::{Asked, Format, Options, parse};
 use crate::progress::{ERASE, Progress};
 use crate::report::text::{self, Style};
-use crate::report::{folded, json, junit, tap};
+use crate::report::{folded, github, html, json, junit, tap};
 use crate::signals::{self, INTERRUPTED};
 use crate::stand::Setup;
-use crate::verdict::Report;
-use crate::{checks, names, process, run, stress, stubs, trace};
+use crate::verdict::{Judgement, Report, Verdict};
+use crate::{checks, compare, names, process, report, run, stress, stubs, trace};
 
 /// A check failed.
 const FAILED: u8 = 1;
@@ -80,14 +81,18 @@ fn test(options: &Options, table: &[&'static Check]) -> Result<u8, String> {
             "{names} in the environment: not used, for agents of a cluster get none of it; give it with -o"
         ));
     }
+    if options.meta_data_only {
+        return described(options, table);
+    }
+    let agent = options.agents.first().ok_or("no agent")?;
     let (mut reports, mut trouble) = (Vec::new(), None);
     let rounds = (1..=options.repeat).flat_map(|round| options.sets.iter().map(move |set| (round, set)));
     for (round, set) in rounds {
         if INTERRUPTED.load(Ordering::Relaxed) {
             break;
         }
-        announce(options, round, set)?;
-        match one(options, set) {
+        announce(options, agent, round, set)?;
+        match one(options, agent, set) {
             Ok(report) => reports.push(told(options, table, report)?),
             Err(error) if set.name.is_empty() => trouble = Some(error),
             Err(error) => trouble = Some(format!("{error} (set {})", set.name)),
@@ -99,12 +104,12 @@ fn test(options: &Options, table: &[&'static Check]) -> Result<u8, String> {
     conclude(options, table, &reports, trouble)
 }
 
-fn announce(options: &Options, round: u64, set: &Set) -> Result<(), String> {
+fn announce(options: &Options, agent: &Path, round: u64, set: &Set) -> Result<(), String> {
     if options.format != Format::Text || options.quiet {
         return Ok(());
     }
     let round = if options.repeat > 1 { format!("{round} of {}", options.repeat) } else { String::new() };
-    say(&text::opening(&options.agent.to_string_lossy(), &set.name, &round))
+    say(&text::opening(&agent.to_string_lossy(), &set.name, &round))
 }
 
 /// Tells a run, in the formats that can before the others are known. What nobody needs any more goes.
@@ -112,10 +117,18 @@ fn told(options: &Options, table: &[&'static Check], mut report: Report) -> Resu
     match options.format {
         Format::Text => say(&text::run(&report, table, style(options)))?,
         Format::Json => say(&json::line(&report))?,
-        Format::Tap | Format::Junit => {}
+        Format::Github => say(&github::annotations(&report, table, options.strict, &base()))?,
+        Format::Tap | Format::Junit | Format::Html => {}
     }
-    report.calls = Vec::new();
+    if options.format != Format::Html {
+        report.calls = Vec::new();
+    }
     Ok(report)
+}
+
+/// Where paths begin: an action of GitHub runs in the directory of the project.
+fn base() -> PathBuf {
+    std::env::current_dir().unwrap_or_default()
 }
 
 fn style(options: &Options) -> Style {
@@ -148,9 +161,10 @@ fn conclude(
             let document = junit::document(reports, table, options.strict);
             say(&document.map_err(|error| format!("no XML can be made: {error}"))?)?;
         }
-        Format::Text | Format::Json => {}
+        Format::Html => say(&html::page(reports, table, options.strict, trouble.as_deref()))?,
+        Format::Text | Format::Json | Format::Github => {}
     }
-    let agent = options.agent.to_string_lossy();
+    let agent = options.agents.first().map(|agent| agent.to_string_lossy()).unwrap_or_default();
     match (failures, trouble) {
         (0, None) if options.format == Format::Text => say(&text::passed(&agent)).map(|()| 0),
         (0, None) => Ok(0),
@@ -164,8 +178,44 @@ fn conclude(
     }
 }
 
+/// Judges what all agents say of themselves, several at a time; told in their order.
+fn described(options: &Options, table: &[&'static Check]) -> Result<u8, String> {
+    let workers = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+    let (next, found) = (AtomicUsize::new(0), Mutex::new(BTreeMap::new()));
+    std::thread::scope(|scope| {
+        for _ in 0..workers.min(options.agents.len()) {
+            scope.spawn(|| {
+                while let Some(agent) = options.agents.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    if INTERRUPTED.load(Ordering::Relaxed) {
+                        break;
+                    }
+                    let report = one(options, agent, &Set::default()).unwrap_or_else(|error| unreadable(agent, error));
+                    found.lock().unwrap_or_else(PoisonError::into_inner).insert(agent.clone(), report);
+                }
+            });
+        }
+    });
+    let found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
+    if options.format == Format::Text {
+        let reports: Vec<Report> = found.into_values().collect();
+        say(&report::table::table(&reports, table, options.verbose))?;
+        say(&report::table::conclusion(&reports, options.strict))?;
+        let failed = reports.iter().any(|report| report.failed(options.strict));
+        return if INTERRUPTED.load(Ordering::Relaxed) { Err(signals::interruption()) } else { Ok(u8::from(failed)) };
+    }
+    let reports: Vec<Report> =
+        found.into_values().map(|report| told(options, table, report)).collect::<Result<_, _>>()?;
+    conclude(options, table, &reports, None)
+}
+
+/// What there is to say of an agent that could not be called at all.
+fn unreadable(agent: &Path, error: String) -> Report {
+    let judgement = Judgement { id: "meta-data", verdict: Verdict::Fail(error), took: Duration::ZERO, call: None };
+    Report { agent: agent.display().to_string(), judgements: vec![judgement], ..Report::default() }
+}
+
 /// One run with one set of parameters, in a directory that goes with it.
-fn one(options: &Options, set: &Set) -> Result<Report, String> {
+fn one(options: &Options, agent: &Path, set: &Set) -> Result<Report, String> {
     let unprepared = |error: io::Error| format!("no directory can be prepared for the test: {error}");
     let scratch = tempfile::Builder::new().prefix("ocf-tester.").tempdir().map_err(unprepared)?;
     // Agents run as other users, too.
@@ -175,10 +225,10 @@ fn one(options: &Options, set: &Set) -> Result<Report, String> {
     if options.stub_cluster {
         extra.extend(stubs::prepare(&tools, &options.node).map_err(unprepared)?);
     }
-    let (observer, shown) = observer(options);
+    let (observer, shown) = observer(options, agent);
     let setup = Setup {
-        agent: options.agent.clone(),
-        resource: options.resource(set),
+        agent: agent.to_owned(),
+        resource: options.resource(agent, set),
         extra,
         longest: options.timeout,
         directory,
@@ -201,6 +251,7 @@ fn one(options: &Options, set: &Set) -> Result<Report, String> {
     if options.format != Format::Text {
         report.notes.splice(0..0, unknown);
     }
+    report.changes = options.old.as_ref().map_or_else(Vec::new, |old| compare::changes(old, &report));
     if options.verbose || options.format == Format::Json {
         report.notes.extend(stub_notes(&tools));
     }
@@ -217,9 +268,9 @@ fn stub_notes(tools: &Path) -> impl Iterator<Item = String> {
 }
 
 /// Who is told what goes on, and whether it stands on a terminal, to be erased at the end.
-fn observer(options: &Options) -> (Observer, bool) {
+fn observer(options: &Options, agent: &Path) -> (Observer, bool) {
     if options.trace {
-        let agent = options.agent.clone();
+        let agent = agent.to_owned();
         let trace = move |event: Event<'_>| {
             if let Event::Done(done) = event {
                 let _ = io::stderr().write_all(trace::told(&agent, done).as_bytes());
@@ -227,7 +278,7 @@ fn observer(options: &Options) -> (Observer, bool) {
         };
         return (Observer::new(trace), false);
     }
-    if options.format != Format::Text || options.quiet || !io::stderr().is_terminal() {
+    if options.format != Format::Text || options.quiet || options.meta_data_only || !io::stderr().is_terminal() {
         return (Observer::default(), false);
     }
     let progress = Arc::new(Progress::default());

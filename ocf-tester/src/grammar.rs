@@ -11,6 +11,7 @@ use clap::{Arg, ArgAction, Command, value_parser};
 use crate::report::folded;
 
 const USAGE: &str = "ocf-tester [-vqdX] [-n NAME] [-o NAME=VALUE]... AGENT
+       ocf-tester --meta-data-only AGENT|DIRECTORY...
        ocf-tester --list | --explain ID";
 
 const ABOUT: &str = "Tests whether a resource agent keeps the OCF resource agent API, as Pacemaker relies on it.";
@@ -25,6 +26,7 @@ Examples:
   ocf-tester -n web -o configfile=/etc/nginx/nginx.conf /usr/lib/ocf/resource.d/heartbeat/nginx
   ocf-tester -v --only well-formed,start-running ocf:heartbeat:Dummy
   ocf-tester --matrix sets.toml --format junit --strict ./my-agent >report.xml
+  ocf-tester --meta-data-only /usr/lib/ocf/resource.d/heartbeat
   ocf-tester --stress 60 --seed 7 --stub-cluster ./my-agent";
 
 /// What `-?` means in the shell tester. clap's short options can be any character.
@@ -56,6 +58,9 @@ pub fn command() -> Command {
         with("matrix", "FILE").value_parser(text.clone()).help("Run once for each set of parameters in a TOML file"),
     ];
     let what = [
+        flag("meta-data-only")
+            .conflicts_with_all(["stress", "matrix", "parameter"])
+            .help("Only what they say of themselves; AGENT may be several, or a directory"),
         many("only").help("Only these checks"),
         many("skip").help("All checks but these"),
         number("stress", "SECONDS")
@@ -77,7 +82,10 @@ pub fn command() -> Command {
         short("verbose", 'v').default_value_if("trace-agent", ArgPredicate::Equals("true".into()), "true"),
         short("quiet", 'q').conflicts_with_all(["verbose", "trace-agent"]).help("Only failures"),
         flag("trace").help("Each call with its environment and output, on stderr"),
-        with("format", "FORMAT").value_parser(words(&["text", "tap", "junit", "json"])).default_value("text"),
+        with("format", "FORMAT")
+            .value_parser(words(&["text", "tap", "junit", "json", "html", "github"]))
+            .default_value("text"),
+        with("compare", "FILE").value_parser(text.clone()).help("What has changed since this report of --format json"),
         with("color", "WHEN").alias("colour").value_parser(words(&["auto", "always", "never"])).default_value("auto"),
     ];
     let other = [
@@ -106,7 +114,7 @@ pub fn command() -> Command {
         .next_help_heading("What is shown")
         .args(shown.map(|arg| match arg.get_id().as_str() {
             "verbose" => arg.help("Every check, with the reasons of skips"),
-            "format" => arg.help("text, tap, junit or json").hide_possible_values(true),
+            "format" => arg.help("text, tap, junit, json, html or github").hide_possible_values(true),
             "color" => arg.help("auto, always or never").hide_possible_values(true),
             _ => arg,
         }))
@@ -163,8 +171,8 @@ mod tests {
             (&["--foce"], "unexpected argument '--foce' found (a similar argument exists: '--force')"),
             (&["-Z", "a"], "unexpected argument '-Z' found"),
             (
-                &["--format", "xml"],
-                "invalid value 'xml' for '--format <FORMAT>' [possible values: text, tap, junit, json]",
+                &["--format", "yaml"],
+                "invalid value 'yaml' for '--format <FORMAT>' [possible values: text, tap, junit, json, html, github]",
             ),
             (&["-n"], "a value is required for '-n <NAME>' but none was supplied"),
             (&["-q", "-v"], "the argument '-q' cannot be used with '-v'"),

@@ -19,6 +19,7 @@ pub mod call;
 pub mod check;
 pub mod checks;
 pub mod cli;
+pub mod compare;
 pub mod environment;
 pub mod explain;
 pub mod grammar;

@@ -41,6 +41,31 @@ pub fn agent(given: &OsStr, root: &OsStr) -> Result<PathBuf, String> {
     }
 }
 
+/// The agents in a directory of a provider, or in one of providers, in the order of their names.
+///
+/// # Errors
+/// In one line, when it cannot be read or holds none.
+pub fn in_directory(directory: &Path) -> Result<Vec<PathBuf>, String> {
+    let read = |path: &Path| std::fs::read_dir(path).map_err(|error| format!("{}: {error}", path.display()));
+    let hidden = |path: &Path| path.file_name().is_none_or(|name| name.as_encoded_bytes().starts_with(b"."));
+    let visible = |entries: std::fs::ReadDir| {
+        entries.flatten().map(|entry| entry.path()).filter(|path| !hidden(path)).collect::<Vec<_>>()
+    };
+    let directory = std::path::absolute(directory).map_err(|error| format!("{}: {error}", directory.display()))?;
+    let mut found = Vec::new();
+    for path in visible(read(&directory)?) {
+        if path.is_dir() {
+            found.extend(visible(read(&path)?));
+        } else {
+            found.push(path);
+        }
+    }
+    // Libraries and texts lie there as well.
+    found.retain(|path| path.metadata().is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0));
+    found.sort();
+    if found.is_empty() { Err(format!("there is no agent in {}", directory.display())) } else { Ok(found) }
+}
+
 /// Where an agent named as in a cluster's configuration is installed.
 fn installed(given: &OsStr, root: &OsStr) -> Option<PathBuf> {
     let (provider, kind) = given.to_str()?.strip_prefix("ocf:")?.trim_start_matches(':').split_once(':')?;
@@ -86,6 +111,17 @@ mod tests {
         for given in ["ocf:one:b", "ocf::one:b", expected.to_str().unwrap()] {
             assert_eq!(agent(OsStr::new(given), root.path().as_os_str()), Ok(expected.clone()));
         }
+    }
+
+    #[test]
+    fn a_directory_gives_what_can_be_run() {
+        let root = root();
+        let folder = root.path().join("resource.d");
+        std::fs::copy(folder.join("one/a"), folder.join("one/.a")).unwrap();
+        let expected = ["one/a", "one/b"].map(|name| folder.join(name));
+        assert_eq!(in_directory(&folder), Ok(expected.to_vec()));
+        assert_eq!(in_directory(&folder.join("one")), Ok(expected.to_vec()));
+        assert!(in_directory(&folder.join("two")).unwrap_err().starts_with("there is no agent in "));
     }
 
     #[test]

@@ -4,13 +4,15 @@
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::ArgMatches;
 use clap::error::ErrorKind;
 
 use crate::check::Check;
+use crate::checks;
+use crate::compare::{self, Old};
 use crate::environment::{Environment, Resource};
 use crate::grammar::{command, complaint, modern};
 use crate::locate;
@@ -38,13 +40,19 @@ pub enum Format {
     Junit,
     /// One JSON object a run.
     Json,
+    /// A page for people.
+    Html,
+    /// Annotations of GitHub Actions.
+    Github,
 }
 
 /// What to test, how, and what to tell.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The agent's file, absolute.
-    pub agent: PathBuf,
+    /// The agents' files, absolute; one, unless only their meta-data are judged.
+    pub agents: Vec<PathBuf>,
+    /// Only what the agents say of themselves is judged.
+    pub meta_data_only: bool,
     /// The resource's name.
     pub name: OsString,
     /// Where the directory of resource agents is.
@@ -81,6 +89,8 @@ pub struct Options {
     pub trace: bool,
     /// The form of the report.
     pub format: Format,
+    /// An earlier report, to say what has changed since.
+    pub old: Option<Old>,
     /// With colours; `None` leaves it to the terminal.
     pub colour: Option<bool>,
     /// Parameters in the caller's environment, which are not used.
@@ -88,13 +98,13 @@ pub struct Options {
 }
 
 impl Options {
-    /// The resource of a set.
+    /// The resource of an agent and a set.
     #[must_use]
-    pub fn resource(&self, set: &Set) -> Resource {
-        let provider = self.agent.parent().and_then(|directory| directory.file_name());
+    pub fn resource(&self, agent: &Path, set: &Set) -> Resource {
+        let provider = agent.parent().and_then(|directory| directory.file_name());
         Resource {
             instance: self.name.clone(),
-            kind: self.agent.file_name().unwrap_or_default().to_owned(),
+            kind: agent.file_name().unwrap_or_default().to_owned(),
             provider: provider.unwrap_or_default().to_owned(),
             root: self.root.clone(),
             node: self.node.clone(),
@@ -146,14 +156,17 @@ pub fn parse(words: Vec<OsString>, environment: &Environment, table: &[&'static 
         Some("tap") => Format::Tap,
         Some("junit") => Format::Junit,
         Some("json") => Format::Json,
+        Some("html") => Format::Html,
+        Some("github") => Format::Github,
         _ => Format::Text,
     };
     let host = nix::unistd::gethostname().map_err(|error| format!("the name of this host: {error}"))?;
     Ok(Asked::Test(Box::new(Options {
         selected: selected(&matches, table)?,
+        meta_data_only: matches.get_flag("meta-data-only"),
         sets: sets(&matches)?,
         matrix: value("matrix"),
-        agent: locate::agent(&only_agent(&matches)?, &root)?,
+        agents: agents(&matches, &root)?,
         name,
         root,
         node: host.to_string_lossy().into_owned(),
@@ -169,9 +182,26 @@ pub fn parse(words: Vec<OsString>, environment: &Environment, table: &[&'static 
         quiet: matches.get_flag("quiet"),
         trace: matches.get_flag("trace"),
         format,
+        old: old(&matches)?,
         colour,
         unused: unused(environment),
     })))
+}
+
+/// The agents that are meant: one, or for their meta-data as many as are named or lie in a directory.
+fn agents(matches: &ArgMatches, root: &OsStr) -> Result<Vec<PathBuf>, String> {
+    if !matches.get_flag("meta-data-only") {
+        return Ok(vec![locate::agent(&only_agent(matches)?, root)?]);
+    }
+    let mut found = Vec::new();
+    for given in matches.get_many::<OsString>("agent").into_iter().flatten() {
+        if Path::new(given).is_dir() {
+            found.extend(locate::in_directory(Path::new(given))?);
+        } else {
+            found.push(locate::agent(given, root)?);
+        }
+    }
+    if found.is_empty() { Err("no agent: give a directory of agents, or some agents".to_owned()) } else { Ok(found) }
 }
 
 fn only_agent(matches: &ArgMatches) -> Result<OsString, String> {
@@ -195,6 +225,13 @@ fn sets(matches: &ArgMatches) -> Result<Vec<Set>, String> {
     matrix::parse(&text, &defaults).map_err(|error| format!("{}: {error}", file.display()))
 }
 
+/// The report to compare with.
+fn old(matches: &ArgMatches) -> Result<Option<Old>, String> {
+    let Some(file) = matches.get_one::<OsString>("compare") else { return Ok(None) };
+    let text = std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
+    compare::parse(&text).map(Some).map_err(|error| format!("{}: {error}", file.display()))
+}
+
 /// Splits at the first `=`; what follows is the value, whatever it holds.
 fn parameter(word: &OsStr) -> Result<(OsString, OsString), String> {
     let bytes = word.as_bytes();
@@ -213,7 +250,9 @@ fn selected(matches: &ArgMatches, table: &[&'static Check]) -> Result<Vec<&'stat
     let wanted = |check: &&&'static Check| {
         only.as_ref().is_none_or(|only| only.contains(&check.id)) && !skip.contains(&check.id)
     };
-    let selected: Vec<_> = table.iter().filter(wanted).copied().collect();
+    let all = !matches.get_flag("meta-data-only");
+    let possible = |check: &&&'static Check| all || checks::is_of_meta_data(check.id);
+    let selected: Vec<_> = table.iter().filter(possible).filter(wanted).copied().collect();
     if selected.is_empty() { Err("no check is left to make".to_owned()) } else { Ok(selected) }
 }
 
@@ -270,7 +309,7 @@ mod tests {
         assert!(options.verbose && !options.quiet);
         let extra: Vec<_> = options.extra.keys().collect();
         assert_eq!(extra, ["HA_debug", "OCF_TRACE_RA"]);
-        assert_eq!(options.agent, PathBuf::from("/bin/true"));
+        assert_eq!(options.agents, [PathBuf::from("/bin/true")]);
     }
 
     #[test]

@@ -18,7 +18,7 @@ use std::time::SystemTime;
 use nix::libc;
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
-use nix::sys::signal::SigSet;
+use nix::sys::signal::{SigSet, Signal};
 
 /// Where a call runs. The default is here, as who we are.
 #[derive(Clone, Debug, Default)]
@@ -29,6 +29,38 @@ pub struct Place {
     pub directory: Option<PathBuf>,
     /// What it sees of the machine; all of it if unset.
     pub view: Option<Arc<View>>,
+    /// What it reads.
+    pub input: Input,
+    /// Open as the descriptors 3 to 9; none if unset.
+    pub descriptors: Option<Arc<OwnedFd>>,
+    /// Signals that it finds ignored.
+    pub ignored: Vec<Signal>,
+    /// How little of the processor and of the disks it gets.
+    pub priority: Priority,
+}
+
+/// What a call reads as its standard input.
+#[derive(Clone, Debug, Default)]
+pub enum Input {
+    /// What the program's start gives it: nothing, or a text.
+    #[default]
+    Usual,
+    /// It has none.
+    Closed,
+    /// A terminal where nobody types.
+    Terminal(Arc<OwnedFd>),
+}
+
+/// How much of the processor and of the disks a call gets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Priority {
+    /// As much as we.
+    #[default]
+    Usual,
+    /// Less of the processor. The least would make a call on a busy machine look as if it hung.
+    Nice,
+    /// Less of the disks.
+    SlowDisk,
 }
 
 impl Place {
@@ -58,10 +90,40 @@ impl Place {
                     check(libc::setresuid(user, user, user))?;
                 }
             }
-            Ok(())
+            place.inherit()
         };
         // SAFETY: between fork and exec only system calls are made; nothing allocates, no lock is taken.
         unsafe { command.pre_exec(closure) };
+        Ok(())
+    }
+}
+
+impl Place {
+    /// What a child inherits besides, set last: the descriptors may be those that were needed before.
+    fn inherit(&self) -> io::Result<()> {
+        // SAFETY: system calls on numbers, between fork and exec; each descriptor is open as long as `self` is.
+        unsafe {
+            for signal in &self.ignored {
+                libc::signal(*signal as i32, libc::SIG_IGN);
+            }
+            match self.priority {
+                Priority::Usual => {}
+                Priority::Nice => check(libc::setpriority(libc::PRIO_PROCESS, 0, 5))?,
+                // ioprio_set(2): of this process, the class best-effort, the last of its eight levels.
+                Priority::SlowDisk => check(libc::syscall(libc::SYS_ioprio_set, 1, 0, 2 << 13 | 7) as i32)?,
+            }
+            match &self.input {
+                Input::Usual => {}
+                Input::Closed => check(libc::close(0))?,
+                Input::Terminal(terminal) => check(libc::dup2(terminal.as_raw_fd(), 0))?,
+            }
+            if let Some(open) = &self.descriptors {
+                // First out of the way of its own copies.
+                let high = libc::fcntl(open.as_raw_fd(), libc::F_DUPFD_CLOEXEC, 10);
+                check(high)?;
+                (3..=9).try_for_each(|number| check(libc::dup2(high, number)))?;
+            }
+        }
         Ok(())
     }
 }

@@ -150,6 +150,9 @@ fn judge(stand: &Stand<'_>, check: &'static Check) -> Judgement {
         Proof::Calls(_) => Err(Trouble::unknown("judged at the end")),
     };
     let verdict = check.verdict(judged);
+    if verdict.found().is_some() {
+        stand.forget_rehearsal();
+    }
     let call = verdict.found().and_then(|found| shown_by(stand, check, found));
     Judgement { id: check.id, verdict, took: began.elapsed(), call }
 }
@@ -199,7 +202,8 @@ fn judge_late(stand: &Stand<'_>, check: &'static Check, blocked: Option<&Blocked
     let verdict = match (check.proof, blocked) {
         (Proof::Calls(wrong), _) => {
             let calls = stand.calls();
-            let found = calls.iter().filter_map(|done| Some((done, wrong(done, &stand.metadata)?)));
+            let usual = calls.iter().filter(|done| !done.unusual);
+            let found = usual.filter_map(|done| Some((done, wrong(done, &stand.metadata)?)));
             let found: Vec<(&Done, String)> = found.collect();
             let more = if found.len() > 1 { format!(" (and {} more calls)", found.len() - 1) } else { String::new() };
             call = found.first().map(|(done, _)| (*done).clone());

@@ -71,6 +71,8 @@ struct Shared<'a> {
     interrupted: &'a AtomicBool,
     /// Processes that a plain life leaves behind: then no other check finds the same again.
     leaky: AtomicBool,
+    /// A plain life has worked, and nothing has gone wrong since.
+    rehearsed: AtomicBool,
     calls: Mutex<Vec<Done>>,
     hangs: Mutex<Hangs>,
 }
@@ -84,6 +86,7 @@ impl<'a> Stand<'a> {
             since: SystemTime::now(),
             interrupted,
             leaky: AtomicBool::new(false),
+            rehearsed: AtomicBool::new(false),
             calls: Mutex::default(),
             hangs: Mutex::default(),
         };
@@ -234,9 +237,19 @@ impl<'a> Stand<'a> {
     /// # Errors
     /// As [`Self::given`].
     pub fn rehearse(&self) -> Judged {
+        if self.shared.rehearsed.load(Ordering::Relaxed) {
+            return self.given(State::Stopped);
+        }
         self.given(State::Running)?;
         self.presume(MONITOR, RUNNING)?;
-        self.given(State::Stopped)
+        self.given(State::Stopped)?;
+        self.shared.rehearsed.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Forgets that a life has worked: something may have broken it since.
+    pub fn forget_rehearsal(&self) {
+        self.shared.rehearsed.store(false, Ordering::Relaxed);
     }
 
     /// Ends what a stopped resource has left, so that one check's finding does not become the next one's.

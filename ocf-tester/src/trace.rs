@@ -8,6 +8,33 @@ use std::path::Path;
 use crate::call::{Done, named};
 use crate::report::plain;
 
+/// A call in one line that can be pasted into a shell.
+#[must_use]
+pub fn command(agent: &Path, done: &Done) -> String {
+    let mut words = done.shell.words.clone();
+    words.extend(["env".to_owned(), "-i".to_owned()]);
+    words.extend(done.environment.iter().map(|(name, value)| assignment(name, value)));
+    words.extend(run(agent, done));
+    let mut commands = done.shell.commands.clone();
+    commands.push(words.join(" "));
+    let line = commands.join(" && ");
+    if commands.len() > 1 { format!("({line})") } else { line }
+}
+
+/// The agent with its words, under what it runs, and where it reads.
+fn run(agent: &Path, done: &Done) -> Vec<String> {
+    let shell = &done.shell;
+    let quoted_words = shell.under.iter().map(|word| quoted(word)).chain([quoted(agent.as_os_str())]);
+    quoted_words
+        .chain(done.words.iter().map(|word| quoted(OsStr::new(word))))
+        .chain(shell.redirections.clone())
+        .collect()
+}
+
+fn assignment(name: &OsStr, value: &OsStr) -> String {
+    format!("{}={}", quoted(name), quoted(value))
+}
+
 /// Everything about a call. The command can be pasted into a shell.
 #[must_use]
 pub fn told(agent: &Path, done: &Done) -> String {
@@ -19,9 +46,9 @@ pub fn told(agent: &Path, done: &Done) -> String {
     let mut text = format!("# {}{how}: {end} after {} ms\n", plain(&done.what), done.ended.elapsed.as_millis());
     text.push_str("env -i \\\n");
     for (name, value) in &done.environment {
-        text.push_str(&format!("  {}={} \\\n", quoted(name), quoted(value)));
+        text.push_str(&format!("  {} \\\n", assignment(name, value)));
     }
-    text.push_str(&format!("  {} {}\n", quoted(agent.as_os_str()), done.action));
+    text.push_str(&format!("  {}\n", run(agent, done).join(" ")));
     for (stream, bytes) in [("stdout", &done.ended.stdout), ("stderr", &done.ended.stderr)] {
         for line in String::from_utf8_lossy(bytes).lines() {
             text.push_str(&format!("    {stream}: {}\n", plain(line)));
@@ -75,9 +102,17 @@ mod tests {
     fn a_call_can_be_pasted() {
         let ended = Ended { code: Some(0), stdout: b"up\n".into(), stderr: b"\x1b[2Jx".into(), ..Ended::default() };
         let environment = vec![(OsString::from("OCF_RESKEY_p"), OsString::from("a b"))];
-        let done = Done { what: "probe".into(), action: "monitor".into(), environment, ended, ..Done::default() };
+        let words = vec!["monitor".to_owned()];
+        let mut done = Done { what: "probe".into(), words, environment, ended, ..Done::default() };
         let expected = "# probe: 0 (success) after 0 ms\nenv -i \\\n  OCF_RESKEY_p='a b' \\\n  /x/agent monitor\n    \
                         stdout: up\n    stderr: \\u{1b}[2Jx\n";
         assert_eq!(told(Path::new("/x/agent"), &done), expected);
+        assert_eq!(command(Path::new("/x/agent"), &done), "env -i OCF_RESKEY_p='a b' /x/agent monitor");
+        done.shell.commands.push("umask 077".to_owned());
+        done.shell.words.push("nice -n 5".to_owned());
+        done.shell.under.push("/bin/dash".into());
+        done.shell.redirections.push("<&-".to_owned());
+        let expected = "(umask 077 && nice -n 5 env -i OCF_RESKEY_p='a b' /bin/dash /x/agent monitor <&-)";
+        assert_eq!(command(Path::new("/x/agent"), &done), expected);
     }
 }

@@ -78,6 +78,8 @@ pub struct Report {
     pub calls: Vec<Done>,
     /// What people should know besides, such as a resource that could not be stopped.
     pub notes: Vec<String>,
+    /// What has changed since the report that it was to be compared with.
+    pub changes: Vec<String>,
     /// How long it took.
     pub took: Duration,
 }

@@ -112,7 +112,9 @@ fn every_wrong_use_is_one_line_and_2() {
         (&["-o", "=x", "agent"], "name=value"),
         (&["-n", "", "agent"], "-n needs a name"),
         (&["-v", "-q", "agent"], "cannot be used with"),
-        (&["--format", "html", "agent"], "text, tap, junit, json"),
+        (&["--format", "yaml", "agent"], "text, tap, junit, json, html, github"),
+        (&["--compare", "missing", "agent"], "missing: No such file"),
+        (&["--compare", "plain", "agent"], "plain: line 1: no report"),
         (&["--color", "blue", "agent"], "auto, always, never"),
         (&["--repeat", "0", "agent"], "'0'"),
         (&["--timeout", "soon", "agent"], "'soon'"),
@@ -225,6 +227,31 @@ fn every_format_of_several_runs_can_be_read() {
     let sets: Vec<_> =
         stdout("json").lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()).collect();
     assert_eq!(sets.iter().map(|run| run["set"].as_str().unwrap()).collect::<Vec<_>>(), ["one", "two"]);
+    let page = stdout("html");
+    assert!(page.starts_with("<!DOCTYPE html>") && page.ends_with("</html>\n") && page.contains("Timeline"), "{page}");
+    assert!(stdout("github").ends_with("/agent [two]: 2 pass, 0 fail, 0 warn, 0 info, 1 skip\n"));
+}
+
+#[test]
+fn what_has_changed_since_an_earlier_report_is_told() {
+    let bench = Bench::new();
+    let before = bench.test("agent", &["--format", "json"]);
+    bench.file("old.json", &before.stdout, 0o644);
+    let same = bench.test("agent", &["--compare", "old.json"]);
+    assert!(same.code == PASSED && !same.stdout.contains("changed:"), "{same:?}");
+    bench.file("agent", &AGENT.replace("$BROKEN", "yes"), 0o755);
+    let worse = bench.test("agent", &["--compare", "old.json"]);
+    assert!(worse.stdout.contains("changed: worse: start: pass before, fail now: start gave 1 (error)"), "{worse:?}");
+}
+
+#[test]
+fn a_finding_comes_with_the_command_that_shows_it() {
+    let bench = Bench::new();
+    let found = bench.test("broken", &["--only", "start"]);
+    let line = found.stdout.lines().find_map(|line| line.trim_start().strip_prefix("run:  ")).unwrap();
+    assert!(line.starts_with("env -i ") && line.ends_with("/broken start"), "{line}");
+    let shown = told(Command::new("/bin/sh").args(["-c", line]));
+    assert_eq!(shown.code, 1, "{shown:?}");
 }
 
 #[test]

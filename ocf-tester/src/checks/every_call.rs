@@ -12,14 +12,16 @@ pub(super) const CHECKS: &[Check] = &[
         says: "every action ends by itself within its advertised time-out",
         clause: "Pacemaker kills an action at its time-out with its process group; the result is a failure without a reason",
         fix: "wait with a deadline below OCF_RESKEY_CRM_meta_timeout, then fail with a reason; or advertise more time",
+        costs: "Pacemaker kills it: a stop that is killed fences the node, and no failure has a reason",
         weight: Weight::Must,
-        proof: Proof::Calls(|done, _| (done.hung() && !done.unusual).then(|| done.told())),
+        proof: Proof::Calls(|done, _| done.hung().then(|| done.told())),
     },
     Check {
         id: "codes",
         says: "every call ends by an exit with a code of the specification",
         clause: "OCF 1.1, Exit Status Codes: 0 to 9, 190 and 191; Pacemaker makes all others 1 (services_ocf.c)",
         fix: "map the codes of programs that the agent calls; catch what makes it crash",
+        costs: "Pacemaker takes the result for an error that the agent did not mean",
         weight: Weight::Must,
         proof: Proof::Calls(codes),
     },
@@ -28,6 +30,7 @@ pub(super) const CHECKS: &[Check] = &[
         says: "nothing keeps the output open after the agent's end",
         clause: "Pacemaker closes its ends then (services_linux.c): the next write of whoever holds them is a SIGPIPE",
         fix: "start background processes with stdin, stdout and stderr of their own, in a session of their own",
+        costs: "a background process dies at its next line of output, or keeps older clusters waiting",
         weight: Weight::Must,
         proof: Proof::Calls(|done, _| {
             (!done.ended.holders.is_empty())
@@ -39,6 +42,7 @@ pub(super) const CHECKS: &[Check] = &[
         says: "an agent sends no signal to the process that has called it",
         clause: "OCF 1.1, stop: ends the resource; every other process on the node, such as an editor or a log reader, is none of it",
         fix: "find processes by a pid file and what /proc says of them, never by a pattern of their command line (pkill -f)",
+        costs: "the agent ends what is not its own: a cluster's tool, another resource, an editor",
         weight: Weight::Must,
         proof: Proof::Calls(|done, _| {
             (!done.signals.is_empty()).then(|| format!("{}: {}", done.what, done.signals.join(", ")))
@@ -49,6 +53,7 @@ pub(super) const CHECKS: &[Check] = &[
         says: "every failure has a reason",
         clause: "Pacemaker Administration, Resource Agents: OCF_EXIT_REASON_PREFIX; crm_mon shows what follows it",
         fix: "print one line on stderr that begins with ocf-exit-reason: and says what failed and what to do",
+        costs: "crm_mon shows a failure and no reason",
         weight: Weight::Should,
         proof: Proof::Calls(reason),
     },
@@ -57,6 +62,7 @@ pub(super) const CHECKS: &[Check] = &[
         says: "a call gives one reason at most",
         clause: "Pacemaker shows what follows the last prefix, to the end of its line (services_linux.c)",
         fix: "fold the reason into one line; print it once, at the end",
+        costs: "crm_mon shows the last reason, and not the first, which has caused it",
         weight: Weight::Should,
         proof: Proof::Calls(|done, _| {
             let count = reasons(done);
@@ -68,6 +74,7 @@ pub(super) const CHECKS: &[Check] = &[
         says: "what failed, and why, is told on stderr, not on stdout",
         clause: "Pacemaker looks for the reason on stderr only, and shows stderr of what failed (services_linux.c)",
         fix: "print it to stderr",
+        costs: "crm_mon shows a failure and no reason",
         weight: Weight::Should,
         proof: Proof::Calls(|done, _| misplaced(done).then(|| format!("{}, on stdout", done.told()))),
     },
@@ -76,6 +83,7 @@ pub(super) const CHECKS: &[Check] = &[
         says: "a healthy monitor prints nothing on stderr",
         clause: "Pacemaker logs it, every few seconds on every node (services_linux.c)",
         fix: "print only when something is wrong; debug messages only if asked",
+        costs: "the log of every node gets the same lines every few seconds",
         weight: Weight::Should,
         proof: Proof::Calls(quiet),
     },
@@ -95,7 +103,8 @@ fn failed(done: &Done) -> bool {
 fn reason(done: &Done, _: &MetaData) -> Option<String> {
     // Without the environment there is no prefix to print either.
     let told_how = done.environment.iter().any(|(name, _)| name == "OCF_EXIT_REASON_PREFIX");
-    (told_how && failed(done) && reasons(done) == 0 && !misplaced(done)).then(|| done.told())
+    // A cluster's calls are root's: what others are told, the checks of not-root judge.
+    (told_how && !done.as_other && failed(done) && reasons(done) == 0 && !misplaced(done)).then(|| done.told())
 }
 
 /// How many lines on stderr give a reason.

@@ -1,61 +1,24 @@
-//! A whole life in unusual surroundings: another directory, mask, PATH, locale, user.
+//! The machine and the user: directories that cannot be written, and users who may not do what root may.
 #![forbid(unsafe_code)]
 
-use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use crate::ask::{Ask, MONITOR, PROBE, START, STOP};
+use super::context::{Change, under_each};
+use crate::ask::{Ask, PROBE, START, STOP};
 use crate::call::Done;
 use crate::check::{Check, OK, Proof, RUNNING, STOPPED, State, Weight};
-use crate::environment::PATH;
-use crate::place::Plan;
-use crate::stand::{Call, Stand, known};
+use crate::place::{Place, Plan};
+use crate::stand::{Stand, known};
 use crate::surroundings::{existing, nobody, reachable, root, view};
 use crate::verdict::{Judged, Trouble};
 
-/// A life: each action with the codes that are right, from stopped to stopped.
-const LIFE: &[(Ask, &[u8])] = &[(START, OK), (MONITOR, RUNNING), (STOP, OK), (PROBE, STOPPED)];
-
 pub(super) const CHECKS: &[Check] = &[
-    Check {
-        id: "working-directory",
-        says: "the working directory does not matter",
-        clause: "Pacemaker Administration, Resource Agents: agents must not rely on the directory that they run in",
-        fix: "use absolute paths",
-        weight: Weight::Must,
-        proof: Proof::Alone(working_directory),
-    },
-    Check {
-        id: "umask",
-        says: "the file mode creation mask does not matter",
-        clause: "Pacemaker Administration, Resource Agents: agents must not rely on what they inherit",
-        fix: "set the umask, or the modes of files, where they matter",
-        weight: Weight::Must,
-        proof: Proof::Alone(|stand| [0o077, 0].into_iter().try_for_each(|mask| masked(stand, mask))),
-    },
-    Check {
-        id: "locale",
-        says: "the locale does not matter",
-        clause: "POSIX.1, Locale: what tools print, and how they sort, depends on it; the cluster's may be any",
-        fix: "set LC_ALL=C before reading what a program prints",
-        weight: Weight::Must,
-        proof: Proof::Alone(|stand| {
-            ["tr_TR.UTF-8", "de_DE.UTF-8", "xx_XX.nonsense"].into_iter().try_for_each(|name| located(stand, name))
-        }),
-    },
-    Check {
-        id: "reduced-path",
-        says: "a PATH without the directories of root is enough",
-        clause: "systemd and init scripts start clusters with different PATHs",
-        fix: "add /usr/sbin and /sbin to PATH in the agent, or call by absolute path",
-        weight: Weight::Should,
-        proof: Proof::Alone(reduced_path),
-    },
     Check {
         id: "read-only-tmp",
         says: "/tmp and /var/tmp need not be writable",
         clause: "FHS 3.0: /tmp is for programs that need it; hardened hosts protect it, and others may prepare traps in it",
         fix: "keep temporary files below /run",
+        costs: "the service fails on hardened hosts, and where /tmp is full",
         weight: Weight::Should,
         proof: Proof::Alone(read_only_tmp),
     },
@@ -64,7 +27,8 @@ pub(super) const CHECKS: &[Check] = &[
         says: "an ordinary user who may not manage the resource gets 4",
         clause: "OCF 1.1, Exit Status Codes: 4, the user lacked some necessary authorization",
         fix: "turn every lack of rights into 4, with a reason",
-        weight: Weight::Should,
+        costs: "a cluster runs agents as root; people who are not see another code",
+        weight: Weight::May,
         proof: Proof::Alone(not_root),
     },
     Check {
@@ -72,45 +36,11 @@ pub(super) const CHECKS: &[Check] = &[
         says: "an ordinary user is not told that something was done, or is stopped, when it is not so",
         clause: "OCF 1.1, Exit Status Codes: 7, completely stopped; if there is doubt, some other status should be returned",
         fix: "never read a lack of rights as not running, and never ignore it",
+        costs: "who asks is told that a running service is stopped; on a file system that turned read-only so is the cluster",
         weight: Weight::Must,
         proof: Proof::Alone(not_root_truth),
     },
 ];
-
-/// A life in which every call is changed in the same way. Only what differs from an ordinary life counts.
-fn live<'a>(stand: &'a Stand<'_>, how: &str, change: impl Fn(Call<'a>) -> Call<'a>) -> Judged {
-    stand.rehearse()?;
-    for (ask, codes) in LIFE {
-        change(stand.call(ask.clone()).how(how)).expect(codes)?;
-    }
-    Ok(())
-}
-
-fn reduced_path(stand: &Stand<'_>) -> Judged {
-    // The stubs of a cluster's tools come first in any PATH.
-    let ours = stand.setup.extra.get(OsStr::new("PATH")).and_then(|path| path.to_str());
-    let stubs = ours.and_then(|path| path.strip_suffix(PATH)).unwrap_or_default();
-    live(stand, "PATH=/usr/bin:/bin", |call| call.env("PATH", format!("{stubs}/usr/bin:/bin")))
-}
-
-fn working_directory(stand: &Stand<'_>) -> Judged {
-    stand.rehearse()?;
-    let elsewhere = tempfile::Builder::new().prefix("ocf-tester-cwd-").tempdir()?;
-    let directories = [stand.setup.directory.clone(), "/".into(), elsewhere.path().to_path_buf(), "/".into()];
-    for ((ask, codes), directory) in LIFE.iter().zip(directories) {
-        let how = format!("in {}", directory.display());
-        stand.call(ask.clone()).how(how).place(|place| place.directory = Some(directory)).expect(codes)?;
-    }
-    Ok(())
-}
-
-fn masked(stand: &Stand<'_>, mask: u32) -> Judged {
-    live(stand, &format!("umask {mask:03o}"), |call| call.umask(mask))
-}
-
-fn located(stand: &Stand<'_>, name: &str) -> Judged {
-    live(stand, &format!("LC_ALL={name}"), |call| call.env("LC_ALL", name).env("LANG", name))
-}
 
 fn read_only_tmp(stand: &Stand<'_>) -> Judged {
     root()?;
@@ -124,7 +54,9 @@ fn read_only_tmp(stand: &Stand<'_>) -> Judged {
     // What the test itself has there must stay as it is.
     let kept: Vec<PathBuf> = crate::surroundings::kept(stand);
     let protected = view(Plan { read_only: existing(&directories), kept, ..Plan::default() })?;
-    live(stand, "/tmp read-only", |call| call.place(|place| place.view = Some(protected.clone())))
+    let change = move |place: &mut Place| place.view = Some(protected.clone());
+    let shell = "unshare -m sh -c 'mount --bind /tmp /tmp && mount -o remount,bind,ro /tmp && exec \"$@\"' sh";
+    under_each(stand, vec![Change::place("/tmp read-only", change).words(shell)])
 }
 
 /// A call as nobody.

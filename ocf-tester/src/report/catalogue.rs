@@ -16,9 +16,10 @@ pub fn explain(check: &Check) -> String {
     let means = match check.weight {
         Weight::Must => "must: an agent that breaks it fails",
         Weight::Should => "should: an agent that breaks it gets a warning, and fails with --strict",
-        Weight::May => "may: an agent that breaks it gets an information, and fails never",
+        Weight::May => "may: an agent that breaks it passes, with an information",
     };
-    format!("{}\n  {}\n  weight: {means}\n  rule:   {}\n  fix:    {}\n", check.id, check.says, check.clause, check.fix)
+    let Check { id, says, costs, clause, fix, .. } = check;
+    format!("{id}\n  {says}\n  weight: {means}\n  costs:  {costs}\n  rule:   {clause}\n  fix:    {fix}\n")
 }
 
 fn word(weight: Weight) -> &'static str {
@@ -42,7 +43,7 @@ mod tests {
     #[test]
     fn an_explanation_says_where_the_rule_is_from_and_how_to_keep_it() {
         let told = explain(table()[1]);
-        for part in ["stops\n", "It stops.", "should: ", "OCF 1.1, start", "Start it."] {
+        for part in ["stops\n", "It stops.", "should: ", "OCF 1.1, start", "Start it.", "costs:  It does not run."] {
             assert!(told.contains(part), "{told}");
         }
     }

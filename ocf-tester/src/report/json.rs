@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use super::shown;
 use crate::verdict::Report;
 
 /// The line of a run.
@@ -19,6 +20,7 @@ pub fn line(report: &Report) -> String {
                 "verdict": judgement.verdict.word(),
                 "text": judgement.verdict.text(),
                 "took_ms": milliseconds(judgement.took),
+                "run": shown(report, judgement),
             })
         })
         .collect();
@@ -27,6 +29,7 @@ pub fn line(report: &Report) -> String {
         "set": report.set,
         "checks": checks,
         "notes": report.notes,
+        "changes": report.changes,
         "calls": report.calls.len(),
         "took_ms": milliseconds(report.took),
     });

@@ -8,7 +8,7 @@ use std::time::Duration;
 use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, BytesText, Event};
 
-use super::{fails, find, folded, plain};
+use super::{fails, find, folded, plain, shown};
 use crate::check::Check;
 use crate::verdict::{Judgement, Report, Verdict};
 
@@ -57,10 +57,11 @@ fn suite(writer: &mut Writer<Vec<u8>>, report: &Report, table: &[&'static Check]
     let counts = counts(std::slice::from_ref(report), strict, report.took);
     element.with_attributes(counts.iter().map(borrowed)).write_inner_content(|writer| {
         for judgement in &report.judgements {
-            case(writer, judgement, &class, table, strict)?;
+            case(writer, report, judgement, &class, table, strict)?;
         }
-        if !report.notes.is_empty() {
-            let notes = plain(&report.notes.join("\n"));
+        let notes: Vec<&str> = report.notes.iter().chain(&report.changes).map(String::as_str).collect();
+        if !notes.is_empty() {
+            let notes = plain(&notes.join("\n"));
             writer.create_element("system-out").write_text_content(BytesText::new(&notes))?;
         }
         Ok(())
@@ -70,6 +71,7 @@ fn suite(writer: &mut Writer<Vec<u8>>, report: &Report, table: &[&'static Check]
 
 fn case(
     writer: &mut Writer<Vec<u8>>,
+    report: &Report,
     judgement: &Judgement,
     class: &str,
     table: &[&'static Check],
@@ -87,6 +89,7 @@ fn case(
         Some(check) => format!("{}\n{found}\nrule: {}\nfix: {}", check.says, check.clause, check.fix),
         None => found.clone(),
     });
+    let full = shown(report, judgement).map_or(full.clone(), |command| format!("{full}\nrun: {}", plain(&command)));
     element.write_inner_content(|writer| {
         match &judgement.verdict {
             Verdict::Skip(_) => {

@@ -2,13 +2,19 @@
 #![forbid(unsafe_code)]
 
 pub mod catalogue;
+pub mod github;
+pub mod html;
 pub mod json;
 pub mod junit;
+pub mod table;
 pub mod tap;
 pub mod text;
 
+use std::path::Path;
+
 use crate::check::Check;
-use crate::verdict::{Judgement, Verdict};
+use crate::trace;
+use crate::verdict::{Judgement, Report, Verdict};
 
 /// What a check is called and says where only its id is known.
 fn titled(judgement: &Judgement, table: &[&'static Check]) -> String {
@@ -22,6 +28,11 @@ fn titled(judgement: &Judgement, table: &[&'static Check]) -> String {
 #[must_use]
 pub fn find(id: &str, table: &[&'static Check]) -> Option<&'static Check> {
     table.iter().copied().find(|check| check.id == id)
+}
+
+/// The command line that shows what was found.
+fn shown(report: &Report, judgement: &Judgement) -> Option<String> {
+    judgement.call.as_ref().map(|call| trace::command(Path::new(&report.agent), call))
 }
 
 /// Whether a verdict is a failure; with `strict`, a warning is.
@@ -61,7 +72,6 @@ pub fn folded(text: &str) -> String {
 pub(crate) mod tests {
     use super::*;
     use crate::check::{Proof, Weight};
-    use crate::verdict::Report;
     use std::time::Duration;
 
     pub(crate) const CHECK: Check = Check {
@@ -69,6 +79,7 @@ pub(crate) mod tests {
         says: "It starts #1.",
         clause: "OCF 1.1, start",
         fix: "Start it.",
+        costs: "It does not run.",
         weight: Weight::Must,
         proof: Proof::Document(|_| Ok(())),
     };

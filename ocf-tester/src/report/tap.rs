@@ -3,7 +3,7 @@
 //! A warning is `ok` with its text in a diagnostic block: consumers read TODO as "known to fail", which it is not.
 #![forbid(unsafe_code)]
 
-use super::{fails, find, folded, titled};
+use super::{fails, find, folded, shown, titled};
 use crate::check::Check;
 use crate::verdict::{Judgement, Report, Verdict};
 
@@ -16,14 +16,14 @@ pub fn stream(reports: &[Report], table: &[&'static Check], strict: bool) -> Str
     for report in reports {
         let set = if report.set.is_empty() { String::new() } else { format!("[{}] ", report.set) };
         text.push_str(&format!("# {}\n", folded(&format!("{set}{}", report.agent))));
-        for note in &report.notes {
+        for note in report.notes.iter().chain(&report.changes) {
             text.push_str(&format!("# {}\n", folded(note)));
         }
         for judgement in &report.judgements {
             number += 1;
             let ok = if fails(&judgement.verdict, strict) { "not ok" } else { "ok" };
             let title = description(&format!("{set}{}", titled(judgement, table)));
-            text.push_str(&format!("{ok} {number} - {title}{}", detail(judgement, table)));
+            text.push_str(&format!("{ok} {number} - {title}{}", detail(report, judgement, table)));
         }
     }
     text
@@ -41,7 +41,7 @@ fn description(text: &str) -> String {
 }
 
 /// The rest of a test's line, and the block after it.
-fn detail(judgement: &Judgement, table: &[&'static Check]) -> String {
+fn detail(report: &Report, judgement: &Judgement, table: &[&'static Check]) -> String {
     let (severity, found) = match &judgement.verdict {
         Verdict::Pass => return "\n".to_owned(),
         Verdict::Skip(why) => return format!(" # SKIP {}\n", description(why)),
@@ -52,6 +52,9 @@ fn detail(judgement: &Judgement, table: &[&'static Check]) -> String {
     let mut block = format!("\n  ---\n  severity: {severity}\n  message: {}\n", quoted(found));
     if let Some(check) = find(judgement.id, table) {
         block.push_str(&format!("  rule: {}\n  fix: {}\n", quoted(check.clause), quoted(check.fix)));
+    }
+    if let Some(command) = shown(report, judgement) {
+        block.push_str(&format!("  run: {}\n", quoted(&command)));
     }
     block + &format!("  duration_ms: {}\n  ...\n", judgement.took.as_millis())
 }

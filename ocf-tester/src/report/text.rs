@@ -1,7 +1,7 @@
 //! Text for people. What programs used to look for is as the shell tester had it: the first line, and the last.
 #![forbid(unsafe_code)]
 
-use super::{fails, find, plain};
+use super::{fails, find, plain, shown};
 use crate::check::Check;
 use crate::checks;
 use crate::verdict::{Judgement, Report, Verdict};
@@ -51,6 +51,7 @@ pub fn run(report: &Report, table: &[&'static Check], style: Style) -> String {
     let mut text = if style.verbose { everything(report, table, style) } else { findings(report, table, style) };
     if !style.quiet {
         text.extend(report.notes.iter().map(|note| indented("note: ", "      ", note)));
+        text.extend(report.changes.iter().map(|change| indented("changed: ", "         ", change)));
         text.push_str(&summary(report, style));
     }
     text
@@ -69,7 +70,7 @@ fn findings(report: &Report, table: &[&'static Check], style: Style) -> String {
             "{} {}\n{}",
             word(&judgement.verdict, style),
             super::titled(judgement, table),
-            details(judgement, table)
+            details(report, judgement, table)
         )
     };
     report.judgements.iter().filter(told).map(one).collect()
@@ -85,13 +86,13 @@ fn everything(report: &Report, table: &[&'static Check], style: Style) -> String
         }
         let says = find(judgement.id, table).map_or("", |check| check.says);
         let line = format!("  {} {:width$}  {says}", word(&judgement.verdict, style), judgement.id);
-        text.push_str(&format!("{}\n{}", line.trim_end(), details(judgement, table)));
+        text.push_str(&format!("{}\n{}", line.trim_end(), details(report, judgement, table)));
     }
     text
 }
 
 /// What was found, the rule and the remedy.
-fn details(judgement: &Judgement, table: &[&'static Check]) -> String {
+fn details(report: &Report, judgement: &Judgement, table: &[&'static Check]) -> String {
     const MARGIN: &str = "             ";
     match &judgement.verdict {
         Verdict::Pass => String::new(),
@@ -101,6 +102,9 @@ fn details(judgement: &Judgement, table: &[&'static Check]) -> String {
             if let Some(check) = find(judgement.id, table) {
                 text.push_str(&indented("       rule: ", MARGIN, check.clause));
                 text.push_str(&indented("       fix:  ", MARGIN, check.fix));
+            }
+            if let Some(command) = shown(report, judgement) {
+                text.push_str(&format!("       run:  {}\n", plain(&command)));
             }
             text
         }
