@@ -108,7 +108,7 @@ impl From<nix::Error> for Reason {
 }
 
 /// The message of an operating system error without Rust's "(os error 2)".
-fn plain(error: &std::io::Error) -> String {
+pub fn plain(error: &std::io::Error) -> String {
     match error.raw_os_error() {
         Some(number) => nix::Error::from_raw(number).desc().to_owned(),
         None => error.to_string(),

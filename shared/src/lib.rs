@@ -21,7 +21,7 @@
 //!
 //! # Layers
 //! Pure: [`action`], [`budget`], [`spec`], [`param`], [`values`], [`invocation`], [`failure`], [`outcome`], [`settle`], [`metadata`],
-//! [`usage`], [`words`]; with the feature `http` also `ere`.
+//! [`usage`], [`words`]; with the feature `http` also `ere`. [`glob`] takes its files from an edge.
 //! Edges: [`daemon`], [`entry`], [`external`], [`run`], `report`, [`log`], [`lock`], [`state`], [`sys`]; with the feature `http`
 //! also `web`, what agents of web servers share. [`testing`] is for the tests of agents.
 
@@ -34,6 +34,7 @@ pub mod entry;
 pub mod ere;
 pub mod external;
 pub mod failure;
+pub mod glob;
 pub mod invocation;
 pub mod lock;
 pub mod log;

@@ -3,7 +3,11 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::disallowed_methods, reason = "a test waits for what it calls")]
 
+use std::collections::BTreeSet;
+use std::path::Path;
 use std::process::Command;
+
+use crate::glob::Files;
 
 /// A built agent, by its path: `Program(env!("CARGO_BIN_EXE_nginx"))`.
 #[derive(Clone, Copy, Debug)]
@@ -139,5 +143,25 @@ impl Numbers {
     /// A number below this one; 0 when that is 0.
     pub fn below(&mut self, limit: usize) -> usize {
         (self.any() % limit.max(1) as u64) as usize
+    }
+}
+
+/// Files that are not on this machine: paths and texts. A path below another one makes that a directory.
+#[derive(Clone, Copy, Debug)]
+pub struct Tree<'a>(pub &'a [(&'a str, &'a str)]);
+
+impl Files for Tree<'_> {
+    fn text(&self, path: &Path) -> Option<String> {
+        self.0.iter().find(|(name, _)| Path::new(name) == path).map(|(_, text)| (*text).to_owned())
+    }
+
+    fn names(&self, path: &Path) -> Option<Vec<String>> {
+        let below = self.0.iter().filter_map(|(name, _)| Path::new(name).strip_prefix(path).ok());
+        let names: BTreeSet<_> = below.filter_map(|rest| Some(rest.iter().next()?.to_str()?.to_owned())).collect();
+        (!names.is_empty()).then(|| names.into_iter().collect())
+    }
+
+    fn exists(&self, path: &Path) -> bool {
+        self.0.iter().any(|(name, _)| Path::new(name).starts_with(path))
     }
 }

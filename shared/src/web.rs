@@ -14,7 +14,7 @@ use crate::outcome::Status;
 use crate::sys::clock::Deadline;
 use crate::sys::http::{self, Answer, Get, HttpError, HttpErrorKind, Trust};
 
-pub use params::{CA, EXPECT_STATUS, HOST_HEADER, MAX_LATENCY, Rules, VERIFY, expression, url};
+pub use params::{CA, EXPECT_STATUS, HOST_HEADER, MAX_LATENCY, Rules, VERIFY, expression, page, url};
 pub use status::Statuses;
 
 /// One check: what is asked, and what must come back.
@@ -65,7 +65,7 @@ pub fn check(test: &Test, deadline: Deadline) -> Result<Status, Failure> {
 /// An address that a test names: whole, or what follows the server's own address (`http://127.0.0.1:8080`).
 #[must_use]
 pub fn absolute(base: &str, url: &str) -> String {
-    if http::begins(url, "http://") || http::begins(url, "https://") {
+    if http::is_url(url) {
         return url.to_owned();
     }
     format!("{}/{}", base.trim_end_matches('/'), url.trim_start_matches('/'))

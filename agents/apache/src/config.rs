@@ -7,26 +7,19 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use ocf::glob::{self, Files};
+
 use crate::directives::{Directive, directive, directives};
 use crate::listen::{self, Listen};
 
 /// How deep files may include each other, as in the server.
 const DEEPEST: usize = 128;
 
+/// How deep directories are looked through, for a link may lead back.
+const DEEPEST_DIRECTORY: usize = 16;
+
 /// Modules that are part of every server.
 const BUILT_IN: [&str; 4] = ["core.c", "http_core.c", "mod_so.c", "so_module"];
-
-/// Where files come from.
-pub trait Files {
-    /// The text of a file; `None` when it cannot be read.
-    fn text(&self, path: &Path) -> Option<String>;
-
-    /// The files that a path means: itself, all below it when it is a directory, or those that a pattern fits, in order.
-    fn matching(&self, path: &Path) -> Vec<PathBuf>;
-
-    /// Whether there is something at a path.
-    fn exists(&self, path: &Path) -> bool;
-}
 
 /// What surrounds the configuration: the command line's part in it, and the variables.
 #[derive(Clone, Debug, Default)]
@@ -78,7 +71,7 @@ pub fn read(file: &Path, surroundings: &Surroundings, files: &dyn Files) -> Fact
     let root = surroundings.server_root.clone().or_else(|| file.parent().map(Path::to_owned)).unwrap_or_default();
     let defined = surroundings.defines.iter().map(|name| (name.clone(), String::new())).collect();
     let facts = Facts { server_root: root, ..Facts::default() };
-    let mut reader = Reader { files, surroundings, defined, facts, sections: Vec::new(), tls: Vec::new() };
+    let mut reader = Reader { files, surroundings, defined, facts, sections: Vec::new(), tls: Vec::new(), read: 0 };
     reader.lines(surroundings.before.iter().map(String::as_str), 0);
     reader.file(file, 0);
     reader.lines(surroundings.after.iter().map(String::as_str), 0);
@@ -105,16 +98,30 @@ struct Reader<'a> {
     sections: Vec<Section>,
     /// Ports that virtual hosts speak TLS on.
     tls: Vec<u16>,
+    /// How many files have been read: files that include each other end somewhere.
+    read: usize,
 }
 
 impl Reader<'_> {
     fn file(&mut self, path: &Path, depth: usize) {
-        if depth > DEEPEST {
+        self.read += 1;
+        if depth > DEEPEST || self.read > glob::MOST {
             return;
         }
         let Some(text) = self.files.text(path) else { return };
         let lines: Vec<String> = directives(&text).collect();
         self.lines(lines.iter().map(String::as_str), depth);
+    }
+
+    /// The file at a path, or all below a directory, in the order of their names.
+    fn all_below(&self, path: &Path, depth: usize, files: &mut Vec<PathBuf>) {
+        match self.files.names(path) {
+            None => files.push(path.to_owned()),
+            Some(names) if depth < DEEPEST_DIRECTORY && files.len() < glob::MOST => {
+                names.iter().for_each(|name| self.all_below(&path.join(name), depth + 1, files));
+            }
+            Some(_) => {}
+        }
     }
 
     fn lines<'l>(&mut self, lines: impl Iterator<Item = &'l str>, depth: usize) {
@@ -189,7 +196,9 @@ impl Reader<'_> {
             "include" | "includeoptional" => {
                 let wanted = path();
                 self.facts.includes.push(wanted.clone());
-                for file in self.files.matching(&wanted) {
+                let mut files = Vec::new();
+                glob::expand(self.files, &wanted).iter().for_each(|path| self.all_below(path, 0, &mut files));
+                for file in files {
                     self.file(&file, depth + 1);
                 }
             }

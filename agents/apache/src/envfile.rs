@@ -163,7 +163,7 @@ impl Variables {
                 '$' => {
                     let (value, tail) = self.variable(tail)?;
                     // Outside quotes a shell would split it, and drop an empty one.
-                    if !quoted && (value.contains(char::is_whitespace) || crate::glob::is_pattern(&value)) {
+                    if !quoted && (value.contains(char::is_whitespace) || ocf::glob::is_pattern(&value)) {
                         return None;
                     }
                     out.push_str(&value);

@@ -23,8 +23,6 @@ mod check;
 mod config;
 mod directives;
 mod envfile;
-mod files;
-mod glob;
 mod instance;
 mod known;
 mod listen;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use ocf::ere::Ere;
 use ocf::prelude::*;
-use ocf::web::{CA, EXPECT_STATUS, HOST_HEADER, MAX_LATENCY, VERIFY, expression};
+use ocf::web::{self, CA, EXPECT_STATUS, HOST_HEADER, MAX_LATENCY, VERIFY, expression};
 
 use crate::directives::words;
 
@@ -43,7 +43,7 @@ pub const PORT: Param<u16> = Param::new(
 /// The page to ask for.
 pub const STATUSURL: Param<String> = Param::new(
     "statusurl",
-    given,
+    web::page,
     "Page to monitor",
     "The page that each monitor asks for: a URL, or a path on the server. If set, the page must come with a good status \
      code (expect_status) and match testregex. If unset, any answer below 500 proves that the server lives, asked for on \
@@ -75,7 +75,7 @@ pub const CLIENT: Param<String> = Param::new(
 /// The page of the deeper monitor.
 pub const TESTURL: Param<String> = Param::new(
     "testurl",
-    given,
+    web::page,
     "Page to monitor at level 10",
     "The page that a monitor with OCF_CHECK_LEVEL=10 asks for: a URL, or a path on the server.",
 )

@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use ocf::glob::Files;
 use ocf::prelude::*;
 use ocf::sys::clock::Deadline;
 use ocf::sys::command::{self, Output, RunError};
+use ocf::sys::file::Disk;
 
 use crate::config::{self, Facts, Surroundings};
 use crate::envfile::Variables;
-use crate::files::{self, Disk};
 use crate::settings::Place;
 
 /// Where mod_status is on SUSE.
@@ -139,7 +140,7 @@ fn variables(context: &Context<'_>, place: &Place, config: &Path) -> Variables {
         variables.export("APACHE_CONFDIR", &directory.display().to_string());
     }
     for file in &place.envfiles {
-        if let Ok(text) = files::text(file) {
+        if let Some(text) = Disk.text(file) {
             variables = with_file(context, variables, file, &text);
         }
     }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use ocf::ere::Ere;
 use ocf::prelude::*;
+use ocf::sys::command::is_program;
 use ocf::web::{EXPECT_STATUS, Rules};
 
 use crate::directives::words;
@@ -178,10 +179,6 @@ impl Place {
         all.dedup();
         all
     }
-}
-
-fn is_program(path: &Path) -> bool {
-    path.is_file() && nix::unistd::access(path, nix::unistd::AccessFlags::X_OK).is_ok()
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::process::Command;
 use ocf::daemon::Daemon;
 use ocf::prelude::*;
 use ocf::state;
-use ocf::sys::command::find_in_path;
+use ocf::sys::command::{find_in_path, is_program};
 use ocf::sys::file;
 use ocf::sys::process::Process;
 
@@ -234,11 +234,11 @@ pub fn describe(invocation: &Invocation, identity: &Identity) -> Instance {
 
 /// The program to use. One that was named is the one that is meant: another version may not understand the configuration.
 fn program(identity: &Identity, path: &str) -> Option<PathBuf> {
-    let is_program =
-        |path: &PathBuf| path.is_file() && nix::unistd::access(path, nix::unistd::AccessFlags::X_OK).is_ok();
     match &identity.binary {
-        Some(named) => Some(named.clone()).filter(is_program),
-        None => USUAL.map(PathBuf::from).into_iter().find(is_program).or_else(|| find_in_path("haproxy", path)),
+        Some(named) => Some(named.clone()).filter(|path| is_program(path)),
+        None => {
+            USUAL.map(PathBuf::from).into_iter().find(|path| is_program(path)).or_else(|| find_in_path("haproxy", path))
+        }
     }
 }
 

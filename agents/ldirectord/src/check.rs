@@ -6,7 +6,9 @@
 
 use std::path::{Path, PathBuf};
 
+use ocf::failure::plain;
 use ocf::prelude::*;
+use ocf::sys::command::is_program;
 
 use crate::argv;
 use crate::config::{self, Config, Note, resolve};
@@ -80,10 +82,6 @@ fn load(conf: &Path) -> Result<Config, Failure> {
     Ok(config::read(&String::from_utf8_lossy(&bytes)))
 }
 
-fn plain(error: &std::io::Error) -> String {
-    error.raw_os_error().map_or_else(|| error.to_string(), |number| nix::Error::from_raw(number).desc().to_owned())
-}
-
 fn at(conf: &Path, note: &Note) -> String {
     format!("{}:{}: {}", conf.display(), note.line, note.text)
 }
@@ -103,7 +101,7 @@ fn told(conf: &Path, faults: &[Note]) -> Failure {
 /// Which is not.
 pub fn files(settings: &Settings) -> Result<(), Failure> {
     let program = &settings.identity.program;
-    if !program.is_file() || nix::unistd::access(program, nix::unistd::AccessFlags::X_OK).is_err() {
+    if !is_program(program) {
         return Err(Failure::installed(format!("{} is not installed", program.display())));
     }
     match settings.ca.as_ref().filter(|ca| std::fs::File::open(ca).is_err()) {

@@ -7,7 +7,8 @@ use std::time::Duration;
 use ocf::daemon::Daemon;
 use ocf::prelude::*;
 use ocf::sys::clock::Deadline;
-use ocf::sys::command::{self, find_in_path};
+use ocf::sys::command::{self, find_in_path, is_program};
+use ocf::sys::file::Disk;
 
 use crate::config::compiled::Compiled;
 use crate::config::{self, Config, include};
@@ -20,9 +21,6 @@ const USUAL: [&str; 2] = ["/usr/sbin/nginx", "/usr/local/sbin/nginx"];
 
 /// `nginx -V` takes milliseconds.
 const TELLING: Duration = Duration::from_secs(5);
-
-/// No configuration file is larger.
-const LARGEST: u64 = 16 << 20;
 
 /// An instance of nginx.
 pub struct Instance {
@@ -121,9 +119,7 @@ pub fn describe(context: &Context<'_>, identity: &Identity) -> Described {
 
 /// The program to use.
 fn program(identity: &Identity, path: &str) -> Option<PathBuf> {
-    let is_program =
-        |path: &PathBuf| path.is_file() && nix::unistd::access(path, nix::unistd::AccessFlags::X_OK).is_ok();
-    let named = identity.httpd.iter().cloned().chain(USUAL.map(PathBuf::from)).find(is_program);
+    let named = identity.httpd.iter().cloned().chain(USUAL.map(PathBuf::from)).find(|path| is_program(path));
     named.or_else(|| find_in_path("nginx", path))
 }
 
@@ -137,22 +133,4 @@ fn compiled(program: &Path, identity: &Identity, deadline: Deadline) -> Option<C
 
 fn same(one: &Path, other: &Path) -> bool {
     one == other || one.canonicalize().is_ok_and(|one| other.canonicalize().is_ok_and(|other| one == other))
-}
-
-/// Real files.
-struct Disk;
-
-impl include::Files for Disk {
-    fn read(&self, path: &Path) -> Option<String> {
-        let metadata = std::fs::metadata(path).ok()?;
-        if !metadata.is_file() || metadata.len() > LARGEST {
-            return None;
-        }
-        std::fs::read(path).ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
-    }
-
-    fn list(&self, path: &Path) -> Vec<String> {
-        let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
-        entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
-    }
 }

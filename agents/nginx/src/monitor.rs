@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use ocf::ere::Ere;
 use ocf::external;
 use ocf::prelude::*;
+use ocf::sys::http;
 use ocf::web::{self, Test, testfile};
 
 use crate::ask;
@@ -93,7 +94,7 @@ fn test_page(context: &Context<'_>, settings: &Settings, record: &Record) -> Res
             for ignored in &found.ignored {
                 context.log.debug(format_args!("has no effect: {ignored}"));
             }
-            let is_whole = found.url.starts_with("http");
+            let is_whole = http::is_url(&found.url);
             let mut test = found.into_test(&listen.base_url(), settings.rules.clone());
             test.unix_socket = local(&listen, is_whole);
             test
@@ -125,7 +126,7 @@ fn first(settings: &Settings, record: &Record) -> Listen {
 
 fn test(settings: &Settings, listen: &Listen, page: &str, regex: &Ere) -> Test {
     let mut test = Test::new(web::absolute(&listen.base_url(), page), settings.rules.clone());
-    test.unix_socket = local(listen, page.starts_with("http"));
+    test.unix_socket = local(listen, http::is_url(page));
     test.regex = Some(regex.clone());
     test
 }

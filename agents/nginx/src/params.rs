@@ -35,7 +35,7 @@ pub const PORT: Param<u16> = Param::new(
 .reloadable();
 pub const STATUS10URL: Param<String> = Param::new(
     "status10url",
-    page,
+    web::page,
     "Status page",
     "The page that a monitor at level 10 asks for: a URL, or a path on the server. If unset, the page with stub_status in \
      the configuration, and /nginx_status if there is none. It must be this node that answers, not another one.",
@@ -59,7 +59,7 @@ pub const TESTCLIENT: Param<String> = Param::new(
 .aliases(&["client"]);
 pub const TEST20URL: Param<String> = Param::new(
     "test20url",
-    page,
+    web::page,
     "Page to test at level 20",
     "The page that a monitor at level 20 asks for: a URL, or a path on the server.",
 )
@@ -134,13 +134,6 @@ pub const ALL: &[&dyn AnyParam] = &[
 
 fn port(text: &str) -> Result<u16, String> {
     whole(text, 1, 65_535).map(|number| number as u16)
-}
-
-/// A whole URL, or what comes after the server's own address.
-fn page(text: &str) -> Result<String, String> {
-    let is_whole = text.starts_with("http") || text.split(['/', '?']).next().is_some_and(|start| start.ends_with(':'));
-    let whole = if is_whole { text.to_owned() } else { web::absolute("http://localhost", text) };
-    web::url(&whole).map(|_| text.to_owned()).map_err(|allowed| format!("{allowed}, or a path on the server"))
 }
 
 fn command(text: &str) -> Result<Vec<String>, String> {

@@ -180,7 +180,9 @@ pub fn find_in_path(name: &str, path: &str) -> Option<PathBuf> {
     folders.map(|folder| folder.join(name)).find(|file| is_program(file))
 }
 
-fn is_program(file: &Path) -> bool {
+/// Whether there is a file that may be run.
+#[must_use]
+pub fn is_program(file: &Path) -> bool {
     file.is_file() && nix::unistd::access(file, nix::unistd::AccessFlags::X_OK).is_ok()
 }
 

@@ -9,6 +9,7 @@
 //! | read a file that the administrator names | [`read`] with [`Trust`] | pipes, devices, more than a limit, and what [`Trust`] says |
 //! | read a file of the kernel's (/proc, /sys) | [`read_kernel`] | nothing |
 //! | list a directory | [`names`] | nothing |
+//! | read a server's configuration | [`Disk`] | as [`Trust::Anyone`] |
 //! | write a file of ours | [`write_atomic`], [`write_if_changed`] | to replace anything but a plain file |
 //! | add to a log | [`open_append`] | links, pipes, devices, other owners, hard links |
 //! | make a lock file | [`open_lock`] | links, pipes, devices |
@@ -38,7 +39,7 @@ use nix::fcntl::OFlag;
 use nix::sys::stat::{FileStat, Mode, SFlag, fchmod, fstat};
 use nix::unistd::{Gid, Uid, fchown, geteuid};
 
-pub use read::{Trust, names, read, read_kernel, read_small};
+pub use read::{Disk, Trust, names, read, read_kernel, read_small};
 pub use write::{
     open_append, open_lock, remove, remove_empty_dir, remove_socket, write_atomic, write_if_changed, write_stamped,
 };

@@ -144,9 +144,14 @@ pub fn is_tls(url: &str) -> bool {
     begins(url.trim_start(), "https:")
 }
 
-/// Whether a URL begins so; schemes are the same in large and small letters (RFC 3986, 3.1).
+/// Whether a text is a whole URL, and not what follows the address of a server: `httpd-status` is a path.
 #[must_use]
-pub fn begins(url: &str, scheme: &str) -> bool {
+pub fn is_url(text: &str) -> bool {
+    begins(text, "http://") || begins(text, "https://")
+}
+
+/// Whether a URL begins so; schemes are the same in large and small letters (RFC 3986, 3.1).
+fn begins(url: &str, scheme: &str) -> bool {
     url.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme))
 }
 

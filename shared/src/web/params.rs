@@ -123,6 +123,19 @@ pub fn url(text: &str) -> Result<String, String> {
     http::parse(text).map(|_| text.to_owned()).map_err(|error| format!("an http or https URL ({error})"))
 }
 
+/// Reads a page, for parameters that are a whole URL or what follows the server's own address ([`super::absolute`]).
+///
+/// # Errors
+/// What is allowed instead.
+pub fn page(text: &str) -> Result<String, String> {
+    let page = text.trim();
+    // Another scheme is a mistake, and no path.
+    let is_foreign = !http::is_url(page) && page.split(['/', '?']).next().is_some_and(|start| start.ends_with(':'));
+    let whole = super::absolute("http://localhost", page);
+    let checked = if page.is_empty() || is_foreign { Err("an http or https URL".to_owned()) } else { url(&whole) };
+    checked.map(|_| page.to_owned()).map_err(|allowed| format!("{allowed}, or a path on the server"))
+}
+
 fn latency(text: &str) -> Result<Duration, String> {
     time(text, Duration::from_millis(1)).and_then(|limit| match limit {
         Duration::ZERO => Err("a time longer than 0".to_owned()),
@@ -160,6 +173,17 @@ mod tests {
         assert!(url("http://[::1]:8082/x?y").is_ok());
         for bad in ["/status", "ftp://a/b", "http://", "http://[::1", "unix:/run/x", "localhost:80/x"] {
             assert!(url(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn ng_f1_a_page_is_a_url_only_with_its_scheme() {
+        for good in ["/status", "httpstatus", "https", "status?x=http://y", "http://h/x", "HTTPS://h", " /x ", "a:80/x"]
+        {
+            assert_eq!(page(good).as_deref(), Ok(good.trim()), "{good}");
+        }
+        for bad in ["ftp://x/", "http://", "unix:/x", "  ", "http:/x"] {
+            assert!(page(bad).is_err(), "{bad}");
         }
     }
 

@@ -23,6 +23,7 @@ use std::path::{Path, PathBuf};
 use super::{Rules, Test, absolute};
 use crate::ere::Ere;
 use crate::failure::{Failure, OrFail};
+use crate::words;
 
 /// More than any file of tests has.
 const LARGEST: u64 = 1 << 20;
@@ -195,7 +196,7 @@ impl Draft {
 
     /// Takes from the options of `curl` and `wget` what has a meaning here.
     fn options(&mut self, place: &str, text: &str) -> Result<(), String> {
-        let words = words(text).ok_or_else(|| format!("{place}: client_opts: a quotation mark has no partner"))?;
+        let words = words::split(text).map_err(|allowed| format!("{place}: client_opts: expected {allowed}"))?;
         let mut words = words.into_iter();
         while let Some(word) = words.next() {
             let (name, given) = match word.split_once('=') {
@@ -246,25 +247,6 @@ impl Draft {
             _ => Err(format!("{place}: test {name}: needs url and match")),
         }
     }
-}
-
-/// Words as a shell would split them, with quotation marks and nothing else; `None` when one has no partner.
-fn words(text: &str) -> Option<Vec<String>> {
-    let mut words: Vec<String> = Vec::new();
-    let (mut word, mut quote): (Option<String>, Option<char>) = (None, None);
-    for letter in text.chars() {
-        match (letter, quote) {
-            (_, Some(open)) if letter == open => quote = None,
-            ('\'' | '"', None) => {
-                quote = Some(letter);
-                word.get_or_insert_default();
-            }
-            (' ' | '\t', None) => words.extend(word.take()),
-            _ => word.get_or_insert_default().push(letter),
-        }
-    }
-    words.extend(word);
-    quote.is_none().then_some(words)
 }
 
 #[cfg(test)]

@@ -70,3 +70,34 @@ fn a_slow_page_is_degraded_and_the_port_can_be_chosen() {
     agent.clone().param("port", "8099").monitor().expect_code(1).expect_reason(&["8099"]);
     agent.stop().expect_code(0);
 }
+
+#[test]
+fn wt_5_expressions_that_took_for_ever_harm_neither_a_stop_nor_a_monitor() {
+    let Some(host) = machine() else { return };
+    let agent = web(&host, &configure(&host, "a", PLAIN));
+    let plusses = format!("(.*{}(\\w+))", "+".repeat(2_000));
+    for good in [".*{10,}{10,}{10,}{10,}{10,}", &plusses, "(a*)*(a*)*"] {
+        agent.start().expect_code(0);
+        let given = agent.clone().param("status10regex", good);
+        at(&given, 10).expect_code(0).expect_silent();
+        given.stop().expect_code(0);
+    }
+    for refused in ["((a{1,100}){1,100}){1,100}b", "(a)\\1", "(", "[[:space:]-z]"] {
+        agent.start().expect_code(0);
+        let given = agent.clone().param("status10regex", refused);
+        given.validate().expect_code(6).expect_reason(&["status10regex", "regular expression"]);
+        // A stop needs none, and compiles none.
+        given.stop().expect_code(0);
+        agent.probe().expect_code(7);
+    }
+}
+
+#[test]
+fn ng_f1_a_page_whose_name_begins_like_a_url_is_a_path() {
+    let Some(host) = machine() else { return };
+    let http = "server { listen 8081; location /httpstatus { stub_status; } }";
+    let agent = web(&host, &configure(&host, "a", http)).param("status10url", "httpstatus");
+    agent.start().expect_code(0);
+    at(&agent, 10).expect_code(0).expect_silent();
+    agent.stop().expect_code(0);
+}

@@ -1,37 +1,10 @@
 //! The three great layouts, and what the peer's reader stumbled over.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use ocf::testing::Tree;
+
 use super::*;
-use crate::glob;
-
-/// Files by path.
-struct Tree(BTreeMap<&'static str, &'static str>);
-
-impl Files for Tree {
-    fn text(&self, path: &Path) -> Option<String> {
-        self.0.get(path.to_str()?).map(|text| (*text).to_owned())
-    }
-
-    fn matching(&self, path: &Path) -> Vec<PathBuf> {
-        let parts: Vec<&str> = path.to_str().unwrap().split('/').collect();
-        let fits = |file: &&&str| {
-            let own: Vec<&str> = file.split('/').collect();
-            let under = own.len() >= parts.len() && parts.iter().zip(&own).all(|(p, n)| glob::matches(p, n));
-            under && (own.len() == parts.len() || !glob::is_pattern(path.to_str().unwrap()))
-        };
-        self.0.keys().filter(fits).map(PathBuf::from).collect()
-    }
-
-    fn exists(&self, path: &Path) -> bool {
-        !self.matching(path).is_empty()
-    }
-}
-
-fn tree(files: &[(&'static str, &'static str)]) -> Tree {
-    Tree(files.iter().copied().collect())
-}
 
 fn with(pairs: &[(&str, &str)]) -> Surroundings {
     Surroundings {
@@ -46,12 +19,12 @@ fn plain(port: u16) -> Listen {
 }
 
 fn one(text: &'static str) -> Facts {
-    read(Path::new("/c"), &with(&[]), &tree(&[("/c", text)]))
+    read(Path::new("/c"), &with(&[]), &Tree(&[("/c", text)]))
 }
 
 #[test]
 fn debians_layout() {
-    let files = tree(&[
+    let files = Tree(&[
         (
             "/etc/apache2/apache2.conf",
             "DefaultRuntimeDir ${APACHE_RUN_DIR}\nPidFile ${APACHE_PID_FILE}\nUser ${APACHE_RUN_USER}\n\
@@ -86,7 +59,7 @@ fn debians_layout() {
 
 #[test]
 fn red_hats_layout() {
-    let files = tree(&[
+    let files = Tree(&[
         (
             "/etc/httpd/conf/httpd.conf",
             "ServerRoot \"/etc/httpd\"\nListen 80\nInclude conf.modules.d/*.conf\nUser apache\n\
@@ -108,7 +81,7 @@ fn red_hats_layout() {
 
 #[test]
 fn suses_layout() {
-    let files = tree(&[
+    let files = Tree(&[
         (
             "/etc/apache2/httpd.conf",
             "Include /etc/apache2/uid.conf\nInclude /etc/apache2/listen.conf\n\
@@ -140,7 +113,7 @@ fn suses_layout() {
 
 #[test]
 fn ap_08_includes_are_found_however_they_are_written() {
-    let files = tree(&[
+    let files = Tree(&[
         ("/srv/c", "serverroot '/srv'\ninclude \"conf.d/*.conf\"\n"),
         ("/srv/conf.d/a.conf", "INCLUDE \\\n  deeper\n"),
         ("/srv/deeper/one/x", "PIDFILE run/x.pid\n"),
@@ -153,7 +126,7 @@ fn ap_08_includes_are_found_however_they_are_written() {
 
 #[test]
 fn a_file_that_includes_itself_comes_to_an_end() {
-    let files = tree(&[("/c", "Listen 1\nInclude /c\n")]);
+    let files = Tree(&[("/c", "Listen 1\nInclude /c\n")]);
     assert_eq!(read(Path::new("/c"), &with(&[]), &files).listens.len(), DEEPEST + 1);
 }
 
@@ -181,7 +154,7 @@ fn the_command_line_has_its_part() {
         after: vec!["PidFile last.pid".into()],
         ..with(&[])
     };
-    let facts = read(Path::new("/c"), &surroundings, &tree(&[("/c", "PidFile first.pid\n")]));
+    let facts = read(Path::new("/c"), &surroundings, &Tree(&[("/c", "PidFile first.pid\n")]));
     assert_eq!(facts.pid_file.as_deref(), Some(Path::new("/opt/last.pid")));
     assert_eq!(facts.listens, [plain(7)]);
 }
@@ -190,4 +163,19 @@ fn the_command_line_has_its_part() {
 fn locks_and_run_time_files_have_directories() {
     let facts = one("ServerRoot /srv\nMutex file:/run/lock/x default\nMutex sem\nDefaultRuntimeDir run\n");
     assert_eq!(facts.directories, [Path::new("/run/lock/x"), Path::new("/srv/run")]);
+}
+
+#[test]
+fn wt_1_files_that_include_each_other_end() {
+    let files =
+        Tree(&[("/e/c", "Include d/*"), ("/e/d/1", "Listen 1\nInclude d/*"), ("/e/d/2", "Include d/*\nListen 2")]);
+    let facts = read(Path::new("/e/c"), &with(&[]), &files);
+    assert!(facts.listens.contains(&plain(1)) && facts.listens.len() < 20_000);
+}
+
+#[test]
+fn a_directory_stands_for_all_files_below_it() {
+    let files =
+        Tree(&[("/e/c", "Include d"), ("/e/d/b/x", "Listen 3"), ("/e/d/a", "Listen 2"), ("/e/c.d", "Listen 4")]);
+    assert_eq!(read(Path::new("/e/c"), &with(&[]), &files).listens, [plain(2), plain(3)]);
 }

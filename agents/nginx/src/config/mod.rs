@@ -1,4 +1,4 @@
-//! What the configuration says of the things that the cluster has to know. Pure: texts come from [`include::Files`].
+//! What the configuration says of the things that the cluster has to know. Pure: texts come from [`ocf::glob::Files`].
 //!
 //! The files are read rather than the output of `nginx -T`: that binds every address, and makes the pid file, logs and
 //! directories, each time it is asked.

@@ -1,22 +1,23 @@
 //! The layouts of the distributions, and what users have met.
 
-use super::include::tests::Told;
+use ocf::testing::Tree;
+
 use super::*;
 
-const DEBIAN: Told = Told(&[
+const DEBIAN: Tree<'static> = Tree(&[
     ("/etc/nginx/nginx.conf", include_str!("../../tests/fixtures/debian/nginx.conf")),
     ("/etc/nginx/sites-enabled/default", include_str!("../../tests/fixtures/debian/default")),
 ]);
-const RHEL: Told = Told(&[
+const RHEL: Tree<'static> = Tree(&[
     ("/etc/nginx/nginx.conf", include_str!("../../tests/fixtures/rhel/nginx.conf")),
     ("/etc/nginx/conf.d/app.conf", include_str!("../../tests/fixtures/rhel/app.conf")),
 ]);
-const SUSE: Told = Told(&[
+const SUSE: Tree<'static> = Tree(&[
     ("/etc/nginx/nginx.conf", include_str!("../../tests/fixtures/suse/nginx.conf")),
     ("/etc/nginx/vhosts.d/shop.conf", include_str!("../../tests/fixtures/suse/shop.conf")),
 ]);
 
-fn of(files: &Told) -> Config {
+fn of(files: &Tree<'_>) -> Config {
     let main = Path::new("/etc/nginx/nginx.conf");
     read(&include::load(files, main, Path::new("/etc/nginx")).unwrap(), "", &Compiled::usual())
 }

@@ -12,6 +12,7 @@ use nix::sys::stat::{Mode, SFlag, fstat, fstatat, stat};
 
 use super::walk::Walk;
 use super::{ALL_WRITE, bits, is_trusted, kind, plain, trusted};
+use crate::glob::Files;
 
 /// O_NONBLOCK: to open a pipe that another user has put there must not wait for ever.
 const READ: OFlag = OFlag::O_RDONLY.union(OFlag::O_CLOEXEC).union(OFlag::O_NONBLOCK).union(OFlag::O_NOCTTY);
@@ -102,6 +103,28 @@ pub fn read_kernel(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     File::from(open(path, READ, Mode::empty())?).read_to_end(&mut bytes)?;
     Ok(bytes)
+}
+
+/// Longer configuration files than any that people write are not read.
+const LARGEST: u64 = 16 << 20;
+
+/// The files of this machine.
+#[derive(Clone, Copy, Debug)]
+pub struct Disk;
+
+impl Files for Disk {
+    /// Bytes that are no text are replaced.
+    fn text(&self, path: &Path) -> Option<String> {
+        read(path, LARGEST, Trust::Anyone).ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    fn names(&self, path: &Path) -> Option<Vec<String>> {
+        path.is_dir().then(|| names(path))
+    }
+
+    fn exists(&self, path: &Path) -> bool {
+        path.exists()
+    }
 }
 
 /// The names in a directory, sorted; none when it cannot be read.

@@ -7,6 +7,8 @@ use std::io;
 
 use rustls::{CertificateError, Error as TlsError};
 
+use crate::failure::plain;
+
 /// What went wrong, for those that decide.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HttpErrorKind {
@@ -106,14 +108,6 @@ fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn
 /// What the innermost error says; those around it only say where.
 fn deepest(error: &(dyn Error + 'static)) -> String {
     causes(error).last().map(ToString::to_string).unwrap_or_default()
-}
-
-/// Without Rust's "(os error 2)".
-pub(super) fn plain(error: &io::Error) -> String {
-    match error.raw_os_error() {
-        Some(number) => nix::Error::from_raw(number).desc().to_owned(),
-        None => error.to_string(),
-    }
 }
 
 /// Whether all that is wrong with a certificate so far is that it is marked as that of an authority.

@@ -23,7 +23,7 @@ use super::error::is_authority_as_server;
 /// What is wrong with the file.
 pub(super) fn config(path: &Path) -> Result<ClientConfig, String> {
     let wrong = |why: String| format!("{}: {why}", path.display());
-    let pem = std::fs::read(path).map_err(|error| wrong(super::error::plain(&error)))?;
+    let pem = std::fs::read(path).map_err(|error| wrong(crate::failure::plain(&error)))?;
     let own: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
     let own = own.map_err(|error| wrong(format!("no certificates in PEM form: {error:?}")))?;
     let mut roots = RootCertStore::empty();

@@ -59,7 +59,7 @@ fn faults_have_a_place() {
         ("url /\nmatch x\nuser u", "f:1: test t: user and password go together"),
         ("url /\nclient /bin/sh", "f:3: client /bin/sh: no program is run for a test; leave this line out"),
         ("url /\ntest u", "f:3: test u begins before the one above it has an end"),
-        ("client_opts --header 'Host: x", "f:2: client_opts: a quotation mark has no partner"),
+        ("client_opts --header 'Host: x", "f:2: client_opts: expected words with every quote closed"),
         ("client_opts --cacert ca.pem", "f:2: --cacert: expected an absolute path"),
     ] {
         assert_eq!(only(lines).unwrap_err(), expected);

@@ -1,12 +1,51 @@
-//! File name patterns as `Include` has them (fnmatch(3)): `*`, `?`, `[a-z]`, `[!a-z]`, and a backslash before any of them.
+//! File name patterns as web servers include files by (fnmatch(3), glob(7)): `*`, `?`, `[a-z]`, `[!a-z]`, and a backslash before
+//! any of them. And the files that a path with patterns stands for.
 #![forbid(unsafe_code)]
 
-/// Whether a text holds anything that makes it a pattern.
+use std::path::{Component, Path, PathBuf};
+
+/// The most files that a path stands for, and the most directories that are looked through for it.
+pub const MOST: usize = 10_000;
+
+/// Where files come from: the machine ([`crate::sys::file::Disk`]), or a test.
+pub trait Files {
+    /// The text of a file; `None` when it cannot be read.
+    fn text(&self, path: &Path) -> Option<String>;
+
+    /// The names in a directory, sorted; `None` when the path is none.
+    fn names(&self, path: &Path) -> Option<Vec<String>>;
+
+    /// Whether there is something at a path.
+    fn exists(&self, path: &Path) -> bool;
+}
+
+/// What is there of a path whose parts may be patterns: sorted, as the servers read it.
+pub fn expand(files: &dyn Files, path: &Path) -> Vec<PathBuf> {
+    let mut found = vec![PathBuf::new()];
+    for part in path.components() {
+        let pattern = match part {
+            Component::Normal(name) => name.to_str().filter(|name| is_pattern(name)),
+            _ => None,
+        };
+        let below = |before: PathBuf| -> Vec<PathBuf> {
+            let Some(pattern) = pattern else { return vec![before.join(part)] };
+            let names = files.names(&before).unwrap_or_default();
+            names.iter().filter(|name| matches(pattern, name)).map(|name| before.join(name)).collect()
+        };
+        found = found.into_iter().flat_map(below).take(MOST).collect();
+    }
+    found.retain(|path| files.exists(path));
+    found
+}
+
+/// Whether a text contains anything that makes it a pattern.
+#[must_use]
 pub fn is_pattern(text: &str) -> bool {
     text.contains(['*', '?', '['])
 }
 
-/// Whether a name, one part of a path, is what a pattern means. A leading dot must be there in the pattern.
+/// Whether a name, one part of a path, matches a pattern. A leading dot is matched by a dot alone.
+#[must_use]
 pub fn matches(pattern: &str, name: &str) -> bool {
     if name.starts_with('.') && !pattern.starts_with('.') {
         return false;
@@ -75,6 +114,7 @@ fn set(rest: &[char], letter: char) -> Option<(bool, usize)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::Tree;
 
     #[test]
     fn patterns_mean_what_fnmatch_says() {
@@ -89,14 +129,45 @@ mod tests {
             ("*", "a"),
             (".*", ".hidden"),
             ("[]]", "]"),
+            ("[]x]y", "]y"),
+            ("a*b*c", "a-b-b-c"),
+            (".*", ".a"),
         ];
-        let no = [("*.conf", "a.conf~"), ("*", ".hidden"), ("a", "A"), ("[a-c]x", "dx"), ("?", "ab"), ("a*b", "ac")];
+        let no = [
+            ("*.conf", "a.conf~"),
+            ("*", ".hidden"),
+            ("a", "A"),
+            ("[a-c]x", "dx"),
+            ("?", "ab"),
+            ("a*b", "ac"),
+            ("[a", "a"),
+            ("?", ""),
+            ("[!a]", ""),
+        ];
         assert!(yes.iter().all(|(pattern, name)| matches(pattern, name)));
         assert!(no.iter().all(|(pattern, name)| !matches(pattern, name)));
     }
 
     #[test]
-    fn no_pattern_takes_for_ever() {
+    fn wt_5_no_pattern_takes_for_ever() {
         assert!(!matches(&"*a".repeat(60), &"a".repeat(59)));
+        assert!(!matches("*a*a*a*a*a*a*a*a*b", &"a".repeat(250)));
+    }
+
+    #[test]
+    fn parts_of_a_path_are_expanded_in_order() {
+        let tree = Tree(&[
+            ("/e/b/2.conf", ""),
+            ("/e/b/1.conf", ""),
+            ("/e/a/3.conf", ""),
+            ("/e/a/.x.conf", ""),
+            ("/e/c/y", ""),
+        ]);
+        let found = |path: &str| -> Vec<String> {
+            expand(&tree, Path::new(path)).iter().map(|path| path.display().to_string()).collect()
+        };
+        assert_eq!(found("/e/[ab]/*.conf"), ["/e/a/3.conf", "/e/b/1.conf", "/e/b/2.conf"]);
+        assert_eq!(found("/e/c"), ["/e/c"]);
+        assert_eq!(found("/e/none/*"), [""; 0]);
     }
 }
