@@ -10,9 +10,13 @@ const LIBRARY: &str = "libgcc_eh.a";
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-env-changed=CC");
+    println!("cargo::rerun-if-env-changed=RUSTC_LINKER");
     let is_native = std::env::var("TARGET").ok() == std::env::var("HOST").ok();
     let is_gnu = std::env::var("CARGO_CFG_TARGET_ENV").is_ok_and(|env| env == "gnu");
-    if !is_native || !is_gnu {
+    // The compiler's own library, of the compiler that links: another linker (zig's, for an older C library) brings its own,
+    // and this one may ask for what that C library does not have.
+    let is_default = std::env::var("RUSTC_LINKER").is_err();
+    if !is_native || !is_gnu || !is_default {
         return;
     }
     let compiler = std::env::var("CC").unwrap_or_else(|_| "cc".to_owned());

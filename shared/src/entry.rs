@@ -4,7 +4,7 @@
 //! /proc/self/maps to place a guard that only makes the message of a stack overflow nicer. So an agent is what a library
 //! of Rust is to a program in C: the C library calls `main`, and the two things of Rust's start that matter are done here.
 
-use std::ffi::{CStr, OsStr, c_char};
+use std::ffi::{CStr, OsStr, c_char, c_int};
 use std::os::fd::IntoRawFd;
 use std::os::unix::ffi::OsStrExt;
 
@@ -18,20 +18,44 @@ macro_rules! main {
         /// Called by the C library.
         // SAFETY: with `no_main` there is no other symbol of this name in the program.
         #[unsafe(no_mangle)]
-        pub extern "C" fn main() -> ::std::ffi::c_int {
-            $crate::entry::enter::<$agent>()
+        pub extern "C" fn main(
+            count: ::std::ffi::c_int,
+            arguments: *const *const ::std::ffi::c_char,
+        ) -> ::std::ffi::c_int {
+            // SAFETY: this is how the C library calls `main`.
+            unsafe { $crate::entry::enter::<$agent>(count, arguments) }
         }
     };
 }
 
 /// Prepares the process and answers the call; the result is the exit code.
-pub fn enter<A: crate::agent::Agent>() -> i32 {
+///
+/// # Safety
+/// `count` and `arguments` are those that the C library gives to `main`. (Without Rust's own start, std has them on glibc only.)
+pub unsafe fn enter<A: crate::agent::Agent>(count: c_int, arguments: *const *const c_char) -> i32 {
     open_standard_streams();
     // A reader that has gone is an error of a write, not the end of us. Programs that we start have the default again
     // (std sees to it).
     // SAFETY: to ignore a signal installs no handler.
     let _ = unsafe { signal(Signal::SIGPIPE, SigHandler::SigIgn) };
-    crate::run::run::<A>(environment()).into()
+    // SAFETY: promised by the caller.
+    let arguments = unsafe { texts(arguments) }.take(count.try_into().unwrap_or(0)).map(OsStr::from_bytes).collect();
+    crate::run::run::<A>(arguments, environment()).into()
+}
+
+/// The texts of an array that ends with a null pointer; the array itself may be missing.
+///
+/// # Safety
+/// Each entry points to text that ends with NUL; nothing of it moves or changes while the process lives.
+unsafe fn texts(mut entry: *const *const c_char) -> impl Iterator<Item = &'static [u8]> {
+    std::iter::from_fn(move || {
+        // SAFETY: not behind the last entry, for that is null and was not passed.
+        let text = unsafe { entry.as_ref() }.filter(|text| !text.is_null())?;
+        // SAFETY: as above.
+        entry = unsafe { entry.add(1) };
+        // SAFETY: promised by the caller.
+        Some(unsafe { CStr::from_ptr(*text) }.to_bytes())
+    })
 }
 
 /// The environment where the kernel has put it. std's copy of it is a tenth of a monitor's instructions.
@@ -41,18 +65,12 @@ fn environment() -> Vec<(&'static OsStr, &'static OsStr)> {
         static environ: *const *const c_char;
     }
     let mut all = Vec::with_capacity(64);
-    // SAFETY: the C library has set it before `main`.
-    let mut entry = unsafe { environ };
-    // SAFETY: an array of pointers that ends with a null pointer; it may be missing itself (clearenv(3)).
-    while let Some(text) = unsafe { entry.as_ref() }.filter(|text| !text.is_null()) {
-        // SAFETY: each points to text that ends with NUL. Neither moves or changes, for nothing in an agent changes its own
-        // environment: clippy.toml forbids it.
-        let text: &'static [u8] = unsafe { CStr::from_ptr(*text) }.to_bytes();
+    // SAFETY: the C library has set it before `main`; it may be missing (clearenv(3)). Nothing in an agent changes its own
+    // environment: clippy.toml forbids it.
+    for text in unsafe { texts(environ) } {
         if let Some(at) = text.iter().position(|byte| *byte == b'=') {
             all.push((OsStr::from_bytes(&text[..at]), OsStr::from_bytes(&text[at + 1..])));
         }
-        // SAFETY: the last one is null, and was not this one.
-        entry = unsafe { entry.add(1) };
     }
     all
 }

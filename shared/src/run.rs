@@ -24,9 +24,9 @@ use crate::spec::Spec;
 use crate::{refused, report, usage, watch};
 
 /// Answers the call that this process was started for; the result is the exit code.
-pub fn run<A: Agent>(environment: Vec<(&'static OsStr, &'static OsStr)>) -> u8 {
+pub fn run<A: Agent>(arguments: Vec<&'static OsStr>, environment: Vec<(&'static OsStr, &'static OsStr)>) -> u8 {
     let started = Instant::now();
-    let invocation = Invocation::new(std::env::args_os(), environment);
+    let invocation = Invocation::new(arguments.into_iter().map(OsStr::to_os_string), environment);
     std::panic::set_hook(Box::new(remember_panic));
     let log = Log::new(A::SPEC.name, &invocation);
     let exit = catch_unwind(AssertUnwindSafe(|| answer::<A>(&invocation, &log, started)))

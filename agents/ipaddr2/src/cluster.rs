@@ -195,7 +195,7 @@ fn succeeded(output: Output, name: &str) -> Result<(), Failure> {
 }
 
 /// Puts a MAC address on the list of those that an interface receives, or takes it off. Already so is well.
-fn multicast(nic: &str, mac: [u8; 6], number: libc::Ioctl) -> io::Result<()> {
+fn multicast(nic: &str, mac: [u8; 6], number: libc::c_ulong) -> io::Result<()> {
     let fd = socket(AddressFamily::Inet, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None)?;
     let mut request = crate::lookup::ifreq(nic).ok_or_else(|| io::Error::other("the interface's name is too long"))?;
     let mut data = [0; 14];
@@ -204,7 +204,7 @@ fn multicast(nic: &str, mac: [u8; 6], number: libc::Ioctl) -> io::Result<()> {
     }
     request.ifr_ifru.ifru_hwaddr = libc::sockaddr { sa_family: 0, sa_data: data };
     // SAFETY: both numbers read a struct ifreq, which `request` is, and keep no pointer to it.
-    if unsafe { libc::ioctl(fd.as_raw_fd(), number, std::ptr::from_ref(&request)) } == 0 {
+    if unsafe { libc::ioctl(fd.as_raw_fd(), number as _, std::ptr::from_ref(&request)) } == 0 {
         return Ok(());
     }
     let error = io::Error::last_os_error();

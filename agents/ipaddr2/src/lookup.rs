@@ -81,9 +81,9 @@ impl Asker {
     }
 
     /// One ioctl; `false` when there is no such interface or address.
-    fn ask(&self, number: libc::Ioctl, request: &mut libc::ifreq) -> io::Result<bool> {
+    fn ask(&self, number: libc::c_ulong, request: &mut libc::ifreq) -> io::Result<bool> {
         // SAFETY: the three numbers above read and write a struct ifreq, which `request` is, and keep no pointer to it.
-        let answer = unsafe { libc::ioctl(self.0.as_raw_fd(), number, std::ptr::from_mut(request)) };
+        let answer = unsafe { libc::ioctl(self.0.as_raw_fd(), number as _, std::ptr::from_mut(request)) };
         if answer == 0 {
             return Ok(true);
         }
