@@ -16,7 +16,7 @@ endif
 PLACES = DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' OCF_ROOT='$(OCF_ROOT)' PROVIDER='$(PROVIDER)' BUILT='$(BUILT)' \
 	AGENTS='$(AGENTS)'
 
-.PHONY: help build man notices test test-slow cluster-test package-test bench demo lint doc msrv deny dependencies sbom install \
+.PHONY: help build man notices provide test test-slow cluster-test package-test bench demo lint doc msrv deny dependencies sbom install \
 	uninstall deb rpm reproducible release clean
 
 help:
@@ -29,7 +29,8 @@ help:
 	@echo 'make demo         three nodes keep a web site up through one fault after another, live; FAULT=power for one'
 	@echo 'make bench        speed beside the shell agent and beside the floor; writes bench-results.json'
 	@echo
-	@echo 'make test         formatting, lints, unit tests, and the suites in namespaces (root, or user namespaces)'
+	@echo 'make test         formatting, lints, unit tests, and the suites in namespaces (root, or user namespaces); installs'
+	@echo '                  what tests/packages lists and is missing here; MISSING=skip leaves tests out instead'
 	@echo 'make test-slow    the suites with more rounds where chance plays a part, and those that take minutes:'
 	@echo '                  a pair of directors, side by side with the shell agents, in a kernel of its own is half an hour'
 	@echo 'make cluster-test real clusters, whole: every scenario, side by side with the shell agents, 500 addresses;'
@@ -63,12 +64,17 @@ lint:
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 
+# The programs that the suites run besides cargo. MISSING=skip goes on without those that are missing, and leaves tests out.
+provide:
+	@tests/provide || [ '$(MISSING)' = skip ]
+
 # The suites run binaries of other members, which cargo does not build for them by itself.
-test: lint
+test: provide
+	$(MAKE) lint
 	$(CARGO) build --workspace --locked
 	$(CARGO) test --workspace --locked
 
-test-slow:
+test-slow: provide
 	$(CARGO) build --workspace --locked
 	OCF_SLOW=1 $(CARGO) test --workspace --locked
 	$(CARGO) test -p ocf-agents-tests --locked -- --ignored --skip packages::
@@ -85,13 +91,15 @@ cluster-test: build
 		tests/system run '$(ROOT)' "$$program" $$([ $$suite != cluster ] || echo --include-ignored) || exit 1; \
 	done
 else
-cluster-test: build
+cluster-test: provide build
 	$(CARGO) test --release -p ocf-agents-tests --locked --test cluster -- --include-ignored
 endif
 
 # The program itself, not under cargo: it handles Ctrl-C, and clears up.
 demo:
-	@$(CARGO) build --quiet --workspace --locked
+	@tests/provide demo
+	@if [ -t 2 ]; then $(CARGO) build --workspace --locked; \
+	else echo 'Building the agents and the demo; the first time takes minutes.'; $(CARGO) build --quiet --workspace --locked; fi
 	@exec "$${CARGO_TARGET_DIR:-target}/debug/ocf-demo" $(FAULT) $(DEMO)
 
 bench: build
@@ -144,6 +152,7 @@ rpm: $(BUILD) notices
 # What the quick suites leave out, for it needs release binaries: the packages, installed and removed.
 package-test: deb rpm
 	$(CARGO) build --workspace --locked
+	$(if $(FRESH),$(CARGO) test -p ocf-agents-tests --locked --no-run)
 	OCF_FRESH_ROOTS='$(FRESH)' $(CARGO) test -p ocf-agents-tests --test packaging --locked -- packages:: --ignored \
 		$(if $(FRESH),,--skip fresh_roots)
 

@@ -11,7 +11,7 @@ use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use crate::enter::Entry;
-use crate::host::{Host, Resident};
+use crate::host::Host;
 use crate::process::wait_until;
 use crate::systemd_box::Groups;
 
@@ -24,11 +24,21 @@ pub const BUS: &str = "unix:path=/run/user-systemd/bus";
 /// Where its unit files are, inside.
 pub const UNITS: &str = "/run/user-systemd/home/.config/systemd/user";
 
+/// The units of its bus. A manager of a user comes to the bus when both of these run, and not before, whatever its environment
+/// says. Debian has them in dbus-user-session, which replaces a machine's init where that is not systemd.
+const BUS_UNITS: [(&str, &str); 2] = [
+    ("dbus.socket", "[Socket]\nListenStream=%t/bus\n"),
+    (
+        "dbus.service",
+        "[Unit]\nRequires=dbus.socket\n[Service]\nType=notify\n\
+         ExecStart=dbus-daemon --session --address=systemd: --nofork --nopidfile --systemd-activation\n",
+    ),
+];
+
 /// A machine with such a manager.
 #[derive(Debug)]
 pub struct UserSystemd {
     manager: Child,
-    _bus: Resident,
     host: Host,
     // Dropped after the machine.
     _groups: Groups,
@@ -51,14 +61,10 @@ impl UserSystemd {
         // It refuses to run where systemd is not the machine's init, and knows that by this directory.
         let host = Host::builder("user").bind(groups_place, "/sys/fs/cgroup").dir("/run/systemd/system").start();
         host.sh(&format!("mkdir -p -m 700 {RUNTIME}; mkdir -p {UNITS}"));
-        for (name, text) in units {
+        for (name, text) in BUS_UNITS.iter().chain(units) {
             host.sh(&format!("cat >{UNITS}/{name} <<'END'\n{text}\nEND"));
         }
-        let bus = host.spawn("dbus-daemon", &["--session", "--nofork", "--nopidfile", &format!("--address={BUS}")]);
-        let there = wait_until(Duration::from_secs(20), || {
-            (host.run("test", &["-S", "/run/user-systemd/bus"]).code == Some(0)).then_some(())
-        });
-        assert!(there.is_some(), "the bus does not come up");
+        host.sh(&format!("mkdir {UNITS}/basic.target.wants; ln -s ../dbus.service {UNITS}/basic.target.wants/"));
         let (mut command, _pid) = host.command_as("/lib/systemd/systemd", Entry::default());
         command.args(["--user", "--unit=basic.target"]).stdout(Stdio::null()).stderr(Stdio::null());
         command
@@ -74,7 +80,7 @@ impl UserSystemd {
             });
         }
         let manager = command.spawn().expect("systemd --user");
-        let machine = UserSystemd { manager, _bus: bus, host, _groups: groups };
+        let machine = UserSystemd { manager, host, _groups: groups };
         let up = wait_until(Duration::from_secs(30), || {
             matches!(machine.systemctl("is-system-running").trim(), "running" | "degraded").then_some(())
         });

@@ -151,11 +151,14 @@ impl Bus {
         F: AsyncFnMut(&Connection) -> zbus::Result<T>,
     {
         let mut pause = PAUSES.0;
+        let mut known: Option<String> = None;
         loop {
             let part = limit.left().min(patience);
             patience = patience.saturating_mul(2);
             let why = match self.attempt(part, &mut work) {
                 Try::Done(result) => return result,
+                // A last try that the limit cuts short says less than the one before it.
+                Try::Again(why) if part < QUESTION => known.take().unwrap_or(why),
                 Try::Again(why) => why,
             };
             self.connection = None;
@@ -167,6 +170,7 @@ impl Bus {
             if limit.expired() {
                 return Err(Trouble::Away(why));
             }
+            known = Some(why);
             limit.sleep(pause);
             pause = (pause * 2).min(PAUSES.1);
         }

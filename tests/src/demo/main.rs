@@ -7,7 +7,6 @@
 )]
 
 mod keeper;
-mod packages;
 mod show;
 
 use std::io::{self, IsTerminal as _, Write};
@@ -15,7 +14,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use harness::call::is_there;
-use harness::cluster::missing;
+use harness::cluster::{installed, missing};
 use harness::stage::{Fault, Whose};
 
 const USAGE: &str = "\
@@ -51,8 +50,7 @@ fn main() -> ExitCode {
     if let Some(directory) = &wish.inside {
         return perform(&wish, directory);
     }
-    let mut out = io::stdout();
-    if let Err(why) = packages::provide(&mut out).and_then(|()| obstacle().map_or(Ok(()), Err)) {
+    if let Some(why) = obstacle() {
         return say(&mut io::stderr(), &format!("The demo cannot run here: {why}\n"), ExitCode::from(2));
     }
     match keeper::keep() {
@@ -86,11 +84,12 @@ fn wish(words: impl Iterator<Item = String>) -> Result<Option<Wish>, String> {
 
 /// Why it cannot run, if so.
 fn obstacle() -> Option<String> {
-    let absent = ["IPaddr2", "nginx", "ocf-test-init"].into_iter().find(|program| !is_there(program));
-    let unbuilt = absent.map(|program| format!("{program} is not built: cargo build --workspace."));
+    let unbuilt = ["IPaddr2", "nginx", "ocf-test-init"].into_iter().find(|program| !is_there(program));
+    let absent = ["pcs", "crm_standby", "nginx"].into_iter().find(|program| !installed(program));
     missing()
         .map(|why| format!("{why}. It needs root, overlayfs, and network devices of the types veth and bridge."))
-        .or(unbuilt)
+        .or(absent.map(|program| format!("{program} is not installed: make demo installs it.")))
+        .or(unbuilt.map(|program| format!("{program} is not built: make demo builds it.")))
 }
 
 /// The programme.

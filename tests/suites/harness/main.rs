@@ -4,3 +4,4 @@
 mod demo;
 mod eyes;
 mod machine;
+mod provide;

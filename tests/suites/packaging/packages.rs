@@ -199,6 +199,79 @@ fn the_debian_packages_live_in_fresh_roots() {
     }
 }
 
+/// Enters a fresh system with this machine's network, which `apt-get` needs, and with its sources and what was built of them.
+const ENTER: &str = r#"
+    root=$1; sources=$2; shift 2
+    mount --make-rprivate /; mount --bind "$root" "$root"; cd "$root"
+    mount --rbind /dev dev; mount --rbind /sys sys; mount -t proc proc proc; mount -t tmpfs tmpfs run
+    mkdir -p "./$sources" old; mount --rbind "$sources" "./$sources"
+    cp /etc/resolv.conf etc/
+    pivot_root . old; cd /; umount -l old
+    cd "$sources/tests"
+    # Not by exec: process 1 has to reap orphans, or machines inside do not end.
+    "$@"
+    true
+"#;
+
+/// Where chance is small and the system's packages matter: the user's manager, servers, the crossing of namespaces.
+const SUITES: [(&str, &str); 5] =
+    [("harness", "machine::"), ("systemd", "user::"), ("nginx", "life::"), ("haproxy", "life::"), ("apache", "life::")];
+
+/// The newest build of a suite. Agents have builds of the same names there, which have no list of tests.
+fn suite(name: &str, filter: &str) -> PathBuf {
+    let deps = harness::host::built_directory().join("deps");
+    let entries = std::fs::read_dir(&deps).unwrap().map(|entry| entry.unwrap().path());
+    let has_name = |path: &PathBuf| {
+        let file = path.file_name().unwrap().to_string_lossy();
+        path.extension().is_none() && file.strip_prefix(name).is_some_and(|rest| rest.starts_with('-'))
+    };
+    let mut found: Vec<PathBuf> = entries.filter(has_name).collect();
+    found.sort_by_key(|path| std::cmp::Reverse(path.metadata().unwrap().modified().unwrap()));
+    let lists = |path: &&PathBuf| {
+        let listed = Command::new(path).args([filter, "--list"]).output().unwrap();
+        String::from_utf8_lossy(&listed.stdout).contains(": test")
+    };
+    let newest = found.iter().find(lists);
+    newest.unwrap_or_else(|| panic!("the suite {name} is not built in {}", deps.display())).clone()
+}
+
+/// On a system with nothing but Debian's essential packages, what `tests/provide` installs is all that the suites need.
+#[test]
+#[ignore = "fetches whole systems: make package-test FRESH='bookworm trixie'"]
+fn the_list_of_packages_is_whole_in_fresh_roots() {
+    let suites = std::env::var("OCF_FRESH_ROOTS").unwrap_or_default();
+    assert!(!suites.trim().is_empty(), "which? make package-test FRESH='bookworm trixie'");
+    if !possible(&["mmdebstrap", "unshare"]) {
+        return;
+    }
+    let sources = sources();
+    for system in suites.split_whitespace() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path().join("root");
+        tell("mmdebstrap", &["--quiet", "--variant=minbase", system, root.to_str().unwrap()]);
+        let inside = |words: &[&str]| {
+            let mut command = Command::new("unshare");
+            command.args(["--mount", "--pid", "--fork", "--kill-child", "sh", "-euc", ENTER, "enter"]);
+            let done = command.arg(&root).arg(&sources).args(words).env("OCF_OFFICIAL", "1").output().unwrap();
+            let all = format!("{}{}", String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
+            assert!(done.status.success(), "{system}: {words:?}: {all}");
+            all
+        };
+        let provide = sources.join("tests/provide");
+        let provide = provide.to_str().unwrap();
+        let told = inside(&[provide, "demo"]);
+        assert!(told.contains("will be installed, with no service started") && told.contains("pacemaker"), "{told}");
+        inside(&[harness::host::built_directory().join("ocf-demo").to_str().unwrap(), "standby"]);
+        assert!(inside(&[provide]).contains("ldirectord"));
+        assert_eq!(inside(&[provide]), "", "a second time there is nothing to do");
+        inside(&["sh", "-c", "test ! -e /usr/sbin/policy-rc.d"]);
+        for (name, filter) in SUITES {
+            let told = inside(&[suite(name, filter).to_str().unwrap(), filter]);
+            assert!(told.contains("test result: ok.") && !told.contains(" 0 passed"), "{system}: {name}: {told}");
+        }
+    }
+}
+
 #[test]
 #[ignore = "needs the packages: make package-test"]
 fn a_debian_package_and_the_shell_agents_do_not_claim_the_same_file() {

@@ -291,6 +291,14 @@ fn errors_that_pass_are_waited_for() {
 }
 
 #[test]
+fn a_manager_that_never_comes_to_its_bus_is_named_whatever_the_last_try_had_time_for() {
+    let Some(host) = place() else { return };
+    let errors = vec!["org.freedesktop.DBus.Error.ServiceUnknown"; 10_000];
+    let fake = Fake::with(&host, Manner { errors, ..Manner::default() });
+    fake.agent().start().expect_code(1).expect_reason(&["does not answer", "so it is"]);
+}
+
+#[test]
 fn errors_that_stay_are_told() {
     let Some(host) = place() else { return };
     for (error, code) in [
