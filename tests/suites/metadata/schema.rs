@@ -11,8 +11,6 @@ use crate::{agents, described, has};
 
 /// What pcs accepts as OCF 1.1.
 const PCS: &str = "/usr/share/pcs/data/ocf-1.1.rng";
-/// Where the shell tester validates.
-const SHELL: &str = "/usr/share/resource-agents";
 
 #[test]
 fn every_description_is_the_committed_one() {
@@ -37,21 +35,21 @@ fn pcs_accepts_every_description_as_ocf_1_1() {
     }
 }
 
+/// Pacemaker 3 logs a failed assertion for each declaration of an internal subset (al_4).
 #[test]
-fn the_shell_tester_accepts_every_description_as_ocf_1_0() {
-    if !has(&["xmllint"], &["/usr/share/resource-agents/ra-api-1.dtd"]) {
-        return;
-    }
+fn al_4_no_description_has_a_document_type() {
     let host = Host::new("reader");
     for (kind, _) in agents() {
-        lint(&host, kind, &["--noout", "--valid", "-"]);
+        let printed = described(&host, kind);
+        assert!(printed.starts_with("<?xml version=\"1.0\"?>\n<resource-agent "), "{kind}: {printed}");
+        assert!(!printed.contains("<!"), "{kind}: {printed}");
     }
 }
 
-/// Runs xmllint where the shell tester does, on what the agent prints.
+/// Runs xmllint on what the agent prints.
 fn lint(host: &Host, kind: &str, args: &[&str]) {
     host.sh(&format!("cat > /run/{kind}.xml <<'END OF IT'\n{}\nEND OF IT", described(host, kind)));
-    let script = format!("cd {SHELL} 2>/dev/null; xmllint \"$@\" < /run/{kind}.xml");
+    let script = format!("xmllint \"$@\" < /run/{kind}.xml");
     let mut words = vec!["-c", script.as_str(), "sh"];
     words.extend(args);
     let done = host.run("/bin/sh", &words);
