@@ -17,6 +17,7 @@
 //! * [`systemd_box`] is a machine with a real systemd as its process 1.
 //! * [`user_systemd`] is `systemd --user` on a bus of its own.
 //! * [`uml`] runs a test in a kernel of its own, where this one lacks what it needs.
+//! * [`shell_tester`] knows what the shell agents' tester may say.
 //! * [`skip`] leaves a test out loudly, and not at all in an official run (`OCF_OFFICIAL=1`).
 //!
 //! The caller's environment chooses: `OCF_AGENTS_DIR` (somebody else's agents, to compare; the checks that hold for ours on
@@ -43,6 +44,7 @@ pub mod probe;
 pub mod process;
 pub mod rig;
 pub mod root;
+pub mod shell_tester;
 pub mod skip;
 pub mod stage;
 pub mod systemd_box;
