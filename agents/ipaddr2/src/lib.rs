@@ -48,6 +48,7 @@ mod stop;
 mod sysctl;
 mod turn;
 mod turns;
+mod watch;
 mod wire;
 
 use ocf::prelude::*;
@@ -106,6 +107,10 @@ impl Agent for IPaddr2 {
 
     fn monitor(context: &Context<'_>, settings: &Settings) -> Result<Status, Failure> {
         monitor::monitor(context, settings)
+    }
+
+    fn watch(context: &Context<'_>, settings: &Settings) -> Result<Sources, Failure> {
+        watch::sources(context, settings)
     }
 
     /// Every reloadable parameter is read anew by the action that uses it: there is nothing to take over, only to see

@@ -62,7 +62,7 @@ pub fn monitor(context: &Context<'_>, settings: &Settings) -> Result<Status, Fai
 }
 
 /// Whether a record is about the resource as it is configured now.
-fn is_about(added: &Added, settings: &Settings) -> bool {
+pub fn is_about(added: &Added, settings: &Settings) -> bool {
     added.ip == settings.ip && added.asked == settings.nic && added.namespace == settings.network_namespace
 }
 

@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use ocf::param::{AnyParam, Param, TRACE_FILE, TRACE_RA, boolean, text, whole};
+use ocf::watch::{WATCH, WATCH_GRACE};
 
 use crate::parse::{self, Broadcast, Dad, Firewall, LinkCheck, Mac, Mask, Nic, Seed};
 
@@ -402,6 +403,8 @@ pub const ALL: &[&dyn AnyParam] = &[
     &PREFERRED_LFT,
     &NETWORK_NAMESPACE,
     &CHECK_LINK_STATUS,
+    &WATCH,
+    &WATCH_GRACE,
     &TRACE_RA,
     &TRACE_FILE,
 ];
