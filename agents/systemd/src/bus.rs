@@ -107,7 +107,8 @@ enum Try<T> {
 /// The connection.
 pub struct Bus {
     runtime: Runtime,
-    address: String,
+    /// Where it is.
+    pub address: String,
     /// Whether it is this machine's own bus.
     pub is_own: bool,
     connection: Option<Connection>,

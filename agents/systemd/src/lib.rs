@@ -31,6 +31,7 @@ mod settings;
 mod start;
 mod state;
 mod stop;
+mod watch;
 
 use ocf::prelude::*;
 
@@ -92,6 +93,10 @@ impl Agent for Systemd {
 
     fn monitor(context: &Context<'_>, settings: &Settings) -> Result<Status, Failure> {
         monitor::monitor(context, settings)
+    }
+
+    fn watch(context: &Context<'_>, settings: &Settings) -> Result<Sources, Failure> {
+        watch::sources(context, settings)
     }
 
     fn reload_agent(context: &Context<'_>, settings: &Settings) -> Result<Reloaded, Failure> {

@@ -20,8 +20,10 @@ use crate::settings::Settings;
 use crate::state::{Facts, Job, Unit};
 
 const OBJECT: &str = "/org/freedesktop/systemd1";
-const MANAGER: &str = "org.freedesktop.systemd1.Manager";
-const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
+/// The interface of the manager.
+pub const MANAGER: &str = "org.freedesktop.systemd1.Manager";
+/// The interface of properties.
+pub const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
 
 /// How often a job is looked for while its end is waited for: a signal can be lost with a connection.
 const LOOKING: Duration = Duration::from_secs(1);
@@ -272,16 +274,23 @@ impl Order<'_> {
         let rule = MatchRule::builder().msg_type(Type::Signal).sender(SYSTEMD)?.interface(MANAGER)?;
         let rule = rule.member("JobRemoved")?.arg(2, self.id)?.build();
         let signals = MessageStream::for_match_rule(rule, connection, Some(QUEUE)).await?;
-        // Without this, systemd keeps its signals to itself.
-        match connection.call_method(Some(SYSTEMD), OBJECT, Some(MANAGER), "Subscribe", &()).await {
-            Err(zbus::Error::MethodError(name, ..)) if name.as_str().ends_with(".AlreadySubscribed") => Ok(signals),
-            other => other.map(|_| signals),
-        }
+        subscribe(connection).await.map(|()| signals)
+    }
+}
+
+/// Asks for signals: without this, systemd keeps them to itself.
+///
+/// # Errors
+/// When systemd refuses.
+pub async fn subscribe(connection: &Connection) -> zbus::Result<()> {
+    match connection.call_method(Some(SYSTEMD), OBJECT, Some(MANAGER), "Subscribe", &()).await {
+        Err(zbus::Error::MethodError(name, ..)) if name.as_str().ends_with(".AlreadySubscribed") => Ok(()),
+        other => other.map(drop),
     }
 }
 
 /// The next message; `None` when the connection has ended.
-async fn next(signals: &mut MessageStream) -> Option<zbus::Result<Message>> {
+pub async fn next(signals: &mut MessageStream) -> Option<zbus::Result<Message>> {
     std::future::poll_fn(|context| Pin::new(&mut *signals).poll_next(context)).await
 }
 

@@ -168,6 +168,8 @@ pub const ALL: &[&dyn AnyParam] = &[
     &MONITOR_RELOAD_AS,
     &DROP_IN,
     &BUS_ADDRESS,
+    &WATCH,
+    &WATCH_GRACE,
     &TRACE_RA,
     &TRACE_FILE,
 ];

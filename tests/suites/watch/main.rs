@@ -7,3 +7,4 @@ mod dummy;
 mod executor;
 mod rules;
 mod servers;
+mod units;
