@@ -38,12 +38,16 @@ pub fn sources(context: &Context<'_>, settings: &Settings) -> Result<Sources, Fa
     let names: Vec<&UnitName> = std::iter::once(&settings.unit).chain(&settings.required).collect();
     let units = manager.look(&names)?;
     let runtime = Builder::new_current_thread().enable_all().build().or_fail("cannot wait for events")?;
-    let opened = runtime.block_on(within(QUESTION, open(&manager.bus.address, &units)));
-    let opened = opened.ok_or_else(|| zbus::Error::from(std::io::Error::from(std::io::ErrorKind::TimedOut)));
-    let (fd, connection, signals) = opened
-        .and_then(|opened| opened)
-        .map_err(|error| std::io::Error::other(error.to_string()))
-        .or_fail("signals")?;
+    // A manager that replaces itself is away from the bus for a moment.
+    let mut last = None;
+    let opened = Deadline::after(QUESTION).min(context.budget.work()).poll(|| {
+        let opened = runtime.block_on(within(QUESTION, open(&manager.bus.address, &units)))?;
+        opened.map_err(|error| last = Some(error)).ok()
+    });
+    let Some((fd, connection, signals)) = opened else {
+        let why = last.map_or_else(|| "no answer".to_owned(), |error| error.to_string());
+        return Err(Failure::generic(format!("systemd's signals cannot be had: {why}")));
+    };
     let mut sources = Sources::default();
     sources.add(News { runtime, fd, _connection: connection, signals, units });
     Ok(sources)

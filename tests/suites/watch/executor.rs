@@ -104,7 +104,9 @@ impl Run<'_> {
     /// Returns as soon as it sleeps as one that waits.
     pub fn waits(&self) {
         let sleeps = || self.is_waiting().then_some(());
-        assert!(wait_until(Duration::from_secs(10), sleeps).is_some(), "{} does not wait", self.pid);
+        let waits = wait_until(Duration::from_secs(10), sleeps).is_some();
+        let said = self.executor.host.sh(&format!("cat {}", self.err));
+        assert!(waits, "does not wait: {} in {}, said {said:?}", self.file("comm"), self.file("wchan"));
     }
 
     pub fn is_waiting(&self) -> bool {
