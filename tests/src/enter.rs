@@ -67,6 +67,8 @@ impl Entry {
 
 /// Number of the capability that raw sockets need.
 pub const CAP_NET_RAW: i32 = 13;
+/// Number of the capability that looking at other users' processes needs.
+pub const CAP_SYS_PTRACE: i32 = 19;
 /// Number of the capability that network configuration needs.
 pub const CAP_NET_ADMIN: i32 = 12;
 

@@ -6,6 +6,7 @@
 //!
 //! * [`host::Host`] is one machine: its own network, mount, UTS, IPC and PID namespaces, a private `/run`, and a process 1
 //!   that reaps. Dropping it is a power cut: process 1 dies and everything in it with it.
+//! * [`impostor`] makes processes that look like a server's and are of another user or another world.
 //! * [`rig`] wires hosts together: [`rig::L2`] is A and B joined by a cable, [`rig::Lan`] any number of them on a switch.
 //! * [`call`] runs an OCF agent with Pacemaker's environment, process group, pipes and SIGKILL, and checks on every call
 //!   what holds for all agents (legal exit code, one reason line).
@@ -38,6 +39,7 @@ pub mod enter;
 pub mod figures;
 pub mod frame;
 pub mod host;
+pub mod impostor;
 pub mod onlooker;
 pub mod outcome;
 pub mod probe;

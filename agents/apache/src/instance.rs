@@ -5,7 +5,8 @@
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use ocf::daemon::Daemon;
+use nix::sys::signal::Signal;
+use ocf::daemon::{Daemon, Polite};
 use ocf::prelude::*;
 
 use crate::known::Known;
@@ -30,19 +31,63 @@ pub fn remembered(context: &Context<'_>, place: &Place) -> Option<Known> {
     Known::load(context.invocation).filter(|known| known.key == place.key())
 }
 
-/// Gives the instance to `work`.
-pub fn with<T>(context: &Context<'_>, known: &Known, work: impl FnOnce(&Daemon<'_>) -> T) -> T {
-    let record = Known::path(context.invocation, "master");
-    let is_instance = |arguments: &[Vec<u8>]| started_with(arguments, &known.config);
-    let name = format!("the web server of {}", known.config.display());
-    work(&Daemon {
-        name: &name,
-        pid_file: &known.pid_file,
-        record: &record,
-        programs: &known.programs,
-        is_instance: &is_instance,
-        forks_twice: false,
-    })
+/// An instance, by what is known of it.
+pub struct Instance {
+    known: Known,
+    name: String,
+    note: PathBuf,
+}
+
+impl Instance {
+    /// The server that this is known of.
+    pub fn new(context: &Context<'_>, known: Known) -> Self {
+        let name = format!("the web server of {}", known.config.display());
+        Self { known, name, note: Known::path(context.invocation, "master") }
+    }
+}
+
+impl Daemon for Instance {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn pid_file(&self) -> &Path {
+        &self.known.pid_file
+    }
+
+    fn note(&self) -> &Path {
+        &self.note
+    }
+
+    fn programs(&self) -> &[PathBuf] {
+        &self.known.programs
+    }
+
+    fn claims(&self, arguments: &[Vec<u8>]) -> Option<bool> {
+        started_with(arguments, &self.known.config)
+    }
+
+    /// SIGWINCH makes a master close its addresses, answer the requests that it has, and end then.
+    fn polite(&self, invocation: &Invocation) -> Polite {
+        Polite::for_clients(Signal::SIGWINCH, &invocation.values)
+    }
+
+    fn keep(&self, invocation: &Invocation) -> Result<(), Failure> {
+        self.known.save(invocation)
+    }
+
+    fn forget(&self, invocation: &Invocation) -> Result<(), Failure> {
+        Known::forget(invocation)
+    }
+
+    /// The server would take any process with the number in the pid file for itself, and leave.
+    fn make_way(&self, _context: &Context<'_>) -> Result<(), Failure> {
+        let path = &self.known.pid_file;
+        match std::fs::remove_file(path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error).or_fail(path.display()),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// Whether a server with these arguments has this configuration; `None` when they do not say.

@@ -98,7 +98,7 @@ impl Agent for Apache {
     /// Without a record there is nothing to go by: the monitor makes one.
     fn watch(context: &Context<'_>, settings: &Settings) -> Result<Sources, Failure> {
         let known = instance::remembered(context, &settings.place);
-        let found = known.map(|known| instance::with(context, &known, |daemon| daemon.observe())).transpose()?;
+        let found = known.map(|known| monitor::observe(context, &known)).transpose()?;
         Sources::of_master(found.and_then(|found| found.master))
     }
 

@@ -4,11 +4,11 @@
 //! the configuration is read.
 #![forbid(unsafe_code)]
 
-use ocf::daemon::Found;
+use ocf::daemon::{Daemon as _, Found};
 use ocf::prelude::*;
 
 use crate::check;
-use crate::instance;
+use crate::instance::{self, Instance};
 use crate::known::Known;
 use crate::server::Server;
 use crate::settings::{Place, Settings};
@@ -67,7 +67,7 @@ pub fn status(context: &Context<'_>, settings: &Settings, depth: Depth) -> Resul
 /// # Errors
 /// When that cannot be told.
 pub fn has_master(context: &Context<'_>, settings: &Settings, server: &Server) -> Result<bool, Failure> {
-    let there = |known: &Known| instance::with(context, known, |daemon| daemon.observe()).map(|f| f.master.is_some());
+    let there = |known: &Known| observe(context, known).map(|f| f.master.is_some());
     let remembered = instance::remembered(context, &settings.place);
     if let Some(known) = &remembered
         && there(known)?
@@ -76,6 +76,14 @@ pub fn has_master(context: &Context<'_>, settings: &Settings, server: &Server) -
     }
     let known = merge(server, &settings.place, remembered.as_ref());
     if remembered.as_ref() == Some(&known) { Ok(false) } else { there(&known) }
+}
+
+/// Who there is of an instance.
+///
+/// # Errors
+/// When that cannot be told.
+pub fn observe(context: &Context<'_>, known: &Known) -> Result<Found, Failure> {
+    Instance::new(context, known.clone()).observe(context.budget.work())
 }
 
 /// What a look at an instance saw.
@@ -96,7 +104,7 @@ impl Seen {
 }
 
 fn look(context: &Context<'_>, settings: &Settings, known: &Known, depth: Depth) -> Result<Seen, Failure> {
-    let found = instance::with(context, known, |daemon| daemon.observe())?;
+    let found = observe(context, known)?;
     if found.master.is_none() {
         return Ok(without_master(&found, known));
     }
@@ -108,7 +116,7 @@ fn look(context: &Context<'_>, settings: &Settings, known: &Known, depth: Depth)
         Ok(status) => Seen::Serving(status),
         Err(failure) => {
             // It may have ended while it was asked.
-            let still = instance::with(context, known, |daemon| daemon.observe())?;
+            let still = observe(context, known)?;
             if still.master.is_some() { Seen::Failing(failure) } else { without_master(&still, known) }
         }
     })

@@ -47,7 +47,7 @@ fn renew(context: &Context<'_>, settings: &Settings) -> Result<Reloaded, Failure
         Some(known) => known,
         None => monitor::resolve(context, &settings.place, None),
     };
-    let found = instance::with(context, &running, |daemon| daemon.observe())?;
+    let found = monitor::observe(context, &running)?;
     let config = running.config.display();
     let Some(master) = found.master else {
         return Err(Failure::generic(format!("the web server of {config} does not run: start it")));

@@ -7,12 +7,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use nix::unistd::{Gid, Uid, User, chown};
+use ocf::daemon::{Daemon as _, Readiness};
 use ocf::prelude::*;
 use ocf::sys::clock::Deadline;
 
 use crate::check;
 use crate::config::Facts;
-use crate::instance;
+use crate::instance::{self, Instance};
 use crate::known::Known;
 use crate::monitor::{self, Depth};
 use crate::server::Server;
@@ -89,50 +90,25 @@ pub fn start(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> 
         make_directory(directory)?;
     }
     let known = Known { serial: Some(settings.serial.clone()), ..instance::describe(&server, &settings.place) };
-    // Written first: what is killed half-way is found by a stop.
-    known.save(context.invocation)?;
-    let started = bring_up(context, settings, &known, &server, &program);
-    if started.is_err()
-        && let Err(failure) = Known::forget(context.invocation)
-    {
-        context.log.warn(format_args!("{failure}"));
-    }
-    started
+    bring_up(context, settings, known, &server, &program)
 }
 
 fn bring_up(
     context: &Context<'_>,
     settings: &Settings,
-    known: &Known,
+    known: Known,
     server: &Server,
     program: &Path,
 ) -> Result<(), Failure> {
-    instance::with(context, known, |daemon| {
-        daemon.clear(context.budget.work())?;
-        // Nobody of ours is left, but the server would take anybody with that number for itself, and leave.
-        remove(&known.pid_file)?;
-        let work = context.budget.work();
-        let mut verdict = Ok(());
-        let checks = &settings.checks;
-        let mut since: Option<Deadline> = None;
-        daemon.start(server.command(program, &[]), context.budget, &mut |_| {
-            verdict = check::basic(known, checks, work).map(drop);
-            let until = *since.get_or_insert_with(|| Deadline::after(WARMING));
-            // What is still wrong then will stay so: there is no use in waiting for the time-out.
-            if until.expired() { Ok(()) } else { verdict.clone() }
-        })?;
-        verdict.map_err(|failure| match daemon.stop(None, context.budget.rollback()) {
-            Ok(()) => failure,
-            Err(left) => failure.wrap(left),
-        })
+    let instance = Instance::new(context, known.clone());
+    let (work, checks) = (context.budget.work(), &settings.checks);
+    let mut since: Option<Deadline> = None;
+    instance.launch(context, server.command(program, &[]), &mut |_| {
+        let Err(failure) = check::basic(&known, checks, work) else { return Readiness::Serves };
+        let until = *since.get_or_insert_with(|| Deadline::after(WARMING));
+        // What is still wrong then will stay so: there is no use in waiting for the time-out.
+        if until.expired() { Readiness::Never(failure) } else { Readiness::NotYet(failure) }
     })
-}
-
-fn remove(path: &Path) -> Result<(), Failure> {
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error).or_fail(path.display()),
-        _ => Ok(()),
-    }
 }
 
 /// The directories that the server needs and that a boot or a fresh file system takes away.

@@ -4,7 +4,8 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use ocf::daemon::Daemon;
+use nix::sys::signal::Signal;
+use ocf::daemon::{Daemon, Polite};
 use ocf::prelude::*;
 use ocf::state;
 use ocf::sys::command::{find_in_path, is_program};
@@ -31,12 +32,10 @@ pub struct Instance {
     pub record: Record,
     /// The programs that its processes may run.
     programs: Vec<PathBuf>,
-    /// Where its master's number is kept.
-    master: PathBuf,
+    /// The file with the note about its master.
+    note: PathBuf,
     /// The file that is added to its configuration.
     pub extra: PathBuf,
-    /// Whether a master has been seen since its start began.
-    pub was_up: bool,
     /// Whether the program is there.
     pub installed: bool,
 }
@@ -50,22 +49,9 @@ impl Instance {
     }
 
     fn new(invocation: &Invocation, record: Record, programs: Vec<PathBuf>, installed: bool) -> Self {
-        let master = Record::path(invocation, "master");
+        let note = Record::path(invocation, "master");
         let extra = extra_file(invocation);
-        Self { record, programs, was_up: master.exists(), master, extra, installed }
-    }
-
-    /// Its processes.
-    pub fn with<T>(&self, work: impl FnOnce(&Daemon<'_>) -> T) -> T {
-        let record = &self.record;
-        work(&Daemon {
-            name: "haproxy",
-            pid_file: &record.pid_file,
-            record: &self.master,
-            programs: &self.programs,
-            is_instance: &|words| arguments::parse(words).is_instance(&record.configs, &record.pid_file, &self.extra),
-            forks_twice: false,
-        })
+        Self { record, programs, note, extra, installed }
     }
 
     /// Whether a process has this instance's configuration, as far as its arguments tell.
@@ -75,19 +61,18 @@ impl Instance {
         found.configs.iter().filter(is_other).eq(self.record.configs.iter().filter(is_other))
     }
 
-    /// The same instance with the sockets that a process has, whoever has started it.
+    /// The same instance with the sockets that a process has, whoever has started it. Names are taken from the arguments of
+    /// root's process alone: another user's process may have written anything there.
     pub fn taken_from(mut self, process: &Process) -> Self {
-        if let Some(found) = arguments_of(process) {
+        if let Some(found) = process.arguments_of_root().map(|words| arguments::parse(&words)) {
             if let Some(pid_file) = found.pid_file.filter(|path| path.is_absolute()) {
                 self.record.pid_file = pid_file;
             }
             self.record.master_socket = found.master_socket.filter(|_| found.master_worker);
-            let has_extra = found.configs.contains(&self.extra);
-            self.record.stats_socket = self
-                .record
-                .stats_socket
-                .filter(|path| has_extra || self.record.identity.stats_socket.as_ref() == Some(path));
         }
+        let has_extra = self.uses_extra(process);
+        let given = self.record.identity.stats_socket.as_ref();
+        self.record.stats_socket = self.record.stats_socket.take().filter(|path| has_extra || given == Some(path));
         self
     }
 
@@ -146,17 +131,53 @@ impl Instance {
         };
         extra_text(hard_stop_after, own_socket)
     }
+}
 
-    /// Takes away what only a running instance needs. Sockets that the configuration names are its own.
-    ///
-    /// # Errors
-    /// What stays.
-    pub fn sweep(&self, invocation: &Invocation) -> Result<(), Failure> {
+impl Daemon for Instance {
+    fn name(&self) -> &str {
+        "haproxy"
+    }
+
+    fn pid_file(&self) -> &Path {
+        &self.record.pid_file
+    }
+
+    fn note(&self) -> &Path {
+        &self.note
+    }
+
+    fn programs(&self) -> &[PathBuf] {
+        &self.programs
+    }
+
+    fn claims(&self, arguments: &[Vec<u8>]) -> Option<bool> {
+        arguments::parse(arguments).is_instance(&self.record.configs, &self.record.pid_file, &self.extra)
+    }
+
+    fn polite(&self, invocation: &Invocation) -> Polite {
+        Polite::for_clients(Signal::SIGUSR1, &invocation.values)
+    }
+
+    fn drops_rights(&self) -> bool {
+        self.record.identity.mode == Mode::Daemon
+    }
+
+    fn keep(&self, invocation: &Invocation) -> Result<(), Failure> {
+        self.record.save(invocation)
+    }
+
+    fn forget(&self, invocation: &Invocation) -> Result<(), Failure> {
+        Record::forget(invocation)
+    }
+
+    /// Removes what only a running instance needs. Sockets that the configuration names are its own.
+    fn sweep(&self, context: &Context<'_>) -> Result<(), Failure> {
         let identity = &self.record.identity;
         let stats = self.record.stats_socket.as_ref().filter(|_| identity.stats_socket.is_none());
         let master = self.record.master_socket.as_ref();
-        let ours =
-            master.filter(|path| **path == socket(invocation, "sock") || identity.master_socket.as_ref() == Some(path));
+        let ours = master.filter(|path| {
+            **path == socket(context.invocation, "sock") || identity.master_socket.as_ref() == Some(path)
+        });
         let paths = [Some(&self.extra), stats, ours];
         let failures = paths.into_iter().flatten().filter_map(|path| state::forget(path).err());
         Failure::collect(failures.collect()).map_or(Ok(()), Err)
@@ -190,6 +211,7 @@ fn socket(invocation: &Invocation, kind: &str) -> PathBuf {
     path.with_file_name(format!("haproxy-{}.{kind}", sum::of_text(invocation.instance())))
 }
 
+/// What the arguments of a process say, to compare them with what is known.
 fn arguments_of(process: &Process) -> Option<Arguments> {
     process.arguments().ok().map(|words| arguments::parse(&words))
 }

@@ -1,6 +1,7 @@
 //! Does it run, and does it work? A healthy haproxy is judged by its record and by what it says of itself.
 #![forbid(unsafe_code)]
 
+use ocf::daemon::Daemon;
 use ocf::prelude::*;
 use ocf::sys::process::Process;
 use ocf::web::{self, Test};
@@ -20,19 +21,19 @@ pub fn monitor(context: &Context<'_>, settings: &Settings) -> Result<Status, Fai
     let recorded = Instance::recorded(context.invocation);
     let Some(instance) = recorded.filter(|instance| instance.record.identity == settings.identity) else {
         let described = instance::describe(context.invocation, &settings.identity);
-        return match find(&described)? {
+        return match find(context, &described)? {
             Some(master) => look(context, settings, &described.taken_from(&master), &master),
             None => Ok(Status::STOPPED),
         };
     };
-    let Some(master) = find(&instance)? else { return Ok(Status::STOPPED) };
+    let Some(master) = find(context, &instance)? else { return Ok(Status::STOPPED) };
     let seen = look(context, settings, &instance, &master)?;
     renew_if_changed(context, settings, &instance, seen)
 }
 
 /// The master; `None` when nothing is there.
-fn find(instance: &Instance) -> Result<Option<Process>, Failure> {
-    let found = instance.with(|daemon| daemon.observe())?;
+fn find(context: &Context<'_>, instance: &Instance) -> Result<Option<Process>, Failure> {
+    let found = instance.observe(context.budget.work())?;
     match (found.master, found.orphans.len()) {
         (Some(master), _) => Ok(Some(master)),
         (None, 0) => Ok(None),

@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
-use ocf::daemon::complaint;
+use ocf::daemon::{Daemon, complaint};
 use ocf::prelude::*;
 use ocf::sys::clock::Deadline;
 use ocf::sys::command;
@@ -52,7 +52,7 @@ pub fn reload_agent(context: &Context<'_>, settings: &Settings) -> Result<Reload
 fn running(context: &Context<'_>, settings: &Settings) -> Result<(Instance, Process), Failure> {
     let known = Instance::recorded(context.invocation).filter(|known| known.record.identity == settings.identity);
     let instance = known.unwrap_or_else(|| instance::describe(context.invocation, &settings.identity));
-    let found = instance.with(|daemon| daemon.observe())?.master;
+    let found = instance.observe(context.budget.work())?.master;
     let master = found.ok_or_else(|| Failure::generic("haproxy does not run on this node"))?;
     Ok((instance.taken_from(&master), master))
 }
@@ -189,7 +189,7 @@ fn by_successor(context: &Context<'_>, instance: &Instance, old: &Process) -> Re
     let mut last = None;
     let deadline = context.budget.work();
     let renewed = deadline.poll(|| {
-        let found = instance.with(|daemon| daemon.observe()).map(|found| found.master.filter(|now| now != old));
+        let found = instance.observe(context.budget.work()).map(|found| found.master.filter(|now| now != old));
         match found {
             Ok(Some(new)) => match ask::serves(record, &new, Deadline::after(LOOK).min(deadline)) {
                 Ok(()) => Some(new),
@@ -206,7 +206,7 @@ fn by_successor(context: &Context<'_>, instance: &Instance, old: &Process) -> Re
         }
     });
     match renewed {
-        Some(new) => instance.with(|daemon| daemon.remember(&new)),
+        Some(new) => instance.remember(&new),
         None => Err(last.unwrap_or_else(|| Failure::generic("no new process serves in time: see haproxy's log"))),
     }
 }

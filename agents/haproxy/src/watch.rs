@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use ocf::daemon::Daemon;
 use ocf::prelude::*;
 
 use crate::instance::{self, Instance};
@@ -22,7 +23,7 @@ pub fn sources(context: &Context<'_>, settings: &Settings) -> Result<Sources, Fa
     let recorded = Instance::recorded(context.invocation);
     let recorded = recorded.filter(|instance| instance.record.identity == settings.identity);
     let instance = recorded.unwrap_or_else(|| instance::describe(context.invocation, &settings.identity));
-    let master = instance.with(|daemon| daemon.observe())?.master;
+    let master = instance.observe(context.budget.work())?.master;
     let mut sources = Sources::of_master(master)?;
     if settings.reload_on == ReloadOn::Change {
         for file in &settings.identity.configs {

@@ -11,6 +11,7 @@
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
+use ocf::daemon::Daemon;
 use ocf::prelude::*;
 use ocf::state;
 
@@ -27,7 +28,7 @@ pub fn keep(context: &Context<'_>, known: &Record) {
     let Some(conf) = known.confs.first() else { return };
     let main = Instance::new(context.invocation, &known.identity.program, conf, 0);
     // One that never was up has checked nothing; one that lives clears up for itself.
-    if !main.was_up() || main.observe().map_or(true, |found| found.master.is_some()) {
+    if !main.was_up() || main.observe(context.budget.work()).map_or(true, |found| found.master.is_some()) {
         return;
     }
     let Ok(Some(kernel)) = Kernel::open() else { return };

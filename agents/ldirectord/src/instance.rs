@@ -5,7 +5,8 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use ocf::daemon::{Daemon, Found};
+use nix::sys::signal::Signal;
+use ocf::daemon::{Daemon, Polite};
 use ocf::prelude::*;
 
 use crate::argv::{self, Told};
@@ -21,8 +22,8 @@ pub struct Instance {
     program: PathBuf,
     /// What its processes run: the script's interpreter.
     programs: Vec<PathBuf>,
-    /// Where its master's number is kept.
-    master: PathBuf,
+    /// The file with the note about its master.
+    note: PathBuf,
 }
 
 impl Instance {
@@ -34,36 +35,38 @@ impl Instance {
             pid_file: argv::pid_file(conf),
             program: program.to_owned(),
             programs: programs(program),
-            master: Record::path(invocation, &kind),
+            note: Record::path(invocation, &kind),
         }
     }
 
-    /// Its processes.
-    pub fn with<T>(&self, work: impl FnOnce(&Daemon<'_>) -> T) -> T {
-        work(&Daemon {
-            name: "ldirectord",
-            pid_file: &self.pid_file,
-            record: &self.master,
-            programs: &self.programs,
-            is_instance: &|arguments| self.is_instance(arguments),
-            forks_twice: true,
-        })
+    /// A call of the daemon's program with this configuration and a word.
+    pub fn command(&self, word: &str) -> Command {
+        let mut command = Command::new(&self.program);
+        command.arg(&self.conf).arg(word);
+        // Whatever directory the caller was in: the daemon looks for helpers beside it.
+        command.current_dir("/");
+        command
+    }
+}
+
+impl Daemon for Instance {
+    fn name(&self) -> &str {
+        "ldirectord"
     }
 
-    /// Who there is of it.
-    ///
-    /// # Errors
-    /// When /proc cannot be read.
-    pub fn observe(&self) -> Result<Found, Failure> {
-        self.with(|daemon| daemon.observe())
+    fn pid_file(&self) -> &Path {
+        &self.pid_file
     }
 
-    /// Whether a start has got as far as to see a master, and no stop has followed.
-    pub fn was_up(&self) -> bool {
-        self.master.exists()
+    fn note(&self) -> &Path {
+        &self.note
     }
 
-    fn is_instance(&self, arguments: &[Vec<u8>]) -> Option<bool> {
+    fn programs(&self) -> &[PathBuf] {
+        &self.programs
+    }
+
+    fn claims(&self, arguments: &[Vec<u8>]) -> Option<bool> {
         match argv::read(arguments, &self.program) {
             Told::Daemon(name) => {
                 let conf = argv::conf(&name, Path::is_file);
@@ -77,13 +80,23 @@ impl Instance {
         }
     }
 
-    /// A call of the daemon's program with this configuration and a word.
-    pub fn command(&self, word: &str) -> Command {
-        let mut command = Command::new(&self.program);
-        command.arg(&self.conf).arg(word);
-        // Whatever directory the caller was in: the daemon looks for helpers beside it.
-        command.current_dir("/");
-        command
+    /// The daemon hears a signal only between two checks, and may have a command to run and children to end. A second SIGTERM
+    /// would end it in the middle of that.
+    fn polite(&self, _invocation: &Invocation) -> Polite {
+        Polite::until_it_ends(Signal::SIGTERM)
+    }
+
+    fn forks_twice(&self) -> bool {
+        true
+    }
+
+    /// The record is of several daemons: the agent keeps it.
+    fn keep(&self, _invocation: &Invocation) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    fn forget(&self, _invocation: &Invocation) -> Result<(), Failure> {
+        Ok(())
     }
 }
 

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use ocf::daemon::complaint;
+use ocf::daemon::{Daemon, complaint};
 use ocf::prelude::*;
 use ocf::sys::command;
 use ocf::sys::file;
@@ -30,7 +30,7 @@ pub fn monitor(context: &Context<'_>, settings: &Settings) -> Result<Status, Fai
     let known = known(context, settings);
     let instances = instances(context, settings, known.as_ref());
     let Some((main, executed)) = instances.split_first() else { return Ok(Status::STOPPED) };
-    let found = main.observe()?;
+    let found = main.observe(context.budget.work())?;
     let Some(master) = found.master else {
         return match found.orphans.len() {
             0 => Ok(Status::STOPPED),
@@ -47,7 +47,7 @@ pub fn monitor(context: &Context<'_>, settings: &Settings) -> Result<Status, Fai
         )));
     }
     for instance in executed {
-        if instance.observe()?.master.is_none() {
+        if instance.observe(context.budget.work())?.master.is_none() {
             return Err(Failure::generic(format!("the ldirectord of {} has died (execute=)", instance.conf.display())));
         }
     }
@@ -79,7 +79,7 @@ fn instances(context: &Context<'_>, settings: &Settings, known: Option<&Record>)
 pub fn sources(context: &Context<'_>, settings: &Settings) -> Result<Sources, Failure> {
     let mut sources = Sources::default();
     for instance in instances(context, settings, known(context, settings).as_ref()) {
-        if let Some(master) = instance.observe()?.master {
+        if let Some(master) = instance.observe(context.budget.work())?.master {
             sources.add_process(master, "the daemon")?;
         }
     }

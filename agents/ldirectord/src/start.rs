@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use nix::sys::stat::{Mode, umask};
-use ocf::daemon::complaint;
+use ocf::daemon::{Daemon, complaint, rolled_back};
 use ocf::prelude::*;
 use ocf::sys::clock::Deadline;
 use ocf::sys::command;
@@ -29,9 +29,6 @@ const IPVSADM: [&str; 2] = ["/sbin/ipvsadm", "/usr/sbin/ipvsadm"];
 /// How long a start waits for the first live real server. It does not fail without one: real servers that are all down are
 /// not cured by it.
 const FIRST_CHECKS: Duration = Duration::from_secs(10);
-
-/// How long the children of a dead daemon may take to end.
-const CLEARING: Duration = Duration::from_secs(5);
 
 /// How long ipvsadm may take to load the kernel's module.
 const LOADING: Duration = Duration::from_secs(5);
@@ -57,18 +54,18 @@ pub fn start(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> 
     let mut new =
         Record { identity: identity.clone(), confs: described.confs, wanted: described.wanted, before: Vec::new() };
     let table = || kernel.table().or_fail("the kernel's table of virtual services");
-    if let Some(master) = main.observe()?.master {
+    if let Some(master) = main.observe(context.budget.work())?.master {
         let lacks = table::judge(&new.wanted, &table()?);
         if lacks.services.is_empty() && !master.is_held().or_fail("/proc")? {
             // Somebody else may have started it; a stop must know it all the same. What was before nobody knows then.
-            main.with(|daemon| daemon.remember(&master))?;
+            main.remember(&master)?;
             return known.map_or_else(|| new.save(context.invocation), |_| Ok(()));
         }
         context.log.warn(format_args!("starting anew a daemon that does not direct"));
         stop::end(context, known.as_ref().unwrap_or(&new), true, context.budget.work())?;
     }
     for instance in &instances {
-        instance.with(|daemon| daemon.clear(Deadline::after(CLEARING).min(context.budget.work())))?;
+        instance.clear(context.budget.work())?;
         free_pid_file(context, instance, &identity.program)?;
     }
     // A daemon that died has left its services; what was before its start still counts.
@@ -84,11 +81,13 @@ pub fn start(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> 
     // The daemon's pid file and logs have the modes that the caller's mask leaves, and nobody believes a pid file that
     // everybody may write.
     umask(Mode::from_bits_truncate(0o022));
-    let started = main.with(|daemon| {
-        daemon.start(command, context.budget, &mut |_| {
-            let lacks = table::judge(&new.wanted, &table()?);
-            if lacks.services.is_empty() { Ok(()) } else { Err(Failure::generic(lacks.services_text())) }
-        })
+    let started = main.start(context, command, &mut |_| {
+        let judged = table().map(|table| table::judge(&new.wanted, &table));
+        let lacks = judged.and_then(|lacks| match lacks.services.is_empty() {
+            true => Ok(()),
+            false => Err(Failure::generic(lacks.services_text())),
+        });
+        lacks.into()
     });
     if let Err(failure) = started {
         return Err(roll_back(context, &new, explained(failure)));
@@ -130,7 +129,8 @@ fn free_pid_file(context: &Context<'_>, instance: &Instance, program: &Path) -> 
     let path = &instance.pid_file;
     for pid in pidfile::read(path).unwrap_or_default() {
         let Some(process) = Process::find(pid).or_fail("/proc")? else { continue };
-        let arguments = process.arguments().unwrap_or_default();
+        // Another user's process may have written anything there.
+        let arguments = process.arguments_of_root().unwrap_or_default();
         if let Told::Daemon(other) = argv::read(&arguments, program) {
             return Err(Failure::generic(format!(
                 "{} is in use by the ldirectord of {}: give one of the configuration files another name",
@@ -160,12 +160,5 @@ fn explained(failure: Failure) -> Failure {
 fn roll_back(context: &Context<'_>, record: &Record, failure: Failure) -> Failure {
     let left =
         stop::end(context, record, true, context.budget.rollback()).and_then(|()| Record::forget(context.invocation));
-    match left {
-        Ok(()) => failure,
-        Err(left) => {
-            let kind = failure.kind;
-            let both = Failure::collect(vec![failure, left.wrap("roll back")]);
-            both.unwrap_or_else(|| Failure::new(kind, "the start failed"))
-        }
-    }
+    rolled_back(failure, left)
 }

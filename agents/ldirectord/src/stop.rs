@@ -1,10 +1,7 @@
 //! Ends the daemon, and leaves the kernel's table as it was before its start.
 #![forbid(unsafe_code)]
 
-use std::time::Duration;
-
-use nix::sys::signal::Signal;
-use ocf::daemon::FORCE;
+use ocf::daemon::Daemon;
 use ocf::prelude::*;
 use ocf::sys::clock::Deadline;
 
@@ -17,16 +14,13 @@ use crate::record::Record;
 use crate::settings::{Identity, Settings};
 use crate::table;
 
-/// How long the daemon may take to end by itself: it hears a signal only between two checks, and a check of a server that does
-/// not answer takes as long as the configuration allows.
-const PATIENCE: Duration = Duration::from_secs(60);
-
 /// Ends what was started, and what the parameters mean now if that is something else.
 ///
 /// # Errors
 /// What is left, or could not be looked at.
 pub fn stop(context: &Context<'_>, settings: Option<&Settings>) -> Result<(), Failure> {
     let values = &context.invocation.values;
+    let deadline = context.budget.work();
     let identity = match settings {
         Some(settings) => Some(settings.identity.clone()),
         // What is meant by a faulty path is not the usual one, whose daemon is somebody else's.
@@ -38,13 +32,12 @@ pub fn stop(context: &Context<'_>, settings: Option<&Settings>) -> Result<(), Fa
     let mut failures = Vec::new();
     if let Some(known) = known {
         bridge::keep(context, &known);
-        failures.extend(end(context, &known, true, context.budget.work()).err());
+        failures.extend(end(context, &known, true, deadline).err());
     }
     if let Some(identity) = identity.filter(|_| !same) {
         // Nobody knows what this one has added to the table, unless it runs.
         let confs = vec![identity.configfile.clone()];
-        failures
-            .extend(end(context, &Record { identity, confs, ..Record::default() }, false, context.budget.work()).err());
+        failures.extend(end(context, &Record { identity, confs, ..Record::default() }, false, deadline).err());
     }
     match Failure::collect(failures) {
         Some(failure) => Err(failure),
@@ -71,13 +64,13 @@ pub fn end(context: &Context<'_>, record: &Record, started: bool, deadline: Dead
     let mut ran = false;
     for (number, conf) in confs.iter().enumerate() {
         let instance = Instance::new(context.invocation, &record.identity.program, conf, number);
-        match end_one(&instance, deadline) {
+        match end_one(context, &instance, deadline) {
             Ok(found) => ran |= found,
             Err(failure) => failures.push(failure),
         }
         // A start that was killed has left a record, and no note of a master.
         if started && number == 0 && !instance.was_up() {
-            failures.extend(instance.with(|daemon| daemon.stop_late(deadline)).err());
+            failures.extend(instance.end_late(deadline).err());
         }
     }
     if failures.is_empty() && (started || ran) {
@@ -86,21 +79,10 @@ pub fn end(context: &Context<'_>, record: &Record, started: bool, deadline: Dead
     Failure::collect(failures).map_or(Ok(()), Err)
 }
 
-/// Ends a daemon: it gets time to end by itself, for it may have a command to run and children to end. Tells whether there
-/// was one.
-fn end_one(instance: &Instance, deadline: Deadline) -> Result<bool, Failure> {
-    let found = instance.observe()?;
-    let ran = found.master.is_some() || !found.orphans.is_empty();
-    // What is held by a signal hears no other one, but SIGKILL.
-    if let Some(master) = found.master
-        && !master.is_held().or_fail("/proc")?
-        && let Some(handle) = master.open().or_fail("ldirectord")?
-    {
-        // A second SIGTERM would end it in the middle of what it does.
-        handle.signal(Signal::SIGTERM).or_fail("ldirectord")?;
-        handle.wait(Deadline::after(PATIENCE).min(deadline.minus(FORCE))).or_fail("ldirectord")?;
-    }
-    instance.with(|daemon| daemon.stop(None, deadline))?;
+/// Ends a daemon, and says whether there was one.
+fn end_one(context: &Context<'_>, instance: &Instance, deadline: Deadline) -> Result<bool, Failure> {
+    let ran = !instance.observe(deadline)?.is_empty();
+    instance.end_politely(context, deadline)?;
     Ok(ran)
 }
 

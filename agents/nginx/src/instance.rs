@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use ocf::daemon::Daemon;
+use nix::sys::signal::Signal;
+use ocf::daemon::{Daemon, Polite};
 use ocf::prelude::*;
 use ocf::sys::clock::Deadline;
 use ocf::sys::command::{self, find_in_path, is_program};
@@ -14,7 +15,7 @@ use crate::config::compiled::Compiled;
 use crate::config::{self, Config, include};
 use crate::record::Record;
 use crate::settings::Identity;
-use crate::title;
+use crate::{stop, title};
 
 /// Where nginx is when nobody says.
 const USUAL: [&str; 2] = ["/usr/sbin/nginx", "/usr/local/sbin/nginx"];
@@ -28,10 +29,8 @@ pub struct Instance {
     pub record: Record,
     /// The programs that its processes may run.
     programs: Vec<PathBuf>,
-    /// Where its master's number is kept.
-    master: PathBuf,
-    /// Whether a master has been seen since its start began.
-    pub was_up: bool,
+    /// The file with the note about its master.
+    note: PathBuf,
 }
 
 /// An instance as its configuration describes it now.
@@ -57,21 +56,7 @@ impl Instance {
     }
 
     fn new(invocation: &Invocation, record: Record, programs: Vec<PathBuf>) -> Self {
-        let master = Record::path(invocation, "master");
-        Self { record, programs, was_up: master.exists(), master }
-    }
-
-    /// Its processes.
-    pub fn with<T>(&self, work: impl FnOnce(&Daemon<'_>) -> T) -> T {
-        let record = &self.record;
-        work(&Daemon {
-            name: "nginx",
-            pid_file: &record.pid_file,
-            record: &self.master,
-            programs: &self.programs,
-            is_instance: &|arguments| title::is_instance(arguments, &record.conf, || record.usual),
-            forks_twice: false,
-        })
+        Self { record, programs, note: Record::path(invocation, "master") }
     }
 
     /// A call of nginx with this instance's options.
@@ -81,6 +66,49 @@ impl Instance {
         // Whatever directory the caller was in: the server would hold it for as long as it runs.
         command.current_dir("/");
         command
+    }
+}
+
+impl Daemon for Instance {
+    fn name(&self) -> &str {
+        "nginx"
+    }
+
+    fn pid_file(&self) -> &Path {
+        &self.record.pid_file
+    }
+
+    fn note(&self) -> &Path {
+        &self.note
+    }
+
+    fn programs(&self) -> &[PathBuf] {
+        &self.programs
+    }
+
+    fn claims(&self, arguments: &[Vec<u8>]) -> Option<bool> {
+        title::is_instance(arguments, &self.record.conf, || self.record.usual)
+    }
+
+    fn polite(&self, invocation: &Invocation) -> Polite {
+        Polite::for_clients(Signal::SIGQUIT, &invocation.values)
+    }
+
+    fn keep(&self, invocation: &Invocation) -> Result<(), Failure> {
+        self.record.save(invocation)
+    }
+
+    fn forget(&self, invocation: &Invocation) -> Result<(), Failure> {
+        Record::forget(invocation)
+    }
+
+    fn make_way(&self, context: &Context<'_>) -> Result<(), Failure> {
+        self.sweep(context)
+    }
+
+    fn sweep(&self, context: &Context<'_>) -> Result<(), Failure> {
+        stop::sweep(context, &self.record);
+        Ok(())
     }
 }
 

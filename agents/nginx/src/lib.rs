@@ -32,6 +32,7 @@ mod start;
 mod stop;
 mod title;
 
+use ocf::daemon::Daemon as _;
 use ocf::prelude::*;
 
 use crate::check::Verdict;
@@ -106,7 +107,7 @@ impl Agent for Nginx {
     fn watch(context: &Context<'_>, settings: &Settings) -> Result<Sources, Failure> {
         let recorded = Instance::recorded(context.invocation);
         let instance = recorded.filter(|instance| instance.record.identity == settings.identity);
-        let found = instance.map(|instance| instance.with(|daemon| daemon.observe())).transpose()?;
+        let found = instance.map(|instance| instance.observe(context.budget.work())).transpose()?;
         Sources::of_master(found.and_then(|found| found.master))
     }
 

@@ -4,6 +4,7 @@
 
 use std::path::PathBuf;
 
+use ocf::daemon::Daemon;
 use ocf::ere::Ere;
 use ocf::external;
 use ocf::prelude::*;
@@ -50,7 +51,7 @@ pub fn monitor(context: &Context<'_>, settings: &Settings) -> Result<Status, Fai
 }
 
 fn look(context: &Context<'_>, settings: &Settings, instance: &Instance) -> Result<Status, Failure> {
-    let found = instance.with(|daemon| daemon.observe())?;
+    let found = instance.observe(context.budget.work())?;
     if found.master.is_none() {
         let count = found.orphans.len();
         return if count == 0 {

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
+use ocf::daemon::Daemon;
 use ocf::prelude::*;
 use ocf::sys::clock::Deadline;
 use ocf::sys::process::Process;
@@ -50,11 +51,11 @@ fn master(context: &Context<'_>, described: &Described) -> Result<Option<Process
     let known = instance::Instance::recorded(context.invocation)
         .filter(|instance| instance.record.identity == described.instance.record.identity);
     if let Some(instance) = known
-        && let Some(master) = instance.with(|daemon| daemon.observe())?.master
+        && let Some(master) = instance.observe(context.budget.work())?.master
     {
         return Ok(Some(master));
     }
-    Ok(described.instance.with(|daemon| daemon.observe())?.master)
+    Ok(described.instance.observe(context.budget.work())?.master)
 }
 
 fn renew(

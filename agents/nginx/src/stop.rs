@@ -4,8 +4,7 @@
 use std::os::unix::fs::FileTypeExt;
 use std::time::Duration;
 
-use nix::sys::signal::Signal;
-use ocf::daemon::Polite;
+use ocf::daemon;
 use ocf::prelude::*;
 use ocf::sys::clock::Deadline;
 use ocf::sys::endpoint::{Endpoint, connect};
@@ -27,34 +26,9 @@ pub fn stop(context: &Context<'_>, settings: Option<&Settings>) -> Result<(), Fa
         Some(settings) => settings.identity.clone(),
         None => Identity::of(&context.invocation.values),
     };
-    let mut failures = Vec::new();
     let recorded = Instance::recorded(context.invocation);
     let is_same = recorded.as_ref().is_some_and(|instance| instance.record.identity == identity);
-    if let Some(instance) = recorded {
-        let late = || instance.with(|daemon| daemon.stop_late(context.budget.work()));
-        // A start that was killed has left a record, and no note of a master.
-        let ended =
-            end(context, &instance, context.budget.work()).and_then(|()| if instance.was_up { Ok(()) } else { late() });
-        failures.extend(ended.err());
-    }
-    if !is_same {
-        let described = instance::describe(context, &identity);
-        failures.extend(end(context, &described.instance, context.budget.work()).err());
-    }
-    match Failure::collect(failures) {
-        Some(failure) => Err(failure),
-        None => Record::forget(context.invocation),
-    }
-}
-
-/// Ends an instance: requests that are being answered get some seconds.
-///
-/// # Errors
-/// What is left, or could not be looked at.
-pub fn end(context: &Context<'_>, instance: &Instance, deadline: Deadline) -> Result<(), Failure> {
-    instance.with(|daemon| daemon.stop(Some(Polite::new(Signal::SIGQUIT, &context.invocation.values)), deadline))?;
-    sweep(context, &instance.record);
-    Ok(())
+    daemon::stop(context, recorded, || (!is_same).then(|| instance::describe(context, &identity).instance))
 }
 
 /// Takes away local sockets that nobody listens on any more: nginx leaves them when it is killed, and then cannot start.

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
-use super::Daemon;
 use crate::param::{Param, time};
 use crate::sys::clients::{self, Clients};
 use crate::sys::clock::Deadline;
@@ -29,50 +28,60 @@ pub const STOP_GRACE: Param<Duration> = Param::new(
 .or("3s")
 .reloadable();
 
+/// The part of a stop's time that is kept for SIGTERM and SIGKILL, whatever a server may take to end by itself.
+const FORCE: Duration = Duration::from_secs(2);
+
+/// The longest time for a server to finish what it does.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// How a server is asked to end.
 #[derive(Clone, Copy, Debug)]
 pub struct Polite {
     /// The signal that its master understands so.
-    pub signal: Signal,
+    signal: Signal,
     /// How long it may go on.
-    pub grace: Duration,
+    grace: Duration,
+    /// Whether it goes on for its clients alone.
+    for_clients: bool,
 }
 
 impl Polite {
-    /// With the time that [`STOP_GRACE`] says.
+    /// For a server that goes on for its clients: with the time that [`STOP_GRACE`] says.
     #[must_use]
-    pub fn new(signal: Signal, values: &Values) -> Self {
+    pub fn for_clients(signal: Signal, values: &Values) -> Self {
         // A faulty value is none; a stop has no time to complain.
-        Self { signal, grace: values.get(&STOP_GRACE).unwrap_or(Duration::from_secs(3)) }
+        Self { signal, grace: values.get(&STOP_GRACE).unwrap_or(Duration::from_secs(3)), for_clients: true }
+    }
+
+    /// For a server that has work of its own to finish.
+    #[must_use]
+    pub fn until_it_ends(signal: Signal) -> Self {
+        Self { signal, grace: PATIENCE, for_clients: false }
     }
 }
 
-impl Daemon<'_> {
-    /// Asks a master to end once its requests are answered, and waits for that. A master may look after its workers only
-    /// now and then (apache: every second), and has nothing left to do when they are gone. Nor is there anything to wait
-    /// for where nobody has asked: a browser connects in advance, and nginx waits a minute for the first line of it.
-    pub(super) fn ask(
-        &self,
-        master: &Process,
-        signal: Signal,
-        has_workers: bool,
-        deadline: Deadline,
-    ) -> io::Result<()> {
-        let Some(handle) = master.open()? else { return Ok(()) };
-        handle.signal(signal)?;
-        let mut next = Deadline::after(LISTENING);
-        let over = deadline.poll(|| match (master.lives(), master.descendants()) {
-            (Ok(true), Ok(workers)) if has_workers && workers.is_empty() => Some(Ok(())),
-            (Ok(true), Ok(workers)) if next.expired() => {
-                next = Deadline::after(LISTENING);
-                let all: Vec<Process> = workers.into_iter().chain([*master]).collect();
-                // Where that cannot be told, the others are waited for.
-                clients::of_all(&all).is_ok_and(|clients| clients == Clients::Silent).then_some(Ok(()))
-            }
-            (Ok(true), Ok(_)) => None,
-            (Ok(false), _) => Some(Ok(())),
-            (Err(error), _) | (_, Err(error)) => Some(Err(error)),
-        });
-        over.unwrap_or(Ok(()))
+/// Asks a master to end, and waits for that. One that goes on for clients may look after its workers only now and then
+/// (apache: every second), and has nothing left to do when they are gone. Nor is there anything to wait for where no client
+/// has sent anything: a browser connects in advance, and nginx waits a minute for the first line of it.
+pub(super) fn ask(polite: &Polite, master: &Process, has_workers: bool, deadline: Deadline) -> io::Result<()> {
+    let limit = Deadline::after(polite.grace).min(deadline.minus(FORCE));
+    let Some(handle) = master.open()? else { return Ok(()) };
+    handle.signal(polite.signal)?;
+    if !polite.for_clients {
+        return handle.wait(limit).map(drop);
     }
+    let mut next = Deadline::after(LISTENING);
+    let over = limit.poll(|| match (master.lives(), master.descendants()) {
+        (Ok(true), Ok(workers)) if has_workers && workers.is_empty() => Some(Ok(())),
+        (Ok(true), Ok(workers)) if next.expired() => {
+            next = Deadline::after(LISTENING);
+            let all: Vec<Process> = workers.into_iter().chain([*master]).collect();
+            // Where that cannot be told, the others are waited for.
+            clients::of_all(&all).is_ok_and(|clients| clients == Clients::Silent).then_some(Ok(()))
+        }
+        (Ok(true), Ok(_)) => None,
+        (Ok(false), _) => Some(Ok(())),
+        (Err(error), _) | (_, Err(error)) => Some(Err(error)),
+    });
+    over.unwrap_or(Ok(()))
 }

@@ -41,35 +41,26 @@ fn number(line: &str) -> io::Result<i32> {
     }
 }
 
-/// The living processes that a pid file names, as far as they are the ones meant. `is_it` decides by what the process is
-/// (executable, configuration); only where it cannot tell (`None`) the times do: one that began after the file was last
-/// written has the number of another. Times alone are weak, for the clock may have been set meanwhile. Our own number is that of a process long gone, used again:
-/// in a container that starts anew the numbers repeat, and a stop must not fail over it.
+/// The numbers in a pid file but our own. In a container that starts anew the numbers repeat: ours is then that of a process
+/// long gone, and a stop must not fail over it.
 ///
 /// # Errors
-/// As [`read`] but for our own number, or when /proc cannot be read.
-pub fn living(path: &Path, is_it: impl Fn(&Process) -> Option<bool>) -> io::Result<Vec<Process>> {
+/// As [`read`] but for our own number.
+pub fn others(path: &Path) -> io::Result<Vec<i32>> {
     let mut pids = numbers(path)?;
     pids.retain(|pid| *pid != own());
-    if pids.is_empty() {
-        return Ok(Vec::new());
-    }
-    let mut found = Vec::new();
-    for pid in pids {
-        let Some(process) = Process::find(pid)? else { continue };
-        let is_meant = match is_it(&process) {
-            Some(known) => known,
-            None => {
-                let written = std::fs::metadata(path)?;
-                let written = written.mtime() as f64 + written.mtime_nsec() as f64 / 1e9;
-                began_before(process.start_time, boot_time()?, written)
-            }
-        };
-        if is_meant {
-            found.push(process);
-        }
-    }
-    Ok(found)
+    Ok(pids)
+}
+
+/// Whether a process had begun when the file was last written; one that began later has the number of another. Weak evidence,
+/// for the clock may have been set meanwhile.
+///
+/// # Errors
+/// When the file or /proc cannot be read.
+pub fn is_younger_than(path: &Path, process: &Process) -> io::Result<bool> {
+    let written = std::fs::symlink_metadata(path)?;
+    let written = written.mtime() as f64 + written.mtime_nsec() as f64 / 1e9;
+    Ok(began_before(process.start_time, boot_time()?, written))
 }
 
 /// Whether a process that began so many ticks after the boot was there when the file was written. The boot time is known
@@ -112,7 +103,7 @@ mod tests {
         }
         std::fs::write(&path, std::process::id().to_string()).unwrap();
         assert!(read(&path).is_err(), "our own number");
-        assert_eq!(living(&path, |_| Some(true)).unwrap(), [], "our own number is nobody else's");
+        assert_eq!(others(&path).unwrap(), [], "our own number is no other process's");
     }
 
     #[test]
@@ -121,15 +112,12 @@ mod tests {
         let path = folder.path().join("pid");
         let mut child = Command::new("/bin/sleep").arg("60").spawn().unwrap();
         std::fs::write(&path, child.id().to_string()).unwrap();
-        let is_sleep = |process: &Process| Some(process.exe().is_ok_and(|exe| exe.ends_with("sleep")));
-        assert_eq!(living(&path, |_| None).unwrap().len(), 1, "by its age");
-        assert_eq!(living(&path, |_| Some(false)).unwrap().len(), 0, "another program");
+        let process = Process::find(child.id() as i32).unwrap().unwrap();
+        assert!(is_younger_than(&path, &process).unwrap());
         let long_ago = SystemTime::now() - Duration::from_secs(3600);
         std::fs::File::options().write(true).open(&path).unwrap().set_modified(long_ago).unwrap();
-        assert_eq!(living(&path, |_| None).unwrap().len(), 0, "the number has been used again");
-        assert_eq!(living(&path, is_sleep).unwrap().len(), 1, "recognised, whatever was done to the clock");
+        assert!(!is_younger_than(&path, &process).unwrap(), "the number has been used again");
         child.kill().unwrap();
         child.wait().unwrap();
-        assert_eq!(living(&path, |_| Some(true)).unwrap().len(), 0, "dead");
     }
 }

@@ -87,7 +87,7 @@ fn read(pid: i32, file: &str) -> io::Result<Vec<u8>> {
 }
 
 /// ESRCH: it ended between open and read.
-fn gone(error: &io::Error) -> bool {
+pub(crate) fn gone(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(libc::ESRCH)
 }
 
@@ -222,37 +222,31 @@ fn open_pid(pid: i32) -> io::Result<OwnedFd> {
 /// # Errors
 /// When /proc cannot be read.
 pub fn everybody() -> io::Result<Vec<Member>> {
-    members(|_| true)
-}
-
-/// Every living process that runs one of these programs. The others are passed over by one link of theirs, which the
-/// kernel reads faster than it writes down their state.
-///
-/// # Errors
-/// When /proc cannot be read.
-pub fn running(programs: &[PathBuf]) -> io::Result<Vec<Member>> {
-    let runs = |pid| executable(pid).is_ok_and(|exe| programs.contains(&exe));
-    let mut all = members(runs)?;
-    // The number may have changed hands between the two looks.
-    all.retain(|member| runs(member.process.pid));
+    let mut all = Vec::new();
+    for pid in numbers()? {
+        all.extend(Member::find(pid)?);
+    }
     Ok(all)
 }
 
-/// The living processes whose number is `wanted`.
-fn members(wanted: impl Fn(i32) -> bool) -> io::Result<Vec<Member>> {
+/// The number of every process, living or not.
+///
+/// # Errors
+/// When /proc cannot be read.
+pub fn numbers() -> io::Result<Vec<i32>> {
     let mut all = Vec::new();
     for entry in std::fs::read_dir("/proc")? {
-        let pid = entry?.file_name().to_str().and_then(|name| name.parse::<i32>().ok());
-        if let Some(pid) = pid.filter(|pid| wanted(*pid)) {
-            all.extend(Member::find(pid)?);
-        }
+        all.extend(entry?.file_name().to_str().and_then(|name| name.parse::<i32>().ok()));
     }
     Ok(all)
 }
 
 /// The program that a number's process runs, by the name that it was started by. The kernel's mark of a removed file,
-/// ` (deleted)`, is left out (proc_pid_exe(5)).
-fn executable(pid: i32) -> io::Result<PathBuf> {
+/// ` (deleted)`, is left out (proc_pid_exe(5)). It is one link, which the kernel reads faster than it writes down a state.
+///
+/// # Errors
+/// `PermissionDenied` when this caller may not trace the process; otherwise when it has none, or has ended.
+pub fn program_of(pid: i32) -> io::Result<PathBuf> {
     let exe = std::fs::read_link(format!("/proc/{pid}/exe"))?;
     let name = exe.as_os_str().as_bytes();
     Ok(OsStr::from_bytes(name.strip_suffix(b" (deleted)").unwrap_or(name)).into())

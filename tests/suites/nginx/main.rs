@@ -5,6 +5,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests own the environment and processes of what they test")]
 
 mod failures;
+mod identity;
 mod levels;
 mod life;
 mod reload;

@@ -184,7 +184,7 @@ impl Process {
     /// # Errors
     /// When it is gone or not ours to look at.
     pub fn exe(&self) -> io::Result<PathBuf> {
-        super::executable(self.pid)
+        super::program_of(self.pid)
     }
 
     /// The arguments that it was started with. They are the process's own word: who owns it is the first question.
