@@ -55,15 +55,16 @@ fn local_socket(value: &[u8]) -> Option<PathBuf> {
 
 impl Arguments {
     /// Whether they are those of the instance with this configuration or this pid file; `None` when they cannot tell, as
-    /// with a relative name: nobody knows by now relative to what. `own` is a file that this agent adds to a configuration.
-    pub fn is_instance(&self, configs: &[PathBuf], pid_file: &Path, own: &Path) -> Option<bool> {
+    /// with a relative name, for what it was relative to is not known by now. `is_added` says which files this agent adds to a
+    /// configuration, for whatever resource: the resource may have had another name.
+    pub fn is_instance(&self, configs: &[PathBuf], pid_file: &Path, is_added: impl Fn(&Path) -> bool) -> Option<bool> {
         if self.asks {
             return Some(false);
         }
         if self.pid_file.as_deref() == Some(pid_file) {
             return Some(true);
         }
-        let is_other = |path: &&PathBuf| path.as_path() != own;
+        let is_other = |path: &&PathBuf| !is_added(path);
         let theirs: Vec<&PathBuf> = self.configs.iter().filter(is_other).collect();
         let ours: Vec<&PathBuf> = configs.iter().filter(is_other).collect();
         if theirs == ours {
@@ -112,11 +113,12 @@ mod tests {
     fn an_instance_is_its_pid_file_or_its_configuration() {
         let judge = |line: &str| {
             let configs = [PathBuf::from("/e/a.cfg"), PathBuf::from("/run/a.extra")];
-            read(line).is_instance(&configs, Path::new("/run/a.pid"), Path::new("/run/a.extra"))
+            read(line).is_instance(&configs, Path::new("/run/a.pid"), |path| path.starts_with("/run"))
         };
         for (line, expected) in [
             ("haproxy -f /e/a.cfg", Some(true)),
             ("haproxy -f /e/a.cfg -f /run/a.extra", Some(true)),
+            ("haproxy -f /e/a.cfg -f /run/former.extra -p /run/former.pid", Some(true)),
             ("haproxy -f /e/a.cfg -p /run/other.pid", Some(true)),
             ("haproxy -f /e/b.cfg -p /run/a.pid", Some(true)),
             ("haproxy -f /e/a.cfg2", Some(false)),

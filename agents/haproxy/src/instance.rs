@@ -56,7 +56,7 @@ impl Instance {
 
     /// Whether a process has this instance's configuration, as far as its arguments tell.
     pub fn has_configuration(&self, process: &Process) -> bool {
-        let is_other = |path: &&PathBuf| **path != self.extra;
+        let is_other = |path: &&PathBuf| !self.is_added(path);
         let Some(found) = arguments_of(process) else { return false };
         found.configs.iter().filter(is_other).eq(self.record.configs.iter().filter(is_other))
     }
@@ -69,11 +69,19 @@ impl Instance {
                 self.record.pid_file = pid_file;
             }
             self.record.master_socket = found.master_socket.filter(|_| found.master_worker);
+            let added: Vec<PathBuf> = found.configs.into_iter().filter(|path| self.is_added(path)).collect();
+            self.record.configs.extend(added);
+            self.record.configs.dedup();
         }
         let has_extra = self.uses_extra(process);
         let given = self.record.identity.stats_socket.as_ref();
         self.record.stats_socket = self.record.stats_socket.take().filter(|path| has_extra || given == Some(path));
         self
+    }
+
+    /// Whether this agent has added a file to a configuration, under whatever name the resource had then.
+    fn is_added(&self, path: &Path) -> bool {
+        path == self.extra || path.parent() == self.extra.parent() && is_named(path, "cfg")
     }
 
     /// A call of haproxy with this instance's configuration.
@@ -151,11 +159,17 @@ impl Daemon for Instance {
     }
 
     fn claims(&self, arguments: &[Vec<u8>]) -> Option<bool> {
-        arguments::parse(arguments).is_instance(&self.record.configs, &self.record.pid_file, &self.extra)
+        let is_added = |path: &Path| self.is_added(path);
+        arguments::parse(arguments).is_instance(&self.record.configs, &self.record.pid_file, is_added)
     }
 
     fn polite(&self, invocation: &Invocation) -> Polite {
         Polite::for_clients(Signal::SIGUSR1, &invocation.values)
+    }
+
+    /// The programs of its configuration's `program` sections.
+    fn has_helpers(&self) -> bool {
+        true
     }
 
     fn drops_rights(&self) -> bool {
@@ -175,13 +189,28 @@ impl Daemon for Instance {
         let identity = &self.record.identity;
         let stats = self.record.stats_socket.as_ref().filter(|_| identity.stats_socket.is_none());
         let master = self.record.master_socket.as_ref();
+        let is_own = |path: &&PathBuf| path.parent() == self.extra.parent() && is_named(path, "sock");
         let ours = master.filter(|path| {
-            **path == socket(context.invocation, "sock") || identity.master_socket.as_ref() == Some(path)
+            **path == socket(context.invocation, "sock")
+                || identity.master_socket.as_ref() == Some(path)
+                || is_own(path)
         });
-        let paths = [Some(&self.extra), stats, ours];
-        let failures = paths.into_iter().flatten().filter_map(|path| state::forget(path).err());
-        Failure::collect(failures.collect()).map_or(Ok(()), Err)
+        let mut paths = vec![self.extra.clone()];
+        // What the resource had under its former name.
+        for former in self.record.configs.iter().filter(|path| **path != self.extra && self.is_added(path)) {
+            paths.extend(["cfg", "record", "master"].map(|kind| former.with_extension(kind)));
+        }
+        let mut failures: Vec<Failure> = paths.iter().filter_map(|path| state::forget(path).err()).collect();
+        let sockets = [stats, ours].into_iter().flatten();
+        failures.extend(sockets.filter_map(|path| file::remove_socket(path).or_fail(path.display()).err()));
+        Failure::collect(failures).map_or(Ok(()), Err)
     }
+}
+
+/// Whether a file has a name that this agent gives to its own.
+fn is_named(path: &Path, kind: &str) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    name.strip_prefix("haproxy-").is_some_and(|rest| rest.strip_suffix(kind).is_some_and(|rest| rest.ends_with('.')))
 }
 
 /// What is added to a configuration.

@@ -2,7 +2,7 @@
 //! the configuration say by then.
 #![forbid(unsafe_code)]
 
-use ocf::daemon;
+use ocf::daemon::{self, Daemon, Found};
 use ocf::prelude::*;
 
 use crate::instance::{self, Instance};
@@ -19,5 +19,15 @@ pub fn stop(context: &Context<'_>, settings: Option<&Settings>) -> Result<(), Fa
     };
     let recorded = Instance::recorded(context.invocation);
     let is_same = recorded.as_ref().is_some_and(|instance| instance.record.identity == identity);
-    daemon::stop(context, recorded, || (!is_same).then(|| instance::describe(context.invocation, &identity)))
+    daemon::stop(context, recorded, || (!is_same).then(|| meant(context, &identity)))
+}
+
+/// The instance that the parameters mean, with the files of the haproxy that runs, if one does: it may have been started by
+/// other means, or while the resource had another name.
+fn meant(context: &Context<'_>, identity: &Identity) -> Instance {
+    let described = instance::describe(context.invocation, identity);
+    match described.observe(context.budget.work()) {
+        Ok(Found { master: Some(master), .. }) => described.taken_from(&master),
+        _ => described,
+    }
 }

@@ -72,7 +72,7 @@ pub enum Claim {
     No,
     /// They do not tell, as of a worker that has changed its title.
     Silent,
-    /// They are too long to be read.
+    /// They begin like this instance's, and are too long to be read to their end.
     TooLong,
 }
 

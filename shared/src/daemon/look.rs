@@ -223,12 +223,12 @@ fn answer<S: Daemon + ?Sized>(server: &S, entry: &Entry, standing: Standing) -> 
 fn judge<S: Daemon + ?Sized>(server: &S, entry: &Entry, facts: &Facts, standing: Standing) -> Answer {
     let rules = Rules { drops_rights: server.drops_rights(), may_act: nix::unistd::geteuid().is_root() };
     identity::judge(facts, standing, rules, || match entry.arguments() {
-        Ok(Some(arguments)) => match server.claims(&arguments) {
-            Some(true) => Claim::Yes,
+        Ok((arguments, is_whole)) => match server.claims(&arguments) {
+            Some(true) if is_whole => Claim::Yes,
+            Some(true) => Claim::TooLong,
             Some(false) => Claim::No,
             None => Claim::Silent,
         },
-        Ok(None) => Claim::TooLong,
         // It has ended.
         Err(_) => Claim::No,
     })

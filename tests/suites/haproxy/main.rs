@@ -7,6 +7,7 @@
 mod broken;
 mod client;
 mod failures;
+mod identity;
 mod layouts;
 mod life;
 mod reload;

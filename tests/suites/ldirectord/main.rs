@@ -10,6 +10,7 @@ mod absent;
 mod beside;
 mod direct;
 mod failover;
+mod identity;
 mod life;
 mod pair;
 mod reader;

@@ -145,13 +145,19 @@ impl Entry {
         Ok(name)
     }
 
-    /// The arguments that it was started with; `None` when they are longer than [`LONGEST_ARGUMENTS`].
+    /// The arguments that it was started with, and whether these are all of them: no more than [`LONGEST_ARGUMENTS`] are read.
     ///
     /// # Errors
     /// When it has ended.
-    pub fn arguments(&self) -> io::Result<Option<Vec<Vec<u8>>>> {
+    pub fn arguments(&self) -> io::Result<(Vec<Vec<u8>>, bool)> {
         let bytes = self.read("cmdline", LONGEST_ARGUMENTS + 1)?;
-        Ok((bytes.len() as u64 <= LONGEST_ARGUMENTS).then(|| split(&bytes)))
+        let is_whole = bytes.len() as u64 <= LONGEST_ARGUMENTS;
+        let mut words = split(&bytes);
+        if !is_whole {
+            // Half a word.
+            words.pop();
+        }
+        Ok((words, is_whole))
     }
 
     /// Reads one of its files, at most so many bytes. Nothing else knows the size of these.
@@ -193,17 +199,15 @@ impl Process {
     /// When it has ended, or they are longer than [`LONGEST_ARGUMENTS`].
     pub fn arguments(&self) -> io::Result<Vec<Vec<u8>>> {
         let entry = self.entry()?.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
-        entry.arguments()?.ok_or_else(|| io::Error::other("its command line is longer than 128 KiB"))
+        let (words, is_whole) = entry.arguments()?;
+        if is_whole { Ok(words) } else { Err(io::Error::other("its command line is longer than 128 KiB")) }
     }
 
     /// The arguments of a process that root owns; `None` of another's, who may have written anything there, and when they
     /// cannot be read.
     #[must_use]
     pub fn arguments_of_root(&self) -> Option<Vec<Vec<u8>>> {
-        let entry = self.entry().ok()??;
-        if entry.owner().ok()? != 0 {
-            return None;
-        }
-        entry.arguments().ok()?
+        let is_roots = self.entry().ok()??.owner().ok()? == 0;
+        if is_roots { self.arguments().ok() } else { None }
     }
 }

@@ -1,0 +1,224 @@
+//! Whose processes are this instance's: those of other users, containers, `program` sections, and of a former name.
+
+use std::time::Duration;
+
+use harness::Host;
+use harness::enter::CAP_SYS_PTRACE;
+use harness::impostor::{self, NOBODY, World};
+use harness::process::wait_until;
+
+use crate::{PLAIN, answers, balancer, configure, eventually, expect_gone, machine, master, processes, workers, write};
+
+/// A machine with a configuration whose workers are another user's.
+fn with_users() -> Option<(Host, String)> {
+    if !harness::root::has_other_users() {
+        harness::skip::skip("there is no user for workers");
+        return None;
+    }
+    let host = machine()?;
+    let path = configure(&host, "a", PLAIN);
+    host.sh(&format!("sed -i 's/^global/global\\n  user nobody\\n  group nogroup\\n  chroot \\/srv/' {path}"));
+    Some((host, path))
+}
+
+/// With such a process monitor and start were 0 with no port open, and its socket was in the record.
+#[test]
+fn id_1_a_process_of_another_user_is_no_instance_and_nothing_is_taken_from_it() {
+    let Some((host, path)) = with_users() else { return };
+    let words = ["/usr/sbin/haproxy", "-W", "-S", "/tmp/other.sock", "-p", "/tmp/other.pid", "-f", &path];
+    let mut others = impostor::spawn(&host, NOBODY, &words);
+    for mode in ["master-worker", "daemon"] {
+        let agent = balancer(&host, &path).param("mode", mode);
+        agent.probe().expect_code(7);
+        agent.monitor().expect_code(7);
+        agent.stop().expect_code(0);
+        agent.start().expect_code(0);
+        assert!(answers(&host, 8081), "the real one serves");
+        agent.monitor().expect_code(0);
+        agent.start().expect_code(0);
+        let record = host.sh("cat /run/resource-agents/*.record");
+        assert!(!record.contains("other"), "{record}");
+        agent.stop().expect_code(0);
+        assert_eq!(processes(&host).len(), 1);
+    }
+    assert!(others.is_alive());
+}
+
+#[test]
+fn id_4_the_server_of_a_container_is_left_alone() {
+    let Some(host) = machine() else { return };
+    let path = configure(&host, "haproxy", &PLAIN.replace("8081", "8099"));
+    for world in [World::Container, World::HostNumbers] {
+        let agent = balancer(&host, &path).without("configfile");
+        let mut container = world.spawn(&host, &["/usr/sbin/haproxy", "-W", "-db", "-f", &path]);
+        eventually("the container serves", || processes(&host).len() == 2);
+        agent.probe().expect_code(7);
+        agent.monitor().expect_code(7);
+        agent.stop().expect_code(0);
+        if world == World::Container {
+            agent.start().expect_code(0);
+            agent.stop().expect_code(0);
+        }
+        assert_eq!(processes(&host).len(), 2, "{world:?}");
+        assert!(container.is_alive());
+        drop(container);
+        host.sh("pkill -KILL -x haproxy || true");
+        eventually("nothing is left", || processes(&host).is_empty());
+    }
+}
+
+#[test]
+fn id_4_the_server_of_a_unit_with_a_private_tmp_is_ours() {
+    let Some(host) = machine() else { return };
+    let path = configure(&host, "a", PLAIN);
+    let _unit = World::PrivateTmp.spawn(&host, &["/usr/sbin/haproxy", "-D", "-W", "-S", "/run/m.sock", "-f", &path]);
+    let agent = balancer(&host, &path);
+    eventually("the unit serves", || answers(&host, 8081));
+    agent.probe().expect_code(0);
+    agent.start().expect_code(0);
+    agent.stop().expect_code(0);
+    assert_eq!(processes(&host), [""; 0]);
+}
+
+#[test]
+fn id_5_what_cannot_be_looked_at_is_no_stopped_server() {
+    let Some((host, path)) = with_users() else { return };
+    let agent = balancer(&host, &path).without_capability(CAP_SYS_PTRACE);
+    for has_note in [true, false] {
+        agent.start().expect_code(0);
+        agent.monitor().expect_code(0);
+        let number = master(&host);
+        // A worker that runs notices the death of its master, and ends.
+        host.sh(&format!("kill -STOP {}; kill -9 {number}", workers(&host, &number)[0]));
+        eventually("the master is gone", || processes(&host).len() == 1);
+        if has_note {
+            agent.monitor().expect_code(1).expect_reason(&["workers"]);
+            agent.stop().expect_code(0);
+        } else {
+            host.sh("rm /run/resource-agents/haproxy-lb.master");
+            for outcome in [agent.monitor(), agent.stop()] {
+                outcome.expect_code(1).expect_reason(&["(haproxy)", "CAP_SYS_PTRACE"]);
+            }
+            assert_eq!(processes(&host).len(), 1, "what is not known is left alone");
+            balancer(&host, &path).stop().expect_code(0);
+        }
+        expect_gone(&host);
+    }
+}
+
+#[test]
+fn id_6_arguments_without_end_are_not_read() {
+    let Some((host, path)) = with_users() else { return };
+    let agent = balancer(&host, &path).under(&["/bin/sh", "-c", "ulimit -v 300000; exec \"$@\"", "sh"]);
+    let _others = impostor::spawn(&host, NOBODY, &["ARGUMENTS=1", "/usr/sbin/haproxy"]);
+    let _roots = impostor::spawn(&host, 0, &["ARGUMENTS=1", "/usr/sbin/haproxy"]);
+    agent.probe().expect_code(7);
+    agent.stop().expect_code(0);
+    // What begins like this instance's, as root's, and does not end.
+    let long = "x".repeat(100_000);
+    let _doubtful = impostor::spawn(&host, 0, &["/usr/sbin/haproxy", "-f", &path, "-L", &long, "-L", &long]);
+    for outcome in [agent.probe(), agent.stop()] {
+        outcome.expect_code(1).expect_reason(&["over 128 KiB"]);
+    }
+}
+
+#[test]
+fn id_7_an_update_of_the_program_changes_nothing() {
+    let Some((host, path)) = with_users() else { return };
+    host.sh("mkdir /media/bin; cp /usr/sbin/haproxy /media/bin/haproxy");
+    let agent = balancer(&host, &path).param("binary", "/media/bin/haproxy");
+    for mode in ["master-worker", "daemon"] {
+        let agent = agent.clone().param("mode", mode);
+        agent.start().expect_code(0);
+        host.sh("cp /usr/sbin/haproxy /media/bin/new; mv /media/bin/new /media/bin/haproxy");
+        agent.monitor().expect_code(0);
+        let number = master(&host);
+        agent.start().expect_code(0);
+        assert_eq!(master(&host), number, "a start finds it, too");
+        agent.stop().expect_code(0);
+        expect_gone(&host);
+    }
+}
+
+/// A `program` that never ends.
+const PROGRAM: &str = "program sleeper\n  command /bin/sleep 600\n";
+
+/// The first connection came to a socket that the master had left and the program kept: a start took 10 s.
+#[test]
+fn wt_6_a_program_does_not_delay_a_start_and_a_stop_ends_it() {
+    let Some(host) = machine() else { return };
+    let path = configure(&host, "a", PLAIN);
+    let agent = balancer(&host, &path);
+    let plain = agent.start().expect_code(0).elapsed;
+    agent.stop().expect_code(0);
+    configure(&host, "a", &format!("{PLAIN}{PROGRAM}"));
+    host.sh(&format!("sed -i 's/^global/global\\n  master-worker/' {path}"));
+    for _ in 0..3 {
+        agent.start().expect_code(0).expect_within(plain + Duration::from_secs(3));
+        assert_eq!(sleepers(&host).len(), 1);
+        agent.monitor().expect_code(0);
+        agent.stop().expect_code(0);
+        expect_gone(&host);
+        assert_eq!(sleepers(&host), [""; 0], "the program is ended, too");
+    }
+}
+
+fn sleepers(host: &Host) -> Vec<String> {
+    host.run("pgrep", &["-x", "sleep", "-a"]).stdout.lines().map(str::to_owned).collect()
+}
+
+/// Its session tells whose the program is: stop was 0, and it stayed.
+#[test]
+fn ha_f4_the_program_of_a_dead_master_is_ended() {
+    let Some(host) = machine() else { return };
+    let path = configure(&host, "a", &format!("{PLAIN}{PROGRAM}"));
+    host.sh(&format!("sed -i 's/^global/global\\n  master-worker/' {path}"));
+    let agent = balancer(&host, &path);
+    let mut bystander = host.spawn("sleep", &["601"]);
+    agent.start().expect_code(0);
+    host.crash(&master(&host));
+    eventually("the worker has ended", || processes(&host).is_empty());
+    assert_eq!(sleepers(&host).len(), 2);
+    agent.monitor().expect_code(1).expect_reason(&["master process has died"]);
+    agent.stop().expect_code(0);
+    agent.monitor().expect_code(7);
+    expect_gone(&host);
+    assert_eq!(sleepers(&host).len(), 1);
+    assert!(bystander.is_alive());
+}
+
+/// The resource is renamed while nothing watches it: the probe was 7, and a start made a second master.
+#[test]
+fn ha_f3_a_haproxy_that_was_started_under_another_name_is_adopted() {
+    let Some(host) = machine() else { return };
+    let path = configure(&host, "a", PLAIN);
+    let former = balancer(&host, &path);
+    let agent = balancer(&host, &path).instance("renamed");
+    for starts in [true, false] {
+        former.start().expect_code(0);
+        let number = master(&host);
+        agent.probe().expect_code(0);
+        if starts {
+            agent.start().expect_code(0);
+        }
+        assert_eq!(workers(&host, &number).len(), 1);
+        assert_eq!(processes(&host).len(), 2, "never two masters");
+        agent.monitor().expect_code(0);
+        crate::at(&agent, 20).expect_code(0);
+        agent.stop().expect_code(0);
+        agent.probe().expect_code(7);
+        former.probe().expect_code(7);
+        expect_gone(&host);
+    }
+    // Another configuration is another instance.
+    former.start().expect_code(0);
+    write(&host, "/etc/haproxy/b.cfg", &host.sh(&format!("sed s/8081/8082/ {path}")));
+    let other = balancer(&host, "/etc/haproxy/b.cfg").instance("other");
+    other.probe().expect_code(7);
+    other.start().expect_code(0);
+    other.stop().expect_code(0);
+    former.monitor().expect_code(0);
+    former.stop().expect_code(0);
+    let gone = wait_until(Duration::from_secs(2), || processes(&host).is_empty().then_some(()));
+    assert!(gone.is_some());
+}
