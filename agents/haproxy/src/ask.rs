@@ -18,10 +18,10 @@ use crate::record::Record;
 /// A haproxy that takes longer to say who it is does not work.
 const LONGEST: Duration = Duration::from_secs(10);
 
-/// How long the first connection may take. A master that begins, or reads its configuration again, opens its socket anew; a
+/// How long the first connections may take. A master that begins, or reads its configuration again, opens its socket anew; a
 /// connection to the one before is answered by no process, and stays open for as long as a `program` has that socket, too.
-/// Each further connection may take twice as long.
-const IMPATIENT: Duration = Duration::from_millis(200);
+/// The last one has the rest of the time.
+const IMPATIENT: [Duration; 2] = [Duration::from_millis(200), Duration::from_millis(600)];
 
 /// No table of servers is larger: each has less than a kilobyte.
 const LARGEST: usize = 64 << 20;
@@ -94,14 +94,12 @@ pub fn processes(path: &Path, master: &Process, deadline: Deadline) -> Result<Pr
 }
 
 fn converse(path: &Path, question: &str, deadline: Deadline) -> Result<String, Failure> {
-    let mut patience = IMPATIENT;
-    let answer = loop {
-        let limit = Deadline::after(patience).min(deadline);
-        match exchange(path, question.as_bytes(), LARGEST, limit) {
-            Err(error) if error.kind == HttpErrorKind::Timeout && limit < deadline => patience *= 2,
-            other => break other,
-        }
+    let ask = |limit: Deadline| exchange(path, question.as_bytes(), LARGEST, limit);
+    let soon = |limit: Duration| match ask(Deadline::after(limit).min(deadline)) {
+        Err(error) if error.kind == HttpErrorKind::Timeout => None,
+        other => Some(other),
     };
+    let answer = IMPATIENT.into_iter().find_map(soon).unwrap_or_else(|| ask(deadline));
     let answer = answer.map_err(|error| {
         let may = nix::unistd::access(path, nix::unistd::AccessFlags::W_OK) != Err(nix::Error::EACCES);
         if error.kind == HttpErrorKind::Connect && !may {

@@ -89,7 +89,9 @@ fn id_5_what_cannot_be_looked_at_is_no_stopped_server() {
         agent.monitor().expect_code(0);
         let number = master(&host);
         // A worker that runs notices the death of its master, and ends.
-        host.sh(&format!("kill -STOP {}; kill -9 {number}", workers(&host, &number)[0]));
+        let worker = workers(&host, &number).remove(0);
+        host.sh(&format!("kill -STOP {worker}; until grep -q '^State:.T' /proc/{worker}/status; do sleep 0.01; done"));
+        host.crash(&number);
         eventually("the master is gone", || processes(&host).len() == 1);
         if has_note {
             agent.monitor().expect_code(1).expect_reason(&["workers"]);
@@ -176,8 +178,11 @@ fn ha_f4_the_program_of_a_dead_master_is_ended() {
     let agent = balancer(&host, &path);
     let mut bystander = host.spawn("sleep", &["601"]);
     agent.start().expect_code(0);
-    host.crash(&master(&host));
-    eventually("the worker has ended", || processes(&host).is_empty());
+    // The worker does not notice: the program has the master's end of their connection, too.
+    let number = master(&host);
+    let worker = workers(&host, &number).remove(0);
+    host.crash(&number);
+    host.crash(&worker);
     assert_eq!(sleepers(&host).len(), 2);
     agent.monitor().expect_code(1).expect_reason(&["master process has died"]);
     agent.stop().expect_code(0);
