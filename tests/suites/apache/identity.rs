@@ -121,9 +121,14 @@ fn id_7_an_update_of_the_program_changes_nothing() {
 fn ap_f3_a_failed_start_that_leaves_processes_keeps_its_record() {
     let Some(site) = Site::new() else { return };
     let agent = site.usual().param("expect_status", "418");
-    // Without the right to send signals nothing can be ended.
-    let helpless = agent.clone().without_capability(CAP_KILL);
-    helpless.start().expect_code(1);
+    // Its workers neither answer nor end with their master, and without this right the agent cannot end them.
+    let helpless = agent.clone().without_capability(CAP_KILL).timeout(Duration::from_secs(8));
+    std::thread::scope(|scope| {
+        let started = scope.spawn(|| helpless.start());
+        let stopped = || site.host.run("pkill", &["-STOP", "-u", "www-data", "-x", "apache2"]).code == Some(0);
+        assert!(wait_until(Duration::from_secs(8), || stopped().then_some(())).is_some(), "there are workers");
+        started.join().expect("a start").expect_code(1).expect_reason(&["rollback"]);
+    });
     assert!(count(&site) > 0, "{}", site.host.run("ps", &["axf"]).stdout);
     assert!(site.host.sh("ls /run/resource-agents").contains("apache-web.record"));
     agent.stop().expect_code(0);
