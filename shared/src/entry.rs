@@ -81,7 +81,7 @@ fn open_standard_streams() {
     for stream in 0..=2 {
         // SAFETY: F_GETFD takes a number, which may be of no descriptor.
         let closed = unsafe { libc::fcntl(stream, libc::F_GETFD) } == -1;
-        if closed && let Ok(null) = std::fs::File::options().read(true).write(true).open("/dev/null") {
+        if closed && let Ok(null) = crate::sys::file::null() {
             // The kernel gives the lowest free number, which is this stream's.
             let _ = null.into_raw_fd();
         }

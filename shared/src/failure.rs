@@ -76,22 +76,22 @@ pub trait OrFail<T> {
     fn or_fail(self, context: impl fmt::Display) -> Result<T, Failure>;
 }
 
-impl<T, E: Into<Reason>> OrFail<T> for Result<T, E> {
+impl<T, E: Into<IntoFailure>> OrFail<T> for Result<T, E> {
     fn or_fail(self, context: impl fmt::Display) -> Result<T, Failure> {
         self.map_err(|error| error.into().0.wrap(context))
     }
 }
 
 /// An error on its way to a failure; keeps the kind of those that have one.
-pub struct Reason(Failure);
+pub struct IntoFailure(Failure);
 
-impl From<Failure> for Reason {
+impl From<Failure> for IntoFailure {
     fn from(failure: Failure) -> Self {
         Self(failure)
     }
 }
 
-impl From<std::io::Error> for Reason {
+impl From<std::io::Error> for IntoFailure {
     fn from(error: std::io::Error) -> Self {
         let kind = match error.kind() {
             std::io::ErrorKind::PermissionDenied => Kind::Permission,
@@ -101,7 +101,7 @@ impl From<std::io::Error> for Reason {
     }
 }
 
-impl From<nix::Error> for Reason {
+impl From<nix::Error> for IntoFailure {
     fn from(error: nix::Error) -> Self {
         std::io::Error::from(error).into()
     }

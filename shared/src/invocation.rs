@@ -67,6 +67,12 @@ impl Invocation {
         Self { asked, values, environment }
     }
 
+    /// The word of the action, for messages.
+    #[must_use]
+    pub fn action_word(&self) -> &'static str {
+        if let Asked::Action(action) = self.asked { action.word() } else { "unknown" }
+    }
+
     /// A variable of the environment; `None` when it is unset, empty, or not UTF-8.
     #[must_use]
     pub fn variable(&self, name: &str) -> Option<&str> {

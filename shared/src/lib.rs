@@ -38,6 +38,7 @@ pub mod glob;
 pub mod invocation;
 pub mod lock;
 pub mod log;
+pub mod message;
 pub mod metadata;
 pub mod outcome;
 pub mod param;

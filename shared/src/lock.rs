@@ -1,36 +1,44 @@
 //! Locks that the kernel releases when their holder dies, however it dies.
 //!
-//! Two kinds. [`Lock`] (flock) makes actions take turns. A *holder's* lock (a POSIX record lock) marks a process that works
+//! Two kinds. [`Lock`] (flock) makes actions take turns: [`lock_resource`], which the frame takes for every action that changes
+//! something, and [`lock_common`], for what several resources change. All are in the state directory, where only root can
+//! open them: whoever can open a file can hold its lock.
+//! A *holder's* lock (a POSIX record lock) marks a process that works
 //! in the background: the kernel tells its number to whoever asks, so that it can be found and ended without believing
-//! a file. Lock files are never removed: a lock on a removed file excludes nobody.
+//! a file. The file of a lock is deleted only by who holds it ([`Lock::remove`]), and who gets a lock looks whether its file is
+//! still there: a lock on a deleted file excludes nobody.
 
 use std::fmt;
 use std::fs::File;
-use std::io;
+use std::io::{self, Read};
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 use nix::libc;
 use nix::sys::signal::Signal;
+use nix::sys::stat::{fstat, lstat};
 
+use crate::invocation::Invocation;
+use crate::state;
 use crate::sys::clock::Deadline;
-use crate::sys::file::open_lock;
+use crate::sys::file::{open_lock, open_to_ask, remove};
 use crate::sys::process::{Process, end_all};
 
-/// A turn; over when this is dropped.
+/// A lock that is held until this is dropped.
 #[derive(Debug)]
 pub struct Lock {
     file: Flock<File>,
+    path: PathBuf,
 }
 
-/// Why there is no turn.
+/// Why a lock is not held.
 #[derive(Debug)]
 pub enum LockError {
-    /// Others had it until the deadline.
-    Busy,
+    /// Another process had it until the deadline. The text is what that one has said about itself; it may be empty.
+    Busy(String),
     /// The file cannot be used.
     File(io::Error),
 }
@@ -38,7 +46,8 @@ pub enum LockError {
 impl fmt::Display for LockError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Busy => f.write_str("locked by another process for too long"),
+            Self::Busy(note) if note.is_empty() => f.write_str("locked by another process for too long"),
+            Self::Busy(note) => write!(f, "locked for too long by {note}"),
             Self::File(error) => write!(f, "cannot be locked: {error}"),
         }
     }
@@ -46,44 +55,88 @@ impl fmt::Display for LockError {
 
 impl std::error::Error for LockError {}
 
+/// Waits until no other action changes this resource. In the lock's file stands who holds it, for people and for
+/// [`LockError::Busy`].
+///
+/// # Errors
+/// At the deadline, and at once when the file cannot be used.
+pub fn lock_resource(invocation: &Invocation, agent: &str, deadline: Deadline) -> Result<Lock, LockError> {
+    let lock = Lock::take(&state::path(invocation, agent, "lock"), deadline)?;
+    let note = format!("{}, process {}\n", invocation.action_word(), std::process::id());
+    // The lock counts, not the note: a full file system is no obstacle.
+    let _ = lock.file().set_len(0).and_then(|()| lock.file().write_all_at(note.as_bytes(), 0));
+    Ok(lock)
+}
+
+/// Waits until no other resource of this agent changes `thing`: an interface, say.
+///
+/// # Errors
+/// At the deadline, and at once when the file cannot be used.
+pub fn lock_common(invocation: &Invocation, agent: &str, thing: &str, deadline: Deadline) -> Result<Lock, LockError> {
+    Lock::take(&common_path(invocation, agent, thing), deadline)
+}
+
+/// No resource's name can make this the path of [`lock_resource`].
+fn common_path(invocation: &Invocation, agent: &str, thing: &str) -> PathBuf {
+    state::directory(invocation).join([agent, "-", &state::name(thing), ".common"].concat())
+}
+
 impl Lock {
-    /// Waits for a turn. flock has no time-out of its own, hence looks from a millisecond upward.
+    /// Waits for the lock of a file. flock has no time-out of its own, hence looks from a millisecond upward.
     ///
     /// # Errors
     /// At the deadline, and at once when the file cannot be used.
     pub fn take(path: &Path, deadline: Deadline) -> Result<Self, LockError> {
-        Self::wait(open_lock(path).map_err(LockError::File)?, deadline)
-    }
-
-    /// As [`Lock::take`], but of a file or directory that is there anyway, and only read: nothing is left behind.
-    ///
-    /// # Errors
-    /// As [`Lock::take`], and when there is nothing at `path`.
-    pub fn take_existing(path: &Path, deadline: Deadline) -> Result<Self, LockError> {
-        Self::wait(File::open(path).map_err(LockError::File)?, deadline)
-    }
-
-    fn wait(file: File, deadline: Deadline) -> Result<Self, LockError> {
-        let mut file = Some(file);
-        let attempt = || match Flock::lock(file.take()?, FlockArg::LockExclusiveNonblock) {
-            Ok(locked) => Some(Ok(Self { file: locked })),
-            Err((back, Errno::EWOULDBLOCK | Errno::EINTR)) => {
-                file = Some(back);
-                None
+        let mut file = Some(open_lock(path).map_err(LockError::File)?);
+        let attempt = || {
+            let opened = match file.take().map_or_else(|| open_lock(path), Ok) {
+                Ok(opened) => opened,
+                Err(error) => return Some(Err(LockError::File(error))),
+            };
+            match Flock::lock(opened, FlockArg::LockExclusiveNonblock) {
+                Ok(locked) if is_at(&locked, path) => Some(Ok(Self { file: locked, path: path.to_owned() })),
+                // Its last holder has deleted it.
+                Ok(_) => None,
+                Err((back, Errno::EWOULDBLOCK | Errno::EINTR)) => {
+                    file = Some(back);
+                    None
+                }
+                Err((_, error)) => Some(Err(LockError::File(error.into()))),
             }
-            Err((_, error)) => Some(Err(LockError::File(error.into()))),
         };
-        deadline.poll(attempt).unwrap_or(Err(LockError::Busy))
+        deadline.poll(attempt).unwrap_or_else(|| Err(LockError::Busy(file.map(note).unwrap_or_default())))
     }
-}
 
-impl Lock {
-    /// The locked file, for a few bytes that those who take turns share.
+    /// Gives the lock back and deletes its file, if that can be done. Who waits for it makes the next one.
+    pub fn remove(self) {
+        let _ = remove(&self.path);
+    }
+
+    /// The locked file, for a few bytes that its holders share.
     #[must_use]
     pub fn file(&self) -> &File {
         &self.file
     }
 }
+
+/// Whether a path still leads to this file.
+fn is_at(file: &File, path: &Path) -> bool {
+    match (fstat(file), lstat(path)) {
+        (Ok(one), Ok(other)) => (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino),
+        _ => false,
+    }
+}
+
+/// What a holder has written about itself.
+fn note(file: File) -> String {
+    let mut text = String::new();
+    let read = file.take(LONGEST_NOTE).read_to_string(&mut text);
+    let is_plain = read.is_ok() && text.trim_end().chars().all(|letter| letter.is_ascii_graphic() || letter == ' ');
+    if is_plain { text.trim_end().to_owned() } else { String::new() }
+}
+
+/// A note is one line.
+const LONGEST_NOTE: u64 = 80;
 
 /// Opens the file of a holder's lock.
 ///
@@ -114,8 +167,7 @@ const ATTEMPTS: usize = 100;
 /// When the file cannot be used, or the holder cannot be looked at from here (another pid namespace, another /proc).
 pub fn holder(path: &Path) -> io::Result<Option<Process>> {
     // Only read: to ask needs no more, and the state directory may have become read-only.
-    let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
-    let file = match File::options().read(true).custom_flags(flags).open(path) {
+    let file = match open_to_ask(path) {
         Ok(file) => file,
         // No file, or none that could ever be: a name that is too long (ENAMETOOLONG).
         Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ENOTDIR | libc::ENAMETOOLONG)) => {
@@ -175,7 +227,8 @@ fn record_lock(file: &File, command: libc::c_int) -> io::Result<libc::flock> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::{BufRead, Read};
+    use std::ffi::OsString;
+    use std::io::BufRead;
     use std::process::{Command, Stdio};
     use std::time::{Duration, Instant};
 
@@ -206,9 +259,12 @@ mod tests {
                 scope.spawn(|| {
                     for _ in 0..100 {
                         // Each turn opens the file anew, so threads exclude each other as processes do.
-                        let _turn = Lock::take(&lock, soon()).unwrap();
+                        let turn = Lock::take(&lock, soon()).unwrap();
                         let count: u32 = std::fs::read_to_string(&counter).unwrap().parse().unwrap();
                         std::fs::write(&counter, (count + 1).to_string()).unwrap();
+                        if count.is_multiple_of(3) {
+                            turn.remove();
+                        }
                     }
                 });
             }
@@ -227,7 +283,7 @@ mod tests {
             .spawn()
             .unwrap();
         holder.stdout.as_mut().unwrap().read_exact(&mut [0; 5]).unwrap();
-        assert!(matches!(Lock::take(&path, Deadline::after(Duration::from_millis(50))), Err(LockError::Busy)));
+        assert!(matches!(Lock::take(&path, Deadline::after(Duration::from_millis(50))), Err(LockError::Busy(_))));
         let child = Process::find(holder.id() as i32).unwrap().unwrap();
         let all: Vec<Process> = child.descendants().unwrap().into_iter().chain([child]).collect();
         end_all(&all, &[Signal::SIGKILL], soon()).unwrap();
@@ -236,20 +292,23 @@ mod tests {
     }
 
     #[test]
-    fn what_is_there_anyway_can_be_locked_too() {
+    fn rt_2_the_lock_of_a_resource_says_who_holds_it_and_is_no_other_resources() {
         let folder = tempfile::tempdir().unwrap();
-        for path in [folder.path().to_owned(), folder.path().join("file")] {
-            let absent = Lock::take_existing(&folder.path().join("none"), soon());
-            assert!(matches!(absent, Err(LockError::File(_))));
-            if path != folder.path() {
-                std::fs::write(&path, "x").unwrap();
-            }
-            let first = Lock::take_existing(&path, soon()).unwrap();
-            let busy = Lock::take_existing(&path, Deadline::after(Duration::from_millis(20)));
-            assert!(matches!(busy, Err(LockError::Busy)), "{}", path.display());
-            drop(first);
-            Lock::take_existing(&path, soon()).unwrap();
-        }
+        let call = |instance: &str, action: &str| {
+            let variables = [("HA_RSCTMP", folder.path().to_str().unwrap()), ("OCF_RESOURCE_INSTANCE", instance)];
+            let environment = variables.map(|(name, value)| (OsString::from(name), OsString::from(value)));
+            Invocation::new([OsString::from("agent"), OsString::from(action)], environment)
+        };
+        let short = || Deadline::after(Duration::from_millis(20));
+        let held = lock_resource(&call("vip", "start"), "IPaddr2", soon()).unwrap();
+        let busy = lock_resource(&call("vip", "stop"), "IPaddr2", short()).unwrap_err();
+        let expected = format!("locked for too long by start, process {}", std::process::id());
+        assert_eq!(busy.to_string(), expected);
+        let _other = lock_resource(&call("vip2", "stop"), "IPaddr2", short()).unwrap();
+        let _common = lock_common(&call("vip", "start"), "IPaddr2", "vip", short()).unwrap();
+        assert!(matches!(lock_common(&call("x", "stop"), "IPaddr2", "vip", short()), Err(LockError::Busy(_))));
+        drop(held);
+        lock_resource(&call("vip", "stop"), "IPaddr2", short()).unwrap();
     }
 
     #[test]

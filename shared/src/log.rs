@@ -5,18 +5,16 @@
 //! for two things: stderr gets warnings and worse only (what is well frightens nobody), and a message is logged once.
 
 use std::fmt::Arguments;
-use std::fs::OpenOptions;
 use std::io::{self, IsTerminal, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixDatagram;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use nix::libc::{O_NOFOLLOW, O_NONBLOCK};
-
-use crate::invocation::{Asked, Invocation};
+use crate::invocation::Invocation;
+use crate::message::line;
 use crate::param::{TRACE_FILE, TRACE_RA, absolute_path, boolean};
-use crate::sys::file::ensure_dir;
+use crate::state;
+use crate::sys::file::{ensure_dir, open_append, open_descriptor};
 
 /// The cluster's directory for what outlives a boot.
 const STATE_DIRECTORY: &str = "/var/lib/heartbeat";
@@ -63,12 +61,14 @@ struct Places {
     debug_file: Option<PathBuf>,
     debug: bool,
     trace: Option<Trace>,
+    /// A file that was named for the trace and gets none.
+    refused: Option<String>,
 }
 
 /// Where the trace goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Trace {
-    /// A file, or something like /dev/stderr.
+    /// A file, or a descriptor: /dev/stderr.
     File(PathBuf),
     /// A file of its own for this action, below the cluster's state directory.
     Own,
@@ -110,24 +110,47 @@ fn places(invocation: &Invocation) -> Places {
     let traced = is_true("OCF_TRACE_RA") || invocation.values.get(&TRACE_RA) == Some(true);
     let target =
         invocation.variable("OCF_TRACE_FILE").map(str::to_owned).or_else(|| invocation.values.get(&TRACE_FILE));
-    let trace = traced.then(|| match target.as_deref() {
-        // The peer takes a descriptor's number, too.
-        Some(number) if number.len() == 1 && number.as_bytes()[0].is_ascii_digit() => {
-            Trace::File(Path::new("/proc/self/fd").join(number))
-        }
-        Some(path) => absolute_path(path).map_or(Trace::Own, Trace::File),
-        None => Trace::Own,
-    });
+    let named = target.as_deref().filter(|_| traced).and_then(|target| trace_target(target, invocation));
+    let refused = target.filter(|_| traced && named.is_none());
+    let trace = traced.then(|| named.map_or(Trace::Own, Trace::File));
     Places {
         facility,
         file: file("HA_LOGFILE"),
         debug_file: file("HA_DEBUGLOG"),
         debug: invocation.variable("HA_debug").is_some_and(|level| level != "0"),
         trace,
+        refused,
     }
 }
 
-/// The way out for messages of one action. Callers keep secrets out of them.
+/// Where a trace may go: to a descriptor that the caller has opened, or to a file below the directories of the cluster and of
+/// logs. Anywhere else, who may set this one parameter could add lines to any file as root.
+fn trace_target(target: &str, invocation: &Invocation) -> Option<PathBuf> {
+    // The peer takes a descriptor's number, too.
+    if target.len() == 1 && target.as_bytes()[0].is_ascii_digit() {
+        return Some(Path::new("/dev/fd").join(target));
+    }
+    let path = absolute_path(target).ok()?;
+    let logs = ["HA_LOGFILE", "HA_DEBUGLOG"].into_iter().filter_map(|name| invocation.variable(name));
+    let logs = logs.filter_map(|file| Path::new(file).parent());
+    let known = [invocation.variable("HA_VARLIB").unwrap_or(STATE_DIRECTORY), STATE_DIRECTORY, "/var/log"];
+    let mut all = logs.chain(known.into_iter().map(Path::new)).chain([state::directory(invocation)]);
+    let is_plain = path.components().all(|part| part != Component::ParentDir);
+    // Not the root directory, should a log be there.
+    let is_below = is_plain && all.any(|directory| directory.parent().is_some() && path.starts_with(directory));
+    (is_below || descriptor(&path).is_some()).then_some(path)
+}
+
+/// The number of the descriptor that a path stands for.
+fn descriptor(path: &Path) -> Option<u32> {
+    match path.to_str()? {
+        "/dev/stdout" => Some(1),
+        "/dev/stderr" => Some(2),
+        path => ["/dev/fd/", "/proc/self/fd/"].iter().find_map(|folder| path.strip_prefix(folder)?.parse().ok()),
+    }
+}
+
+/// The way out for messages of one action.
 #[derive(Debug)]
 pub struct Log {
     places: Places,
@@ -136,6 +159,8 @@ pub struct Log {
     tag: Option<String>,
     action: &'static str,
     state_directory: PathBuf,
+    /// What marks a reason, which no message may contain.
+    prefix: String,
 }
 
 impl Log {
@@ -147,29 +172,36 @@ impl Log {
             agent,
             instance: invocation.instance().to_owned(),
             tag: invocation.variable("HA_LOGTAG").map(str::to_owned),
-            action: if let Asked::Action(action) = invocation.asked { action.word() } else { "unknown" },
+            action: invocation.action_word(),
             state_directory: PathBuf::from(invocation.variable("HA_VARLIB").unwrap_or(STATE_DIRECTORY)),
+            prefix: invocation.reason_prefix().to_owned(),
         }
+    }
+
+    /// A file that was named for the trace and is not written to.
+    #[must_use]
+    pub fn refused_trace(&self) -> Option<&str> {
+        self.places.refused.as_deref()
     }
 
     /// For those who look for a fault.
     pub fn debug(&self, text: Arguments<'_>) {
-        self.write(Level::Debug, text, true);
+        self.write(Level::Debug, text);
     }
 
     /// What was done.
     pub fn info(&self, text: Arguments<'_>) {
-        self.write(Level::Info, text, true);
+        self.write(Level::Info, text);
     }
 
     /// Something is not as it should be, and the action goes on.
     pub fn warn(&self, text: Arguments<'_>) {
-        self.write(Level::Warn, text, true);
+        self.write(Level::Warn, text);
     }
 
     /// Anywhere but to stderr, where the text stands already as the reason.
     pub fn aside(&self, level: Level, text: Arguments<'_>) {
-        self.write(level, text, false);
+        self.put(level, text, false);
     }
 
     /// A step, for the trace. Costs nothing unless there is one.
@@ -187,10 +219,15 @@ impl Log {
                 folder.join(format!("{name}.{}.{}", self.action, started()))
             }
         };
-        append(&path, &format!("{} {} {}\n", timestamp(now()), self.tag(), fold_line(&text.to_string())));
+        append(&path, &format!("{} {} {}\n", timestamp(now()), self.tag(), line(&text.to_string(), &self.prefix)));
     }
 
-    fn write(&self, level: Level, text: Arguments<'_>, to_stderr: bool) {
+    /// Something that matters this much.
+    pub fn write(&self, level: Level, text: Arguments<'_>) {
+        self.put(level, text, true);
+    }
+
+    fn put(&self, level: Level, text: Arguments<'_>, to_stderr: bool) {
         let places = &self.places;
         // A trace tells the whole story, whatever the messages' own level.
         self.trace(format_args!("{}: {text}", level.word()));
@@ -203,7 +240,7 @@ impl Log {
         if !stderr && !elsewhere && debug_file.is_none() {
             return;
         }
-        let text = format!("{}: {}", level.word(), fold_line(&text.to_string()));
+        let text = format!("{}: {}", level.word(), line(&text.to_string(), &self.prefix));
         if stderr {
             // A closed stderr cannot be told about.
             let _ = writeln!(io::stderr(), "{}: {text}", self.tag());
@@ -238,29 +275,13 @@ fn syslog(facility: u8, level: Level, text: &str) {
 
 /// Adds a line to a file. A log that cannot be written is no reason to fail an action.
 fn append(path: &Path, line: &str) {
-    // The few links that are meant lead to descriptors: /dev/stderr, /proc/self/fd/3.
-    let follow = path.starts_with("/dev") || path.starts_with("/proc");
-    let mut options = OpenOptions::new();
-    // O_NONBLOCK: a pipe without a reader, or a full one, must not hold the action up.
-    let flags = O_NONBLOCK | if follow { 0 } else { O_NOFOLLOW };
-    options.append(true).mode(0o600).custom_flags(flags).create(!follow);
-    if let Ok(mut file) = options.open(path) {
+    let opened = match descriptor(path) {
+        Some(number) => open_descriptor(number),
+        None => open_append(path),
+    };
+    if let Ok(mut file) = opened {
         let _ = file.write_all(line.as_bytes());
     }
-}
-
-/// Makes one line of a text: whatever would end it or confuse a terminal becomes a space.
-#[must_use]
-pub fn fold_line(text: &str) -> String {
-    let mut line = String::with_capacity(text.len());
-    for c in text.trim().chars() {
-        if !c.is_control() {
-            line.push(c);
-        } else if !line.ends_with(' ') {
-            line.push(' ');
-        }
-    }
-    line
 }
 
 fn now() -> Duration {
@@ -318,7 +339,39 @@ mod tests {
         let file = [("OCF_TRACE_RA", "1"), ("OCF_TRACE_FILE", "/dev/stderr")];
         assert_eq!(places(&call(&file)).trace, Some(Trace::File("/dev/stderr".into())));
         let number = [("OCF_TRACE_RA", "1"), ("OCF_TRACE_FILE", "9")];
-        assert_eq!(places(&call(&number)).trace, Some(Trace::File("/proc/self/fd/9".into())));
+        assert_eq!(places(&call(&number)).trace, Some(Trace::File("/dev/fd/9".into())));
+    }
+
+    #[test]
+    fn rt_4_a_trace_stays_below_the_directories_of_the_cluster_and_of_logs() {
+        let target = |file: &str| {
+            let found = places(&call(&[
+                ("OCF_RESKEY_trace_ra", "1"),
+                ("OCF_RESKEY_trace_file", file),
+                ("HA_LOGFILE", "/srv/log/cluster.log"),
+                ("HA_RSCTMP", "/run/state"),
+            ]));
+            (found.trace, found.refused)
+        };
+        for good in [
+            "/var/log/pacemaker/trace",
+            "/var/lib/heartbeat/trace_ra/x",
+            "/run/state/x",
+            "/srv/log/x",
+            "/dev/stderr",
+            "/dev/fd/9",
+            "/proc/self/fd/3",
+        ] {
+            assert_eq!(target(good), (Some(Trace::File(good.into())), None), "{good}");
+        }
+        for bad in
+            ["/etc/ld.so.preload", "/dev/shm/x", "/var/log/../../etc/x", "/dev/sda", "/srv/x", "/var/logs/x", "x"]
+        {
+            assert_eq!(target(bad), (Some(Trace::Own), Some(bad.to_owned())), "{bad}");
+        }
+        assert_eq!(places(&call(&[("OCF_RESKEY_trace_file", "/etc/x")])).refused, None, "there is no trace");
+        let at_the_top = [("OCF_TRACE_RA", "1"), ("OCF_TRACE_FILE", "/etc/x"), ("HA_LOGFILE", "/log")];
+        assert_eq!(places(&call(&at_the_top)).trace, Some(Trace::Own));
     }
 
     #[test]
@@ -342,7 +395,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pipe_that_nobody_reads_does_not_hold_an_action_up() {
+    fn a_pipe_without_a_reader_does_not_hold_an_action_up() {
         let folder = tempfile::tempdir().unwrap();
         let pipe = folder.path().join("pipe");
         nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::from_bits_truncate(0o600)).unwrap();
@@ -364,12 +417,6 @@ mod tests {
         let text = std::fs::read_to_string(path).unwrap();
         assert_eq!(text.lines().count(), 2, "{text}");
         assert!(text.contains("DEBUG: two"), "{text}");
-    }
-
-    #[test]
-    fn sl_09_a_text_becomes_one_line() {
-        assert_eq!(fold_line(" one\r\ntwo\n\n\tthree\x1b[31m\n"), "one two three [31m");
-        assert_eq!(fold_line("100% of $x \"q\" ü"), "100% of $x \"q\" ü");
     }
 
     #[test]

@@ -245,7 +245,8 @@ pub const TRACE_FILE: Param<String> = Param::new(
     "trace_file",
     text,
     "Trace file",
-    "The file that the trace is appended to. If unset, one file an action below the cluster's state directory.",
+    "The file that the trace is appended to: below /var/log, the directory of the cluster's log, or its state directories; or \
+     /dev/stderr. If unset, one file an action below the cluster's state directory.",
 )
 .reloadable();
 

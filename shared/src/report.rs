@@ -1,10 +1,12 @@
-//! The end of every action: one log line, and last of all one reason line on stderr.
+//! The end of every action: one log line with the whole reason, and last of all one reason line on stderr, as long as Pacemaker
+//! keeps it.
 #![forbid(unsafe_code)]
 
 use std::io::Write;
 
 use crate::invocation::{Asked, Invocation};
-use crate::log::{Level, Log, fold_line};
+use crate::log::{Level, Log};
+use crate::message;
 use crate::outcome::{Code, Exit};
 
 /// Logs how the action ended, prints the reason if there is one, and gives the exit code.
@@ -19,7 +21,8 @@ pub(crate) fn report(exit: &Exit, invocation: &Invocation, log: &Log) -> u8 {
     if let Some(reason) = &exit.reason {
         let level = if matches!(exit.code, Code::NotRunning | Code::Degraded) { Level::Warn } else { Level::Error };
         log.aside(level, format_args!("{reason}"));
-        let line = format!("{}{}\n", invocation.reason_prefix(), fold_line(reason));
+        let prefix = invocation.reason_prefix();
+        let line = format!("{prefix}{}\n", message::reason(reason, prefix));
         // A closed stderr cannot be told about; the exit code still speaks.
         let _ = std::io::stderr().write_all(line.as_bytes());
     }

@@ -7,7 +7,7 @@
 //! Nothing below this module exits, prints to stdout, or reads the process's environment.
 
 use std::ffi::OsStr;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
@@ -17,11 +17,12 @@ use crate::agent::{Agent, Context};
 use crate::budget::Budget;
 use crate::failure::{Failure, Kind};
 use crate::invocation::{Asked, Invocation};
-use crate::log::Log;
+use crate::lock::{Lock, LockError, lock_resource};
+use crate::log::{Level, Log};
 use crate::outcome::{Code, Exit, Status};
 use crate::settle::settle;
 use crate::spec::Spec;
-use crate::{refused, report, usage, watch};
+use crate::{refused, report, state, usage, watch};
 
 /// Answers the call that this process was started for; the result is the exit code.
 pub fn run<A: Agent>(arguments: Vec<&'static OsStr>, environment: Vec<(&'static OsStr, &'static OsStr)>) -> u8 {
@@ -88,6 +89,16 @@ fn perform<A: Agent>(context: &Context<'_>, action: Action) -> Result<Exit, Fail
         (None, Some(params)) => Ok(params),
         (None, None) => Err(Failure::generic("the parameters were refused without a reason")),
     };
+    // A stop is never gated by parameters, a reload-agent not by all of them, and everything else by them first.
+    let goes_on = judged.is_ok() || matches!(action, Action::Stop | Action::ReloadAgent);
+    let lock = if changes && goes_on { take_lock(context, spec)? } else { None };
+    let done = act::<A>(context, action, judged);
+    // A file that stays says that its action was killed.
+    lock.into_iter().for_each(Lock::remove);
+    done
+}
+
+fn act<A: Agent>(context: &Context<'_>, action: Action, judged: Result<A::Params, Failure>) -> Result<Exit, Failure> {
     if action == Action::Stop {
         if let Err(failure) = &judged {
             context.log.warn(format_args!("stopping in spite of faulty parameters: {failure}"));
@@ -141,6 +152,27 @@ fn lenient<A: Agent>(context: &Context<'_>, action: Action) -> Option<A::Params>
     params.filter(|_| faults.is_empty())
 }
 
+/// Waits until no other action changes the resource: one that a killed caller has left behind, or a person's. Where there can be
+/// no lock (the state directory is read-only or full), the action goes on: to stop a resource matters more.
+fn take_lock(context: &Context<'_>, spec: &Spec) -> Result<Option<Lock>, Failure> {
+    match lock_resource(context.invocation, spec.name, context.budget.work()) {
+        Ok(lock) => Ok(Some(lock)),
+        Err(LockError::Busy(holder)) => {
+            let holder = if holder.is_empty() { "unknown".to_owned() } else { holder };
+            Err(Failure::generic(format!(
+                "another action of this resource goes on ({holder}); wait for its end, or end that process"
+            )))
+        }
+        Err(LockError::File(error)) => {
+            let path = state::directory(context.invocation).display();
+            // Any user may call an agent that does not need root.
+            let level = if error.kind() == ErrorKind::PermissionDenied { Level::Debug } else { Level::Warn };
+            context.log.write(level, format_args!("no lock in {path}: {error}; going on without"));
+            Ok(None)
+        }
+    }
+}
+
 fn tell_status(status: Status) -> Exit {
     let told = say(&format!("{}\n", status.word()));
     if told == Exit::OK { status.into() } else { told }
@@ -154,6 +186,9 @@ fn warn_of_unknown(context: &Context<'_>, spec: &Spec) {
         }
         let hint = nearest.map_or_else(String::new, |known| format!("; did you mean {known}?"));
         context.log.warn(format_args!("unknown parameter {name} is ignored{hint}"));
+    }
+    if let Some(path) = context.log.refused_trace() {
+        context.log.warn(format_args!("no trace is written to {path}; choose a file below /var/log"));
     }
 }
 

@@ -18,6 +18,12 @@ const LARGEST: u64 = 4 << 20;
 /// The first line of each file.
 const VERSION: &str = "version=1";
 
+/// The most bytes of a resource's name in a file's: 255 is the kernel's limit for the whole, with what agents add.
+const LONGEST_NAME: usize = 200;
+
+/// What is kept of a longer name, before its sum.
+const KEPT: usize = 150;
+
 /// The directory for all of it.
 #[must_use]
 pub fn directory(invocation: &Invocation) -> &Path {
@@ -30,12 +36,13 @@ pub fn path(invocation: &Invocation, agent: &str, kind: &str) -> PathBuf {
     directory(invocation).join([agent, "-", &name(invocation.instance()), ".", kind].concat())
 }
 
-/// A resource's name as a part of a file's: whatever might lead elsewhere is written as its number.
+/// A resource's name as a part of a file's: what could lead elsewhere is written as its number, and the end of a name that is
+/// too long as its sum.
 #[must_use]
 pub fn name(instance: &str) -> Cow<'_, str> {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b':');
     if instance.bytes().all(is_plain) {
-        return instance.into();
+        return short(instance);
     }
     let mut name = String::with_capacity(instance.len());
     for byte in instance.bytes() {
@@ -45,21 +52,34 @@ pub fn name(instance: &str) -> Cow<'_, str> {
             name.push_str(&format!("%{byte:02x}"));
         }
     }
-    name.into()
+    short(&name).into_owned().into()
+}
+
+/// A text that a file's name has room for: the end of one that is too long is written as a sum of the whole.
+#[must_use]
+pub fn short(text: &str) -> Cow<'_, str> {
+    if text.len() <= LONGEST_NAME {
+        return text.into();
+    }
+    // FNV-1a, 64 bits: no secret hangs on it, and it is the same for all versions.
+    let add = |sum: u64, byte: u8| (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    let sum = text.bytes().fold(0xcbf2_9ce4_8422_2325, add);
+    let end = (0..=KEPT).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+    format!("{}-{sum:016x}", &text[..end]).into()
 }
 
 /// Keys with their values, in order; a key may come several times.
 pub type Pairs = Vec<(String, String)>;
 
-/// What an agent keeps of a resource between two calls, in a file of its own.
-pub trait Kept: Sized {
+/// What an agent knows of a resource between two calls, kept in a file.
+pub trait StateFile: Sized {
     /// The agent's name.
     const AGENT: &'static str;
 
     /// All of it.
     fn to_pairs(&self) -> Vec<(&'static str, String)>;
 
-    /// Reads what [`Kept::to_pairs`] made; `None` for anything else.
+    /// Reads what [`StateFile::to_pairs`] made; `None` for anything else.
     fn from_pairs(pairs: Pairs) -> Option<Self>;
 
     /// A file of the agent that belongs to a resource.
@@ -74,6 +94,14 @@ pub trait Kept: Sized {
         Self::from_pairs(read(&Self::path(invocation, "record"))?)
     }
 
+    /// Reads it; `None` when there is none, or none that can be understood.
+    ///
+    /// # Errors
+    /// When there is a file that cannot be read or trusted: what it says is not known.
+    fn try_load(invocation: &Invocation) -> Result<Option<Self>, Failure> {
+        Ok(try_read(&Self::path(invocation, "record"))?.and_then(Self::from_pairs))
+    }
+
     /// Writes it, at once or not at all.
     ///
     /// # Errors
@@ -82,10 +110,10 @@ pub trait Kept: Sized {
         write(&Self::path(invocation, "record"), &self.to_pairs())
     }
 
-    /// Takes it away, once nothing is left of what it tells.
+    /// Deletes it, once nothing is left of what it names.
     ///
     /// # Errors
-    /// When it stays.
+    /// When it stays. That is no failure of a stop, only a warning: it names what is gone.
     fn forget(invocation: &Invocation) -> Result<(), Failure> {
         forget(&Self::path(invocation, "record"))
     }
@@ -94,8 +122,16 @@ pub trait Kept: Sized {
 /// Reads a file; `None` when there is none that can be trusted and understood.
 #[must_use]
 pub fn read(path: &Path) -> Option<Pairs> {
-    let bytes = file::read_small(path, LARGEST).ok()??;
-    parse(std::str::from_utf8(&bytes).ok()?)
+    try_read(path).ok().flatten()
+}
+
+/// Reads a file; `None` when there is none, or none that can be understood.
+///
+/// # Errors
+/// When there is one that cannot be read or trusted.
+pub fn try_read(path: &Path) -> Result<Option<Pairs>, Failure> {
+    let bytes = file::read_small(path, LARGEST).or_fail(path.display())?;
+    Ok(bytes.and_then(|bytes| parse(std::str::from_utf8(&bytes).ok()?)))
 }
 
 /// Writes a file, at once or not at all, and the directory when it is missing.
@@ -118,15 +154,12 @@ pub fn ensure_directory(path: &Path) -> Result<(), Failure> {
     }
 }
 
-/// Takes a file away; good when there is none.
+/// Deletes a file; good when there is none.
 ///
 /// # Errors
 /// When it stays.
 pub fn forget(path: &Path) -> Result<(), Failure> {
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error).or_fail(path.display()),
-        _ => Ok(()),
-    }
+    file::remove(path).or_fail(path.display())
 }
 
 fn render(pairs: &[(&str, String)]) -> String {
@@ -211,5 +244,30 @@ mod tests {
         let environment = variables.map(|(name, value)| (OsString::from(name), OsString::from(value)));
         let invocation = Invocation::new([OsString::from("agent"), OsString::from("start")], environment);
         assert_eq!(path(&invocation, "nginx", "pid"), Path::new("/run/x/nginx-%2e%2e%2fa%20b:0.pid"));
+    }
+
+    #[test]
+    fn an_3_a_name_of_any_length_fits_into_a_file_name() {
+        let long = "x".repeat(245);
+        let names = [long.clone(), format!("{long}y"), "ü".repeat(120), "a/".repeat(120)];
+        for (number, one) in names.iter().enumerate() {
+            assert!(name(one).len() <= LONGEST_NAME, "{one}");
+            assert!(names.iter().skip(number + 1).all(|other| name(one) != name(other)), "{one}");
+        }
+        let usual = "x".repeat(LONGEST_NAME);
+        assert_eq!(name(&usual), usual, "records of earlier versions are found");
+        assert_eq!(short(&"ü".repeat(120)).chars().filter(|letter| *letter == 'ü').count(), KEPT / 2);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_not_taken_for_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.record");
+        assert_eq!(try_read(&path).unwrap(), None);
+        std::fs::write(&path, "no record").unwrap();
+        assert_eq!(try_read(&path).unwrap(), None);
+        std::fs::create_dir(folder.path().join("y.record")).unwrap();
+        assert!(try_read(&folder.path().join("y.record")).is_err());
+        assert_eq!(read(&folder.path().join("y.record")), None);
     }
 }

@@ -32,7 +32,7 @@ pub struct Known {
     pub serial: Option<String>,
 }
 
-impl Kept for Known {
+impl StateFile for Known {
     const AGENT: &'static str = "apache";
 
     fn to_pairs(&self) -> Vec<(&'static str, String)> {

@@ -1,15 +1,15 @@
 //! The server's program: its environment and command line, and what it says about its own configuration.
 #![forbid(unsafe_code)]
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use ocf::glob::Files;
 use ocf::prelude::*;
 use ocf::sys::clock::Deadline;
 use ocf::sys::command::{self, Output, RunError};
-use ocf::sys::file::Disk;
+use ocf::sys::file::{Disk, Trust, read};
 
 use crate::config::{self, Facts, Surroundings};
 use crate::envfile::Variables;
@@ -24,12 +24,17 @@ const SHELL: Duration = Duration::from_secs(10);
 /// Where programs are when the caller does not say.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
+/// A file of variables has some lines.
+const LONGEST: u64 = 1 << 20;
+
 /// One server as the parameters describe it, with its configuration read.
 pub struct Server {
     /// The configuration's file.
     pub config: PathBuf,
     /// What its program is given as environment.
     pub variables: Variables,
+    /// Why a file of variables has no effect: it is not to be trusted.
+    pub envfile: Option<Failure>,
     /// What its configuration says, as far as we can read it.
     pub facts: Facts,
     /// The words of its command line, without the program.
@@ -43,7 +48,7 @@ impl Server {
     /// what it thinks of that.
     pub fn read(context: &Context<'_>, place: &Place) -> Self {
         let config = place.config();
-        let variables = variables(context, place, &config);
+        let (variables, envfile) = variables(context, place, &config);
         let mut surroundings = surroundings(&place.options);
         surroundings.environment = variables.environment().map(|(n, v)| (n.to_owned(), v.to_owned())).collect();
         let facts = config::read(&config, &surroundings, &Disk);
@@ -61,7 +66,7 @@ impl Server {
             arguments.extend(["-c".into(), format!("PidFile {}", path.display())]);
             path
         });
-        Self { config, variables, facts, arguments, pid_file }
+        Self { config, variables, envfile, facts, arguments, pid_file }
     }
 
     /// The program with its environment, and more words before the others.
@@ -126,8 +131,9 @@ fn default_pid_file(invocation: &Invocation, place: &Place) -> PathBuf {
     directory.join(format!("{name}-{}.pid", ocf::state::name(invocation.instance())))
 }
 
-/// The variables for the server: the caller's own but for the cluster's, and those of the files.
-fn variables(context: &Context<'_>, place: &Place, config: &Path) -> Variables {
+/// The variables for the server: the caller's own but for the cluster's, and those of the files. Such a file is a program that
+/// runs as root: one that another user could have written has no effect.
+fn variables(context: &Context<'_>, place: &Place, config: &Path) -> (Variables, Option<Failure>) {
     let of_the_cluster = |name: &str| ["OCF_", "HA_", "PCMK_", "CRM_"].iter().any(|prefix| name.starts_with(prefix));
     let pairs = context.invocation.environment().filter_map(|(name, value)| Some((name.to_str()?, value.to_str()?)));
     let own = pairs.filter(|(name, _)| !of_the_cluster(name)).map(|(name, value)| (name.to_owned(), value.to_owned()));
@@ -139,12 +145,19 @@ fn variables(context: &Context<'_>, place: &Place, config: &Path) -> Variables {
     if let Some(directory) = config.parent().filter(|_| is_debians_second(config)) {
         variables.export("APACHE_CONFDIR", &directory.display().to_string());
     }
+    let mut refused = None;
     for file in &place.envfiles {
-        if let Some(text) = Disk.text(file) {
-            variables = with_file(context, variables, file, &text);
+        match read(file, LONGEST, Trust::Root) {
+            Ok(bytes) => variables = with_file(context, variables, file, &String::from_utf8_lossy(&bytes)),
+            // Where there is none, none is meant: the default names Debian's.
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => {
+                let file = file.display();
+                refused = Some(Failure::installed(format!("envfiles={file}: {}", ocf::failure::plain(&error))));
+            }
         }
     }
-    variables
+    (variables, refused)
 }
 
 fn is_debians_second(config: &Path) -> bool {

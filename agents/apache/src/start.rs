@@ -1,15 +1,14 @@
 //! Start, and what the machine must have for it.
 #![forbid(unsafe_code)]
 
-use std::io;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use nix::unistd::{Gid, Uid, User, chown};
+use nix::unistd::{Uid, User};
 use ocf::daemon::{Daemon as _, Readiness};
 use ocf::prelude::*;
 use ocf::sys::clock::Deadline;
+use ocf::sys::file::{Owner, make_dir};
 
 use crate::check;
 use crate::config::Facts;
@@ -24,9 +23,6 @@ const WARMING: Duration = Duration::from_secs(1);
 
 /// How long the distribution's own tool may take to make its directories.
 const PREPARING: Duration = Duration::from_secs(10);
-
-/// How many links lead to a directory at most, as for the kernel (path_resolution(7)).
-const MOST_LINKS: usize = 40;
 
 /// A server with its program, and what is known of it once it is started.
 pub struct Plan {
@@ -52,7 +48,10 @@ pub fn plan(server: Server, settings: &Settings) -> Result<Plan, Failure> {
     if let Some(file) = settings.checks.testconffile.as_ref().filter(|file| !file.is_file()) {
         return Err(Failure::installed(format!("testconffile={}: no such file", file.display())));
     }
-    Ok(Plan { program, server })
+    match server.envfile.clone() {
+        Some(failure) => Err(failure),
+        None => Ok(Plan { program, server }),
+    }
 }
 
 /// Judges the machine without changing anything.
@@ -87,7 +86,7 @@ pub fn start(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> 
     server.ask(&program, context.budget.work())?;
     // The server has its own word on where its number goes.
     if let Some(directory) = server.pid_file.parent() {
-        make_directory(directory)?;
+        make_directory(directory, None)?;
     }
     let known = Known { serial: Some(settings.serial.clone()), ..instance::describe(&server, &settings.place) };
     bring_up(context, settings, known, &server, &program)
@@ -126,78 +125,28 @@ fn directories(server: &Server) -> Vec<PathBuf> {
 
 fn make_directories(server: &Server) -> Result<(), Failure> {
     for directory in directories(server) {
-        let made = make_directory(&directory)?;
         // Locks are made by the server's workers, as the user that they become.
         let is_for_locks = server.variables.get("APACHE_LOCK_DIR").is_some_and(|lock| directory == Path::new(lock));
-        if made && is_for_locks {
-            give(&directory, &server.facts)?;
-        }
+        let owner = if is_for_locks { owner(&server.facts) } else { None };
+        make_directory(&directory, owner)?;
     }
     Ok(())
 }
 
-/// Makes a directory with those above it, and tells whether it was missing.
-fn make_directory(directory: &Path) -> Result<bool, Failure> {
-    if directory.is_dir() {
-        return Ok(false);
-    }
-    let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true).mode(0o755);
-    // What follows a link that leads nowhere is made at its far end: Debian's /var/lock is a link into /run, which a boot
-    // may leave without it.
-    through_links(directory).and_then(|end| builder.create(end)).or_fail(directory.display())?;
-    Ok(true)
+/// Makes a directory with those above it, unless it is there. Through a link that leads to nothing, too: Debian's /var/lock is
+/// one into /run, which a boot may leave without it.
+fn make_directory(directory: &Path, owner: Option<Owner>) -> Result<(), Failure> {
+    make_dir(directory, 0o755, owner).or_fail(directory.display()).map(drop)
 }
 
-/// The path with every link that leads to nothing replaced by what it names.
-fn through_links(path: &Path) -> io::Result<PathBuf> {
-    let mut path = path.to_owned();
-    for _ in 0..MOST_LINKS {
-        let dangles = |part: &&Path| part.is_symlink() && !part.exists();
-        // The shortest is the first on the way.
-        let Some(link) = path.ancestors().filter(dangles).last() else { return Ok(path) };
-        let target = link.parent().unwrap_or(Path::new("/")).join(std::fs::read_link(link)?);
-        let below = path.strip_prefix(link).unwrap_or(Path::new(""));
-        path = target.join(below);
-    }
-    Err(io::Error::from_raw_os_error(nix::libc::ELOOP))
-}
-
-fn give(directory: &Path, facts: &Facts) -> Result<(), Failure> {
-    let Some(name) = facts.user.as_deref() else { return Ok(()) };
-    let user = match name.strip_prefix('#').and_then(|number| number.parse().ok()) {
-        Some(number) => Some((Uid::from_raw(number), None::<Gid>)),
-        None => User::from_name(name).ok().flatten().map(|user| (user.uid, Some(user.gid))),
-    };
-    // A user who does not exist is the server's to complain about.
-    let Some((uid, gid)) = user else { return Ok(()) };
-    chown(directory, Some(uid), gid).or_fail(directory.display())
-}
-
-#[cfg(test)]
-mod tests {
-    use std::os::unix::fs::symlink;
-
-    use super::make_directory;
-
-    #[test]
-    fn a_directory_behind_a_link_to_nothing_is_made_at_its_end() {
-        let room = tempfile::tempdir().unwrap();
-        let path = |name: &str| room.path().join(name);
-        std::fs::create_dir(path("run")).unwrap();
-        symlink("run/lock", path("lock")).unwrap();
-        symlink(path("lock"), path("twice")).unwrap();
-        assert_eq!(make_directory(&path("twice/apache2")), Ok(true));
-        assert!(path("run/lock/apache2").is_dir());
-        assert_eq!(make_directory(&path("lock/apache2")), Ok(false));
-    }
-
-    #[test]
-    fn a_link_to_itself_is_no_directory() {
-        let room = tempfile::tempdir().unwrap();
-        let link = room.path().join("loop");
-        symlink(&link, &link).unwrap();
-        let failure = make_directory(&link.join("apache2")).unwrap_err();
-        assert!(failure.to_string().contains("symbolic links"), "{failure}");
+/// The user that the server's workers become. One that does not exist is the server's to complain about.
+fn owner(facts: &Facts) -> Option<Owner> {
+    let name = facts.user.as_deref()?;
+    match name.strip_prefix('#').and_then(|number| number.parse().ok()) {
+        Some(number) => Some(Owner { user: Uid::from_raw(number), group: None }),
+        None => {
+            let user = User::from_name(name).ok().flatten()?;
+            Some(Owner { user: user.uid, group: Some(user.gid) })
+        }
     }
 }

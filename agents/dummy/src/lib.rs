@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ocf::prelude::*;
+use ocf::state::short;
 use ocf::sys::file;
 
 /// The agent.
@@ -69,10 +70,7 @@ impl Agent for Dummy {
     fn stop(context: &Context<'_>, settings: Option<&Settings>) -> Result<(), Failure> {
         let state = settings.map_or_else(|| default_state(context.invocation), |settings| settings.state.clone());
         settings.map_or(Ok(()), |settings| begin(context, settings))?;
-        match std::fs::remove_file(&state) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error).or_fail(state.display()),
-            _ => Ok(()),
-        }
+        file::remove(&state).or_fail(state.display())
     }
 
     fn monitor(context: &Context<'_>, settings: &Settings) -> Result<Status, Failure> {
@@ -101,7 +99,7 @@ fn default_state(invocation: &Invocation) -> PathBuf {
     let whole = invocation.instance();
     let name = if invocation.clone_meta().globally_unique { whole } else { whole.split(':').next().unwrap_or(whole) };
     Path::new(invocation.variable("HA_VARRUN").unwrap_or("/run"))
-        .join(format!("Dummy-{}.state", name.replace('/', "_")))
+        .join(format!("Dummy-{}.state", short(&name.replace('/', "_"))))
 }
 
 /// What each action does first: show its environment, and take its time.

@@ -4,6 +4,7 @@
 use ocf::daemon::complaint;
 use ocf::prelude::*;
 use ocf::sys::command::{self, RunError};
+use ocf::sys::file;
 
 use crate::instance::Instance;
 
@@ -37,6 +38,11 @@ pub fn check(context: &Context<'_>, instance: &Instance, extra: bool) -> Result<
             };
             return Err(Failure::installed(format!("the configuration {} {what}", path.display())));
         }
+    }
+    // haproxy would put its socket in the place of whatever is there. What is at a path of the resource's own may be replaced.
+    let sockets = [&instance.record.identity.master_socket, &instance.record.identity.stats_socket];
+    if let Some(path) = sockets.into_iter().flatten().find(|path| file::is_not_socket(path)) {
+        return Err(Failure::new(Kind::Args, format!("{} is not a socket; choose another path", path.display())));
     }
     match command::run(instance.command(&["-c"], extra), None, context.budget.work()) {
         Ok(output) if output.code == Some(0) => Ok(Verdict::Good),

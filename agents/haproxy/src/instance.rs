@@ -8,7 +8,7 @@ use nix::sys::signal::Signal;
 use ocf::daemon::{Daemon, Polite};
 use ocf::prelude::*;
 use ocf::state;
-use ocf::sys::command::{find_in_path, is_program};
+use ocf::sys::command::{find_in_path, hide_parameters, is_program};
 use ocf::sys::file;
 use ocf::sys::process::Process;
 
@@ -96,6 +96,7 @@ impl Instance {
         }
         // Whatever directory the caller was in: the server would hold it for as long as it runs.
         command.current_dir("/");
+        hide_parameters(&mut command);
         command
     }
 

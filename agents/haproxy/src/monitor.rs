@@ -143,7 +143,9 @@ fn renew_if_changed(
             Ok(seen)
         }
         Err(failure) => {
-            let changed = Status::Degraded(format!("the configuration has changed and cannot be used: {failure}"));
+            let text = failure.to_string();
+            let why = text.strip_prefix("configuration refused: ").unwrap_or(&text);
+            let changed = Status::Degraded(format!("configuration has changed: {why}"));
             Ok(worst(vec![seen, changed]))
         }
     }

@@ -30,7 +30,7 @@ pub struct Record {
     pub sum: String,
 }
 
-impl Kept for Record {
+impl StateFile for Record {
     const AGENT: &'static str = "haproxy";
 
     fn to_pairs(&self) -> Vec<(&'static str, String)> {

@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use ocf::daemon::{Daemon, STARTING};
-use ocf::lock::{Lock, LockError};
+use ocf::lock::{Lock, LockError, lock_common};
 use ocf::prelude::*;
 use ocf::state;
 use ocf::sys::process::Process;
@@ -19,7 +19,13 @@ use crate::sum;
 /// # Errors
 /// Why it does not; nothing of the attempt is left then.
 pub fn start(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> {
-    let _turn = turn(context, settings)?;
+    let turn = turn(context, settings)?;
+    let started = start_alone(context, settings);
+    turn.into_iter().for_each(Lock::remove);
+    started
+}
+
+fn start_alone(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> {
     let described = || instance::describe(context.invocation, &settings.identity);
     let known = Instance::recorded(context.invocation).filter(|known| known.record.identity == settings.identity);
     let running = known.unwrap_or_else(described);
@@ -46,15 +52,15 @@ pub fn start(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> 
     })
 }
 
-/// Lets starts of one configuration take turns: SO_REUSEPORT would let each of them have a master. A configuration that
-/// cannot be opened is told by the check.
+/// Lets starts of one configuration take turns, whatever their resources: SO_REUSEPORT would let each of them have a master.
 fn turn(context: &Context<'_>, settings: &Settings) -> Result<Option<Lock>, Failure> {
     let Some(path) = settings.identity.configs.first() else { return Ok(None) };
-    match Lock::take_existing(path, context.budget.work()) {
+    match lock_common(context.invocation, "haproxy", &path.to_string_lossy(), context.budget.work()) {
         Ok(lock) => Ok(Some(lock)),
+        // Without a state directory there is no start either: that is said where the record is written.
         Err(LockError::File(_)) => Ok(None),
-        Err(LockError::Busy) => {
-            Err(Failure::generic(format!("another start with {} takes too long: end it", path.display())))
+        Err(LockError::Busy(_)) => {
+            Err(Failure::generic(format!("another start with {} takes too long; end it", path.display())))
         }
     }
 }

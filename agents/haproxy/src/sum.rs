@@ -3,6 +3,11 @@
 
 use std::path::{Path, PathBuf};
 
+use ocf::sys::file::{Trust, names, read};
+
+/// No configuration file is larger.
+const LARGEST: u64 = 16 << 20;
+
 /// What a sum over nothing is.
 const START: u64 = 0xcbf2_9ce4_8422_2325;
 
@@ -12,7 +17,7 @@ pub fn of(configs: &[PathBuf]) -> String {
     let mut sum = START;
     for file in configs.iter().flat_map(|path| files(path)) {
         add(&mut sum, file.as_os_str().as_encoded_bytes());
-        add(&mut sum, &std::fs::read(&file).unwrap_or_default());
+        add(&mut sum, &read(&file, LARGEST, Trust::Anyone).unwrap_or_default());
     }
     format!("{sum:016x}")
 }
@@ -33,10 +38,11 @@ fn add(sum: &mut u64, bytes: &[u8]) {
 
 /// The files that a configuration stands for: of a directory, those that end in `.cfg`, in order of their names.
 fn files(path: &Path) -> Vec<PathBuf> {
-    let Ok(entries) = std::fs::read_dir(path) else { return vec![path.to_owned()] };
-    let mut found: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    if !path.is_dir() {
+        return vec![path.to_owned()];
+    }
+    let mut found: Vec<PathBuf> = names(path).iter().map(|name| path.join(name)).collect();
     found.retain(|file| file.extension().is_some_and(|end| end == "cfg") && file.is_file());
-    found.sort();
     found
 }
 

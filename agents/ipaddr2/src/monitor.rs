@@ -8,7 +8,7 @@ use std::time::Duration;
 use ocf::agent::Context;
 use ocf::failure::{Failure, OrFail};
 use ocf::outcome::Status;
-use ocf::state::Kept as _;
+use ocf::state::StateFile as _;
 
 use crate::announce::{self, Subject};
 use crate::cluster::Rules;

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use ocf::agent::Context;
 use ocf::failure::Failure;
-use ocf::state::Kept as _;
+use ocf::state::StateFile as _;
 
 use crate::announce::{Neighbour, Places, Subject};
 use crate::judge::Wanted;

@@ -8,7 +8,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::str::FromStr;
 
-use ocf::state::{Kept, Pairs};
+use ocf::state::{Pairs, StateFile};
 
 use crate::snapshot::{Address, AddressFlags};
 
@@ -44,7 +44,7 @@ pub struct Added {
     pub address_label: Option<u32>,
 }
 
-impl Kept for Record {
+impl StateFile for Record {
     const AGENT: &'static str = "IPaddr2";
 
     fn to_pairs(&self) -> Vec<(&'static str, String)> {

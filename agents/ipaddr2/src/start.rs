@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use ocf::agent::Context;
 use ocf::failure::{Failure, OrFail};
-use ocf::state::Kept as _;
+use ocf::state::StateFile as _;
 use ocf::sys::clock::Deadline;
 
 use crate::announce::{self, Announcer, Subject};
@@ -62,7 +62,6 @@ pub fn plan(context: &Context<'_>, settings: &Settings) -> Result<Plan, Failure>
 /// # Errors
 /// Why not; nothing of the attempt is left.
 pub fn start(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> {
-    let _alone = turns::alone(&Record::path(context.invocation, "lock"), context.log, context.budget.work())?;
     let plan = plan(context, settings)?;
     let former = Record::load(context.invocation).unwrap_or_default();
     let record = Record { added: Some(observe::added(settings, &plan.place)), ..former };

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 use ocf::agent::Context;
 use ocf::failure::{Failure, OrFail};
-use ocf::state::Kept as _;
+use ocf::state::StateFile as _;
 use ocf::sys::file;
 use ocf::values::Faults;
 
@@ -48,7 +48,6 @@ impl Target<'_> {
 /// # Errors
 /// What is left, or what could not be looked at.
 pub fn stop(context: &Context<'_>, settings: Option<&Settings>) -> Result<(), Failure> {
-    let _alone = turns::alone(&Record::path(context.invocation, "lock"), context.log, context.budget.rollback())?;
     clear(context, settings, Record::load(context.invocation))
 }
 

@@ -1,4 +1,4 @@
-//! Turns among the processes of this agent: of one resource, of one cluster IP, and of all IPv4 addresses of this node.
+//! Turns among the processes of this agent: of one cluster IP, and of all IPv4 addresses of this node.
 #![forbid(unsafe_code)]
 
 use std::net::IpAddr;
@@ -6,28 +6,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use ocf::failure::Failure;
-use ocf::lock::{Lock, LockError};
+use ocf::lock::Lock;
 use ocf::log::Log;
 use ocf::sys::clock::Deadline;
 
 /// How long to wait for other starts and stops to change their addresses: each takes a few milliseconds.
 const LONGEST: Duration = Duration::from_secs(5);
-
-/// Keeps the starts and stops of one resource apart. Pacemaker does so by itself; people and other tools may not. Where
-/// no lock can be kept, they are on their own.
-///
-/// # Errors
-/// When another one is at work until the deadline.
-pub fn alone(path: &Path, log: &Log, deadline: Deadline) -> Result<Option<Lock>, Failure> {
-    match Lock::take(path, deadline) {
-        Ok(lock) => Ok(Some(lock)),
-        Err(LockError::Busy) => Err(Failure::generic("another start or stop of this resource does not end")),
-        Err(LockError::File(error)) => {
-            log.debug(format_args!("no lock is kept: {error}"));
-            Ok(None)
-        }
-    }
-}
 
 /// The lock under which the rules of a cluster IP change: other instances of the clone may be here too.
 ///

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use ocf::failure::plain;
 use ocf::prelude::*;
 use ocf::sys::command::is_program;
+use ocf::sys::file::{self, Trust};
 
 use crate::argv;
 use crate::config::{self, Config, Note, resolve};
@@ -74,11 +75,7 @@ fn load(conf: &Path) -> Result<Config, Failure> {
     let failed = |why: &dyn std::fmt::Display| {
         Failure::installed(format!("the configuration file {} cannot be read: {why}", conf.display()))
     };
-    let metadata = std::fs::metadata(conf).map_err(|error| failed(&plain(&error)))?;
-    if !metadata.is_file() || metadata.len() > LARGEST {
-        return Err(failed(&"it is no plain file, or too large"));
-    }
-    let bytes = std::fs::read(conf).map_err(|error| failed(&plain(&error)))?;
+    let bytes = file::read(conf, LARGEST, Trust::Anyone).map_err(|error| failed(&plain(&error)))?;
     Ok(config::read(&String::from_utf8_lossy(&bytes)))
 }
 
@@ -104,7 +101,7 @@ pub fn files(settings: &Settings) -> Result<(), Failure> {
     if !is_program(program) {
         return Err(Failure::installed(format!("{} is not installed", program.display())));
     }
-    match settings.ca.as_ref().filter(|ca| std::fs::File::open(ca).is_err()) {
+    match settings.ca.as_ref().filter(|ca| file::read(ca, LARGEST, Trust::NotEverybody).is_err()) {
         Some(ca) => Err(Failure::installed(format!("ca: {} cannot be read", ca.display()))),
         None => Ok(()),
     }

@@ -8,6 +8,7 @@ use std::process::Command;
 use nix::sys::signal::Signal;
 use ocf::daemon::{Daemon, Polite};
 use ocf::prelude::*;
+use ocf::sys::command::hide_parameters;
 
 use crate::argv::{self, Told};
 use crate::record::Record;
@@ -45,6 +46,7 @@ impl Instance {
         command.arg(&self.conf).arg(word);
         // Whatever directory the caller was in: the daemon looks for helpers beside it.
         command.current_dir("/");
+        hide_parameters(&mut command);
         command
     }
 }

@@ -2,6 +2,10 @@
 #![forbid(unsafe_code)]
 
 use std::net::{IpAddr, ToSocketAddrs};
+use std::path::Path;
+
+use ocf::glob::Files as _;
+use ocf::sys::file::Disk;
 
 use crate::config::Family;
 use crate::config::resolve::Names;
@@ -17,7 +21,7 @@ pub struct System {
 impl System {
     /// Reads what is needed for names of services.
     pub fn new() -> Self {
-        Self { services: std::fs::read_to_string(SERVICES).unwrap_or_default() }
+        Self { services: Disk.text(Path::new(SERVICES)).unwrap_or_default() }
     }
 }
 

@@ -23,7 +23,7 @@ pub struct Record {
     pub before: Vec<Service>,
 }
 
-impl Kept for Record {
+impl StateFile for Record {
     const AGENT: &'static str = "ldirectord";
 
     fn to_pairs(&self) -> Vec<(&'static str, String)> {

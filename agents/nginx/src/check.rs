@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use ocf::daemon::complaint;
 use ocf::prelude::*;
 use ocf::sys::command::{self, RunError};
+use ocf::sys::file;
 
 use crate::instance::Described;
 
@@ -91,7 +92,7 @@ impl Traces {
         let above = pid_file.ancestors().skip(1);
         let mut directories: Vec<PathBuf> = above.take_while(|path| is_absent(path)).map(Path::to_owned).collect();
         for directory in directories.iter().rev() {
-            if std::fs::create_dir(directory).is_err() {
+            if file::make_dir(directory, 0o755, None).is_err() {
                 break;
             }
         }
@@ -103,20 +104,18 @@ impl Traces {
     fn remove(&self, context: &Context<'_>) {
         for path in &self.files {
             let Ok(found) = std::fs::symlink_metadata(path) else { continue };
-            let removed = if found.is_dir() {
-                std::fs::remove_dir(path)
-            } else if found.is_file() && found.len() == 0 {
-                std::fs::remove_file(path)
-            } else {
-                continue;
-            };
-            if let Err(error) = removed {
+            if found.is_dir() {
+                file::remove_empty_dir(path);
+            } else if found.is_file()
+                && found.len() == 0
+                && let Err(error) = file::remove(path)
+            {
                 context.log.debug(format_args!("{} stays: {error}", path.display()));
             }
         }
         for path in &self.directories {
-            // Not empty any more: somebody has started meanwhile.
-            let _ = std::fs::remove_dir(path);
+            // One that is not empty any more belongs to a server that has started meanwhile.
+            file::remove_empty_dir(path);
         }
     }
 }

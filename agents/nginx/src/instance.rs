@@ -8,7 +8,7 @@ use nix::sys::signal::Signal;
 use ocf::daemon::{Daemon, Polite};
 use ocf::prelude::*;
 use ocf::sys::clock::Deadline;
-use ocf::sys::command::{self, find_in_path, is_program};
+use ocf::sys::command::{self, find_in_path, hide_parameters, is_program};
 use ocf::sys::file::Disk;
 
 use crate::config::compiled::Compiled;
@@ -65,6 +65,7 @@ impl Instance {
         command.args(arguments).args(&self.record.identity.options).arg("-c").arg(&self.record.conf);
         // Whatever directory the caller was in: the server would hold it for as long as it runs.
         command.current_dir("/");
+        hide_parameters(&mut command);
         command
     }
 }

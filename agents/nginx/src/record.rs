@@ -33,7 +33,7 @@ pub struct Record {
     pub serial: Option<String>,
 }
 
-impl Kept for Record {
+impl StateFile for Record {
     const AGENT: &'static str = "nginx";
 
     fn to_pairs(&self) -> Vec<(&'static str, String)> {

@@ -16,7 +16,6 @@
 //! would wait for Pacemaker's end, and Pacemaker for it.
 #![forbid(unsafe_code)]
 
-use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -97,13 +96,10 @@ pub fn remove(manager: &mut Manager, unit: &Unit) -> Result<(), Failure> {
     let search = manager.unit_path()?;
     let Some(directory) = directory(&search) else { return Ok(()) };
     let path = place(&directory, &unit.id);
-    match std::fs::remove_file(&path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error).or_fail(path.display()),
-        _ => {}
-    }
+    file::remove(&path).or_fail(path.display())?;
     if let Some(parent) = path.parent() {
-        // Not empty: somebody else has settings there.
-        let _ = std::fs::remove_dir(parent);
+        // Not empty: another program has settings there.
+        file::remove_empty_dir(parent);
     }
     Ok(())
 }
@@ -152,11 +148,7 @@ fn write(path: &Path, content: &str) -> io::Result<bool> {
     if let Some(parent) = path.parent() {
         file::ensure_dir(parent, 0o755)?;
     }
-    let changed = file::write_if_changed(path, content.as_bytes(), 0o644)?;
-    if changed {
-        File::options().write(true).open(path)?.set_modified(SystemTime::UNIX_EPOCH + STAMP)?;
-    }
-    Ok(changed)
+    file::write_stamped(path, content.as_bytes(), 0o644, SystemTime::UNIX_EPOCH + STAMP)
 }
 
 #[cfg(test)]

@@ -45,7 +45,11 @@ pub fn stop(context: &Context<'_>, settings: Option<&Settings>) -> Result<(), Fa
     let unit = manager.look_at(&settings.unit)?;
     let facts = manager.facts(&unit, &settings.unit);
     monitor::left(&mut manager, &unit, &facts)?;
-    dropin::remove(&mut manager, &unit)
+    // The unit is down: that is what a stop is for.
+    if let Err(failure) = dropin::remove(&mut manager, &unit) {
+        context.log.warn(format_args!("the settings for the time in the cluster stay: {failure}"));
+    }
+    Ok(())
 }
 
 /// Gives the order and waits for the end of the unit. The job is not cancelled when it is late: what is to end must not be left

@@ -64,6 +64,15 @@ impl fmt::Display for RunError {
 
 impl std::error::Error for RunError {}
 
+/// Keeps the cluster's variables (`OCF_*`: the parameters, and with them passwords) from a program: a server hands its
+/// environment on to whatever it starts, and shows it to whoever may look.
+#[expect(clippy::disallowed_methods, reason = "names of variables, which the program must not inherit")]
+pub fn hide_parameters(command: &mut Command) {
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"OCF_")) {
+        command.env_remove(name);
+    }
+}
+
 /// Runs a program in a process group of its own; it does not outlive us, for the cluster kills an agent that is late, and
 /// what that agent was just starting must not come up afterwards. Its input is `input`, or empty. What it leaves running when it ends in
 /// time lives on; that needs streams of its own, for nobody reads these any more.

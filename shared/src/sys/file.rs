@@ -27,9 +27,6 @@ mod read;
 mod walk;
 mod write;
 
-#[cfg(test)]
-mod tests;
-
 use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -41,7 +38,8 @@ use nix::unistd::{Gid, Uid, fchown, geteuid};
 
 pub use read::{Disk, Trust, names, read, read_kernel, read_small};
 pub use write::{
-    open_append, open_lock, remove, remove_empty_dir, remove_socket, write_atomic, write_if_changed, write_stamped,
+    open_append, open_lock, open_to_ask, remove, remove_empty_dir, remove_socket, write_atomic, write_if_changed,
+    write_stamped,
 };
 
 /// Write permission for group and others.
@@ -87,6 +85,23 @@ pub fn make_dir(path: &Path, mode: u32, owner: Option<Owner>) -> io::Result<bool
         fchown(&found.fd, Some(user), group)?;
     }
     Ok(found.made)
+}
+
+/// A descriptor of ours, opened again to add to: what it leads to may be a pipe without a reader, or a full one, which must not
+/// hold the action up.
+///
+/// # Errors
+/// When there is no such descriptor, or it is a socket.
+pub fn open_descriptor(number: u32) -> io::Result<File> {
+    let path = format!("/proc/self/fd/{number}");
+    let flags = OFlag::O_WRONLY | OFlag::O_APPEND | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC | OFlag::O_NOCTTY;
+    Ok(File::from(nix::fcntl::open(path.as_str(), flags, Mode::empty())?))
+}
+
+/// Whether there is anything but a socket at a path.
+#[must_use]
+pub fn is_not_socket(path: &Path) -> bool {
+    nix::sys::stat::lstat(path).is_ok_and(|found| kind(&found) != SFlag::S_IFSOCK)
 }
 
 /// `/dev/null`, to read from and to write to.
@@ -147,3 +162,6 @@ fn plain(stat: &FileStat) -> io::Result<()> {
 fn set_mode(fd: &OwnedFd, mode: Mode) -> io::Result<()> {
     Ok(fchmod(fd, mode)?)
 }
+
+#[cfg(test)]
+mod tests;

@@ -16,13 +16,13 @@
 //! end of a line joins it with the next. Only the test that is asked for is judged.
 #![forbid(unsafe_code)]
 
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::{Rules, Test, absolute};
 use crate::ere::Ere;
 use crate::failure::{Failure, OrFail};
+use crate::sys::file::{self, Trust};
 use crate::words;
 
 /// More than any file of tests has.
@@ -73,13 +73,7 @@ pub fn load(path: &Path, name: Option<&str>) -> Result<Definition, Failure> {
 }
 
 fn read(path: &Path) -> io::Result<String> {
-    // Opening something else, such as a pipe, may never end.
-    if !path.metadata()?.is_file() {
-        return Err(io::Error::other("not a file"));
-    }
-    let mut text = String::new();
-    File::open(path)?.take(LARGEST).read_to_string(&mut text)?;
-    Ok(text)
+    String::from_utf8(file::read(path, LARGEST, Trust::NotEverybody)?).map_err(io::Error::other)
 }
 
 /// Finds a test in the text of a file: the one with this name, or the first. `file` is for messages.

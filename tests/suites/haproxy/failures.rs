@@ -319,3 +319,16 @@ fn ha_14_a_backend_without_servers_is_shown_or_fails_as_asked() {
     agent.stop().expect_code(0);
     expect_gone(&host);
 }
+
+/// haproxy puts its socket in the place of whatever is there.
+#[test]
+fn rt_3_a_file_in_the_place_of_the_socket_stays() {
+    let Some(host) = crate::machine() else { return };
+    let config = crate::configure(&host, "a", crate::PLAIN);
+    host.sh("echo precious > /run/victim");
+    let agent = crate::balancer(&host, &config).param("master_socket", "/run/victim");
+    agent.stop().expect_code(0);
+    agent.start().expect_code(2).expect_reason(&["/run/victim is not a socket"]);
+    agent.stop().expect_code(0);
+    assert_eq!(host.sh("cat /run/victim"), "precious\n");
+}

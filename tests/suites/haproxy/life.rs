@@ -42,6 +42,19 @@ fn many_starts_at_once_make_one_master() {
     expect_gone(&host);
 }
 
+/// Everybody who can read the configuration can lock it.
+#[test]
+fn rt_2_a_lock_on_the_configuration_delays_no_start() {
+    let Some(host) = machine() else { return };
+    let config = configure(&host, "a", PLAIN);
+    let _locked = host.spawn("flock", &["-x", &config, "sleep", "40"]);
+    host.sh(&format!("while flock -n -x {config} true; do sleep 0.01; done"));
+    let agent = balancer(&host, &config);
+    agent.start().expect_code(0).expect_silent().expect_within(Duration::from_secs(5));
+    agent.stop().expect_code(0);
+    expect_gone(&host);
+}
+
 #[test]
 fn two_instances_with_names_alike_are_two() {
     let Some(host) = machine() else { return };

@@ -19,7 +19,7 @@ fn sl_10_tracing_does_not_change_a_result() {
             subject.clone().env("OCF_TRACE_RA", "1").env("OCF_TRACE_FILE", "/dev/stderr"),
             subject.clone().env("OCF_TRACE_RA", "1").env("OCF_TRACE_FILE", "/run/not/there/trace"),
             subject.clone().param("trace_ra", "1"),
-            subject.clone().param("trace_ra", "1").param("trace_file", "/run/trace-of-ours"),
+            subject.clone().param("trace_ra", "1").param("trace_file", "/var/log/trace-of-ours"),
         ] {
             traced.probe().expect_code(7);
             traced.start().expect_code(0);

@@ -8,6 +8,7 @@ mod dummy;
 mod environment;
 mod metadata;
 mod reason;
+mod state;
 mod words;
 
 use harness::{Agent, L2, agent};

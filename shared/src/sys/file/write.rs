@@ -110,6 +110,14 @@ pub fn open_lock(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
+/// Opens the file of a lock to ask who holds it: it is only read, for the state directory may have become read-only.
+///
+/// # Errors
+/// When it is not there, or is no plain file.
+pub fn open_to_ask(path: &Path) -> io::Result<File> {
+    open_ours(path, OFlag::O_RDONLY).map(|(file, _)| file)
+}
+
 /// Opens a file to add to, made when it is missing. Never through a symbolic link.
 ///
 /// # Errors

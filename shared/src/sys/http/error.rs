@@ -85,7 +85,7 @@ impl fmt::Display for HttpError {
 
 impl Error for HttpError {}
 
-impl From<HttpError> for crate::failure::Reason {
+impl From<HttpError> for crate::failure::IntoFailure {
     fn from(error: HttpError) -> Self {
         crate::failure::Failure::generic(error.text).into()
     }

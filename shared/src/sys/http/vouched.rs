@@ -16,6 +16,10 @@ use rustls::server::ParsedCertificate;
 use rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 
 use super::error::is_authority_as_server;
+use crate::sys::file::{self, Trust};
+
+/// The certificates of all authorities that there are have half a megabyte.
+const LARGEST: u64 = 8 << 20;
 
 /// The settings for a connection to a server that the certificates in a file vouch for.
 ///
@@ -23,7 +27,7 @@ use super::error::is_authority_as_server;
 /// What is wrong with the file.
 pub(super) fn config(path: &Path) -> Result<ClientConfig, String> {
     let wrong = |why: String| format!("{}: {why}", path.display());
-    let pem = std::fs::read(path).map_err(|error| wrong(crate::failure::plain(&error)))?;
+    let pem = file::read(path, LARGEST, Trust::NotEverybody).map_err(|error| wrong(crate::failure::plain(&error)))?;
     let own: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
     let own = own.map_err(|error| wrong(format!("no certificates in PEM form: {error:?}")))?;
     let mut roots = RootCertStore::empty();

@@ -109,5 +109,5 @@ fn files_that_cannot_be_read_are_told() {
     assert_eq!(missing.kind, crate::failure::Kind::Generic);
     std::fs::write(&path, b"test \xff").unwrap();
     assert!(load(&path, None).is_err());
-    assert!(load(folder.path(), None).unwrap_err().to_string().ends_with(": not a file"));
+    assert!(load(folder.path(), None).unwrap_err().to_string().ends_with(": Is a directory"));
 }

@@ -1,0 +1,351 @@
+//! What people read, in reasons and in logs: one line, bounded, without secrets, and without what would mislead its reader.
+//!
+//! - **Secrets**: the password in a URL, also in one that cannot be parsed; the query of a URL; `password=…` and its like.
+//! - **Text of others** (a page, a program's output, a value): a reason prefix in it would be taken for ours, and characters that
+//!   are not seen or that turn the direction of the line would show something else than what is there.
+//! - **Length**: Pacemaker keeps [`REASON`] bytes of a reason, and the end of it is the advice; a log line has [`LINE`].
+#![forbid(unsafe_code)]
+
+/// The most bytes of a reason: Pacemaker has a buffer of 128 (`EXIT_REASON_MAX_LEN`), with a zero at the end.
+pub const REASON: usize = 127;
+
+/// The most bytes of a message in a log.
+pub const LINE: usize = 1024;
+
+/// What is looked at of a text; the middle of a longer one is left out before anything else.
+const LONGEST: usize = 16 << 10;
+
+/// What stands for what is left out.
+const GAP: &str = "…";
+
+/// What stands for a secret.
+const HIDDEN: &str = "***";
+
+/// What stands for a character that is not shown.
+const INVISIBLE: char = '?';
+
+/// The reason line: `what failed: detail; what to do`, where detail is shortened.
+#[must_use]
+pub fn reason(text: &str, prefix: &str) -> String {
+    fit(&clean(text, prefix), REASON)
+}
+
+/// The line of a log.
+#[must_use]
+pub fn line(text: &str, prefix: &str) -> String {
+    fit(&clean(text, prefix), LINE)
+}
+
+/// One line without secrets, without invisible characters, and without the prefix of reasons.
+fn clean(text: &str, prefix: &str) -> String {
+    let folded = fold_line(&mask(&middle(text, LONGEST)));
+    let mut letters = prefix.chars();
+    match letters.next_back() {
+        Some(_) if !letters.as_str().is_empty() => folded.replace(prefix, &format!("{} ", letters.as_str())),
+        _ => folded,
+    }
+}
+
+/// Makes one line of a text: what would end it or confuse a terminal becomes a space, what is not seen a question mark.
+#[must_use]
+pub fn fold_line(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for letter in text.trim().chars() {
+        match letter {
+            '\u{2028}' | '\u{2029}' => line.push(' '),
+            letter if is_invisible(letter) => line.push(INVISIBLE),
+            letter if !letter.is_control() => line.push(letter),
+            _ if !line.ends_with(' ') => line.push(' '),
+            _ => {}
+        }
+    }
+    line
+}
+
+/// Unicode's format characters (category Cf): no width, or another direction for what follows.
+fn is_invisible(letter: char) -> bool {
+    matches!(
+        letter,
+        '\u{ad}'
+            | '\u{61c}'
+            | '\u{180e}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{feff}'
+            | '\u{fff9}'..='\u{fffb}'
+            | '\u{e0000}'..='\u{e007f}'
+    )
+}
+
+/// Shortens a text to so many bytes: what stands after the last "; " (or ": ", where there is none) is the advice, or the heart
+/// of the matter, and stays whole; of what stands before it the middle goes.
+#[must_use]
+pub fn fit(text: &str, most: usize) -> String {
+    if text.len() <= most {
+        return text.to_owned();
+    }
+    let Some(at) = text.rfind("; ").or_else(|| text.rfind(": ")) else { return middle(text, most) };
+    let (what, advice) = text.split_at(at);
+    // An advice without what it is about would be no help.
+    if advice.len() <= most * 2 / 3 {
+        format!("{}{advice}", middle(what, most - advice.len()))
+    } else {
+        middle(text, most)
+    }
+}
+
+/// A text with its middle left out, so that so many bytes stay; more of its beginning than of its end.
+fn middle(text: &str, most: usize) -> String {
+    if text.len() <= most {
+        return text.to_owned();
+    }
+    let kept = most.saturating_sub(GAP.len());
+    let head = (0..=kept * 2 / 3).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+    let from = text.len() - (kept - kept * 2 / 3);
+    let tail = (from..=text.len()).find(|begin| text.is_char_boundary(*begin)).unwrap_or(text.len());
+    format!("{}{GAP}{}", &text[..head], &text[tail..])
+}
+
+/// Hides secrets.
+fn mask(text: &str) -> String {
+    let ends = |letter: char| letter.is_whitespace() || matches!(letter, '"' | '\'' | '<' | '>' | '`');
+    let mut masked = String::with_capacity(text.len());
+    let mut rest = text;
+    while !rest.is_empty() {
+        let end = rest.find(ends).unwrap_or(rest.len());
+        masked.push_str(&address(&rest[..end]));
+        let next = rest[end..].chars().next().map_or(end, |letter| end + letter.len_utf8());
+        masked.push_str(&rest[end..next]);
+        rest = &rest[next..];
+    }
+    values(&masked)
+}
+
+/// Hides what is secret in a word with a URL or a path in it.
+fn address(word: &str) -> String {
+    let Some((scheme, rest)) = word.split_once("://") else {
+        // A path on a server, perhaps as a value: `/login?password=…`.
+        return if word.split('?').next().is_some_and(|path| path.contains('/')) {
+            cut_query(word)
+        } else {
+            word.to_owned()
+        };
+    };
+    let authority = &rest[..rest.find(['/', '?', '#']).unwrap_or(rest.len())];
+    let port = authority.rsplit_once(':').map_or("", |(_, port)| port);
+    let has_port = port.bytes().all(|byte| byte.is_ascii_digit()) || authority.ends_with(']');
+    // Where there is no port, the sign that begins a path may be a part of the password.
+    let login = if has_port { authority.rfind('@') } else { authority.rfind('@').or_else(|| rest.rfind('@')) };
+    let (login, after) = login.map_or(("", rest), |at| rest.split_at(at));
+    let login = match login.split_once(':') {
+        Some((user, _)) => format!("{user}:{HIDDEN}"),
+        None if login.is_empty() => String::new(),
+        None => HIDDEN.to_owned(),
+    };
+    let after = cut_query(after);
+    // Another URL may follow in the same word.
+    let after = match after.split_once('/') {
+        Some((host, path)) if path.contains("://") => format!("{host}/{}", address(path)),
+        _ => after,
+    };
+    format!("{scheme}://{login}{after}")
+}
+
+/// A word without what stands after a question mark in it; the sentence goes on as it did.
+fn cut_query(word: &str) -> String {
+    match word.split_once('?') {
+        Some((path, query)) => {
+            let end = query.trim_end_matches([',', ';', ':', ')', '.']);
+            if end.is_empty() { word.to_owned() } else { format!("{path}?{GAP}{}", &query[end.len()..]) }
+        }
+        None => word.to_owned(),
+    }
+}
+
+/// Names whose values are secret, and whether a colon may stand between the two.
+const SECRET: [(&str, bool); 7] = [
+    ("password", true),
+    ("passwd", true),
+    ("passphrase", true),
+    ("authorization", true),
+    ("pwd", false),
+    ("secret", false),
+    ("token", false),
+];
+
+/// Hides the values of secrets.
+fn values(text: &str) -> String {
+    // Letters of ASCII only, so that each stays where it is.
+    let small = text.to_ascii_lowercase();
+    let mut masked = String::with_capacity(text.len());
+    let mut from = 0;
+    while let Some((begin, end)) = next_value(&small, from) {
+        masked.push_str(&text[from..begin]);
+        masked.push_str(HIDDEN);
+        from = end;
+    }
+    masked.push_str(&text[from..]);
+    masked
+}
+
+/// Where the next secret value begins and ends.
+fn next_value(text: &str, from: usize) -> Option<(usize, usize)> {
+    let mut found: Option<(usize, usize)> = None;
+    for (name, colon) in SECRET {
+        let mut at = from;
+        while let Some(begin) = text[at..].find(name).map(|offset| at + offset) {
+            at = begin + name.len();
+            if found.is_some_and(|(first, _)| first <= at) {
+                break;
+            }
+            if let Some(value) = value_at(text, at, colon, name == "authorization") {
+                found = Some(value);
+                break;
+            }
+        }
+    }
+    found
+}
+
+/// The value after a name that ends at `at`.
+fn value_at(text: &str, at: usize, colon: bool, is_header: bool) -> Option<(usize, usize)> {
+    let after = text[at..].strip_prefix(['"', '\'']).unwrap_or(&text[at..]);
+    let value = match after.strip_prefix('=') {
+        Some(value) => value,
+        None if colon => after.strip_prefix(':')?.trim_start_matches(' '),
+        None => return None,
+    };
+    let (quote, value) = match value.chars().next()? {
+        quote @ ('"' | '\'') => (Some(quote), &value[1..]),
+        _ => (None, value),
+    };
+    let length = match quote {
+        Some(quote) => value.find(quote).unwrap_or(value.len()),
+        // The scheme of a header stands before its secret.
+        None if is_header => value.find(['\n', '\r', ',']).unwrap_or(value.len()),
+        None => value.find(|letter: char| letter.is_whitespace() || matches!(letter, '&' | '"')).unwrap_or(value.len()),
+    };
+    let begin = text.len() - value.len();
+    // What the frame has hidden already says so.
+    (length > 0 && &value[..length] != "(hidden)").then_some((begin, begin + length))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PREFIX: &str = "ocf-exit-reason:";
+
+    #[test]
+    fn sl_09_a_text_becomes_one_line() {
+        assert_eq!(fold_line(" one\r\ntwo\n\n\tthree\x1b[31m\n"), "one two three [31m");
+        assert_eq!(fold_line("100% of $x \"q\" ü"), "100% of $x \"q\" ü");
+    }
+
+    #[test]
+    fn al_3_the_advice_and_what_failed_survive() {
+        let detail = "d".repeat(400);
+        let text = format!("start of web: {detail}; install the web server, or set httpd");
+        let short = reason(&text, PREFIX);
+        assert!(short.len() <= REASON && short.len() > REASON - 4, "{short}");
+        assert!(short.starts_with("start of web: ddd") && short.contains("d…d"), "{short}");
+        assert!(short.ends_with("d; install the web server, or set httpd"), "{short}");
+        assert_eq!(reason("it is gone", PREFIX), "it is gone");
+        let exact = "x".repeat(REASON);
+        assert_eq!(reason(&exact, PREFIX), exact);
+        for text in [format!("{exact}x"), "ü".repeat(200), format!("a; {}", "ü".repeat(200)), "; ".repeat(200)] {
+            let short = reason(&text, PREFIX);
+            assert!(short.len() <= REASON && short.len() > REASON - 6, "{short}");
+        }
+    }
+
+    /// The reasons of the READMEs' tables, with names as they are in clusters.
+    fn documented() -> Vec<String> {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let agents = std::fs::read_dir(root.join("agents")).unwrap().map(|entry| entry.unwrap().path());
+        let tables = agents.chain([root.join("shared")]).map(|folder| folder.join("README.md"));
+        let names =
+            ["/etc/apache2/sites-enabled/webshop-1.conf", "2001:db8:0:1234:5678:9abc:def0:1234", "webserver-01"];
+        let mut found = Vec::new();
+        for table in tables.filter_map(|path| std::fs::read_to_string(path).ok()) {
+            let rows = table.split("| reason | what to do |\n").nth(1).unwrap_or_default().lines();
+            for cell in rows.skip(1).take_while(|row| row.starts_with('|')).filter_map(|row| row.split('|').nth(1)) {
+                for reason in cell.split('`').skip(1).step_by(2) {
+                    found.extend(names.map(|name| reason.replace('…', name)));
+                }
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn al_3_each_documented_reason_fits_with_its_advice() {
+        let all = documented();
+        assert!(all.len() > 300, "{}", all.len());
+        for text in &all {
+            let shown = reason(text, PREFIX);
+            assert!(shown.len() <= REASON, "{shown}");
+            if text.len() <= REASON {
+                continue;
+            }
+            let begins = |letters: usize| text.chars().take(letters).collect::<String>();
+            assert!(shown.starts_with(&begins(12)), "{shown}");
+            let advice = text.rfind("; ").or_else(|| text.rfind(": ")).map_or("", |at| &text[at..]);
+            if advice.len() <= REASON * 2 / 3 {
+                assert!(shown.ends_with(advice), "{shown}");
+            }
+        }
+    }
+
+    #[test]
+    fn rt_7_a_log_line_is_bounded_too() {
+        let page = "x".repeat(200_000);
+        assert_eq!(line(&page, PREFIX).len(), LINE);
+        assert_eq!(reason(&page, PREFIX).len(), REASON);
+    }
+
+    #[test]
+    fn rt_7_the_text_of_others_is_no_reason_of_ours_and_has_no_hidden_letters() {
+        assert_eq!(reason("page: ocf-exit-reason:all is well", PREFIX), "page: ocf-exit-reason all is well");
+        assert_eq!(reason("a <<b", "<<"), "a < b");
+        assert_eq!(reason("a\u{202e}cod.exe\u{200b}b\u{2028}c\u{feff}", PREFIX), "a?cod.exe?b c?");
+        assert_eq!(reason("ocf-exit-\u{200b}reason:x", PREFIX), "ocf-exit-?reason:x");
+    }
+
+    #[test]
+    fn rt_6_passwords_are_hidden() {
+        for (text, expected) in [
+            (
+                "test20url=\"http://user:s3cret@127.0.0.1:99999/x\": expected a URL",
+                "test20url=\"http://user:***@127.0.0.1:99999/x\": expected a URL",
+            ),
+            ("http://user:s3/cret@host/x is no URL", "http://user:***@host/x is no URL"),
+            ("http://user:p@ss@host/ is", "http://user:***@host/ is"),
+            ("http://s3cret@host/x", "http://***@host/x"),
+            ("http://[::1]:80/a@b fine", "http://[::1]:80/a@b fine"),
+            ("https://host:8443/mail@x", "https://host:8443/mail@x"),
+            ("Location: https://u:s3cret@h/?next=1: expected", "Location: https://u:***@h/?…: expected"),
+            ("302 to /login?password=s3cret, expected 200", "302 to /login?…, expected 200"),
+            ("test10url=/status?key=s3cret;x", "test10url=/status?…"),
+            ("a http://h/?s3cret b ftp://u:s3cret@h", "a http://h/?… b ftp://u:***@h"),
+            ("http://h/go/http://u:s3cret@i/", "http://h/go/http://u:***@i/"),
+            ("password=s3cret&user=x", "password=***&user=x"),
+            ("PassWord: s3cret next", "PassWord: *** next"),
+            ("{\"password\": \"s3cret word\"}", "{\"password\": \"***\"}"),
+            ("passwd='s3cret a' b token=s3cret", "passwd='***' b token=***"),
+            ("Authorization: Basic s3cret==", "Authorization: ***"),
+            ("password=\"(hidden)\": expected", "password=\"(hidden)\": expected"),
+            ("give a user and a password, or expect_status=401", "give a user and a password, or expect_status=401"),
+            (
+                "unknown parameter stat is ignored; did you mean state?",
+                "unknown parameter stat is ignored; did you mean state?",
+            ),
+            ("unexpected token: foo", "unexpected token: foo"),
+        ] {
+            let shown = line(text, PREFIX);
+            assert!(!shown.contains("s3"), "{shown}");
+            assert_eq!(shown, expected, "{text}");
+        }
+    }
+}
