@@ -77,12 +77,14 @@ pub struct Wish {
     pub server_interval: u32,
     /// node3 takes no resources: commands and questions go there, and disturb no count.
     pub observer: bool,
+    /// Monitors come every second and wait for events in between, whatever the intervals are.
+    pub watch: bool,
 }
 
 impl Default for Wish {
     /// Our agents on three equal nodes, watched every two seconds.
     fn default() -> Self {
-        Wish { whose: Whose::Native, address_interval: 2, server_interval: 2, observer: false }
+        Wish { whose: Whose::Native, address_interval: 2, server_interval: 2, observer: false, watch: false }
     }
 }
 
@@ -188,16 +190,24 @@ impl Stage {
             cluster.node(number).write("/var/www/html/index.html", &format!("node{number}\n"));
         }
         let admin = cluster.anyone();
-        let Wish { whose, address_interval, server_interval, .. } = wish;
+        let Wish { whose, address_interval, server_interval, watch, .. } = wish;
+        let monitor = |interval: u32| {
+            if watch {
+                "watch=30s op monitor interval=1s timeout=60s".to_owned()
+            } else {
+                format!("op monitor interval={interval}s")
+            }
+        };
         let provider = whose.provider();
         // Where it is, it stays: a move back is a second outage.
         admin.pcs("resource defaults update resource-stickiness=100");
         admin.pcs(&format!(
-            "resource create IP_VIRTUAL ocf:{provider}:IPaddr2 ip={VIP} cidr_netmask=24 op monitor interval={address_interval}s"
+            "resource create IP_VIRTUAL ocf:{provider}:IPaddr2 ip={VIP} cidr_netmask=24 {}",
+            monitor(address_interval)
         ));
         admin.pcs(&format!(
-            "resource create WEB ocf:{provider}:nginx configfile=/etc/nginx/nginx.conf op monitor interval={server_interval}s \
-             --disabled"
+            "resource create WEB ocf:{provider}:nginx configfile=/etc/nginx/nginx.conf {} --disabled",
+            monitor(server_interval)
         ));
         admin.pcs("constraint colocation add WEB with IP_VIRTUAL INFINITY");
         admin.pcs("constraint order IP_VIRTUAL then WEB");

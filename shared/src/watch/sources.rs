@@ -137,3 +137,43 @@ impl Source for File {
         self.settling
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+    use std::time::Instant;
+
+    use super::*;
+    use crate::sys::clock::Deadline;
+    use crate::watch::wait::{Pace, Woken, wait};
+
+    #[test]
+    fn the_end_of_a_process_is_an_event_with_a_pidfd_and_without() {
+        for has_pidfd in [true, false] {
+            let mut child = Command::new("/bin/sleep").arg("60").spawn().unwrap();
+            let process = Process::find(child.id() as i32).unwrap().unwrap();
+            let handle = if has_pidfd { process.open().unwrap() } else { None };
+            let mut sources = Sources::default();
+            sources.add(End { process, handle, what: "the master process 7".to_owned() });
+            let mut pace = Pace::default();
+            let quiet = wait(&mut sources, Deadline::after(Duration::from_millis(250)), &mut pace);
+            assert_eq!(quiet, Woken::Time);
+            child.kill().unwrap();
+            child.wait().unwrap();
+            let killed = Instant::now();
+            let woken = wait(&mut sources, Deadline::after(Duration::from_secs(20)), &mut pace);
+            assert_eq!(woken, Woken::Event("the master process 7 ended".to_owned(), Duration::ZERO));
+            assert!(killed.elapsed() < Duration::from_secs(5), "{:?}", killed.elapsed());
+        }
+    }
+
+    #[test]
+    fn a_process_that_has_ended_and_a_file_that_is_not_there_are_no_sources() {
+        let mut child = Command::new("/bin/true").spawn().unwrap();
+        let process = Process { pid: child.id() as i32, start_time: 1 };
+        child.wait().unwrap();
+        let mut sources = Sources::of_master(Some(process)).unwrap();
+        assert!(sources.add_file(Path::new("/nowhere/at/all"), Duration::ZERO).is_err());
+        assert!(sources.is_empty());
+    }
+}

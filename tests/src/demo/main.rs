@@ -18,7 +18,7 @@ use harness::cluster::{installed, missing};
 use harness::stage::{Fault, Whose};
 
 const USAGE: &str = "\
-Usage: ocf-demo [--shell] [FAULT...]
+Usage: ocf-demo [--shell] [--no-watch] [FAULT...]
 
 Three nodes with Corosync and Pacemaker and a client, simulated with kernel
 namespaces. A virtual address and nginx run on one of the nodes; the client asks
@@ -30,13 +30,16 @@ for the page every 20 ms. Then faults befall that node, one after another:
   power    the node loses its power
   cable    the node's cable is pulled
 
-  --shell  with the shell agents ocf:heartbeat:*, to compare
+  --shell     with the shell agents ocf:heartbeat:*, to compare
+  --no-watch  with monitors every 2 s that do not wait for events
 ";
 
 /// What was asked for.
 struct Wish {
     whose: Whose,
     faults: Vec<Fault>,
+    /// Whether monitors wait for events; only ours can.
+    watch: bool,
     /// Set by the keeper for the process that does the work: where the nodes' disks are.
     inside: Option<PathBuf>,
 }
@@ -65,17 +68,19 @@ fn say(out: &mut impl Write, text: &str, code: ExitCode) -> ExitCode {
 }
 
 fn wish(words: impl Iterator<Item = String>) -> Result<Option<Wish>, String> {
-    let mut wish = Wish { whose: Whose::Native, faults: Vec::new(), inside: None };
+    let mut wish = Wish { whose: Whose::Native, faults: Vec::new(), watch: true, inside: None };
     let mut words = words;
     while let Some(word) = words.next() {
         match word.as_str() {
             "--shell" => wish.whose = Whose::Shell,
+            "--no-watch" => wish.watch = false,
             "--inside" => wish.inside = words.next().map(PathBuf::from),
             "--help" | "-h" => return Ok(None),
             option if option.starts_with('-') => return Err(format!("unknown option {option}")),
             fault => wish.faults.push(fault.parse()?),
         }
     }
+    wish.watch &= wish.whose == Whose::Native;
     if wish.faults.is_empty() {
         wish.faults = Fault::ALL.to_vec();
     }
@@ -101,7 +106,7 @@ fn perform(wish: &Wish, directory: &std::path::Path) -> ExitCode {
         let _ = writeln!(io::stderr(), "\nThe demo cannot go on: {what}");
     }));
     let colour = io::stdout().is_terminal();
-    match std::panic::catch_unwind(|| show::run(wish.whose, &wish.faults, directory, colour)) {
+    match std::panic::catch_unwind(|| show::run(wish.whose, wish.watch, &wish.faults, directory, colour)) {
         Ok(Ok(())) => ExitCode::SUCCESS,
         // Nobody reads any more.
         Ok(Err(_)) => ExitCode::SUCCESS,

@@ -22,7 +22,7 @@ const EACH: usize = 2;
 const STRIP: usize = 26;
 
 /// Runs it. An error is one of writing.
-pub fn run(whose: Whose, faults: &[Fault], directory: &Path, colour: bool) -> io::Result<()> {
+pub fn run(whose: Whose, watch: bool, faults: &[Fault], directory: &Path, colour: bool) -> io::Result<()> {
     let paper = Paper { colour };
     for line in [
         "Three nodes, simulated on this machine, with Corosync and Pacemaker; they have no way out to your network.",
@@ -35,11 +35,12 @@ pub fn run(whose: Whose, faults: &[Fault], directory: &Path, colour: bool) -> io
         "Files: {}. The cluster forms, and gets its resources: some ten seconds ...",
         directory.display()
     ))?;
-    let mut stage = Stage::set_on(Wish { whose, ..Wish::default() }, Cluster::builder(3).disks_in(directory));
+    let mut stage = Stage::set_on(Wish { whose, watch, ..Wish::default() }, Cluster::builder(3).disks_in(directory));
     let provider = whose.provider();
     paper.line(&format!(
-        "ocf:{provider}:IPaddr2 and ocf:{provider}:nginx run on {}, monitored every 2 s.",
-        stage.owner()
+        "ocf:{provider}:IPaddr2 and ocf:{provider}:nginx run on {}, {}.",
+        stage.owner(),
+        if watch { "with monitors that wait for events" } else { "monitored every 2 s" }
     ))?;
     let mut accounts = Vec::new();
     let teller = Teller::of(&stage.eyes, colour);

@@ -17,7 +17,9 @@ const FAULTS: [Fault; 4] = [Fault::Server, Fault::Address, Fault::Standby, Fault
 #[ignore = "takes ten minutes: make cluster-test"]
 fn no_fault_costs_more_than_with_the_shell_agents() {
     let Some(_turn) = turn(&["pcs", "nginx"]) else { return };
-    let set = |whose| Stage::set(Wish { whose, address_interval: INTERVAL, server_interval: INTERVAL, observer: true });
+    let set = |whose| {
+        Stage::set(Wish { whose, address_interval: INTERVAL, server_interval: INTERVAL, observer: true, watch: false })
+    };
     let mut stages = [set(Whose::Native), set(Whose::Shell)];
     let mut accounts: Vec<Account> = Vec::new();
     // The first time is for the caches.
@@ -120,7 +122,8 @@ fn goals(accounts: &[Account], fault: Fault) -> Vec<String> {
 fn a_silent_client_does_not_hold_up_a_planned_move() {
     let Some(_turn) = turn(&["pcs", "nginx"]) else { return };
     let gaps = [Whose::Native, Whose::Shell].map(|whose| {
-        let mut stage = Stage::set(Wish { whose, address_interval: 10, server_interval: 10, observer: true });
+        let mut stage =
+            Stage::set(Wish { whose, address_interval: 10, server_interval: 10, observer: true, watch: false });
         let site: std::net::SocketAddr = format!("{VIP}:80").parse().expect("an address");
         let silent = stage.cluster.client.in_network(|| std::net::TcpStream::connect(site)).expect("a connection");
         let account = stage.inflict(Fault::Standby);

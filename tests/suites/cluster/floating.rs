@@ -9,7 +9,7 @@ use crate::{SOON, tell, turn};
 #[test]
 fn an_address_and_nginx_survive_a_halted_node_which_then_returns() {
     let Some(_turn) = turn(&["pcs", "nginx"]) else { return };
-    let wish = Wish { whose: Whose::Native, address_interval: 60, server_interval: 5, observer: false };
+    let wish = Wish { whose: Whose::Native, address_interval: 60, server_interval: 5, observer: false, watch: false };
     let mut stage = Stage::set(wish);
     let account = stage.inflict(Fault::Power);
     tell(&account.to_string());

@@ -10,6 +10,7 @@ mod special;
 mod split;
 mod units;
 mod upgrade;
+mod waiting;
 mod web;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};

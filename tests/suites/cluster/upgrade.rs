@@ -13,7 +13,13 @@ use crate::{SOON, tell, turn};
 #[ignore = "takes a minute: make cluster-test"]
 fn a_running_cluster_changes_its_agents_and_back_without_losing_a_request() {
     let Some(_turn) = turn(&["pcs", "nginx"]) else { return };
-    let stage = Stage::set(Wish { whose: Whose::Shell, address_interval: 10, server_interval: 2, observer: false });
+    let stage = Stage::set(Wish {
+        whose: Whose::Shell,
+        address_interval: 10,
+        server_interval: 2,
+        observer: false,
+        watch: false,
+    });
     let (owner, admin) = (stage.owner(), stage.cluster.anyone());
     let node = stage.cluster.named(&owner);
     let master = || node.sh("cat /run/nginx.pid");
@@ -52,7 +58,13 @@ fn a_running_cluster_changes_its_agents_and_back_without_losing_a_request() {
 #[test]
 fn a_reloadable_change_restarts_nothing() {
     let Some(_turn) = turn(&["pcs", "nginx"]) else { return };
-    let stage = Stage::set(Wish { whose: Whose::Native, address_interval: 10, server_interval: 2, observer: false });
+    let stage = Stage::set(Wish {
+        whose: Whose::Native,
+        address_interval: 10,
+        server_interval: 2,
+        observer: false,
+        watch: false,
+    });
     let (owner, admin) = (stage.owner(), stage.cluster.anyone());
     let node = stage.cluster.named(&owner);
     let master = || node.sh("cat /run/nginx.pid");

@@ -5,6 +5,7 @@ mod addresses;
 mod changes;
 mod cluster;
 mod tools;
+mod waiting;
 mod web;
 
 use std::time::Duration;

@@ -1,0 +1,94 @@
+//! Monitors that wait for events (`watch`), under Pacemaker's own executor: what they tell it, and that nobody waits for them.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use harness::Cluster;
+use harness::cluster::Node;
+use harness::process::wait_until;
+use harness::visitor::get;
+
+use crate::{SOON, one_node};
+
+/// Long before the next monitor, and long before the end of a wait.
+const AT_ONCE: Duration = Duration::from_millis(2_500);
+
+/// Clearly less than the thirty seconds that a first run would take if it waited, and enough for a busy machine.
+const PROMPTLY: Duration = Duration::from_secs(20);
+
+/// One node with an nginx whose monitors come every five seconds and wait for thirty.
+fn watched() -> Option<Cluster> {
+    let cluster = one_node(&["pcs", "nginx"])?;
+    let node = cluster.node(1);
+    node.write("/var/www/html/index.html", "node1\n");
+    node.pcs(
+        "resource create WEB ocf:native:nginx configfile=/etc/nginx/nginx.conf watch=30s op monitor interval=5s timeout=60s",
+    );
+    cluster.wait_for("the server started", SOON, |status| status.are_well(&["WEB"]));
+    Some(cluster)
+}
+
+/// Returns when a monitor waits.
+#[track_caller]
+fn waiter(node: &Node) {
+    let found = wait_until(SOON, || (!node.processes("ocf-wait").is_empty()).then_some(()));
+    assert!(found.is_some(), "no monitor waits");
+}
+
+fn fails(node: &Node) -> String {
+    node.expect("crm_failcount", &["--query", "--resource", "WEB", "--node", "node1"])
+}
+
+#[test]
+fn wt_1_and_2_a_killed_server_is_back_long_before_the_next_monitor_and_counts_once() {
+    let Some(cluster) = watched() else { return };
+    let node = cluster.node(1);
+    let site: SocketAddr = "10.9.0.1:80".parse().unwrap();
+    for round in 0..2 {
+        waiter(node);
+        node.kill_all("nginx");
+        let killed = Instant::now();
+        let back = wait_until(SOON, || (get(&cluster.client, site, "/").as_deref() == Ok("node1")).then_some(()));
+        assert!(back.is_some() && killed.elapsed() < AT_ONCE, "round {round}: {:?}", killed.elapsed());
+        let status = cluster.wait_idle();
+        let failed = status.failures.first().unwrap_or_else(|| panic!("{status}"));
+        assert_eq!(failed.operation, "WEB_monitor_5000", "{status}");
+        assert!(failed.reason.contains("the master process ") && failed.reason.contains(" ended "), "{status}");
+        assert!(fails(node).contains("value=1"), "{}", fails(node));
+        node.expect("crm_resource", &["--cleanup", "--resource", "WEB"]);
+        cluster.wait_idle();
+    }
+    // The waiting process itself: one failure, and the server is back as after any other.
+    waiter(node);
+    node.kill_all("ocf-wait");
+    let status = cluster.wait_for("it failed and is back", SOON, |s| s.are_well(&["WEB"]) && !s.failures.is_empty());
+    assert_eq!(status.failures.len(), 1, "{status}");
+    assert!(fails(node).contains("value=1"), "{}", fails(node));
+    cluster.down();
+}
+
+#[test]
+fn wt_3_and_4_no_change_waits_for_a_monitor_that_waits_and_none_is_a_failure() {
+    let Some(cluster) = watched() else { return };
+    let node = cluster.node(1);
+    for change in [
+        "resource cleanup WEB",
+        "resource refresh WEB",
+        "property set maintenance-mode=true|property set maintenance-mode=false",
+        "resource unmanage WEB|resource manage WEB --monitor",
+        "resource update WEB op monitor interval=6s timeout=60s",
+        "resource update WEB config_serial=2",
+        "resource disable WEB|resource enable WEB",
+    ] {
+        waiter(node);
+        for words in change.split('|') {
+            let began = Instant::now();
+            node.pcs(words);
+            cluster.wait_idle();
+            assert!(began.elapsed() < PROMPTLY, "{words}: {:?}", began.elapsed());
+        }
+        let status = cluster.wait_for("well", SOON, |status| status.are_well(&["WEB"]));
+        assert!(status.failures.is_empty(), "{change}: {status}");
+    }
+    cluster.down();
+}
