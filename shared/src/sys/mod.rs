@@ -8,5 +8,7 @@ pub mod endpoint;
 pub mod file;
 #[cfg(feature = "http")]
 pub mod http;
+#[cfg(feature = "netlink")]
+pub mod netlink;
 pub mod pidfile;
 pub mod process;
