@@ -11,10 +11,12 @@ use ocf::lock;
 use ocf::sys::clock::Deadline;
 
 use crate::frame::{Arp, Operation, advertisement};
+use crate::kernel::labels::Asker;
+use crate::kernel::questions::Questions;
+use crate::kernel::{Hardware, Link};
 use crate::settings::Announce;
-use crate::snapshot::{Hardware, Link};
 use crate::wire::{AdvertisementSocket, ArpSocket};
-use crate::{background, lookup, schedule, turn};
+use crate::{background, schedule, turn};
 
 /// All nodes on the link (RFC 4291, section 2.7.1).
 const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
@@ -207,7 +209,7 @@ fn repeat(
         }
         due.sleep(Duration::MAX);
         turn::wait(gate);
-        let Ok(Some(link)) = lookup::link(subject.index) else { break };
+        let Ok(Some(link)) = Questions::open(soon()).and_then(|questions| questions.link(subject.index)) else { break };
         if !is_here(subject) {
             break;
         }
@@ -222,15 +224,21 @@ fn repeat(
     announcer
 }
 
+/// The time for an answer of the kernel's, which it gives while it is asked.
+fn soon() -> Deadline {
+    Deadline::after(Duration::from_secs(5))
+}
+
 /// Whether the address is still on its interface. Doubt is no: an announcement too few is repaired by the next, one too
 /// many takes the address from its owner.
 fn is_here(subject: &Subject) -> bool {
     match subject.ip {
-        IpAddr::V4(ip) => lookup::Asker::open()
-            .and_then(|asker| asker.prefix_of(&subject.label, ip))
-            .is_ok_and(|prefix| prefix.is_some()),
+        IpAddr::V4(ip) => {
+            Asker::open().and_then(|asker| asker.prefix_of(&subject.label, ip)).is_ok_and(|prefix| prefix.is_some())
+        }
         IpAddr::V6(ip) => {
-            lookup::address_v6(ip, subject.index).is_ok_and(|found| found.is_some_and(|a| !a.flags.dadfailed))
+            let found = Questions::open(soon()).and_then(|questions| questions.address_v6(ip, subject.index));
+            found.is_ok_and(|found| found.is_some_and(|address| !address.flags.dadfailed))
         }
     }
 }

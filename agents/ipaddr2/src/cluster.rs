@@ -197,7 +197,8 @@ fn succeeded(output: Output, name: &str) -> Result<(), Failure> {
 /// Puts a MAC address on the list of those that an interface receives, or takes it off. Already so is well.
 fn multicast(nic: &str, mac: [u8; 6], number: libc::c_ulong) -> io::Result<()> {
     let fd = socket(AddressFamily::Inet, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None)?;
-    let mut request = crate::lookup::ifreq(nic).ok_or_else(|| io::Error::other("the interface's name is too long"))?;
+    let mut request =
+        crate::kernel::labels::ifreq(nic).ok_or_else(|| io::Error::other("the interface's name is too long"))?;
     let mut data = [0; 14];
     for (to, from) in data.iter_mut().zip(mac) {
         *to = from as libc::c_char;

@@ -12,7 +12,7 @@ use ocf::failure::{Failure, OrFail};
 use ocf::sys::clock::Deadline;
 
 use crate::frame::{Arp, Operation, advertised, solicitation, solicited_node};
-use crate::snapshot::Link;
+use crate::kernel::Link;
 use crate::wire::{AdvertisementSocket, ArpSocket};
 
 /// How many times to ask (PROBE_NUM).

@@ -3,8 +3,8 @@
 
 use std::net::IpAddr;
 
+use crate::kernel::{Address, Link};
 use crate::record::Added;
-use crate::snapshot::{Address, Link};
 
 /// What the resource should look like.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -110,7 +110,7 @@ fn difference(wanted: &Wanted<'_>, address: &Address, link: &Link) -> Option<Str
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::snapshot::AddressFlags;
+    use crate::kernel::AddressFlags;
 
     fn link(index: u32, name: &str) -> Link {
         Link {

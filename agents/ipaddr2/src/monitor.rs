@@ -9,18 +9,19 @@ use ocf::agent::Context;
 use ocf::failure::{Failure, OrFail};
 use ocf::outcome::Status;
 use ocf::state::StateFile as _;
+use ocf::sys::clock::Deadline;
 
 use crate::announce::{self, Subject};
 use crate::cluster::Rules;
-use crate::dad::{self, Verdict};
 use crate::judge::{Seen, judge};
-use crate::lookup::{self, Asker};
-use crate::netlink::Netlink;
+use crate::kernel::dad::{self, Verdict};
+use crate::kernel::labels::Asker;
+use crate::kernel::questions::Questions;
+use crate::kernel::{Address, Link, namespace};
 use crate::record::{Added, Record};
 use crate::settings::Settings;
 use crate::share::Share;
-use crate::snapshot::{Address, Link};
-use crate::{conflict, link, namespace, observe, turns};
+use crate::{conflict, link, observe, turns};
 
 /// How long to wait for duplicate address detection that runs again, as it does after a link came back.
 const DAD_AGAIN: Duration = Duration::from_secs(3);
@@ -38,7 +39,7 @@ pub fn monitor(context: &Context<'_>, settings: &Settings) -> Result<Status, Fai
     let record = Record::load(context.invocation).unwrap_or_default();
     let known = record.added.as_ref().filter(|added| is_about(added, settings));
     if let Some(added) = known
-        && let Some(subject) = quick(settings, added)?
+        && let Some(subject) = quick(settings, added, context.budget.work())?
     {
         refresh(context, settings, &subject);
         return Ok(Status::Running);
@@ -67,7 +68,7 @@ pub fn is_about(added: &Added, settings: &Settings) -> bool {
 }
 
 /// The answer "running, and nothing is wrong", or none: `added` says where to look.
-fn quick(settings: &Settings, added: &Added) -> Result<Option<Subject>, Failure> {
+fn quick(settings: &Settings, added: &Added, deadline: Deadline) -> Result<Option<Subject>, Failure> {
     if settings.cluster_ip.is_some() {
         return Ok(None);
     }
@@ -78,8 +79,8 @@ fn quick(settings: &Settings, added: &Added) -> Result<Option<Subject>, Failure>
     let asker = Asker::open().or_fail(context())?;
     let found = match settings.ip {
         IpAddr::V4(ip) => asker.prefix_of(&label, ip).or_fail(context())?,
-        IpAddr::V6(ip) => lookup::address_v6(ip, added.index)
-            .or_fail(context())?
+        IpAddr::V6(ip) => Questions::open(deadline)?
+            .address_v6(ip, added.index)?
             .filter(|found| dad::verdict(found.flags) == Verdict::Unique)
             .map(|found| found.prefix),
     };
@@ -99,9 +100,9 @@ fn quick(settings: &Settings, added: &Added) -> Result<Option<Subject>, Failure>
 
 /// The whole answer, with the address and its interface where they are found as they should be.
 fn thorough(context: &Context<'_>, settings: &Settings) -> Result<(Status, Option<(Address, Link)>), Failure> {
-    let netlink = Netlink::open()?;
-    let links = netlink.links()?;
-    let addresses = observe::addresses(&netlink, settings.ip)?;
+    let questions = Questions::open(context.budget.work())?;
+    let links = questions.links()?;
+    let addresses = questions.addresses(settings.ip)?;
     let wanted = observe::wanted(settings);
     let (address, link) = match judge(&wanted, &addresses, &links) {
         Seen::Absent => return Ok((Status::STOPPED, None)),
@@ -109,7 +110,7 @@ fn thorough(context: &Context<'_>, settings: &Settings) -> Result<(Status, Optio
         Seen::Present(address, link) => (address, link),
     };
     if let IpAddr::V6(ip) = settings.ip {
-        match dad::poll(ip, link.index, context.budget.work().min(ocf::sys::clock::Deadline::after(DAD_AGAIN)))? {
+        match dad::poll(&questions, ip, link.index, context.budget.work().min(Deadline::after(DAD_AGAIN)))? {
             Verdict::Unique => {}
             Verdict::Gone => return Ok((Status::STOPPED, None)),
             Verdict::Duplicate => return Err(conflict::duplicate(ip, link, context.budget.work())),
@@ -157,7 +158,7 @@ fn refresh(context: &Context<'_>, settings: &Settings, subject: &Subject) {
         return;
     }
     let places = observe::places(context, subject.index);
-    let direct = observe::direct(settings, subject.index).unwrap_or_default();
+    let direct = observe::direct(settings, subject.index, context.budget.work()).unwrap_or_default();
     let subject = Subject { direct, ..subject.clone() };
     if let Err(failure) = announce::refresh(&subject, &settings.announce, &places, context.budget.work()) {
         context.log.warn(format_args!("{failure}"));

@@ -1,43 +1,22 @@
 //! Looks at the host, and puts what is seen and wanted into the forms that start, stop and monitor share.
 #![forbid(unsafe_code)]
 
-use std::net::IpAddr;
-
 use ocf::agent::Context;
 use ocf::failure::Failure;
 use ocf::state::StateFile as _;
+use ocf::sys::clock::Deadline;
 
 use crate::announce::{Neighbour, Places, Subject};
 use crate::judge::Wanted;
-use crate::netlink::Netlink;
+use crate::kernel::questions::Questions;
+use crate::kernel::{Address, Link};
 use crate::record::{Added, Record};
 use crate::select::Place;
 use crate::settings::Settings;
-use crate::snapshot::{Address, Link};
 
-/// Below this many addresses a dump fits in one datagram and is atomic; above, a change elsewhere can make it skip
-/// somebody, so a negative is repeated.
-const ATOMIC_DUMP: usize = 256;
-/// How often a negative is looked for. One look in about 3,000 misses an address that is there, under constant change.
-const LOOKS: u32 = 3;
 /// What the resource should look like.
 pub fn wanted(settings: &Settings) -> Wanted<'_> {
     Wanted { ip: settings.ip, nic: settings.nic.as_deref(), prefix: settings.prefix, label: settings.label.as_deref() }
-}
-
-/// All addresses of the family of `ip`; a list without it is looked at again where it may have been skipped.
-///
-/// # Errors
-/// When the kernel does not answer.
-pub fn addresses(netlink: &Netlink, ip: IpAddr) -> Result<Vec<Address>, Failure> {
-    let mut found = netlink.addresses(ip, None)?;
-    for _ in 1..LOOKS {
-        if found.len() < ATOMIC_DUMP || found.iter().any(|address| address.ip == ip) {
-            break;
-        }
-        found = netlink.addresses(ip, None)?;
-    }
-    Ok(found)
 }
 
 /// The place that an address has.
@@ -105,10 +84,10 @@ pub fn places(context: &Context<'_>, index: u32) -> Places {
 ///
 /// # Errors
 /// When the kernel does not answer.
-pub fn direct(settings: &Settings, index: u32) -> Result<Vec<Neighbour>, Failure> {
+pub fn direct(settings: &Settings, index: u32, deadline: Deadline) -> Result<Vec<Neighbour>, Failure> {
     if settings.announce.to.is_empty() {
         return Ok(Vec::new());
     }
-    let netlink = Netlink::open()?;
-    settings.announce.to.iter().map(|ip| Ok((*ip, netlink.neighbour(*ip, index)?))).collect()
+    let questions = Questions::open(deadline)?;
+    settings.announce.to.iter().map(|ip| Ok((*ip, questions.neighbour(*ip, index)?))).collect()
 }

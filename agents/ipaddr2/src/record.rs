@@ -10,7 +10,7 @@ use std::str::FromStr;
 
 use ocf::state::{Pairs, StateFile};
 
-use crate::snapshot::{Address, AddressFlags};
+use crate::kernel::{Address, AddressFlags};
 
 /// What is known of a resource's past.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

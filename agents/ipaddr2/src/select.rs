@@ -9,9 +9,9 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use ocf::failure::{Failure, Kind};
 
+use crate::kernel::{Address, Link, Route, RouteKind, Snapshot, TABLE_LOCAL, TABLE_MAIN, contains};
 use crate::parse::Broadcast;
 use crate::settings::{LONGEST_NAME, Settings};
-use crate::snapshot::{Address, Link, Route, RouteKind, Snapshot, TABLE_LOCAL, TABLE_MAIN, contains};
 
 /// The metric that the kernel gives to IPv6 prefix routes by itself (`IP6_RT_PRIO_ADDRCONF`).
 const V6_DEFAULT_METRIC: u32 = 256;
@@ -163,6 +163,12 @@ fn has_foreign_prefix_route(ip: IpAddr, place: &Place, snapshot: &Snapshot) -> b
             && !address.flags.noprefixroute
     };
     ip.is_ipv6() && snapshot.routes.iter().any(|route| same(&route)) && !snapshot.addresses.iter().any(brought)
+}
+
+/// Whether a route that the kernel would take to the address is the one that [`place`] would find among all: of the right
+/// table, and not more specific than the prefix length. A default route is: there is nothing better then.
+pub fn is_the_answer(route: &Route, prefix: u8, tables: &[u32]) -> bool {
+    tables.contains(&route.table) && (route.prefix == 0 || (!route.gateway && route.prefix <= prefix))
 }
 
 fn is_host_route(route: &Route) -> bool {

@@ -12,25 +12,26 @@ use ocf::sys::clock::Deadline;
 
 use crate::announce::{self, Announcer, Subject};
 use crate::cluster::Rules;
-use crate::dad::{self, Verdict};
-use crate::decode::AddFlags;
 use crate::judge::{Seen, judge};
-use crate::netlink::{AddressEvents, Netlink};
+use crate::kernel::changes::Changes;
+use crate::kernel::dad::{self, Verdict};
+use crate::kernel::decode::AddFlags;
+use crate::kernel::questions::{AddressEvents, Questions};
+use crate::kernel::{Address, Link, Route, Snapshot, labels, namespace, sysctl};
 use crate::parse::{Dad, LinkCheck};
 use crate::record::Record;
 use crate::select::{self, Place};
 use crate::settings::Settings;
 use crate::share::Share;
-use crate::snapshot::{Address, Link, Snapshot};
 use crate::wire::ArpSocket;
-use crate::{conflict, link, lookup, monitor, namespace, observe, stop, sysctl, turns};
+use crate::{conflict, link, monitor, observe, stop, turns};
 
 /// How long an interface that start has switched on may take to find its link.
 const LINK_WAIT: Duration = Duration::from_secs(2);
 
 /// What a start is going to do, and what it is based on.
 pub struct Plan {
-    netlink: Netlink,
+    questions: Questions,
     snapshot: Snapshot,
     place: Place,
 }
@@ -45,16 +46,37 @@ pub fn plan(context: &Context<'_>, settings: &Settings) -> Result<Plan, Failure>
     {
         return Err(namespace::missing(name));
     }
-    let netlink = Netlink::open()?;
-    let links = netlink.links()?;
-    let tables = select::tables(settings, &links);
-    let snapshot = netlink.snapshot(settings.ip, links, &tables)?;
+    let questions = Questions::open(context.budget.work())?;
+    let links = questions.links()?;
+    let addresses = questions.addresses(settings.ip)?;
+    let routes = routes(&questions, settings, &links)?;
+    let snapshot = Snapshot { links, addresses, routes };
     let place = select::place(settings, &snapshot)?;
     context.log.trace(format_args!("decided: {place:?}"));
     if let Some(config) = &settings.cluster_ip {
         Rules::new(context, &Share::new(settings.ip, &place, config), config)?;
     }
-    Ok(Plan { netlink, snapshot, place })
+    Ok(Plan { questions, snapshot, place })
+}
+
+/// The routes that tell where the address belongs. With interface and prefix length given they matter for the broadcast
+/// address and the metric only, and one question is enough, whose answer is the best of all: a router's hundred thousand
+/// routes are read when there is no other way.
+fn routes(questions: &Questions, settings: &Settings, links: &[Link]) -> Result<Vec<Route>, Failure> {
+    let tables = select::tables(settings, links);
+    let nic = settings.nic.as_ref().and_then(|name| links.iter().find(|link| link.is_called(name)));
+    let any = settings.route_table.is_none() && settings.route_protocol.is_none();
+    if let (Some(link), Some(prefix), true) = (nic, settings.prefix, any) {
+        match questions.route_over(settings.ip, link.index) {
+            None => return Ok(Vec::new()),
+            Some(route) if select::is_the_answer(&route, prefix, &tables) => return Ok(vec![route]),
+            // A more specific one hides the network's own.
+            Some(_) => {}
+        }
+    }
+    let all: Vec<Vec<Route>> =
+        tables.iter().map(|table| questions.routes(settings.ip, *table)).collect::<Result<_, _>>()?;
+    Ok(all.into_iter().flatten().collect())
 }
 
 /// Makes the address available.
@@ -98,7 +120,7 @@ fn already_here(context: &Context<'_>, settings: &Settings, plan: &Plan) -> Resu
         }
         Seen::Present(address, _) if address.flags.dadfailed => {
             // Left by an earlier start that was killed before it could see the verdict.
-            plan.netlink.remove(address)?;
+            Changes::open(context.budget.work())?.remove(address)?;
             Ok(false)
         }
         Seen::Present(_, link) if link.is_lost() && link::check(settings.link_check) == LinkCheck::Fail => {
@@ -109,11 +131,12 @@ fn already_here(context: &Context<'_>, settings: &Settings, plan: &Plan) -> Resu
 }
 
 fn bring_up(context: &Context<'_>, settings: &Settings, plan: Plan) -> Result<(), Failure> {
-    let Plan { netlink, snapshot, place } = plan;
-    let link = usable_link(context, settings, &netlink, &snapshot, &place)?;
+    let Plan { questions, snapshot, place } = plan;
+    let changes = Changes::open(context.budget.work())?;
+    let link = usable_link(context, settings, &questions, &changes, &snapshot, &place)?;
     let asked = look_for_conflict(context, settings, &snapshot, &link)?;
     if settings.lvs_support {
-        set_aside(context, &netlink, &snapshot, settings)?;
+        set_aside(context, &changes, &snapshot, settings)?;
     }
     let shared = settings.cluster_ip.as_ref().map(|config| (Share::new(settings.ip, &place, config), config));
     if let Some((share, config)) = &shared {
@@ -127,7 +150,7 @@ fn bring_up(context: &Context<'_>, settings: &Settings, plan: Plan) -> Result<()
     if let Some(label) = settings.address_label {
         context.log.trace(format_args!("add address label {label} for {}", settings.ip));
         // The peer, too, goes on without: it matters for outgoing traffic only.
-        if let Err(failure) = netlink.label_address(settings.ip, label, true) {
+        if let Err(failure) = changes.label_address(settings.ip, label, true) {
             context.log.warn(format_args!("{failure}"));
         }
     }
@@ -138,8 +161,9 @@ fn bring_up(context: &Context<'_>, settings: &Settings, plan: Plan) -> Result<()
         (IpAddr::V4(_), None) if subject.has_neighbours => Some(Announcer::open(&subject)),
         _ => None,
     };
-    add(context, settings, &netlink, &snapshot, &place, &link)?;
-    drop(netlink);
+    add(context, settings, &questions, &changes, &snapshot, &place, &link)?;
+    // The background begins with a copy of this process, in which no runtime may be.
+    drop(changes);
     context.log.info(format_args!("{}/{} is on {}", settings.ip, place.prefix, place.name));
     if !subject.has_neighbours {
         return Ok(());
@@ -161,7 +185,8 @@ fn bring_up(context: &Context<'_>, settings: &Settings, plan: Plan) -> Result<()
 fn usable_link(
     context: &Context<'_>,
     settings: &Settings,
-    netlink: &Netlink,
+    questions: &Questions,
+    changes: &Changes,
     snapshot: &Snapshot,
     place: &Place,
 ) -> Result<Link, Failure> {
@@ -170,9 +195,9 @@ fn usable_link(
     let was_off = !link.up;
     if was_off {
         context.log.info(format_args!("switching interface {} on", link.name));
-        netlink.set_up(link.index, true)?;
+        changes.set_up(link.index, true)?;
         let limit = context.budget.work().min(Deadline::after(LINK_WAIT));
-        let look = || match lookup::link(place.index) {
+        let look = || match questions.link(place.index) {
             Ok(Some(now)) if !now.is_lost() => Some(Some(now)),
             Ok(Some(_)) | Err(_) => None,
             Ok(None) => Some(None),
@@ -180,13 +205,13 @@ fn usable_link(
         match limit.poll(look) {
             Some(Some(now)) => link = now,
             Some(None) => return Err(gone()),
-            None => link = lookup::link(place.index).or_fail(&place.name)?.ok_or_else(gone)?,
+            None => link = questions.link(place.index)?.ok_or_else(gone)?,
         }
     }
     if link.is_lost() && link::check(settings.link_check) == LinkCheck::Fail {
         if was_off {
             context.log.info(format_args!("switching interface {} off again", link.name));
-            netlink.set_up(link.index, false)?;
+            changes.set_up(link.index, false)?;
         }
         return Err(Failure::generic(link::lost(&link)));
     }
@@ -214,7 +239,7 @@ fn look_for_conflict(
 /// Takes the copy of the address off the loopback interface, for as long as this node has the real one.
 fn set_aside(
     context: &Context<'_>,
-    netlink: &Netlink,
+    changes: &Changes,
     snapshot: &Snapshot,
     settings: &Settings,
 ) -> Result<(), Failure> {
@@ -225,13 +250,14 @@ fn set_aside(
     // Without a record nothing would put it back.
     Record { set_aside: Some(copy.clone()), ..record }.save(context.invocation)?;
     context.log.info(format_args!("setting {} aside on the loopback interface", settings.ip));
-    netlink.remove(copy).map(drop)
+    changes.remove(copy).map(drop)
 }
 
 fn add(
     context: &Context<'_>,
     settings: &Settings,
-    netlink: &Netlink,
+    questions: &Questions,
+    changes: &Changes,
     snapshot: &Snapshot,
     place: &Place,
     link: &Link,
@@ -257,14 +283,14 @@ fn add(
     let turn = || turns::addresses(ocf::state::directory(context.invocation), context.log, context.budget.work());
     let IpAddr::V6(ip) = settings.ip else {
         let _turn = turn();
-        netlink.add(settings.ip, place, flags)?;
-        return confirm(settings, place);
+        changes.add(settings.ip, place, flags)?;
+        return confirm(questions, settings, place);
     };
-    let mut events = AddressEvents::listen()?;
+    let events = AddressEvents::listen()?;
     if flags.optimistic {
         let _turn = turn();
         // The kernel takes the flag only where the interface allows it (`ipv6_allow_optimistic_dad`).
-        let (added, allowed) = sysctl::with(&optimistic, "1", || netlink.add(settings.ip, place, flags));
+        let (added, allowed) = sysctl::with(&optimistic, "1", || changes.add(settings.ip, place, flags));
         added?;
         if !allowed && settings.dad == Dad::Optimistic {
             context
@@ -272,15 +298,15 @@ fn add(
                 .warn(format_args!("this kernel has no optimistic duplicate address detection; waiting instead"));
         }
     } else {
-        netlink.add(settings.ip, place, flags)?;
+        changes.add(settings.ip, place, flags)?;
     }
-    match dad::wait(&mut events, ip, place.index, verdict_by(context, link))? {
-        Verdict::Unique => confirm(settings, place),
+    match dad::wait(questions, &events, ip, place.index, verdict_by(context, link))? {
+        Verdict::Unique => confirm(questions, settings, place),
         Verdict::Duplicate => Err(conflict::duplicate(ip, link, context.budget.work())),
         Verdict::Gone => Err(Failure::generic(format!("{ip} was removed from {} while it started", place.name))),
         Verdict::Pending if link.is_lost() => {
             context.log.warn(format_args!("{ip} is not usable before {} has a link", place.name));
-            confirm(settings, place)
+            confirm(questions, settings, place)
         }
         Verdict::Pending => {
             Err(Failure::generic(format!("duplicate address detection for {ip} on {} does not end", place.name)))
@@ -294,14 +320,14 @@ fn verdict_by(context: &Context<'_>, link: &Link) -> Deadline {
 }
 
 /// Looks at what has been done.
-fn confirm(settings: &Settings, place: &Place) -> Result<(), Failure> {
+fn confirm(questions: &Questions, settings: &Settings, place: &Place) -> Result<(), Failure> {
     let context = || format!("looking for {}", settings.ip);
     let found = match settings.ip {
         IpAddr::V4(ip) => {
             let label = place.label.as_ref().unwrap_or(&place.name);
-            lookup::Asker::open().and_then(|asker| asker.prefix_of(label, ip)).or_fail(context())?
+            labels::Asker::open().and_then(|asker| asker.prefix_of(label, ip)).or_fail(context())?
         }
-        IpAddr::V6(ip) => lookup::address_v6(ip, place.index).or_fail(context())?.map(|address| address.prefix),
+        IpAddr::V6(ip) => questions.address_v6(ip, place.index)?.map(|address| address.prefix),
     };
     match found {
         Some(prefix) if prefix == place.prefix => Ok(()),
@@ -321,6 +347,6 @@ fn subject(settings: &Settings, place: &Place, link: &Link, share: Option<&Share
         label: place.label.clone().unwrap_or_else(|| place.name.clone()),
         hardware: share.map(|share| share.mac.to_vec()),
         has_neighbours: link.has_neighbours() && !link.is_lost() && share.is_none_or(|share| share.mangle),
-        direct: observe::direct(settings, place.index).unwrap_or_default(),
+        direct: observe::direct(settings, place.index, Deadline::after(Duration::from_secs(5))).unwrap_or_default(),
     }
 }

@@ -16,12 +16,13 @@ use ocf::values::Faults;
 
 use crate::cluster::Rules;
 use crate::judge::{self, Wanted};
-use crate::netlink::Netlink;
+use crate::kernel::changes::Changes;
+use crate::kernel::questions::Questions;
+use crate::kernel::{Address, AddressFlags, Link, connections, namespace, sysctl};
 use crate::record::{Added, Record};
 use crate::settings::{self, ClusterIp, Settings};
 use crate::share::Share;
-use crate::snapshot::{Address, AddressFlags, Link};
-use crate::{announce, connections, namespace, observe, params, sysctl, turns};
+use crate::{announce, observe, params, turns};
 
 /// What is known about the thing to stop: from the record, from the parameters, or from those of them that are good.
 struct Target<'a> {
@@ -112,13 +113,14 @@ fn remove(context: &Context<'_>, target: &Target<'_>) -> Result<(), Failure> {
         context.log.info(format_args!("network namespace {name} is gone, and {} with it", target.ip));
         return forget(context, target, false);
     }
-    let netlink = Netlink::open()?;
-    let links = netlink.links()?;
+    let questions = Questions::open(context.budget.rollback())?;
+    let changes = Changes::open(context.budget.rollback())?;
+    let links = questions.links()?;
     let (config, settings) = (cluster_config(context, target), target.settings);
     let kill = settings.is_some_and(|settings| settings.kill_connections);
     if config.is_some() || kill {
         // What takes its time is done before others have to wait.
-        let addresses = observe::addresses(&netlink, target.ip)?;
+        let addresses = questions.addresses(target.ip)?;
         let ours = judge::ours(&target.wanted(), target.recorded(), &addresses, &links);
         if let Some(config) = &config
             && leave_to_other_instances(context, target, config, &ours, &links)?
@@ -126,14 +128,14 @@ fn remove(context: &Context<'_>, target: &Target<'_>) -> Result<(), Failure> {
             return forget(context, target, true);
         }
         if kill && !ours.is_empty() {
-            match connections::reset(target.ip) {
+            match connections::reset(target.ip, context.budget.rollback()) {
                 Ok(count) => context.log.info(format_args!("reset {count} TCP connections of {}", target.ip)),
                 Err(error) => context.log.warn(format_args!("resetting the TCP connections of {}: {error}", target.ip)),
             }
         }
     }
-    let (found, mut failures) = take_off(context, target, &netlink, &links)?;
-    failures.extend(tidy(context, target, &netlink, &links));
+    let (found, mut failures) = take_off(context, target, &questions, &changes, &links)?;
+    failures.extend(tidy(context, target, &changes, &links));
     for failure in &failures {
         context.log.warn(format_args!("{failure}"));
     }
@@ -151,21 +153,22 @@ fn remove(context: &Context<'_>, target: &Target<'_>) -> Result<(), Failure> {
 fn take_off(
     context: &Context<'_>,
     target: &Target<'_>,
-    netlink: &Netlink,
+    questions: &Questions,
+    changes: &Changes,
     links: &[Link],
 ) -> Result<(bool, Vec<Failure>), Failure> {
     let directory = ocf::state::directory(context.invocation);
     let _turn = target.ip.is_ipv4().then(|| turns::addresses(directory, context.log, context.budget.rollback()));
-    let addresses = observe::addresses(netlink, target.ip)?;
+    let addresses = questions.addresses(target.ip)?;
     let (wanted, recorded) = (target.wanted(), target.recorded());
     let ours = judge::ours(&wanted, recorded, &addresses, links);
     let mut failures: Vec<Failure> = Vec::new();
     for address in &ours {
         let name = name_of(links, address.index);
         context.log.trace(format_args!("remove {}/{} from {name}", address.ip, address.prefix));
-        failures.extend(remove_one(context, netlink, address, name).err());
+        failures.extend(remove_one(context, changes, address, name).err());
     }
-    let now = observe::addresses(netlink, target.ip)?;
+    let now = questions.addresses(target.ip)?;
     let removed = |address: &Address| {
         ours.iter().any(|gone| (gone.ip, gone.index, gone.prefix) == (address.ip, address.index, address.prefix))
     };
@@ -233,29 +236,29 @@ fn leave_to_other_instances(
 
 /// Removes one address and nothing else: the kernel is allowed to promote the next address of the network, and where that
 /// cannot be allowed (a read-only /proc/sys) what it removes with this one is put back.
-fn remove_one(context: &Context<'_>, netlink: &Netlink, address: &Address, nic: &str) -> Result<(), Failure> {
+fn remove_one(context: &Context<'_>, changes: &Changes, address: &Address, nic: &str) -> Result<(), Failure> {
     if address.ip.is_ipv6() {
-        return netlink.remove(address).map(drop);
+        return changes.remove(address).map(drop);
     }
     let promote = format!("ipv4/conf/{nic}/promote_secondaries");
-    let (removed, _) = sysctl::with(&promote, "1", || netlink.remove(address));
+    let (removed, _) = sysctl::with(&promote, "1", || changes.remove(address));
     let mut failures = Vec::new();
     for lost in removed? {
         context.log.info(format_args!("putting {}/{} back", lost.ip, lost.prefix));
-        failures.extend(netlink.restore(&lost).err());
+        failures.extend(changes.restore(&lost).err());
     }
     Failure::collect(failures).map_or(Ok(()), Err)
 }
 
 /// What goes with the address. None of it keeps the address on the host, so a failure is not one of the stop.
-fn tidy(context: &Context<'_>, target: &Target<'_>, netlink: &Netlink, links: &[Link]) -> Vec<Failure> {
+fn tidy(context: &Context<'_>, target: &Target<'_>, changes: &Changes, links: &[Link]) -> Vec<Failure> {
     let mut failures = Vec::new();
     let record = target.record.as_ref();
     let note = peers_note(context, target);
     let copy = record.and_then(|record| record.set_aside.clone());
     if let Some(copy) = copy.or_else(|| note.as_ref().map(|_| plain_copy(target.ip))) {
         context.log.info(format_args!("putting {} back on the loopback interface", copy.ip));
-        failures.extend(put_back(copy, netlink, links).err());
+        failures.extend(put_back(copy, changes, links).err());
     }
     if let Some(note) = note {
         failures.extend(std::fs::remove_file(&note).or_fail(note.display()).err());
@@ -265,7 +268,7 @@ fn tidy(context: &Context<'_>, target: &Target<'_>, netlink: &Netlink, links: &[
         .or_else(|| target.settings.and_then(|settings| settings.address_label));
     if let Some(label) = label {
         context.log.trace(format_args!("remove address label {label} of {}", target.ip));
-        failures.extend(netlink.label_address(target.ip, label, false).err());
+        failures.extend(changes.label_address(target.ip, label, false).err());
     }
     if target.settings.is_some_and(|settings| settings.flush_routes) {
         context.log.trace(format_args!("flush cached routes"));
@@ -287,10 +290,10 @@ fn peers_note(context: &Context<'_>, target: &Target<'_>) -> Option<PathBuf> {
     text.starts_with(format!("{} 32 ", target.ip).as_bytes()).then_some(path)
 }
 
-fn put_back(copy: Address, netlink: &Netlink, links: &[Link]) -> Result<(), Failure> {
+fn put_back(copy: Address, changes: &Changes, links: &[Link]) -> Result<(), Failure> {
     let loopback =
         links.iter().find(|link| link.loopback).ok_or_else(|| Failure::generic("there is no loopback interface"))?;
-    netlink.restore(&Address { index: loopback.index, ..copy })
+    changes.restore(&Address { index: loopback.index, ..copy })
 }
 
 /// The copy that the peer has taken off: it notes nothing but the address.

@@ -1,5 +1,5 @@
 use super::*;
-use crate::snapshot::{Address, AddressFlags, Hardware};
+use crate::kernel::{Address, AddressFlags, Hardware};
 use ocf::invocation::Invocation;
 use std::ffi::OsString;
 

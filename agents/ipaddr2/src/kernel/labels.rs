@@ -1,22 +1,14 @@
-//! "Is this address on this interface?", asked of the kernel directly, in constant time.
+//! "Does this IPv4 address stand under this interface name or label?", asked of the kernel directly, in constant time.
 //!
-//! A dump of addresses is not atomic: past one datagram the kernel goes on by position, and a change elsewhere makes
-//! it skip somebody. These questions are answered in one step. A yes is a yes. For IPv4 a no only means that the
-//! address is not there under this name, for a labelled address has only its label: the caller looks further.
+//! A yes is a yes. A no only means that the address is not there under this name, for a labelled address has only its label:
+//! the caller looks further.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::Ipv4Addr;
 use std::os::fd::{AsRawFd, OwnedFd};
 
-use netlink_packet_core::{NLM_F_REQUEST, NetlinkMessage, NetlinkPayload};
-use netlink_packet_route::RouteNetlinkMessage;
-use netlink_packet_route::address::{AddressAttribute, AddressMessage};
-use netlink_packet_route::link::LinkMessage;
 use nix::libc;
-use nix::sys::socket::{AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, recv, sendto, socket};
-
-use crate::decode;
-use crate::snapshot::{Address, Link};
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
 
 /// What an interface says about itself in one number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,57 +114,4 @@ fn get_address(request: &libc::ifreq) -> Option<Ipv4Addr> {
     let address = unsafe { request.ifr_ifru.ifru_addr };
     let byte = |i: usize| address.sa_data[i] as u8;
     (i32::from(address.sa_family) == libc::AF_INET).then(|| Ipv4Addr::new(byte(2), byte(3), byte(4), byte(5)))
-}
-
-/// An IPv6 address with all that the kernel knows of it, on one interface, or with index 0 wherever it is first.
-/// Atomic, whatever else changes; IPv4 has no such question (EOPNOTSUPP).
-///
-/// # Errors
-/// The kernel's; an address that is not there is a `None`.
-pub fn address_v6(ip: Ipv6Addr, index: u32) -> io::Result<Option<Address>> {
-    let mut message = AddressMessage::default();
-    message.header.family = netlink_packet_route::AddressFamily::Inet6;
-    message.header.index = index;
-    message.attributes.push(AddressAttribute::Address(IpAddr::V6(ip)));
-    match ask(RouteNetlinkMessage::GetAddress(message)) {
-        Ok(RouteNetlinkMessage::NewAddress(answer)) => Ok(decode::address(&answer)),
-        Ok(_) => Err(io::Error::other("the kernel answered another question")),
-        Err(error) if matches!(error.raw_os_error(), Some(libc::EADDRNOTAVAIL | libc::ENODEV)) => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
-/// An interface by its number; `None` when it is gone.
-///
-/// # Errors
-/// The kernel's.
-pub fn link(index: u32) -> io::Result<Option<Link>> {
-    let mut message = LinkMessage::default();
-    message.header.index = index;
-    match ask(RouteNetlinkMessage::GetLink(message)) {
-        Ok(RouteNetlinkMessage::NewLink(answer)) => Ok(Some(decode::link(&answer))),
-        Ok(_) => Err(io::Error::other("the kernel answered another question")),
-        Err(error) if error.raw_os_error() == Some(libc::ENODEV) => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
-/// One question, one answer.
-fn ask(message: RouteNetlinkMessage) -> io::Result<RouteNetlinkMessage> {
-    let fd = socket(AddressFamily::Netlink, SockType::Raw, SockFlag::SOCK_CLOEXEC, SockProtocol::NetlinkRoute)?;
-    let mut request = NetlinkMessage::from(message);
-    request.header.flags = NLM_F_REQUEST;
-    request.finalize();
-    let mut buffer = vec![0; request.buffer_len()];
-    request.serialize(&mut buffer);
-    sendto(fd.as_raw_fd(), &buffer, &NetlinkAddr::new(0, 0), MsgFlags::empty())?;
-    // An answer about one address or one interface is a KiB or two; more than this is truncated by the kernel and then refused.
-    let mut answer = [0; 8192];
-    let length = recv(fd.as_raw_fd(), &mut answer, MsgFlags::empty())?;
-    let answer = NetlinkMessage::<RouteNetlinkMessage>::deserialize(&answer[..length]).map_err(io::Error::other)?;
-    match answer.payload {
-        NetlinkPayload::InnerMessage(inner) => Ok(inner),
-        NetlinkPayload::Error(error) => Err(io::Error::from_raw_os_error(-error.raw_code())),
-        _ => Err(io::Error::other("the kernel gave no answer")),
-    }
 }

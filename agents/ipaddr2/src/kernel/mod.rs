@@ -1,5 +1,13 @@
-//! What the kernel knows about links, addresses and routes, as plain data.
-#![forbid(unsafe_code)]
+//! The kernel's side of the house: what it knows about links, addresses and routes as plain data, questions and changes.
+
+pub mod changes;
+pub mod connections;
+pub mod dad;
+pub mod decode;
+pub mod labels;
+pub mod namespace;
+pub mod questions;
+pub mod sysctl;
 
 use std::net::{IpAddr, Ipv4Addr};
 

@@ -10,8 +10,8 @@ use netlink_packet_route::link::{
 };
 use netlink_packet_route::route::{RouteAddress, RouteAttribute, RouteMessage, RouteType};
 
+use super::{Address, AddressFlags, Hardware, Link, Route, RouteKind, State};
 use crate::select::Place;
-use crate::snapshot::{Address, AddressFlags, Hardware, Link, Route, RouteKind, State};
 
 /// A lifetime without end (RFC 4861, section 4.6.2; the kernel's INFINITY_LIFE_TIME).
 const FOREVER: u32 = u32::MAX;

@@ -4,12 +4,11 @@
 use std::net::Ipv6Addr;
 use std::time::Duration;
 
-use ocf::failure::{Failure, OrFail};
+use ocf::failure::Failure;
 use ocf::sys::clock::Deadline;
 
-use crate::lookup;
-use crate::netlink::{AddressEvent, AddressEvents};
-use crate::snapshot::AddressFlags;
+use super::AddressFlags;
+use super::questions::{AddressEvents, Questions};
 
 /// How long an event that was lost may go unnoticed.
 const LOST_EVENT: Duration = Duration::from_millis(250);
@@ -42,21 +41,21 @@ pub fn verdict(flags: AddressFlags) -> Verdict {
 ///
 /// # Errors
 /// When the kernel cannot be asked.
-pub fn wait(events: &mut AddressEvents, ip: Ipv6Addr, index: u32, deadline: Deadline) -> Result<Verdict, Failure> {
+pub fn wait(
+    questions: &Questions,
+    events: &AddressEvents,
+    ip: Ipv6Addr,
+    index: u32,
+    deadline: Deadline,
+) -> Result<Verdict, Failure> {
     loop {
-        let now = look(ip, index)?;
+        let now = look(questions, ip, index)?;
         if now != Verdict::Pending || deadline.expired() {
             return Ok(now);
         }
         // Any event about this address is a reason to look again. One may be lost when hundreds come at once (ENOBUFS),
         // so there is a look now and then without one.
-        let soon = deadline.min(Deadline::after(LOST_EVENT));
-        while let Some(event) = events.next(soon) {
-            let (AddressEvent::Is(address) | AddressEvent::Gone(address)) = event;
-            if address.ip == ip && address.index == index {
-                break;
-            }
-        }
+        events.wait_for(ip, index, deadline.min(Deadline::after(LOST_EVENT)));
     }
 }
 
@@ -64,16 +63,15 @@ pub fn wait(events: &mut AddressEvents, ip: Ipv6Addr, index: u32, deadline: Dead
 ///
 /// # Errors
 /// When the kernel cannot be asked.
-pub fn poll(ip: Ipv6Addr, index: u32, deadline: Deadline) -> Result<Verdict, Failure> {
+pub fn poll(questions: &Questions, ip: Ipv6Addr, index: u32, deadline: Deadline) -> Result<Verdict, Failure> {
     deadline
-        .poll(|| match look(ip, index) {
+        .poll(|| match look(questions, ip, index) {
             Ok(Verdict::Pending) => None,
             answer => Some(answer),
         })
         .unwrap_or(Ok(Verdict::Pending))
 }
 
-fn look(ip: Ipv6Addr, index: u32) -> Result<Verdict, Failure> {
-    let found = lookup::address_v6(ip, index).or_fail(format!("state of {ip}"))?;
-    Ok(found.map_or(Verdict::Gone, |address| verdict(address.flags)))
+fn look(questions: &Questions, ip: Ipv6Addr, index: u32) -> Result<Verdict, Failure> {
+    Ok(questions.address_v6(ip, index)?.map_or(Verdict::Gone, |address| verdict(address.flags)))
 }
