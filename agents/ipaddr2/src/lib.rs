@@ -19,34 +19,32 @@
 //! - **Values are checked**: `:::::` and `/33` are refused, a typo in a yes-or-no word too.
 //! - **IPv6 is as fast as IPv4**: by default the address serves while duplicate address detection runs, and is announced
 //!   with Override at once, though RFC 4429 asks hosts to wait: the cluster has already decided who owns it.
+//!
+//! # Rooms
+//! - `start`, `stop`, `monitor`: the actions, read from top to bottom. `watch`: what wakes a monitor that waits.
+//! - `config`: parameters, the forms of their values, and all of them judged together. Pure.
+//! - `address`: where the address belongs (`select`), what is there (`judge`, `observe`), what a lost link means (`link`).
+//! - `kernel`: what the kernel knows (`questions`, `labels`), what is changed (`changes`, `sysctl`), namespaces, duplicate
+//!   address detection, TCP connections. Messages become plain data in `decode`.
+//! - `announce`: frames, sockets, schedule and pacing of announcements, their background, and the look for a conflict.
+//! - `cluster_ip`: the share of the clients that this node answers, and the firewall's rules for it.
+//! - `record`, `turns`: what is kept between two calls, and the locks.
 
+mod address;
 mod announce;
-mod background;
-mod cluster;
-mod conflict;
-mod frame;
-mod judge;
+mod cluster_ip;
+mod config;
 mod kernel;
-mod link;
 mod monitor;
-mod observe;
-mod params;
-mod parse;
 mod record;
-mod schedule;
-mod select;
-mod settings;
-mod share;
 mod start;
 mod stop;
-mod turn;
 mod turns;
 mod watch;
-mod wire;
 
 use ocf::prelude::*;
 
-use crate::settings::Settings;
+use crate::config::settings::Settings;
 
 /// The agent.
 pub struct IPaddr2;
@@ -62,7 +60,7 @@ pub const SPEC: Spec = Spec {
            As a globally unique clone with several instances, all nodes have the address and each answers its share of \
            the clients (a cluster IP, which needs nft or iptables); as an anonymous clone it is a plain address on each \
            node.",
-    parameters: params::ALL,
+    parameters: config::params::ALL,
     actions: &[
         ActionSpec::new(Action::Start, 20),
         ActionSpec::new(Action::Stop, 20),
@@ -83,7 +81,7 @@ impl Agent for IPaddr2 {
     const SPEC: &'static Spec = &SPEC;
 
     fn params(values: &Values, invocation: &Invocation, faults: &mut Faults) -> Option<Settings> {
-        settings::settle(values, invocation, faults)
+        config::settings::settle(values, invocation, faults)
     }
 
     fn check_host(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> {

@@ -11,17 +11,19 @@ use ocf::outcome::Status;
 use ocf::state::StateFile as _;
 use ocf::sys::clock::Deadline;
 
+use crate::address::judge::{Seen, judge};
+use crate::address::{link, observe};
+use crate::announce::conflict;
 use crate::announce::{self, Subject};
-use crate::cluster::Rules;
-use crate::judge::{Seen, judge};
+use crate::cluster_ip::rules::Rules;
+use crate::cluster_ip::share::Share;
+use crate::config::settings::Settings;
 use crate::kernel::dad::{self, Verdict};
 use crate::kernel::labels::Asker;
 use crate::kernel::questions::Questions;
 use crate::kernel::{Address, Link, namespace};
 use crate::record::{Added, Record};
-use crate::settings::Settings;
-use crate::share::Share;
-use crate::{conflict, link, observe, turns};
+use crate::turns;
 
 /// How long to wait for duplicate address detection that runs again, as it does after a link came back.
 const DAD_AGAIN: Duration = Duration::from_secs(3);

@@ -19,6 +19,8 @@ pub struct Record {
     pub added: Option<Added>,
     /// An address with prefix length 32 that was taken off the loopback interface for it, as it was.
     pub set_aside: Option<Address>,
+    /// The tool that has made the rules of a cluster IP.
+    pub rules: Option<String>,
 }
 
 /// An address that was put on an interface.
@@ -64,6 +66,7 @@ impl StateFile for Record {
                 pairs.push(("aside_valid", valid.to_string()));
             }
         }
+        pairs.extend(self.rules.clone().map(|tool| ("rules", tool)));
         if let Some(added) = &self.added {
             pairs.push(("ip", added.ip.to_string()));
             pairs.push(("prefix", added.prefix.to_string()));
@@ -95,7 +98,7 @@ impl StateFile for Record {
             }),
         };
         let set_aside = if get("set_aside") == Some("1") { Some(copy(&get, added.as_ref())?) } else { None };
-        Some(Self { added, set_aside })
+        Some(Self { added, set_aside, rules: text("rules") })
     }
 }
 
@@ -156,6 +159,7 @@ mod tests {
                 address_label: Some(99),
             }),
             set_aside: Some(copy),
+            rules: Some("nft".into()),
         }
     }
 

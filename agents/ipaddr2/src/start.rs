@@ -10,24 +10,29 @@ use ocf::failure::{Failure, OrFail};
 use ocf::state::StateFile as _;
 use ocf::sys::clock::Deadline;
 
+use crate::address::judge::{Seen, judge};
+use crate::address::select::{self, Place};
+use crate::address::{link, observe};
+use crate::announce::conflict;
+use crate::announce::wire::ArpSocket;
 use crate::announce::{self, Announcer, Subject};
-use crate::cluster::Rules;
-use crate::judge::{Seen, judge};
+use crate::cluster_ip::rules::Rules;
+use crate::cluster_ip::share::Share;
+use crate::config::parse::{Dad, LinkCheck};
+use crate::config::settings::Settings;
 use crate::kernel::changes::Changes;
 use crate::kernel::dad::{self, Verdict};
 use crate::kernel::decode::AddFlags;
 use crate::kernel::questions::{AddressEvents, Questions};
 use crate::kernel::{Address, Link, Route, Snapshot, labels, namespace, sysctl};
-use crate::parse::{Dad, LinkCheck};
-use crate::record::Record;
-use crate::select::{self, Place};
-use crate::settings::Settings;
-use crate::share::Share;
-use crate::wire::ArpSocket;
-use crate::{conflict, link, monitor, observe, stop, turns};
+use crate::record::{Added, Record};
+use crate::{monitor, stop, turns};
 
 /// How long an interface that start has switched on may take to find its link.
 const LINK_WAIT: Duration = Duration::from_secs(2);
+
+/// The smallest MTU of an interface with IPv6 (RFC 8200, section 5).
+const SMALLEST_V6_MTU: u32 = 1280;
 
 /// What a start is going to do, and what it is based on.
 pub struct Plan {
@@ -86,6 +91,8 @@ fn routes(questions: &Questions, settings: &Settings, links: &[Link]) -> Result<
 pub fn start(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> {
     let plan = plan(context, settings)?;
     let former = Record::load(context.invocation).unwrap_or_default();
+    // What a start that was killed has left is this resource's, too.
+    let had_label = former.added.as_ref().is_some_and(|added| added.address_label.is_some());
     let record = Record { added: Some(observe::added(settings, &plan.place)), ..former };
     if already_here(context, settings, &plan)? {
         note(context, &record);
@@ -94,7 +101,7 @@ pub fn start(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> 
     // A start after a start that was killed: what that one announced must not outlive the decision made now.
     announce::end(&observe::places(context, plan.place.index).lock, context.budget.work())?;
     note(context, &record);
-    bring_up(context, settings, plan).map_err(|failure| {
+    bring_up(context, settings, plan, had_label).map_err(|failure| {
         context.log.debug(format_args!("undoing a failed start"));
         match stop::undo(context, settings) {
             Ok(()) => failure,
@@ -130,7 +137,7 @@ fn already_here(context: &Context<'_>, settings: &Settings, plan: &Plan) -> Resu
     }
 }
 
-fn bring_up(context: &Context<'_>, settings: &Settings, plan: Plan) -> Result<(), Failure> {
+fn bring_up(context: &Context<'_>, settings: &Settings, plan: Plan, had_label: bool) -> Result<(), Failure> {
     let Plan { questions, snapshot, place } = plan;
     let changes = Changes::open(context.budget.work())?;
     let link = usable_link(context, settings, &questions, &changes, &snapshot, &place)?;
@@ -145,13 +152,24 @@ fn bring_up(context: &Context<'_>, settings: &Settings, plan: Plan) -> Result<()
         let rules = Rules::new(context, share, config)?;
         let mut shares: BTreeSet<u32> = rules.shares()?;
         shares.insert(config.node);
+        // Noted first: a stop must know that there may be rules, also when the tool is gone by then.
+        let record = Record::load(context.invocation).unwrap_or_default();
+        note(context, &Record { rules: Some(rules.tool().to_owned()), ..record });
         rules.make(&shares)?;
     }
     if let Some(label) = settings.address_label {
         context.log.trace(format_args!("add address label {label} for {}", settings.ip));
-        // The peer, too, goes on without: it matters for outgoing traffic only.
-        if let Err(failure) = changes.label_address(settings.ip, label, true) {
-            context.log.warn(format_args!("{failure}"));
+        match changes.label_address(settings.ip, label, true) {
+            Ok(true) => {}
+            Ok(false) if had_label => {}
+            // Somebody else has given the address a label. It stays, also when the address goes.
+            Ok(false) => {
+                let record = Record::load(context.invocation).unwrap_or_default();
+                let added = record.added.map(|added| Added { address_label: None, ..added });
+                note(context, &Record { added, ..record });
+            }
+            // The peer, too, goes on without: it matters for outgoing traffic only.
+            Err(failure) => context.log.warn(format_args!("{failure}")),
         }
     }
     // Opened first, so that nothing but the kernel's own work lies between the address and its announcement.
@@ -286,6 +304,13 @@ fn add(
         changes.add(settings.ip, place, flags)?;
         return confirm(questions, settings, place);
     };
+    if (1..SMALLEST_V6_MTU).contains(&link.mtu) {
+        // The kernel says no more than that something is invalid.
+        return Err(Failure::generic(format!(
+            "interface {} has an MTU of {}, and IPv6 needs {SMALLEST_V6_MTU}; raise it",
+            link.name, link.mtu
+        )));
+    }
     let events = AddressEvents::listen()?;
     if flags.optimistic {
         let _turn = turn();

@@ -14,15 +14,17 @@ use ocf::state::StateFile as _;
 use ocf::sys::file;
 use ocf::values::Faults;
 
-use crate::cluster::Rules;
-use crate::judge::{self, Wanted};
+use crate::address::judge::{self, Wanted};
+use crate::address::observe;
+use crate::cluster_ip::rules::Rules;
+use crate::cluster_ip::share::Share;
+use crate::config::params;
+use crate::config::settings::{self, ClusterIp, Settings};
 use crate::kernel::changes::Changes;
 use crate::kernel::questions::Questions;
 use crate::kernel::{Address, AddressFlags, Link, connections, namespace, sysctl};
 use crate::record::{Added, Record};
-use crate::settings::{self, ClusterIp, Settings};
-use crate::share::Share;
-use crate::{announce, observe, params, turns};
+use crate::{announce, turns};
 
 /// What is known about the thing to stop: from the record, from the parameters, or from those of them that are good.
 struct Target<'a> {
@@ -135,7 +137,7 @@ fn remove(context: &Context<'_>, target: &Target<'_>) -> Result<(), Failure> {
         }
     }
     let (found, mut failures) = take_off(context, target, &questions, &changes, &links)?;
-    failures.extend(tidy(context, target, &changes, &links));
+    failures.extend(tidy(context, target, &changes, &links, found));
     for failure in &failures {
         context.log.warn(format_args!("{failure}"));
     }
@@ -225,8 +227,18 @@ fn leave_to_other_instances(
     let share = Share::new(target.ip, &place, config);
     let rules = match Rules::new(context, &share, config) {
         Ok(rules) => rules,
-        // Without the tool there are no rules.
-        Err(_) => return Ok(false),
+        // The kernel's rules do not go with the tool that has made them.
+        Err(_) => {
+            return match target.record.as_ref().and_then(|record| record.rules.as_ref()) {
+                Some(tool) => {
+                    let ip = target.ip;
+                    Err(Failure::generic(format!(
+                        "the rules of {ip} stay: {tool} is not installed any more; install it"
+                    )))
+                }
+                None => Ok(false),
+            };
+        }
     };
     let mut shares: BTreeSet<u32> = rules.shares()?;
     shares.remove(&config.node);
@@ -251,7 +263,7 @@ fn remove_one(context: &Context<'_>, changes: &Changes, address: &Address, nic: 
 }
 
 /// What goes with the address. None of it keeps the address on the host, so a failure is not one of the stop.
-fn tidy(context: &Context<'_>, target: &Target<'_>, changes: &Changes, links: &[Link]) -> Vec<Failure> {
+fn tidy(context: &Context<'_>, target: &Target<'_>, changes: &Changes, links: &[Link], found: bool) -> Vec<Failure> {
     let mut failures = Vec::new();
     let record = target.record.as_ref();
     let note = peers_note(context, target);
@@ -263,9 +275,11 @@ fn tidy(context: &Context<'_>, target: &Target<'_>, changes: &Changes, links: &[
     if let Some(note) = note {
         failures.extend(std::fs::remove_file(&note).or_fail(note.display()).err());
     }
-    let label = record
-        .and_then(|record| record.added.as_ref()?.address_label)
-        .or_else(|| target.settings.and_then(|settings| settings.address_label));
+    // Without a record it goes with an address that was here.
+    let label = match record {
+        Some(record) => record.added.as_ref().and_then(|added| added.address_label),
+        None => target.settings.and_then(|settings| settings.address_label).filter(|_| found),
+    };
     if let Some(label) = label {
         context.log.trace(format_args!("remove address label {label} of {}", target.ip));
         failures.extend(changes.label_address(target.ip, label, false).err());

@@ -18,7 +18,7 @@ const LONGEST: Duration = Duration::from_secs(5);
 /// # Errors
 /// When it is not to be had in time.
 pub fn cluster(directory: &Path, ip: IpAddr, deadline: Deadline) -> Result<Lock, Failure> {
-    let path = directory.join(format!("IPaddr2-{}.lock", crate::share::table(ip)));
+    let path = directory.join(format!("IPaddr2-{}.lock", crate::cluster_ip::share::table(ip)));
     Lock::take(&path, deadline).map_err(|error| Failure::generic(format!("{}: {error}", path.display())))
 }
 

@@ -14,9 +14,10 @@ use nix::sys::socket::{AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProto
 use ocf::prelude::*;
 use ocf::watch::Source;
 
+use crate::config::settings::Settings;
+use crate::kernel::{decode, namespace};
+use crate::monitor;
 use crate::record::{Added, Record};
-use crate::settings::Settings;
-use crate::{decode, monitor, namespace};
 
 /// The most datagrams that are read at a time: a flood must not keep the monitor from its check.
 const AT_A_TIME: usize = 1000;

@@ -1,6 +1,6 @@
 //! What is wrong everywhere, what is wrong here, and what stop does about either: a table.
 
-use harness::rig::VIP4;
+use harness::rig::{VIP4, VIP6};
 use harness::{Agent, L2};
 
 /// The code of start, validate-all, validate-all at level 10, recurring monitor, probe and stop.
@@ -40,8 +40,14 @@ fn a_value_that_is_wrong_everywhere_is_6_but_7_for_a_probe_and_nothing_to_stop()
         ("arp_sender", "pigeon"),
         ("lvs_ipv6_addrlabel_value", "-1"),
     ];
+    // A faulty value of a reloadable parameter fails no recurring monitor: the default applies.
+    let reloadable = |name: &str| {
+        name.starts_with("arp_")
+            || ["run_arping", "check_link_status", "kill_connections", "announce_to"].contains(&name)
+    };
     for (name, value) in wrong {
-        expect_table(&rig.vip4().param(name, value), [6, 6, 6, 6, 7, 0], &[name, value]);
+        let monitor = if reloadable(name) { 7 } else { 6 };
+        expect_table(&rig.vip4().param(name, value), [6, 6, 6, monitor, 7, 0], &[name, value]);
         rig.a.expect_absent(VIP4);
     }
 }
@@ -109,4 +115,23 @@ fn a_full_address_space_of_text_never_crashes_validation() {
         rig.vip4().param("nic", text).validate().expect_code_in(&[0, 6]);
         rig.vip4().param("iflabel", text).validate().expect_code_in(&[0, 6]);
     }
+}
+
+/// What the kernel refuses, it explains: its words are in the reason.
+#[test]
+fn a_refusal_of_the_kernel_is_told_in_its_own_words() {
+    let rig = L2::new();
+    rig.second_cable();
+    let vip = rig.vip6().param("nic", "ethC").param("cidr_netmask", "64");
+    rig.a.sysctl("net/ipv6/conf/ethC/disable_ipv6", "1");
+    vip.start().expect_code(1).expect_reason(&["ethC", "IPv6 is disabled on this device"]);
+    rig.a.sysctl("net/ipv6/conf/ethC/disable_ipv6", "0");
+    rig.a.ip("link set ethC mtu 1200");
+    vip.start().expect_code(1).expect_reason(&["ethC", "MTU", "1200", "1280"]);
+    rig.a.expect_absent(VIP6);
+    // A namespace of which only the file is left.
+    rig.a.sh("mkdir -p /run/netns && touch /run/netns/blue");
+    let blue = rig.vip4().param("network_namespace", "blue");
+    blue.start().expect_code(1).expect_reason(&["blue", "stale"]);
+    blue.stop().expect_code(1).expect_reason(&["blue", "stale"]);
 }

@@ -199,6 +199,32 @@ fn the_rules_of_a_cluster_ip_go_without_the_address_too() {
     }
 }
 
+/// A stop without the firewall tool said 0, and the kernel's rules went on dropping packets.
+#[test]
+fn ip_f13_a_stop_does_not_forget_rules_that_it_cannot_remove() {
+    let rig = L2::new();
+    if !hashes(&rig.a) {
+        return skip("this kernel cannot hash in nft");
+    }
+    let vip = instance(&rig.vip4(), 0, 2, true);
+    // Neither tool is a program any more.
+    let tools = "$(readlink -f /usr/sbin/nft) $(readlink -f /usr/sbin/iptables)";
+    let remove = || rig.a.sh(&format!("for tool in {tools}; do mount --bind /dev/null $tool; done"));
+    let install = || rig.a.sh(&format!("for tool in {tools}; do umount $tool; done"));
+    // Where no rules were ever made, they are not missed.
+    remove();
+    vip.stop().expect_code(0);
+    install();
+    vip.start().expect_code(0);
+    remove();
+    vip.stop().expect_code(1).expect_reason(&[VIP4, "nft", "install it"]);
+    install();
+    assert!(tables(&rig).is_some_and(|rules| rules.contains("IPaddr2_10_9_0_50")));
+    vip.stop().expect_code(0);
+    assert!(tables(&rig).is_some_and(|rules| !rules.contains("IPaddr2_10_9_0_50")));
+    rig.a.expect_absent(VIP4);
+}
+
 /// LVS and a cluster IP exclude each other.
 #[test]
 fn lvs_support_and_a_cluster_ip_exclude_each_other() {

@@ -13,6 +13,7 @@ mod extras;
 mod form;
 mod ipv6;
 mod life;
+mod model;
 mod neighbours;
 mod ocft_common;
 mod ocft_v4;

@@ -120,3 +120,166 @@ fn ip_f3_a_route_that_was_advertised_stays() {
         rig.a.ip(&format!("-6 route del 2001:db8:aa::/64 dev ethA proto {protocol} metric {metric}"));
     }
 }
+
+/// A label in the address selection policy that an administrator has given to the address went with the address.
+#[test]
+fn a_label_of_somebody_else_stays() {
+    let rig = L2::new();
+    let labels = || rig.a.ip("-6 addrlabel list");
+    rig.a.ip(&format!("addrlabel add prefix {VIP6}/128 label 7"));
+    let before = labels();
+    let vip = rig.vip6().param("nodad", "true");
+    // Where the resource has never been, and where it is.
+    vip.stop().expect_code(0);
+    assert_eq!(labels(), before);
+    vip.start().expect_code(0);
+    vip.stop().expect_code(0);
+    assert_eq!(labels(), before);
+}
+
+/// A small generator of numbers, the same for a seed on every machine (splitmix64).
+pub struct Numbers(pub u64);
+
+impl Numbers {
+    /// A number below `end`.
+    pub fn below(&mut self, end: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((z ^ (z >> 31)) % end as u64) as usize
+    }
+}
+
+/// A parameter and its values; an empty one leaves it out.
+type Choices = &'static [(&'static str, &'static [&'static str])];
+
+/// Rows of choices in which every pair of values of two parameters comes up.
+fn pairwise(choices: Choices) -> Vec<Vec<usize>> {
+    let mut open = Vec::new();
+    for a in 0..choices.len() {
+        for b in a + 1..choices.len() {
+            for x in 0..choices[a].1.len() {
+                open.extend((0..choices[b].1.len()).map(|y| (a, x, b, y)));
+            }
+        }
+    }
+    let (mut numbers, mut rows) = (Numbers(1), Vec::new());
+    while let Some(first) = open.first().copied() {
+        let covers =
+            |row: &Vec<usize>, pair: &(usize, usize, usize, usize)| row[pair.0] == pair.1 && row[pair.2] == pair.3;
+        let candidates = (0..50).map(|_| {
+            let mut row: Vec<usize> = choices.iter().map(|(_, values)| numbers.below(values.len())).collect();
+            (row[first.0], row[first.2]) = (first.1, first.3);
+            row
+        });
+        let best =
+            candidates.max_by_key(|row| open.iter().filter(|pair| covers(row, pair)).count()).expect("candidates");
+        open.retain(|pair| !covers(&best, pair));
+        rows.push(best);
+    }
+    rows
+}
+
+/// Everything that the kernel tells about addresses, routes, rules and address labels, without what goes on by itself.
+fn everything(rig: &L2) -> Vec<String> {
+    let mut lines = Vec::new();
+    for words in ["-d address", "-d -4 route show table all", "-d -6 route show table all", "-4 rule", "-6 rule"] {
+        let answer = rig.a.ip_json(words);
+        for entry in answer.as_array().into_iter().flatten() {
+            match entry["addr_info"].as_array() {
+                Some(addresses) => {
+                    lines.extend(addresses.iter().map(|address| format!("{} {address}", entry["ifname"])));
+                    let link = ["ifname", "flags", "operstate", "promiscuity", "mtu"].map(|key| entry[key].to_string());
+                    lines.push(link.join(" "));
+                }
+                None => lines.push(entry.to_string()),
+            }
+        }
+    }
+    lines.extend(rig.a.ip("-6 addrlabel list").lines().map(str::to_owned));
+    // The kernel joins groups and makes anycast routes in its own time.
+    lines.retain(|line| !line.contains("anycast") && !line.contains("multicast") && !line.contains("ff00::"));
+    lines.sort();
+    lines
+}
+
+/// Whatever is configured, a stop leaves everything as it was before the start.
+fn as_before(rig: &L2, ip: &str, choices: Choices) {
+    for row in pairwise(choices) {
+        let mut vip = rig.ipaddr2(ip);
+        for ((name, values), choice) in choices.iter().zip(&row) {
+            if !values[*choice].is_empty() {
+                vip = vip.param(name, values[*choice]);
+            }
+        }
+        let before = everything(rig);
+        vip.start().expect_code(0);
+        assert_ne!(everything(rig), before, "{vip:?}");
+        vip.monitor().expect_code(0);
+        vip.stop().expect_code(0);
+        let after = everything(rig);
+        let lost: Vec<_> = before.iter().filter(|line| !after.contains(line)).collect();
+        let left: Vec<_> = after.iter().filter(|line| !before.contains(line)).collect();
+        assert!(lost.is_empty() && left.is_empty(), "{vip:?}\nlost: {lost:#?}\nleft: {left:#?}");
+    }
+}
+
+/// A node as administrators make it: several addresses, routes of several origins, rules, a copy on the loopback interface.
+fn busy() -> L2 {
+    let rig = L2::new();
+    rig.second_cable();
+    rig.a.ip("link set lo up");
+    rig.a.ip("address add 10.9.0.3/24 dev ethA label ethA:adm");
+    rig.a.ip("address add 10.9.0.4/25 dev ethA metric 50");
+    rig.a.ip("address add 10.6.0.1/24 dev ethC");
+    rig.a.ip(&format!("address add {VIP4}/32 dev lo scope host label lo:vip"));
+    rig.a.ip("-4 route add 10.5.0.0/16 via 10.9.0.2 proto static metric 7");
+    rig.a.ip("-4 route add 10.9.0.0/24 dev ethC table 77 proto bird");
+    rig.a.ip("-4 rule add from 10.9.0.0/24 table 77");
+    rig.a.ip("-6 address add 2001:db8:9::3/128 dev ethA nodad");
+    rig.a.ip("-6 address add 2001:db8:6::1/128 dev ethC nodad");
+    rig.a.ip("-6 route add 2001:db8:6::/64 dev ethC proto ra metric 1024");
+    rig.a.ip("-6 route add 2001:db8:5::/64 via 2001:db8:9::2 proto static");
+    rig.a.ip("addrlabel add prefix 2001:db8:9::/64 label 33");
+    // The kernel's own work on these is over.
+    rig.a.sh("until test $(ip -6 route show table local | grep -c '^local 2001:db8:') = 3; do sleep 0.05; done");
+    rig.a.sh("while ip -6 address | grep -q tentative; do sleep 0.05; done");
+    rig
+}
+
+#[test]
+fn everything_is_after_a_stop_as_before_the_start_ipv4() {
+    as_before(
+        &busy(),
+        VIP4,
+        &[
+            ("nic", &["ethA", ""]),
+            ("cidr_netmask", &["24", "", "32"]),
+            ("iflabel", &["", "web"]),
+            ("broadcast", &["", "+", "10.9.0.77"]),
+            ("noprefixroute", &["", "true"]),
+            ("metric", &["", "77", "50"]),
+            ("lvs_support", &["", "true"]),
+            ("run_arping", &["", "true"]),
+            ("flush_routes", &["", "true"]),
+        ],
+    );
+}
+
+#[test]
+fn everything_is_after_a_stop_as_before_the_start_ipv6() {
+    let rig = busy();
+    let choices: Choices = &[
+        ("nic", &["", "ethA"]),
+        ("cidr_netmask", &["", "64", "128"]),
+        ("noprefixroute", &["", "true"]),
+        // Not metric: the kernel keeps a second prefix route as long as another address of the network is there.
+        ("dad", &["", "off"]),
+        ("preferred_lft", &["", "0"]),
+        ("lvs_ipv6_addrlabel", &["", "false"]),
+    ];
+    as_before(&rig, VIP6, choices);
+    // In the network whose route was advertised.
+    as_before(&rig, "2001:db8:6::50", &[("dad", &["", "off"]), ("metric", &["", "77", "2048"])]);
+}

@@ -18,7 +18,7 @@ use rtnetlink::{Error, Handle};
 
 use super::Address;
 use super::decode::{self, AddFlags};
-use crate::select::Place;
+use crate::address::select::Place;
 
 /// A connection for changes, and the end of the time for each of them.
 pub struct Changes {
@@ -142,9 +142,8 @@ impl Changes {
     }
 
     fn until_deadline<T>(&self, request: impl Future<Output = Result<T, Error>>) -> Result<T, Fault> {
-        let limit = tokio::time::timeout(self.deadline.left(), request);
-        // The timer belongs to the runtime, hence the block.
-        match self.runtime.block_on(async { limit.await }) {
+        // The timer is one of the runtime's: it is made inside.
+        match self.runtime.block_on(async { tokio::time::timeout(self.deadline.left(), request).await }) {
             Ok(done) => done.map_err(fault),
             Err(_) => Err(Fault::Late),
         }

@@ -11,7 +11,7 @@ use netlink_packet_route::link::{
 use netlink_packet_route::route::{RouteAddress, RouteAttribute, RouteMessage, RouteType};
 
 use super::{Address, AddressFlags, Hardware, Link, Route, RouteKind, State};
-use crate::select::Place;
+use crate::address::select::Place;
 
 /// A lifetime without end (RFC 4861, section 4.6.2; the kernel's INFINITY_LIFE_TIME).
 const FOREVER: u32 = u32::MAX;
@@ -36,6 +36,7 @@ pub fn link(message: &LinkMessage) -> Link {
             LinkAttribute::Address(bytes) => link.hardware.address.clone_from(bytes),
             LinkAttribute::Broadcast(bytes) => link.hardware.broadcast.clone_from(bytes),
             LinkAttribute::OperState(state) => link.state = oper_state(*state, flags.contains(LinkFlags::LowerUp)),
+            LinkAttribute::Mtu(mtu) => link.mtu = *mtu,
             LinkAttribute::Controller(index) => link.master = Some(*index),
             LinkAttribute::LinkInfo(infos) => link.vrf_table = infos.iter().find_map(vrf_table),
             LinkAttribute::PropList(props) => {

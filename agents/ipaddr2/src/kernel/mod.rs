@@ -39,6 +39,8 @@ pub struct Link {
     pub master: Option<u32>,
     /// The routing table of a VRF.
     pub vrf_table: Option<u32>,
+    /// The largest packet, in bytes; 0 when it is not told.
+    pub mtu: u32,
 }
 
 /// A link-layer address with all that it takes to send to and from it.

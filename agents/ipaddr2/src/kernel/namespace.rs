@@ -18,7 +18,14 @@ pub fn enter(name: &str) -> Result<bool, Failure> {
     let path = path(name);
     let context = || format!("network namespace {name}");
     match File::open(&path) {
-        Ok(file) => setns(file, CloneFlags::CLONE_NEWNET).or_fail(context()).map(|()| true),
+        Ok(file) => match setns(file, CloneFlags::CLONE_NEWNET) {
+            // A plain file: what was mounted on it is gone, and so perhaps is the namespace.
+            Err(nix::Error::EINVAL) => Err(Failure::generic(format!(
+                "network namespace {name}: {} is a stale file; remove it with ip netns delete",
+                path.display()
+            ))),
+            entered => entered.or_fail(context()).map(|()| true),
+        },
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(error).or_fail(context()),
     }

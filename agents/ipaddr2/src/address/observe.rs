@@ -6,13 +6,13 @@ use ocf::failure::Failure;
 use ocf::state::StateFile as _;
 use ocf::sys::clock::Deadline;
 
+use crate::address::judge::Wanted;
+use crate::address::select::Place;
 use crate::announce::{Neighbour, Places, Subject};
-use crate::judge::Wanted;
+use crate::config::settings::Settings;
 use crate::kernel::questions::Questions;
 use crate::kernel::{Address, Link};
 use crate::record::{Added, Record};
-use crate::select::Place;
-use crate::settings::Settings;
 
 /// What the resource should look like.
 pub fn wanted(settings: &Settings) -> Wanted<'_> {

@@ -11,9 +11,9 @@ use std::time::Duration;
 use ocf::failure::{Failure, OrFail};
 use ocf::sys::clock::Deadline;
 
-use crate::frame::{Arp, Operation, advertised, solicitation, solicited_node};
+use crate::announce::frame::{Arp, Operation, advertised, solicitation, solicited_node};
+use crate::announce::wire::{AdvertisementSocket, ArpSocket};
 use crate::kernel::Link;
-use crate::wire::{AdvertisementSocket, ArpSocket};
 
 /// How many times to ask (PROBE_NUM).
 const PROBES: u32 = 3;

@@ -7,8 +7,8 @@ use std::time::Duration;
 use ocf::invocation::Invocation;
 use ocf::values::{Faults, Values};
 
-use crate::params;
-use crate::parse::{Broadcast, Dad, Firewall, LinkCheck, Mac, Mask, is_link_local};
+use crate::config::params;
+use crate::config::parse::{Broadcast, Dad, Firewall, LinkCheck, Mac, Mask, is_link_local};
 
 /// The longest interface name, and the longest label (IFNAMSIZ less the final zero).
 pub const LONGEST_NAME: usize = 15;

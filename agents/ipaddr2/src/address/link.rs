@@ -4,8 +4,8 @@
 use ocf::failure::Failure;
 use ocf::outcome::Status;
 
+use crate::config::parse::LinkCheck;
 use crate::kernel::{Link, State};
-use crate::parse::LinkCheck;
 
 /// The file by which Red Hat's distributions and their kin say who they are.
 const RELEASE: &str = "/etc/redhat-release";

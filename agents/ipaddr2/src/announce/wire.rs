@@ -1,4 +1,4 @@
-//! Sends and receives the packets of [`crate::frame`]: two kinds of sockets and nothing else.
+//! Sends and receives the packets of [`crate::announce::frame`]: two kinds of sockets and nothing else.
 
 use std::ffi::OsString;
 use std::io;
@@ -14,7 +14,7 @@ use nix::sys::socket::{
 
 use ocf::sys::clock::Deadline;
 
-use crate::frame::Arp;
+use crate::announce::frame::Arp;
 
 /// The longest link-layer address (`MAX_ADDR_LEN`).
 const LONGEST_HW: usize = 32;

@@ -10,7 +10,7 @@ use std::time::Duration;
 use ocf::param::{AnyParam, Param, TRACE_FILE, TRACE_RA, boolean, text, whole};
 use ocf::watch::{WATCH, WATCH_GRACE};
 
-use crate::parse::{self, Broadcast, Dad, Firewall, LinkCheck, Mac, Mask, Nic, Seed};
+use crate::config::parse::{self, Broadcast, Dad, Firewall, LinkCheck, Mac, Mask, Nic, Seed};
 
 /// The address.
 pub const IP: Param<IpAddr> = Param::new(

@@ -9,9 +9,9 @@ use std::net::IpAddr;
 
 use md5::{Digest, Md5};
 
-use crate::parse::Mac;
-use crate::select::Place;
-use crate::settings::ClusterIp;
+use crate::address::select::Place;
+use crate::config::parse::Mac;
+use crate::config::settings::ClusterIp;
 
 /// A cluster IP with everything that its rules are made of.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,7 +46,7 @@ impl Share {
     /// The shared MAC address as text.
     #[must_use]
     pub fn mac_text(&self) -> String {
-        crate::conflict::readable(&self.mac)
+        crate::announce::conflict::readable(&self.mac)
     }
 }
 
@@ -172,7 +172,7 @@ fn rule(share: &Share, config: &ClusterIp, rest: &[&str]) -> Rule {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::parse::Firewall;
+    use crate::config::parse::Firewall;
 
     fn place(broadcast: Option<&str>) -> Place {
         Place {

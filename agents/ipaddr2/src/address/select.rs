@@ -9,9 +9,9 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use ocf::failure::{Failure, Kind};
 
+use crate::config::parse::Broadcast;
+use crate::config::settings::{LONGEST_NAME, Settings};
 use crate::kernel::{Address, Link, Route, RouteKind, Snapshot, TABLE_LOCAL, TABLE_MAIN, contains};
-use crate::parse::Broadcast;
-use crate::settings::{LONGEST_NAME, Settings};
 
 /// The metric that the kernel gives to IPv6 prefix routes by itself (`IP6_RT_PRIO_ADDRCONF`).
 const V6_DEFAULT_METRIC: u32 = 256;

@@ -14,9 +14,9 @@ use ocf::agent::Context;
 use ocf::failure::{Failure, OrFail};
 use ocf::sys::command::{Output, find_in_path, run};
 
-use crate::parse::Firewall;
-use crate::settings::ClusterIp;
-use crate::share::{self, Rule, Share};
+use crate::cluster_ip::share::{self, Rule, Share};
+use crate::config::parse::Firewall;
+use crate::config::settings::ClusterIp;
 
 /// Where to look when the environment has no PATH.
 const PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
@@ -60,6 +60,15 @@ impl<'a> Rules<'a> {
         let tool =
             tool.ok_or_else(|| Failure::installed(format!("a cluster IP needs {names}, which is not installed")))?;
         Ok(Self { context, share, config, tool })
+    }
+
+    /// The name of the tool.
+    #[must_use]
+    pub fn tool(&self) -> &'static str {
+        match self.tool {
+            Tool::Nft(_) => "nft",
+            Tool::Iptables(..) => "iptables",
+        }
     }
 
     /// The shares that this node serves now.

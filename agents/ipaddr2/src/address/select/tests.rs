@@ -7,7 +7,7 @@ fn settings(pairs: &[(&str, &str)]) -> Settings {
     let environment = pairs.iter().map(|(n, v)| (OsString::from(format!("OCF_RESKEY_{n}")), OsString::from(v)));
     let call = Invocation::new([OsString::from("IPaddr2"), "start".into()], environment);
     let mut faults = ocf::values::Faults::default();
-    crate::settings::settle(&call.values, &call, &mut faults).expect("settings")
+    crate::config::settings::settle(&call.values, &call, &mut faults).expect("settings")
 }
 
 fn link(index: u32, name: &str) -> Link {

@@ -1,5 +1,12 @@
 //! Tells neighbours where the address is: ARP for IPv4, neighbour advertisements for IPv6.
 
+pub mod background;
+pub mod conflict;
+pub mod frame;
+pub mod pacing;
+pub mod schedule;
+pub mod wire;
+
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::{AsRawFd, RawFd};
@@ -10,13 +17,12 @@ use ocf::failure::{Failure, OrFail};
 use ocf::lock;
 use ocf::sys::clock::Deadline;
 
-use crate::frame::{Arp, Operation, advertisement};
+use crate::announce::frame::{Arp, Operation, advertisement};
+use crate::announce::wire::{AdvertisementSocket, ArpSocket};
+use crate::config::settings::Announce;
 use crate::kernel::labels::Asker;
 use crate::kernel::questions::Questions;
 use crate::kernel::{Hardware, Link};
-use crate::settings::Announce;
-use crate::wire::{AdvertisementSocket, ArpSocket};
-use crate::{background, schedule, turn};
 
 /// All nodes on the link (RFC 4291, section 2.7.1).
 const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
@@ -208,7 +214,7 @@ fn repeat(
             announcer = None;
         }
         due.sleep(Duration::MAX);
-        turn::wait(gate);
+        pacing::wait(gate);
         let Ok(Some(link)) = Questions::open(soon()).and_then(|questions| questions.link(subject.index)) else { break };
         if !is_here(subject) {
             break;
