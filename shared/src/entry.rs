@@ -16,9 +16,12 @@ use nix::sys::signal::{SigHandler, Signal, signal};
 macro_rules! main {
     ($agent:ty) => {
         /// Called by the C library.
+        ///
+        /// # Safety
+        /// The arguments are those of `main` in C.
         // SAFETY: with `no_main` there is no other symbol of this name in the program.
         #[unsafe(no_mangle)]
-        pub extern "C" fn main(
+        pub unsafe extern "C" fn main(
             count: ::std::ffi::c_int,
             arguments: *const *const ::std::ffi::c_char,
         ) -> ::std::ffi::c_int {
