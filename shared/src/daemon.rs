@@ -32,7 +32,7 @@ pub use polite::{Polite, STOP_GRACE};
 
 use note::Note;
 
-/// Who there is of an instance.
+/// The processes of an instance.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Found {
     /// The process to talk to.
@@ -65,14 +65,14 @@ pub enum Readiness {
 }
 
 impl From<Result<(), Failure>> for Readiness {
-    fn from(asked: Result<(), Failure>) -> Self {
-        asked.map_or_else(Self::NotYet, |()| Self::Serves)
+    fn from(answer: Result<(), Failure>) -> Self {
+        answer.map_or_else(Self::NotYet, |()| Self::Serves)
     }
 }
 
 /// One instance of a server, as its agent knows it, and what can be done with it.
 pub trait Daemon {
-    /// What people call it, for reasons.
+    /// Its name in reasons.
     fn name(&self) -> &str;
 
     /// The file that it writes its number to.
@@ -85,14 +85,14 @@ pub trait Daemon {
     fn programs(&self) -> &[PathBuf];
 
     /// Whether a process of one of the programs was started as this instance, by its arguments; `None` when these do not
-    /// tell, as of a worker that has changed its title.
+    /// say, as of a worker that has changed its title.
     fn claims(&self, arguments: &[Vec<u8>]) -> Option<bool>;
 
-    /// How its master is asked to end once its requests are answered.
+    /// The signal that lets its master end once its requests are answered, and how long that may take.
     fn polite(&self, invocation: &Invocation) -> Polite;
 
     /// Whether it forks once more after it has begun its session. Then the session's first process, whose number the
-    /// session has, is gone as soon as the master is there, and only the pid file or the note tells who that is.
+    /// session has, is gone as soon as the master is there, and only the pid file or the note says which one that is.
     fn forks_twice(&self) -> bool {
         false
     }
@@ -136,7 +136,7 @@ pub trait Daemon {
         Ok(())
     }
 
-    /// Looks who there is. A healthy instance is found by its pid file; only else is every process looked at.
+    /// Looks which processes of it there are. A healthy instance is found by its pid file; only else is every process looked at.
     ///
     /// # Errors
     /// When /proc cannot be read, and when nothing was found but a process that may be of the instance and cannot be looked
@@ -149,7 +149,7 @@ pub trait Daemon {
         }
     }
 
-    /// Notes who the master is.
+    /// Writes the note about the master.
     ///
     /// # Errors
     /// When the note cannot be written.
@@ -205,7 +205,7 @@ pub trait Daemon {
         launch::take_over(self, context, serves)
     }
 
-    /// Ends the instance, all of it: first as its master is asked politely, then by SIGTERM, then by SIGKILL. Success means
+    /// Ends the instance, all of it: first by the polite signal to its master, then by SIGTERM, then by SIGKILL. Success means
     /// that nothing is left.
     ///
     /// # Errors
@@ -291,10 +291,10 @@ fn session<S: Daemon + ?Sized>(server: &S, master: &Process) -> Result<i32, Fail
 /// What a new server needs of a start's time: one that runs already and does not answer may use the rest, and no more.
 pub const STARTING: Duration = Duration::from_secs(3);
 
-/// How processes are ended that have been asked before, or need not be.
+/// The signals for processes that have had the polite one, or need none.
 const END: [Signal; 2] = [Signal::SIGTERM, Signal::SIGKILL];
 
-/// How those are ended that hear nothing else.
+/// The signal for processes that are held, or that do not hear SIGTERM.
 const KILL: [Signal; 1] = [Signal::SIGKILL];
 
 #[cfg(test)]

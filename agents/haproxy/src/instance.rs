@@ -61,7 +61,7 @@ impl Instance {
         found.configs.iter().filter(is_other).eq(self.record.configs.iter().filter(is_other))
     }
 
-    /// The same instance with the sockets that a process has, whoever has started it. Names are taken from the arguments of
+    /// The same instance with the sockets that a process has, by whatever means it was started. Names are taken from the arguments of
     /// root's process alone: another user's process may have written anything there.
     pub fn taken_from(mut self, process: &Process) -> Self {
         if let Some(found) = process.arguments_of_root().map(|words| arguments::parse(&words)) {

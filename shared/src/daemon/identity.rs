@@ -70,7 +70,7 @@ pub enum Claim {
     Yes,
     /// They are not.
     No,
-    /// They do not tell, as of a worker that has changed its title.
+    /// They do not say, as of a worker that has changed its title.
     Silent,
     /// They begin like this instance's, and are too long to be read to their end.
     TooLong,
@@ -130,7 +130,7 @@ mod tests {
     const ALL: [Standing; 4] = [Standing::None, Standing::PidFile, Standing::PidFileSession, Standing::Recorded];
     const TRACE: Answer = Answer::Unknown(Missing::Trace);
 
-    fn told(facts: Facts, standing: Standing, claim: Claim) -> Answer {
+    fn answer(facts: Facts, standing: Standing, claim: Claim) -> Answer {
         judge(&facts, standing, Rules { drops_rights: false, may_act: true }, || claim)
     }
 
@@ -142,14 +142,14 @@ mod tests {
                 assert_eq!(judge(&facts, standing, rules, || unreachable!()), Answer::NotOurs, "{facts:?}");
             }
         }
-        assert_eq!(told(ROOTS, Standing::None, Claim::Yes), Answer::Ours);
+        assert_eq!(answer(ROOTS, Standing::None, Claim::Yes), Answer::Ours);
     }
 
     #[test]
     fn id_4_another_namespace_or_program_is_never_ours() {
         for facts in [Facts { numbers: Seen::Other, ..ROOTS }, Facts { program: Seen::Other, ..ROOTS }] {
             for standing in ALL {
-                assert_eq!(told(facts, standing, Claim::Yes), Answer::NotOurs, "{facts:?} {standing:?}");
+                assert_eq!(answer(facts, standing, Claim::Yes), Answer::NotOurs, "{facts:?} {standing:?}");
             }
         }
     }
@@ -158,24 +158,24 @@ mod tests {
     fn id_7_workers_are_known_by_their_session() {
         for facts in [ROOTS, NOBODYS, Facts { root: Seen::Other, ..NOBODYS }] {
             for standing in [Standing::PidFileSession, Standing::Recorded] {
-                assert_eq!(told(facts, standing, Claim::Silent), Answer::Ours, "{facts:?}");
-                assert_eq!(told(facts, standing, Claim::No), Answer::NotOurs, "another instance's: {facts:?}");
+                assert_eq!(answer(facts, standing, Claim::Silent), Answer::Ours, "{facts:?}");
+                assert_eq!(answer(facts, standing, Claim::No), Answer::NotOurs, "another instance's: {facts:?}");
             }
         }
-        assert_eq!(told(ROOTS, Standing::None, Claim::Silent), Answer::NotOurs);
-        assert_eq!(told(ROOTS, Standing::PidFile, Claim::Silent), Answer::Ours);
+        assert_eq!(answer(ROOTS, Standing::None, Claim::Silent), Answer::NotOurs);
+        assert_eq!(answer(ROOTS, Standing::PidFile, Claim::Silent), Answer::Ours);
     }
 
     #[test]
     fn id_5_what_cannot_be_looked_at_is_unknown_unless_it_was_recorded() {
-        assert_eq!(told(HIDDEN, Standing::Recorded, Claim::Silent), Answer::Ours);
-        assert_eq!(told(HIDDEN, Standing::PidFileSession, Claim::Silent), TRACE);
-        assert_eq!(told(HIDDEN, Standing::None, Claim::Yes), Answer::NotOurs, "not root's");
+        assert_eq!(answer(HIDDEN, Standing::Recorded, Claim::Silent), Answer::Ours);
+        assert_eq!(answer(HIDDEN, Standing::PidFileSession, Claim::Silent), TRACE);
+        assert_eq!(answer(HIDDEN, Standing::None, Claim::Yes), Answer::NotOurs, "not root's");
         let roots = Facts { owner: 0, ..HIDDEN };
-        assert_eq!(told(roots, Standing::None, Claim::Yes), TRACE);
-        assert_eq!(told(roots, Standing::PidFile, Claim::Silent), TRACE);
-        assert_eq!(told(roots, Standing::None, Claim::No), Answer::NotOurs);
-        assert_eq!(told(Facts { is_named: false, ..roots }, Standing::Recorded, Claim::Yes), Answer::NotOurs);
+        assert_eq!(answer(roots, Standing::None, Claim::Yes), TRACE);
+        assert_eq!(answer(roots, Standing::PidFile, Claim::Silent), TRACE);
+        assert_eq!(answer(roots, Standing::None, Claim::No), Answer::NotOurs);
+        assert_eq!(answer(Facts { is_named: false, ..roots }, Standing::Recorded, Claim::Yes), Answer::NotOurs);
         let reports = Rules { drops_rights: false, may_act: false };
         assert_eq!(judge(&roots, Standing::PidFile, reports, || Claim::Yes), Answer::Ours);
         assert_eq!(judge(&roots, Standing::None, reports, || Claim::Yes), TRACE);
@@ -191,7 +191,7 @@ mod tests {
 
     #[test]
     fn id_6_a_command_line_that_is_too_long_is_unknown() {
-        assert_eq!(told(ROOTS, Standing::None, Claim::TooLong), Answer::Unknown(Missing::Arguments));
-        assert_eq!(told(NOBODYS, Standing::None, Claim::TooLong), Answer::NotOurs);
+        assert_eq!(answer(ROOTS, Standing::None, Claim::TooLong), Answer::Unknown(Missing::Arguments));
+        assert_eq!(answer(NOBODYS, Standing::None, Claim::TooLong), Answer::NotOurs);
     }
 }

@@ -1,4 +1,4 @@
-//! Looks at processes and says who there is of an instance.
+//! Looks at processes, and finds those of an instance.
 #![forbid(unsafe_code)]
 
 use std::io;
@@ -18,7 +18,7 @@ const ONE_LOOK: std::time::Duration = std::time::Duration::from_secs(1);
 /// What a look found.
 #[derive(Clone, Debug, Default)]
 pub struct Look {
-    /// Who there is.
+    /// The processes that are the instance's.
     pub found: Found,
     /// A process that may be of the instance, and cannot be looked at.
     pub doubt: Option<Doubt>,
@@ -152,8 +152,8 @@ fn is_helper(entry: &Entry, runs: Option<PathBuf>, programs: &[PathBuf]) -> bool
     runs.is_none_or(|program| !programs.contains(&program)) && entry.shares_numbers().unwrap_or(true)
 }
 
-/// Tells master and orphans among the instance's processes: a master leads its session. Where it forks once more after it has
-/// begun the session, only the pid file or the note tells who it is.
+/// Divides the instance's processes into master and orphans: a master leads its session. Where it forks once more after it has
+/// begun the session, only the pid file or the note says which one is the master.
 pub fn tell_apart(own: &[Member], forks_twice: bool) -> Found {
     let leads = |member: &&Member| !forks_twice && member.session == member.process.pid;
     match own.iter().find(leads) {

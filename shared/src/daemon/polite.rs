@@ -1,4 +1,4 @@
-//! How a server is asked to end, and what it may wait for.
+//! The polite signal to a server's master, and what the server may wait for then.
 #![forbid(unsafe_code)]
 
 use std::io;
@@ -34,7 +34,7 @@ const FORCE: Duration = Duration::from_secs(2);
 /// The longest time for a server to finish what it does.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// How a server is asked to end.
+/// The signal that lets a master finish, and how long it may take.
 #[derive(Clone, Copy, Debug)]
 pub struct Polite {
     /// The signal that its master understands so.
@@ -76,7 +76,7 @@ pub(super) fn ask(polite: &Polite, master: &Process, has_workers: bool, deadline
         (Ok(true), Ok(workers)) if next.expired() => {
             next = Deadline::after(LISTENING);
             let all: Vec<Process> = workers.into_iter().chain([*master]).collect();
-            // Where that cannot be told, the others are waited for.
+            // Where the kernel does not say, the others are waited for.
             clients::of_all(&all).is_ok_and(|clients| clients == Clients::Silent).then_some(Ok(()))
         }
         (Ok(true), Ok(_)) => None,

@@ -169,7 +169,7 @@ fn sleepers(host: &Host) -> Vec<String> {
     host.run("pgrep", &["-x", "sleep", "-a"]).stdout.lines().map(str::to_owned).collect()
 }
 
-/// Its session tells whose the program is: stop was 0, and it stayed.
+/// The session shows whose the program is: stop was 0, and it stayed.
 #[test]
 fn ha_f4_the_program_of_a_dead_master_is_ended() {
     let Some(host) = machine() else { return };

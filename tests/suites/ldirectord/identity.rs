@@ -6,7 +6,7 @@ use harness::process::wait_until;
 
 use crate::{CONF, PATIENCE, director, has, machine, write};
 
-/// A daemon as far as its arguments tell, which only waits.
+/// A daemon by its arguments, which only waits.
 const SLEEPING: &str = "#!/usr/bin/perl\nsleep 600;\n";
 
 fn with_scripts() -> Option<Host> {
@@ -43,7 +43,7 @@ fn id_2_a_script_of_another_user_is_no_daemon() {
         agent.stop().expect_code(0);
     }
     assert!(others.is_alive());
-    // Root's is a daemon of this configuration, whoever has started it.
+    // Root's is a daemon of this configuration, by whatever means it was started.
     let _roots = host.spawn("setsid", &["/usr/bin/perl", "/tmp/x/ldirectord", CONF, "start"]);
     assert!(wait_until(PATIENCE, || (count(&host) == 2).then_some(())).is_some());
     agent.probe().expect_code(1).expect_reason(&["stop ends them"]);
