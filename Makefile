@@ -21,6 +21,7 @@ PLACES = DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' OCF_ROOT='$(OCF_ROOT)' PROVIDER
 
 help:
 	@echo 'make build        release binaries in target/release'
+	@echo 'make portable     static files for every distribution (musl), in target/$(TARGET)/portable; ARCH=aarch64'
 	@echo 'make install      what is built: agents into $(OCF_ROOT)/resource.d/$(PROVIDER), ocf-tester into $(PREFIX)/bin,'
 	@echo '                  man pages and completions. DESTDIR=, PREFIX=, OCF_ROOT=, PROVIDER=; with BUILT=target/release'
 	@echo '                  nothing is built'
@@ -59,6 +60,25 @@ MEMBERS ?= $(SHIPPED)
 # tenth more instructions.
 build:
 	for member in $(MEMBERS); do $(CARGO) build --release --locked -p $$member || exit 1; done
+
+# One set of files for every distribution: static and position-independent, with musl, which no system has to have.
+ARCH    ?= x86_64
+TARGET   = $(ARCH)-unknown-linux-musl
+portable: export RUSTFLAGS := $(strip $(RUSTFLAGS) $(SOURCES) $(if $(filter aarch64,$(ARCH)),-Crelocation-model=pic))
+portable: export CFLAGS := $(strip $(CFLAGS) $(subst --remap-path-prefix,-ffile-prefix-map,$(SOURCES)))
+portable: export CC_x86_64_unknown_linux_musl  ?= musl-gcc
+portable: export CC_aarch64_unknown_linux_musl ?= aarch64-linux-gnu-gcc
+# Linked by rustc's own linker, with rustc's own musl: no other toolchain of that architecture is needed.
+portable: export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_MUSL_LINKER ?= $(CURDIR)/metadata/packaging/static-pie-ld
+portable: has-target
+	for member in $(MEMBERS); do \
+		$(CARGO) build --profile portable --locked --target $(TARGET) -p $$member || exit 1; \
+	done
+
+.PHONY: portable has-target
+has-target:
+	@[ -d "$$(rustc --print target-libdir --target $(TARGET))" ] || \
+		{ echo 'make portable: the standard library of $(TARGET) is missing: rustup target add $(TARGET)' >&2; exit 1; }
 
 lint:
 	$(CARGO) fmt --all --check
