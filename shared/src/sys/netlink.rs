@@ -19,7 +19,7 @@ use nix::sys::socket::{
     AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, recvfrom, sendto, socket,
 };
 
-use crate::failure::{Failure, Kind, Reason};
+use crate::failure::{Failure, IntoFailure, Kind};
 use crate::sys::clock::Deadline;
 
 /// The kernel fills at most this much at a time.
@@ -77,7 +77,7 @@ impl From<nix::Error> for Fault {
     }
 }
 
-impl From<Fault> for Reason {
+impl From<Fault> for IntoFailure {
     fn from(fault: Fault) -> Self {
         match fault {
             Fault::Broken(error) => error.into(),
