@@ -70,6 +70,15 @@ pub trait Agent {
         Ok(Sources::default())
     }
 
+    /// Looks for the resource when its parameters are faulty, for a probe: by the record and by those parameters that are good,
+    /// where a stop would find something to end. No check of the application is made.
+    ///
+    /// # Errors
+    /// What is there and neither runs nor is cleanly stopped, or that it cannot be known.
+    fn probe_without_params(_context: &Context<'_>) -> Result<Status, Failure> {
+        Ok(Status::STOPPED)
+    }
+
     /// Applies changed reloadable parameters. A configuration that the service cannot load is not a failure but
     /// [`Reloaded::Refused`]: Pacemaker stops a resource whose reload has failed, on every node. The frame calls this again
     /// at monitors until the configuration is loaded, so it must do nothing where nothing has changed.

@@ -109,6 +109,9 @@ fn act<A: Agent>(context: &Context<'_>, action: Action, judged: Result<A::Params
     }
     let (params, faulty) = match judged {
         Ok(params) => (params, None),
+        Err(failure) if action == Action::Monitor && context.invocation.is_probe() => {
+            return look_in_spite_of::<A>(context, failure);
+        }
         Err(failure) => (lenient::<A>(context, action).ok_or_else(|| failure.clone())?, Some(failure)),
     };
     if action == Action::ValidateAll && context.depth >= 10 {
@@ -139,11 +142,10 @@ fn act<A: Agent>(context: &Context<'_>, action: Action, judged: Result<A::Params
     Ok(Exit::OK)
 }
 
-/// The parameters of a service that runs, when only values of reloadable ones are faulty: these have their defaults then. A
+/// The parameters of a service that runs or may run, when only values of reloadable ones are faulty: these have their defaults then. A
 /// failure would stop the service, on every node, for a value that it does not need.
 fn lenient<A: Agent>(context: &Context<'_>, action: Action) -> Option<A::Params> {
-    let is_recurring = action == Action::Monitor && !context.invocation.is_probe();
-    if !is_recurring && action != Action::ReloadAgent {
+    if !matches!(action, Action::Monitor | Action::ReloadAgent) {
         return None;
     }
     let values = context.invocation.values.without_faulty_reloadable(A::SPEC.parameters);
@@ -170,6 +172,23 @@ fn take_lock(context: &Context<'_>, spec: &Spec) -> Result<Option<Lock>, Failure
             context.log.write(level, format_args!("no lock in {path}: {error}; going on without"));
             Ok(None)
         }
+    }
+}
+
+/// A probe with faulty parameters. It says "not running" only after a look that has found nothing: else the cluster would start
+/// the resource on another node, beside the one that runs here.
+fn look_in_spite_of<A: Agent>(context: &Context<'_>, faulty: Failure) -> Result<Exit, Failure> {
+    let seen = match lenient::<A>(context, Action::Monitor) {
+        Some(params) => A::monitor(context, &params),
+        None => A::probe_without_params(context),
+    };
+    match seen {
+        Ok(Status::NotRunning(_)) => Err(faulty),
+        Ok(status) => {
+            context.log.warn(format_args!("it runs in spite of faulty parameters: {faulty}"));
+            Ok(status.into())
+        }
+        Err(doubt) => Err(Failure::generic(format!("{faulty}; {doubt}"))),
     }
 }
 

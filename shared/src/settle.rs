@@ -9,7 +9,7 @@
 //! | `Generic` | 1 | 1 | 1 | 1 |
 //!
 //! A probe asks "is it here?": a machine that lacks the software, or a resource that could run nowhere, has the clean
-//! answer "not here" (7). A recurring monitor of something that ran must not say 5 or 2, for those bar the node for
+//! answer "not here" (7). With faulty parameters that answer comes after a look by what is good of them ([`crate::run`]). A recurring monitor of something that ran must not say 5 or 2, for those bar the node for
 //! good where a restart might do; a value that is wrong everywhere stays 6, since no node can do better with it.
 //! A stop reaches this table only by a failure of its own (its parameters never gate it), and every failed stop is 1.
 #![forbid(unsafe_code)]

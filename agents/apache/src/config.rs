@@ -8,11 +8,12 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use ocf::glob::{self, Files};
+use ocf::sys::clock::Deadline;
 
 use crate::directives::{Directive, directive, directives};
 use crate::listen::{self, Listen};
 
-/// How deep files may include each other, as in the server.
+/// How deep files may include each other, as in the server: one that includes itself is refused there, too.
 const DEEPEST: usize = 128;
 
 /// How deep directories are looked through, for a link may lead back.
@@ -66,12 +67,14 @@ pub struct Facts {
     pub includes: Vec<PathBuf>,
 }
 
-/// Reads a configuration.
-pub fn read(file: &Path, surroundings: &Surroundings, files: &dyn Files) -> Facts {
+/// Reads a configuration, until the deadline at most. Files that include each other are read to the depth at which the server
+/// refuses them, and nothing after that.
+pub fn read(file: &Path, surroundings: &Surroundings, files: &dyn Files, deadline: Deadline) -> Facts {
     let root = surroundings.server_root.clone().or_else(|| file.parent().map(Path::to_owned)).unwrap_or_default();
     let defined = surroundings.defines.iter().map(|name| (name.clone(), String::new())).collect();
     let facts = Facts { server_root: root, ..Facts::default() };
-    let mut reader = Reader { files, surroundings, defined, facts, sections: Vec::new(), tls: Vec::new(), read: 0 };
+    let (sections, tls) = (Vec::new(), Vec::new());
+    let mut reader = Reader { files, surroundings, defined, facts, sections, tls, deadline, read: 0, is_over: false };
     reader.lines(surroundings.before.iter().map(String::as_str), 0);
     reader.file(file, 0);
     reader.lines(surroundings.after.iter().map(String::as_str), 0);
@@ -98,16 +101,20 @@ struct Reader<'a> {
     sections: Vec<Section>,
     /// Ports that virtual hosts speak TLS on.
     tls: Vec<u16>,
-    /// How many files have been read: files that include each other end somewhere.
+    deadline: Deadline,
+    /// How many files were read.
     read: usize,
+    /// Whether a limit was met: nothing more is read.
+    is_over: bool,
 }
 
 impl Reader<'_> {
     fn file(&mut self, path: &Path, depth: usize) {
-        self.read += 1;
-        if depth > DEEPEST || self.read > glob::MOST {
+        self.is_over |= depth > DEEPEST || self.read >= glob::MOST || self.deadline.expired();
+        if self.is_over {
             return;
         }
+        self.read += 1;
         let Some(text) = self.files.text(path) else { return };
         let lines: Vec<String> = directives(&text).collect();
         self.lines(lines.iter().map(String::as_str), depth);
@@ -197,7 +204,9 @@ impl Reader<'_> {
                 let wanted = path();
                 self.facts.includes.push(wanted.clone());
                 let mut files = Vec::new();
-                glob::expand(self.files, &wanted).iter().for_each(|path| self.all_below(path, 0, &mut files));
+                if !self.is_over {
+                    glob::expand(self.files, &wanted).iter().for_each(|path| self.all_below(path, 0, &mut files));
+                }
                 for file in files {
                     self.file(&file, depth + 1);
                 }

@@ -51,7 +51,7 @@ impl Server {
         let (variables, envfile) = variables(context, place, &config);
         let mut surroundings = surroundings(&place.options);
         surroundings.environment = variables.environment().map(|(n, v)| (n.to_owned(), v.to_owned())).collect();
-        let facts = config::read(&config, &surroundings, &Disk);
+        let facts = config::read(&config, &surroundings, &Disk, context.budget.work());
         let mut arguments: Vec<String> = Vec::new();
         let suse_status = facts.includes.iter().any(|include| include.ends_with("etc/apache2/mod_status.conf"));
         let loaded = facts.modules.iter().any(|module| module == "status_module");
@@ -82,13 +82,15 @@ impl Server {
     /// What it does not like, with file and line: a fault of this machine.
     pub fn ask(&mut self, program: &Path, deadline: Deadline) -> Result<(), Failure> {
         let asking = self.command(program, &["-t", "-D", "DUMP_RUN_CFG"]);
+        let asked = format!("{} -t", program.display());
         let output = match command::run(asking, None, deadline) {
             Ok(output) if output.code == Some(0) => output,
             Ok(output) => {
+                let output = output.unless_killed(asked)?;
                 let config = self.config.display();
                 return Err(Failure::installed(format!("{config} is refused: {}", complaint(&output))));
             }
-            Err(error) => return Err(Failure::installed(format!("{} -t {error}", program.display()))),
+            Err(error) => return Err(error.into_failure(asked)),
         };
         if let Some(path) = told_pid_file(&String::from_utf8_lossy(&output.stdout)) {
             self.pid_file = self.facts.server_root.join(path);
@@ -111,7 +113,7 @@ impl Server {
         match command::run(self.command_of(generator), None, deadline) {
             Ok(output) if output.code == Some(0) => Ok(()),
             Ok(output) => Err(Failure::installed(format!("{} -t: {}", generator.display(), complaint(&output)))),
-            Err(error) => Err(Failure::installed(format!("{} -t {error}", generator.display()))),
+            Err(error) => Err(error.into_failure(format!("{} -t", generator.display()))),
         }
     }
 

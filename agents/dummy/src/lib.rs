@@ -49,7 +49,7 @@ impl Agent for Dummy {
 
     fn params(values: &Values, invocation: &Invocation, _faults: &mut Faults) -> Option<Settings> {
         Some(Settings {
-            state: values.get(&params::STATE).unwrap_or_else(|| default_state(invocation)),
+            state: state(invocation),
             envfile: values.get(&params::ENVFILE),
             op_sleep: Duration::from_secs(values.get(&params::OP_SLEEP)?.into()),
             fail_start_on: values.get(&params::FAIL_START_ON),
@@ -68,15 +68,18 @@ impl Agent for Dummy {
     }
 
     fn stop(context: &Context<'_>, settings: Option<&Settings>) -> Result<(), Failure> {
-        let state = settings.map_or_else(|| default_state(context.invocation), |settings| settings.state.clone());
+        let state = state(context.invocation);
         settings.map_or(Ok(()), |settings| begin(context, settings))?;
         file::remove(&state).or_fail(state.display())
     }
 
     fn monitor(context: &Context<'_>, settings: &Settings) -> Result<Status, Failure> {
         begin(context, settings)?;
-        let there = settings.state.try_exists().or_fail(settings.state.display())?;
-        Ok(if there { Status::Running } else { Status::STOPPED })
+        look(&settings.state)
+    }
+
+    fn probe_without_params(context: &Context<'_>) -> Result<Status, Failure> {
+        look(&state(context.invocation))
     }
 
     fn watch(_context: &Context<'_>, settings: &Settings) -> Result<Sources, Failure> {
@@ -92,6 +95,16 @@ impl Agent for Dummy {
     fn reload_agent(context: &Context<'_>, settings: &Settings) -> Result<Reloaded, Failure> {
         Self::start(context, settings).map(|()| Reloaded::Done)
     }
+}
+
+/// The file, whatever other parameters are.
+fn state(invocation: &Invocation) -> PathBuf {
+    invocation.values.get(&params::STATE).unwrap_or_else(|| default_state(invocation))
+}
+
+fn look(state: &Path) -> Result<Status, Failure> {
+    let is_there = state.try_exists().or_fail(state.display())?;
+    Ok(if is_there { Status::Running } else { Status::STOPPED })
 }
 
 /// A file for each resource; the instances of an anonymous clone are all one to a node.

@@ -3,7 +3,7 @@
 
 use ocf::daemon::complaint;
 use ocf::prelude::*;
-use ocf::sys::command::{self, RunError};
+use ocf::sys::command;
 use ocf::sys::file;
 
 use crate::instance::Instance;
@@ -44,14 +44,15 @@ pub fn check(context: &Context<'_>, instance: &Instance, extra: bool) -> Result<
     if let Some(path) = sockets.into_iter().flatten().find(|path| file::is_not_socket(path)) {
         return Err(Failure::new(Kind::Args, format!("{} is not a socket; choose another path", path.display())));
     }
+    let asked = format!("{program} -c");
     match command::run(instance.command(&["-c"], extra), None, context.budget.work()) {
         Ok(output) if output.code == Some(0) => Ok(Verdict::Good),
         Ok(output) => {
+            let output = output.unless_killed(asked)?;
             let is_root = nix::unistd::geteuid().is_root();
             Ok(judge(&String::from_utf8_lossy(&output.stderr), &complaint(&output.stderr, &output.stdout), is_root))
         }
-        Err(error @ RunError::Start(_)) => Err(Failure::installed(format!("{program} {error}"))),
-        Err(error) => Err(Failure::generic(format!("{program} -c {error}"))),
+        Err(error) => Err(error.into_failure(asked)),
     }
 }
 

@@ -104,6 +104,10 @@ impl Agent for IPaddr2 {
         watch::sources(context, settings)
     }
 
+    fn probe_without_params(context: &Context<'_>) -> Result<Status, Failure> {
+        stop::probe_without_params(context)
+    }
+
     /// Every reloadable parameter is read anew by the action that uses it: there is nothing to take over, only to see
     /// that the address is there.
     fn reload_agent(context: &Context<'_>, settings: &Settings) -> Result<Reloaded, Failure> {

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 
 use ocf::agent::Context;
 use ocf::failure::{Failure, OrFail};
+use ocf::outcome::Status;
 use ocf::state::StateFile as _;
 use ocf::sys::file;
 use ocf::values::Faults;
@@ -52,6 +53,24 @@ impl Target<'_> {
 /// What is left, or what could not be looked at.
 pub fn stop(context: &Context<'_>, settings: Option<&Settings>) -> Result<(), Failure> {
     clear(context, settings, Record::load(context.invocation))
+}
+
+/// Looks for the address when parameters are faulty: for what a stop would remove.
+///
+/// # Errors
+/// What could not be looked at.
+pub fn probe_without_params(context: &Context<'_>) -> Result<Status, Failure> {
+    let Some(target) = target(context, None, Record::load(context.invocation)) else { return Ok(Status::STOPPED) };
+    if let Some(name) = &target.namespace
+        && !namespace::enter(name)?
+    {
+        return Ok(Status::STOPPED);
+    }
+    let questions = Questions::open(context.budget.work())?;
+    let links = questions.links()?;
+    let addresses = questions.addresses(target.ip)?;
+    let ours = judge::ours(&target.wanted(), target.recorded(), &addresses, &links);
+    Ok(if ours.is_empty() { Status::STOPPED } else { Status::Running })
 }
 
 /// Undoes a start that failed.

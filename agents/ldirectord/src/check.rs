@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use ocf::failure::plain;
 use ocf::prelude::*;
+use ocf::sys::clock::Deadline;
 use ocf::sys::command::is_program;
 use ocf::sys::file::{self, Trust};
 
@@ -39,14 +40,25 @@ pub struct Described {
     pub remarks: Vec<String>,
 }
 
-/// Describes a resource.
+/// Describes a resource; names are looked up before the deadline.
+///
+/// # Errors
+/// What is wrong with a file, with its lines, or that the name servers do not answer.
+pub fn describe(conf: &Path, deadline: Deadline) -> Result<Described, Failure> {
+    read(conf, Some(deadline))
+}
+
+/// Describes a resource as far as that needs no name server. Virtual services that have a name are left out.
 ///
 /// # Errors
 /// What is wrong with a file, with its lines.
-pub fn describe(conf: &Path) -> Result<Described, Failure> {
+pub fn describe_offline(conf: &Path) -> Result<Described, Failure> {
+    read(conf, None)
+}
+
+fn read(conf: &Path, deadline: Option<Deadline>) -> Result<Described, Failure> {
     let mut described =
         Described { confs: vec![conf.to_owned()], wanted: Vec::new(), autoreload: false, remarks: Vec::new() };
-    let names = System::new();
     let mut next = 0;
     while let Some(conf) = described.confs.get(next).cloned() {
         let config = load(&conf)?;
@@ -57,7 +69,15 @@ pub fn describe(conf: &Path) -> Result<Described, Failure> {
             let text = "with supervised=yes the daemon never detaches and a start never returns; remove it".to_owned();
             return Err(told(&conf, &[Note { line, text }]));
         }
-        described.wanted.extend(resolve::resolve(&config, &names).map_err(|faults| told(&conf, &faults))?);
+        let names = System::new(deadline);
+        let wanted = match deadline {
+            Some(_) => resolve::resolve(&config, &names),
+            None => Ok(resolve::known(&config, &names)),
+        };
+        if let Some(error) = names.unknown_now() {
+            return Err(error).or_fail(conf.display());
+        }
+        described.wanted.extend(wanted.map_err(|faults| told(&conf, &faults))?);
         described.autoreload |= config.autoreload;
         described.remarks.extend(config.remarks.iter().map(|note| at(&conf, note)));
         for name in &config.executes {

@@ -80,7 +80,7 @@ impl Agent for Ldirectord {
 
     fn check_host(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> {
         check::files(settings)?;
-        let described = check::describe(&settings.identity.configfile)?;
+        let described = check::describe(&settings.identity.configfile, context.budget.work())?;
         described.remarks.iter().for_each(|remark| context.log.warn(format_args!("{remark}")));
         Ok(())
     }

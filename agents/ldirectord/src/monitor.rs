@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use ocf::daemon::{Daemon, complaint};
 use ocf::prelude::*;
+use ocf::sys::clock::Deadline;
 use ocf::sys::command;
 use ocf::sys::file;
 use ocf::sys::process::Process;
@@ -21,6 +22,9 @@ use crate::table::{self, Service, Wanted};
 /// How long a daemon may take to look at every real server for the first time. It begins with all of them out, and a restart
 /// would only make it begin again.
 const FIRST_ROUND: Duration = Duration::from_secs(30);
+
+/// How long the name servers may take where the start's answers can do.
+const NAMES: Duration = Duration::from_secs(10);
 
 /// Tells the state.
 ///
@@ -54,7 +58,7 @@ pub fn monitor(context: &Context<'_>, settings: &Settings) -> Result<Status, Fai
     match context.depth {
         0 => Ok(Status::Running),
         10 => own_status(context, main, &master),
-        _ => directs(settings, &master, known.map(|known| known.wanted)),
+        _ => directs(context, settings, &master, known.map(|known| known.wanted)),
     }
 }
 
@@ -92,7 +96,7 @@ fn own_status(context: &Context<'_>, main: &Instance, master: &Process) -> Resul
     let spoiled =
         |why: &dyn std::fmt::Display| Ok(Status::Degraded(format!("the daemon runs, but a restart would fail: {why}")));
     // With a mistake in the file, the program would remove the pid file of the running daemon.
-    if let Err(failure) = check::describe(&main.conf) {
+    if let Err(failure) = check::describe(&main.conf, Deadline::after(NAMES).min(context.budget.work())) {
         return spoiled(&failure);
     }
     let pid_file = std::fs::read(&main.pid_file).ok();
@@ -113,12 +117,17 @@ fn own_status(context: &Context<'_>, main: &Instance, master: &Process) -> Resul
 }
 
 /// Level 20: the kernel has the virtual services, and somebody to send their clients to.
-fn directs(settings: &Settings, master: &Process, started: Option<Vec<Wanted>>) -> Result<Status, Failure> {
+fn directs(
+    context: &Context<'_>,
+    settings: &Settings,
+    master: &Process,
+    started: Option<Vec<Wanted>>,
+) -> Result<Status, Failure> {
     let what = "the kernel's table of virtual services";
     let kernel = Kernel::open().or_fail(what)?;
     let Some(kernel) = kernel else { return Err(Failure::generic("this kernel has no IP Virtual Server (ip_vs)")) };
     let table = kernel.table().or_fail(what)?;
-    let wanted = expected(started, &settings.identity.configfile, &table)?;
+    let wanted = expected(context, started, &settings.identity.configfile, &table)?;
     let lacks = table::judge(&wanted, &table);
     if !lacks.services.is_empty() {
         // The daemon never puts one back that somebody has taken away; a restart does.
@@ -136,13 +145,20 @@ fn directs(settings: &Settings, master: &Process, started: Option<Vec<Wanted>>) 
 
 /// The virtual services that should be there: those of the start, or those of the file as it is now, for the daemon may have
 /// been told to read it again.
-fn expected(started: Option<Vec<Wanted>>, conf: &Path, table: &[Service]) -> Result<Vec<Wanted>, Failure> {
+fn expected(
+    context: &Context<'_>,
+    started: Option<Vec<Wanted>>,
+    conf: &Path,
+    table: &[Service],
+) -> Result<Vec<Wanted>, Failure> {
     let complete = |wanted: &[Wanted]| table::judge(wanted, table).services.is_empty();
     match started {
         Some(started) => {
-            let now = check::describe(conf).ok().map(|described| described.wanted);
+            let now = check::describe(conf, Deadline::after(NAMES).min(context.budget.work()))
+                .ok()
+                .map(|described| described.wanted);
             Ok(now.filter(|now| complete(now)).unwrap_or(started))
         }
-        None => check::describe(conf).map(|described| described.wanted),
+        None => check::describe(conf, context.budget.work()).map(|described| described.wanted),
     }
 }

@@ -1,11 +1,14 @@
 //! The machine's names of hosts and services.
 #![forbid(unsafe_code)]
 
-use std::net::{IpAddr, ToSocketAddrs};
+use std::cell::RefCell;
+use std::net::IpAddr;
 use std::path::Path;
 
 use ocf::glob::Files as _;
+use ocf::sys::clock::Deadline;
 use ocf::sys::file::Disk;
+use ocf::sys::resolve::{Cause, ResolveError, resolve};
 
 use crate::config::Family;
 use crate::config::resolve::Names;
@@ -16,12 +19,21 @@ const SERVICES: &str = "/etc/services";
 /// Names of this machine.
 pub struct System {
     services: String,
+    deadline: Option<Deadline>,
+    unknown_now: RefCell<Option<ResolveError>>,
 }
 
 impl System {
-    /// Reads what is needed for names of services.
-    pub fn new() -> Self {
-        Self { services: Disk.text(Path::new(SERVICES)).unwrap_or_default() }
+    /// Reads what is needed for names of services. Hosts are looked up until the deadline, all together; without one they
+    /// are not looked up, and only addresses are known.
+    pub fn new(deadline: Option<Deadline>) -> Self {
+        let services = Disk.text(Path::new(SERVICES)).unwrap_or_default();
+        Self { services, deadline, unknown_now: RefCell::new(None) }
+    }
+
+    /// The first name of which it is not known now whether it has an address.
+    pub fn unknown_now(self) -> Option<ResolveError> {
+        self.unknown_now.into_inner()
     }
 }
 
@@ -30,8 +42,15 @@ impl Names for System {
         if let Ok(address) = name.parse::<IpAddr>() {
             return Some(address).filter(|address| address.is_ipv4() == (family == Family::V4));
         }
-        let mut found = (name, 0).to_socket_addrs().ok()?.map(|address| address.ip());
-        found.find(|address| address.is_ipv4() == (family == Family::V4))
+        match resolve(name, 0, self.deadline?) {
+            Ok(found) => found.iter().map(|at| at.ip()).find(|ip| ip.is_ipv4() == (family == Family::V4)),
+            Err(error) => {
+                if error.cause == Cause::NotNow {
+                    self.unknown_now.borrow_mut().get_or_insert(error);
+                }
+                None
+            }
+        }
     }
 
     fn port(&self, name: &str, protocol: &str) -> Option<u16> {

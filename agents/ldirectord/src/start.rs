@@ -40,7 +40,7 @@ const LOADING: Duration = Duration::from_secs(5);
 pub fn start(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> {
     let identity = &settings.identity;
     check::files(settings)?;
-    let described = check::describe(&identity.configfile)?;
+    let described = check::describe(&identity.configfile, context.budget.work())?;
     described.remarks.iter().for_each(|remark| context.log.warn(format_args!("{remark}")));
     let instances: Vec<Instance> = described
         .confs

@@ -50,8 +50,9 @@ pub fn stop(context: &Context<'_>, settings: Option<&Settings>) -> Result<(), Fa
 /// # Errors
 /// What is left, or could not be looked at.
 pub fn end(context: &Context<'_>, record: &Record, started: bool, deadline: Deadline) -> Result<(), Failure> {
-    // The file may say something else by now, or nothing; and the daemon may have read it again since.
-    let described = check::describe(&record.identity.configfile).ok();
+    // The file may say something else by now, or nothing; and the daemon may have read it again since. Name servers may be
+    // silent now: what the start has found for its names is in the record.
+    let described = check::describe_offline(&record.identity.configfile).ok();
     let mut confs = record.confs.clone();
     let mut wanted = record.wanted.clone();
     if let Some(described) = described {

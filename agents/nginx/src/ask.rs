@@ -1,13 +1,13 @@
 //! Questions to a running server.
 #![forbid(unsafe_code)]
 
-use std::net::ToSocketAddrs;
 use std::time::Duration;
 
 use ocf::prelude::*;
 use ocf::sys::clock::Deadline;
 use ocf::sys::endpoint::{Endpoint, answers};
 use ocf::sys::http::HttpErrorKind;
+use ocf::sys::resolve::resolve;
 
 use crate::config::listen::{Listen, Socket};
 use crate::record::Record;
@@ -23,17 +23,23 @@ pub fn alive(record: &Record, port: Option<u16>, deadline: Deadline) -> Result<(
     let limit = Deadline::after(LONGEST).min(deadline);
     let mut first = None;
     for listen in preferred(record, port) {
-        let Some(endpoint) = endpoint(&listen.socket) else {
-            first.get_or_insert_with(|| Failure::generic(format!("{} is no address here", listen.socket)));
-            continue;
+        let endpoints = match endpoints(&listen.socket, limit) {
+            Ok(endpoints) => endpoints,
+            Err(failure) => {
+                first.get_or_insert(failure);
+                continue;
+            }
         };
-        match answers(&endpoint, limit) {
-            Ok(()) => return Ok(()),
-            Err(error) => {
-                let late = error.kind == HttpErrorKind::Timeout;
-                first.get_or_insert_with(|| Failure::generic(format!("nginx runs but does not serve: {error}")));
-                if late {
-                    break;
+        for endpoint in endpoints {
+            match answers(&endpoint, limit) {
+                Ok(()) => return Ok(()),
+                Err(error) => {
+                    let late = error.kind == HttpErrorKind::Timeout;
+                    let failure = first
+                        .get_or_insert_with(|| Failure::generic(format!("nginx runs but does not serve: {error}")));
+                    if late {
+                        return Err(failure.clone());
+                    }
                 }
             }
         }
@@ -50,13 +56,14 @@ pub fn preferred(record: &Record, port: Option<u16>) -> Vec<Listen> {
     if chosen.is_empty() { vec![Listen::plain(Socket::Inet("localhost".into(), port))] } else { chosen }
 }
 
-fn endpoint(socket: &Socket) -> Option<Endpoint> {
+/// Where a socket can be asked: a name may have several addresses.
+fn endpoints(socket: &Socket, limit: Deadline) -> Result<Vec<Endpoint>, Failure> {
     match socket {
-        Socket::Inet(host, port) => match host.parse::<std::net::IpAddr>() {
-            Ok(address) => Some(Endpoint::Tcp((address, *port).into())),
-            Err(_) => (host.as_str(), *port).to_socket_addrs().ok()?.next().map(Endpoint::Tcp),
-        },
-        Socket::Unix(path) => Some(Endpoint::Unix(path.clone())),
+        Socket::Inet(host, port) => {
+            let addresses = resolve(host, *port, limit).or_fail(format!("listen {socket}"))?;
+            Ok(addresses.into_iter().map(Endpoint::Tcp).collect())
+        }
+        Socket::Unix(path) => Ok(vec![Endpoint::Unix(path.clone())]),
     }
 }
 

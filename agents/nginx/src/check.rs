@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use ocf::daemon::complaint;
 use ocf::prelude::*;
-use ocf::sys::command::{self, RunError};
+use ocf::sys::command;
 use ocf::sys::file;
 
 use crate::instance::Described;
@@ -48,11 +48,14 @@ pub fn check(context: &Context<'_>, described: &Described) -> Result<Verdict, Fa
     let traces = Traces::before(&described.made, &record.pid_file);
     let output = command::run(described.instance.command(&["-t"]), None, context.budget.work());
     traces.remove(context);
+    let asked = format!("{} -t", record.program.display());
     match output {
         Ok(output) if output.code == Some(0) => Ok(Verdict::Good),
-        Ok(output) => Ok(judge(&String::from_utf8_lossy(&output.stderr), &complaint(&output.stderr, &output.stdout))),
-        Err(error @ RunError::Start(_)) => Err(Failure::installed(format!("{} {error}", record.program.display()))),
-        Err(error) => Err(Failure::generic(format!("{} -t {error}", record.program.display()))),
+        Ok(output) => {
+            let output = output.unless_killed(asked)?;
+            Ok(judge(&String::from_utf8_lossy(&output.stderr), &complaint(&output.stderr, &output.stdout)))
+        }
+        Err(error) => Err(error.into_failure(asked)),
     }
 }
 

@@ -1,7 +1,6 @@
 //! Whether the application works, which systemd does not know.
 #![forbid(unsafe_code)]
 
-use std::net::{SocketAddr, ToSocketAddrs};
 use std::time::Duration;
 
 use ocf::external;
@@ -9,6 +8,7 @@ use ocf::prelude::*;
 use ocf::sys::clock::Deadline;
 use ocf::sys::endpoint::{Endpoint, connect};
 use ocf::sys::process::Member;
+use ocf::sys::resolve::resolve;
 use ocf::web::{self, Test};
 
 use crate::params::{self, Place};
@@ -50,10 +50,8 @@ pub fn any(checks: &Checks) -> bool {
 }
 
 fn reachable(place: &Place, limit: Deadline) -> Result<(), Failure> {
-    let addresses = (place.host.as_str(), place.port).to_socket_addrs();
-    let addresses: Vec<SocketAddr> = addresses.map(Iterator::collect).or_fail(&place.host)?;
     let mut last = None;
-    for address in addresses {
+    for address in resolve(&place.host, place.port, limit).map_err(|error| Failure::generic(error.to_string()))? {
         match connect(&Endpoint::Tcp(address), limit) {
             Ok(()) => return Ok(()),
             Err(error) => last = Some(error.to_string()),

@@ -33,6 +33,12 @@ pub fn read(common: &Properties, special: &Properties) -> Facts {
         drop_ins: value(common, "DropInPaths").unwrap_or_default(),
         before: value(common, "Before").unwrap_or_default(),
         triggered_by: value(common, "TriggeredBy").unwrap_or_default(),
+        upheld_by: value(common, "UpheldBy").unwrap_or_default(),
+        started_by: activation(common),
+        refuses_stop: value(common, "RefuseManualStop").unwrap_or_default(),
+        remains: value(special, "RemainAfterExit").unwrap_or_default(),
+        invocation: value::<Vec<u8>>(common, "InvocationID").filter(|id| id.len() == 16).map(|id| hex(&id)),
+        main_ended_first: main_ended_first(common, special),
         began: value::<u64>(common, "InactiveExitTimestamp").filter(|moment| *moment != 0),
     }
 }
@@ -47,6 +53,24 @@ fn text(properties: &Properties, name: &str) -> Option<String> {
 
 fn number(properties: &Properties, name: &str) -> Option<i32> {
     value(properties, name)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The unit that has started this one: a socket, timer or path (since version 252).
+fn activation(properties: &Properties) -> Option<String> {
+    let details: Vec<(String, String)> = value(properties, "ActivationDetails").unwrap_or_default();
+    details.into_iter().find(|(name, _)| name == "trigger_unit").map(|(_, unit)| unit)
+}
+
+/// Whether the main process ended before the unit left its active state. At a stop it is the other way round.
+/// `None` when systemd has forgotten the run, as it does of units that nothing needs.
+fn main_ended_first(common: &Properties, special: &Properties) -> Option<bool> {
+    let moment = |properties, name| value::<u64>(properties, name).filter(|moment| *moment != 0);
+    let main = moment(special, "ExecMainExitTimestampMonotonic");
+    main.zip(moment(common, "ActiveExitTimestampMonotonic")).map(|(main, unit)| main <= unit)
 }
 
 /// Conditions that did not hold: type, whether one of several suffices, whether it is negated, what it asks for, and the
@@ -76,16 +100,26 @@ mod tests {
             ("InactiveExitTimestamp", 7_u64.into()),
             ("ConditionTimestamp", 5_u64.into()),
             ("ConditionResult", false.into()),
+            ("UpheldBy", vec!["a.target"].into()),
+            ("ActivationDetails", vec![("trigger_unit", "a.timer")].into()),
+            ("InvocationID", (0..16).collect::<Vec<u8>>().into()),
+            ("ActiveExitTimestampMonotonic", 90_u64.into()),
         ]);
         let special = properties(vec![
             ("Result", "exit-code".into()),
             ("ExecMainCode", 1_i32.into()),
             ("ExecMainStatus", 3_i32.into()),
             ("MainPID", 0_u32.into()),
+            ("ExecMainExitTimestampMonotonic", 80_u64.into()),
         ]);
         let facts = read(&common, &special);
         assert_eq!((facts.main_end, facts.main_pid, facts.condition), (Some((1, 3)), None, Some(false)));
         assert_eq!((facts.drop_ins.len(), facts.load_error.as_str()), (2, "Invalid argument"));
+        assert_eq!(facts.invocation.as_deref(), Some("000102030405060708090a0b0c0d0e0f"));
+        assert_eq!((facts.started_by.as_deref(), facts.upheld_by.len()), (Some("a.timer"), 1));
+        assert_eq!(facts.main_ended_first, Some(true));
+        let stopped = properties(vec![("ExecMainExitTimestampMonotonic", 91_u64.into())]);
+        assert_eq!(read(&common, &stopped).main_ended_first, Some(false));
         assert_eq!((facts.file_state.as_str(), facts.began), ("enabled", Some(7)));
     }
 

@@ -5,8 +5,10 @@ use ocf::prelude::*;
 
 use crate::dropin;
 use crate::manager::Manager;
+use crate::monitor;
 use crate::name::Kind as UnitKind;
 use crate::settings::Settings;
+use crate::start;
 use crate::state::{Facts, Unit};
 
 /// Judges the unit as systemd knows it.
@@ -15,7 +17,8 @@ use crate::state::{Facts, Unit};
 /// When there is no such unit, or systemd cannot load it.
 pub fn check(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> {
     let mut manager = Manager::new(context, settings)?;
-    let unit = manager.look_at(&settings.unit)?;
+    let monitor::Seen { unit, others } = monitor::look(&mut manager, settings)?;
+    monitor::installed(&others)?;
     let facts = manager.facts(&unit, &settings.unit);
     for warning in warnings(&unit, &facts, settings) {
         context.log.warn(format_args!("{warning}"));
@@ -34,6 +37,7 @@ pub fn check(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> 
             Ok(())
         }
         Some(why) => Err(Failure::installed(why)),
+        None if facts.refuses_stop => Err(start::refuses_stop(&unit)),
         None => Ok(()),
     }
 }
@@ -55,6 +59,15 @@ fn warnings(unit: &Unit, facts: &Facts, settings: &Settings) -> Vec<String> {
         let triggers = facts.triggered_by.join(" ");
         warnings.push(format!(
             "{id} may be started by {triggers}, behind the cluster's back: manage that, or stop and disable it"
+        ));
+    }
+    if !facts.upheld_by.is_empty() {
+        let others = facts.upheld_by.join(" ");
+        warnings.push(format!("{id} is started again by {others} (Upholds=) whenever it stops: stop or manage that"));
+    }
+    if facts.hides_its_end() {
+        warnings.push(format!(
+            "{id} has RemainAfterExit=yes, so it counts as active when its processes have ended: set check_tcp or check_http"
         ));
     }
     warnings
@@ -90,5 +103,9 @@ mod tests {
         assert!(told(&restarts, &[("drop_in", "no")])[0].contains("Restart"));
         let triggered = Facts { triggered_by: vec!["a.socket".into()], ..Facts::default() };
         assert!(told(&triggered, &[])[0].contains("a.socket"));
+        let upheld = Facts { upheld_by: vec!["a.target".into()], ..Facts::default() };
+        assert!(told(&upheld, &[])[0].contains("a.target (Upholds=)"));
+        let remains = Facts { remains: true, service_type: Some("forking".into()), ..Facts::default() };
+        assert!(told(&remains, &[])[0].contains("RemainAfterExit=yes"));
     }
 }

@@ -20,23 +20,60 @@ const LONGEST: Duration = Duration::from_secs(2);
 /// How long a line may be under way.
 const ARRIVING: Duration = Duration::from_millis(300);
 
+/// The journal's name for the number of the run that a process belonged to.
+const OF_RUN: &str = "_SYSTEMD_INVOCATION_ID";
+
 /// A line is cut here, so that it does not hide the rest of the reason.
 const LETTERS: usize = 160;
 
-/// The last line that processes of this run of the unit wrote. The run's own number is no help: the journal does not know it of
-/// processes that end at once, which are those in question.
+/// As many of its last lines are looked at: among them may be late ones of the run before.
+const LINES: &str = "--lines=50";
+
+/// The last line that processes of this run of the unit wrote, or what systemd says of a run that never came to its program.
 pub fn last_line(context: &Context<'_>, unit: &Unit, facts: &Facts) -> Option<String> {
-    let began = facts.began? / 1_000_000;
+    let began = facts.began?;
     let program = find_in_path("journalctl", context.invocation.variable("PATH").unwrap_or_default())?;
     let limit = Deadline::after(LONGEST).min(context.budget.rollback());
-    // What a process wrote just before its end takes a moment to get there.
-    Deadline::after(ARRIVING).min(limit).poll(|| {
+    let ask = |arguments: &[&str]| {
         let mut command = Command::new(&program);
-        command.args(["--quiet", "--no-pager", "--output=cat", "--lines=1"]);
-        command.arg(format!("--since=@{began}")).arg(format!("_SYSTEMD_UNIT={}", unit.id));
+        command.args(["--quiet", "--no-pager", LINES]).args(arguments);
         let output = command::run(command, None, limit).ok()?;
-        (output.code == Some(0)).then(|| shown(&String::from_utf8_lossy(&output.stdout))).flatten()
-    })
+        (output.code == Some(0)).then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    let since = format!("--since=@{}.{:06}", began / 1_000_000, began % 1_000_000);
+    let fields = format!("--output-fields=MESSAGE,{OF_RUN}");
+    let of_unit = format!("_SYSTEMD_UNIT={}", unit.id);
+    // What a process wrote just before its end takes a moment to get there.
+    let own = Deadline::after(ARRIVING).min(limit).poll(|| {
+        let export = ask(&["--output=export", &fields, &since, &of_unit])?;
+        last_of_run(&export, facts.invocation.as_deref())
+    });
+    if let Some(line) = own {
+        return shown(&line);
+    }
+    let said = ask(&["--output=cat", "--priority=err", &format!("INVOCATION_ID={}", facts.invocation.as_deref()?)])?;
+    let line = said.lines().find(|line| !line.trim().is_empty())?;
+    shown(line.strip_prefix(&format!("{}: ", unit.id)).unwrap_or(line))
+}
+
+/// The last line that systemd itself wrote about a unit since the boot: what happened to one whose run it has forgotten.
+pub fn last_of_systemd(context: &Context<'_>, unit: &Unit) -> Option<String> {
+    let program = find_in_path("journalctl", context.invocation.variable("PATH").unwrap_or_default())?;
+    let mut command = Command::new(program);
+    command.args(["--quiet", "--no-pager", "--boot", "--lines=1", "--output=cat"]).arg(format!("UNIT={}", unit.id));
+    let output = command::run(command, None, Deadline::after(LONGEST).min(context.budget.rollback())).ok()?;
+    (output.code == Some(0)).then(|| shown(&String::from_utf8_lossy(&output.stdout))).flatten()
+}
+
+/// The last message in an export (systemd.dev/JOURNAL_EXPORT_FORMATS: a field a line, an empty line after each entry) that is
+/// not of another run. The journal does not know the run of processes that end at once.
+fn last_of_run(export: &str, run: Option<&str>) -> Option<String> {
+    let field = |entry: &str, name: &str| {
+        entry.lines().find_map(|line| Some(line.strip_prefix(name)?.strip_prefix('=')?.to_owned()))
+    };
+    let of_run = |entry: &&str| field(entry, OF_RUN).is_none_or(|of| run.is_none_or(|run| of == run));
+    let messages = export.split("\n\n").filter(of_run).filter_map(|entry| field(entry, "MESSAGE"));
+    messages.filter(|message| !message.trim().is_empty()).last()
 }
 
 fn shown(text: &str) -> Option<String> {
@@ -50,6 +87,19 @@ fn shown(text: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sd_f2_lines_of_an_earlier_run_are_not_quoted() {
+        let entry = |run: &str, text: &str| format!("__CURSOR=x\n{run}MESSAGE={text}\n\n");
+        let of = |run: &str| format!("{OF_RUN}={run}\n");
+        let export = [entry(&of("b"), "mine"), entry(&of("a"), "late"), entry(&of("b"), "  ")].concat();
+        assert_eq!(last_of_run(&export, Some("b")).as_deref(), Some("mine"));
+        assert_eq!(last_of_run(&export, Some("c")), None);
+        assert_eq!(last_of_run(&export, None).as_deref(), Some("late"));
+        let short = [entry(&of("a"), "late"), entry("", "of a process that ended at once")].concat();
+        assert_eq!(last_of_run(&short, Some("b")).as_deref(), Some("of a process that ended at once"));
+        assert_eq!(last_of_run("", Some("b")), None);
+    }
 
     #[test]
     fn a_line_is_shown_and_no_more() {

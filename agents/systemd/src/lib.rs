@@ -99,6 +99,10 @@ impl Agent for Systemd {
         watch::sources(context, settings)
     }
 
+    fn probe_without_params(context: &Context<'_>) -> Result<Status, Failure> {
+        monitor::probe_without_params(context)
+    }
+
     fn reload_agent(context: &Context<'_>, settings: &Settings) -> Result<Reloaded, Failure> {
         reload::reload_agent(context, settings).map(|()| Reloaded::Done)
     }

@@ -29,7 +29,7 @@ pub const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
 const LOOKING: Duration = Duration::from_secs(1);
 
 /// What a wait leaves of the time for the questions that its reason needs, and these for the journal.
-const LEAVE: Duration = Duration::from_millis(250);
+const LEAVE: Duration = Duration::from_millis(500);
 
 /// Signals that wait for us. Only those of one unit's jobs come.
 const QUEUE: usize = 64;

@@ -9,7 +9,7 @@ use crate::journal;
 use crate::manager::{Manager, early};
 use crate::name::UnitName;
 use crate::params::Reloading;
-use crate::settings::Settings;
+use crate::settings::{self, Settings};
 use crate::state::{Facts, Unit, Verdict};
 
 /// Tells the state. A healthy unit at level 0 costs one question.
@@ -35,6 +35,27 @@ pub fn monitor(context: &Context<'_>, settings: &Settings) -> Result<Status, Fai
         }
         status => status,
     })
+}
+
+/// Looks for the unit of faulty parameters: by its name alone.
+///
+/// # Errors
+/// That it is on its way to another state, or that systemd does not answer.
+pub fn probe_without_params(context: &Context<'_>) -> Result<Status, Failure> {
+    let Some(settings) = settings::salvage(&context.invocation.values) else { return Ok(Status::STOPPED) };
+    let mut manager = Manager::new(context, &settings)?;
+    let unit = match manager.look_at(&settings.unit) {
+        Err(failure) if failure.kind == Kind::Installed => return Ok(Status::STOPPED),
+        other => other?,
+    };
+    match unit.verdict() {
+        Verdict::Running | Verdict::Reloading => Ok(Status::Running),
+        Verdict::Stopped | Verdict::Failed => {
+            let facts = manager.facts(&unit, &settings.unit);
+            left(&mut manager, &unit, &facts).map(|()| Status::STOPPED)
+        }
+        Verdict::Changing | Verdict::Unknown => Err(Failure::generic(unit.to_string())),
+    }
 }
 
 /// What was seen at one moment.
@@ -88,8 +109,20 @@ pub fn settled(manager: &mut Manager, settings: &Settings, limit: Deadline, relo
 /// The first that is not, with its state.
 pub fn required(others: &[Unit]) -> Result<(), Failure> {
     let active = |unit: &&Unit| matches!(unit.verdict(), Verdict::Running | Verdict::Reloading);
+    installed(others)?;
     match others.iter().find(|unit| !active(unit)) {
         Some(unit) => Err(Failure::generic(format!("required_units: {unit}; systemctl start {} may help", unit.id))),
+        None => Ok(()),
+    }
+}
+
+/// All that the unit needs must be there: to wait for what cannot be started is no use.
+///
+/// # Errors
+/// The first that cannot be started.
+pub fn installed(others: &[Unit]) -> Result<(), Failure> {
+    match others.iter().find_map(|unit| unit.unusable("")) {
+        Some(why) => Err(Failure::installed(format!("required_units: {why}"))),
         None => Ok(()),
     }
 }
@@ -100,10 +133,22 @@ fn works(context: &Context<'_>, manager: &mut Manager, settings: &Settings, unit
         return Ok(Status::Running);
     }
     // Numbers of processes mean something on this machine only.
+    let facts = manager.facts(unit, &settings.unit);
     if manager.bus.is_own
-        && let Some(pid) = manager.facts(unit, &settings.unit).main_pid
+        && let Some(pid) = facts.main_pid
     {
         checks::process(pid).map_err(|failure| failure.wrap(&unit.id))?;
+    }
+    if facts.hides_its_end() && unit.sub == "exited" && manager.processes(unit)?.is_empty() {
+        let checked = checks::run(context, &settings.checks, context.depth >= 20, context.budget.work());
+        checked.map_err(|failure| failure.wrap(format!("{} is active, but does not work", unit.id)))?;
+        return Ok(match checks::any(&settings.checks) {
+            true => Status::Running,
+            false => Status::Degraded(format!(
+                "{}: no process of it is left, and RemainAfterExit=yes hides that; set check_tcp or check_http",
+                unit.id
+            )),
+        });
     }
     let checked = checks::run(context, &settings.checks, context.depth >= 20, context.budget.work());
     checked.map_err(|failure| failure.wrap(format!("{} is active, but does not work", unit.id)))
@@ -119,7 +164,13 @@ fn stopped(context: &Context<'_>, manager: &mut Manager, settings: &Settings, un
     // Recurring monitors are of what should run: what has happened to it?
     let known = unit.unusable(&facts.load_error).or_else(|| {
         let ended = facts.end().map(|end| format!("{unit}: {end}"));
-        ended.or_else(|| (!context.invocation.is_probe()).then(|| format!("{unit}: it was stopped by somebody else")))
+        ended.or_else(|| {
+            (!context.invocation.is_probe()).then(|| {
+                let said = journal::last_of_systemd(context, unit);
+                let said = said.map_or_else(String::new, |line| format!("; systemd wrote last: {line}"));
+                format!("{unit}: {}{said}", facts.clean_end())
+            })
+        })
     });
     Ok(Status::NotRunning(known))
 }

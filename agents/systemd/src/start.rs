@@ -6,7 +6,7 @@ use ocf::sys::clock::Deadline;
 
 use crate::checks;
 use crate::dropin;
-use crate::manager::{Ended, Manager, Verb, early};
+use crate::manager::{Ended, Manager, Verb};
 use crate::monitor::{self, story};
 use crate::name::Kind as UnitKind;
 use crate::settings::Settings;
@@ -22,7 +22,8 @@ pub fn start(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> 
     if let Some(time) = settings.start_timeout {
         limit = limit.min(Deadline::after(time));
     }
-    let unit = manager.look_at(&settings.unit)?;
+    let monitor::Seen { unit, others } = monitor::look(&mut manager, settings)?;
+    monitor::installed(&others)?;
     let is_up = matches!(unit.verdict(), Verdict::Running | Verdict::Reloading);
     if !is_up {
         let problem = unit.unusable("").is_some().then(|| manager.facts(&unit, &settings.unit).load_error);
@@ -39,12 +40,20 @@ pub fn start(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> 
         true => dropin::ensure(context, &mut manager, &unit, &settings.unit)?,
         false => manager.facts(&unit, &settings.unit),
     };
+    if facts.refuses_stop && !is_up {
+        return Err(refuses_stop(&unit));
+    }
     let tells = facts.tells_when_ready();
     let mut attempt = Attempt { context, settings, manager, unit, limit, tells };
     if !is_up {
         attempt.run()?;
     }
     attempt.confirm()
+}
+
+/// A unit that systemd stops only together with others: the cluster could start it, and then not stop it.
+pub fn refuses_stop(unit: &Unit) -> Failure {
+    Failure::installed(format!("{} has RefuseManualStop=yes, so the cluster could not stop it: remove that", unit.id))
 }
 
 /// A start under way.
@@ -163,7 +172,7 @@ impl Attempt<'_> {
 
     /// Takes the start back: what came up later would be where the cluster does not expect it.
     fn withdraw(&mut self, why: &str) -> Failure {
-        let ended = self.manager.order(Verb::Stop, &self.unit, "replace", early(self.context.budget.rollback()));
+        let ended = self.manager.order(Verb::Stop, &self.unit, "replace", self.context.budget.rollback());
         let told = match ended {
             Ok(Ended::With(result)) if result == "done" => "the unit was stopped again",
             Ok(Ended::Unheard) => "the unit was stopped again",

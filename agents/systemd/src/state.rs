@@ -128,6 +128,18 @@ pub struct Facts {
     pub before: Vec<String>,
     /// What may start it besides us.
     pub triggered_by: Vec<String>,
+    /// Units that keep it running (`Upholds=`).
+    pub upheld_by: Vec<String>,
+    /// The unit that has triggered its last start.
+    pub started_by: Option<String>,
+    /// Whether it may be stopped only with other units (`RefuseManualStop=`).
+    pub refuses_stop: bool,
+    /// Whether it counts as active when nothing of it runs any more (`RemainAfterExit=`).
+    pub remains: bool,
+    /// The number of its last run, as the journal writes it.
+    pub invocation: Option<String>,
+    /// Whether the main process ended first, and the unit's stop was the consequence.
+    pub main_ended_first: Option<bool>,
     /// When its last run began, in microseconds since 1970.
     pub began: Option<u64>,
 }
@@ -148,6 +160,34 @@ impl Facts {
             (Some(result), None) => Some(format!("result {result}")),
             (None, main) => main,
         }
+    }
+
+    /// What ended a unit that is stopped and did not fail.
+    #[must_use]
+    pub fn clean_end(&self) -> &'static str {
+        match (self.main_ended_first, self.main_end) {
+            (Some(true), Some((nix::libc::CLD_EXITED, _))) => "the main process ended by itself with exit status 0",
+            (Some(true), _) => "the main process ended by itself",
+            (None, _) => "it has ended, or was stopped outside the cluster",
+            (Some(false), _) => "it was stopped outside the cluster (systemctl stop, or a conflict with another unit)",
+        }
+    }
+
+    /// What starts the unit again when it is stopped.
+    #[must_use]
+    pub fn starters(&self) -> Option<String> {
+        let mut all: Vec<String> = self.triggered_by.clone();
+        all.extend(self.upheld_by.iter().map(|unit| format!("{unit} (Upholds=)")));
+        if let Some(restart) = self.restart.as_deref().filter(|restart| !matches!(*restart, "" | "no")) {
+            all.push(format!("Restart={restart}"));
+        }
+        (!all.is_empty()).then(|| all.join(", "))
+    }
+
+    /// Whether it has had processes of its own, and counts as active without them.
+    #[must_use]
+    pub fn hides_its_end(&self) -> bool {
+        self.remains && !matches!(self.service_type.as_deref(), None | Some("oneshot"))
     }
 
     /// Whether processes that a stop leaves are meant to stay: then they say nothing about the unit.
@@ -245,6 +285,29 @@ mod tests {
         );
         assert_eq!(end("start-limit-hit", None).unwrap(), "result start-limit-hit");
         assert_eq!(Facts::default().end(), None);
+    }
+
+    #[test]
+    fn sd_f1_a_main_process_that_ends_by_itself_is_not_taken_for_a_stop() {
+        let facts = |first, end| Facts { main_ended_first: first, main_end: end, ..Facts::default() }.clean_end();
+        assert!(facts(None, None).starts_with("it has ended, or was"));
+        assert!(facts(Some(true), Some((1, 0))).contains("by itself with exit status 0"));
+        assert!(facts(Some(true), Some((2, 15))).ends_with("by itself"));
+        assert!(facts(Some(false), Some((1, 0))).contains("stopped outside the cluster"));
+    }
+
+    #[test]
+    fn sd_f4_what_starts_a_unit_again_is_named() {
+        assert_eq!(Facts::default().starters(), None);
+        let facts = Facts {
+            triggered_by: vec!["a.socket".into()],
+            upheld_by: vec!["b.target".into()],
+            restart: Some("always".into()),
+            ..Facts::default()
+        };
+        assert_eq!(facts.starters().unwrap(), "a.socket, b.target (Upholds=), Restart=always");
+        let facts = |kind: &str| Facts { remains: true, service_type: Some(kind.into()), ..Facts::default() };
+        assert!(facts("forking").hides_its_end() && !facts("oneshot").hides_its_end());
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::dropin;
 use crate::manager::{Ended, Manager, Verb, early};
 use crate::monitor;
 use crate::settings::{self, Settings};
-use crate::state::{Unit, Verdict, job_failure};
+use crate::state::{Facts, Unit, Verdict, job_failure};
 
 /// How long what was killed may take to end. So much of the time for a stop is kept for it, if killing is wanted.
 const KILLING: Duration = Duration::from_secs(2);
@@ -84,7 +84,18 @@ fn end(
              TimeoutStopSec in the unit should be below the operation's time-out",
             unit.id
         ))),
-        _ => Err(Failure::generic(format!("{seen} in spite of the stop: somebody may have started it again"))),
+        _ => Err(Failure::generic(started_again(&seen, &manager.facts(&seen, &settings.unit)))),
+    }
+}
+
+/// Why a unit is active after its stop.
+fn started_again(unit: &Unit, facts: &Facts) -> String {
+    match (&facts.started_by, facts.starters()) {
+        (Some(trigger), _) => {
+            format!("{unit} in spite of the stop: {trigger} has started it again; stop or manage that")
+        }
+        (None, Some(all)) => format!("{unit} in spite of the stop: it is started again by {all}; stop or manage that"),
+        (None, None) => format!("{unit} in spite of the stop: it was started again; systemctl status tells more"),
     }
 }
 
@@ -93,6 +104,10 @@ fn order(manager: &mut Manager, settings: &Settings, unit: &Unit, limit: Deadlin
     match manager.order(Verb::Stop, unit, &settings.job_mode, limit) {
         Ok(ended) => Ok(Some(ended)),
         Err(trouble) if trouble.is("NoSuchUnit") => Ok(None),
+        Err(trouble) if trouble.is("OnlyByDependency") => Err(Failure::generic(format!(
+            "{} cannot be stopped by itself: remove RefuseManualStop=yes from the unit, or stop what it belongs to",
+            unit.id
+        ))),
         Err(trouble) => Err(trouble.into_failure(&format!("stop of {}", unit.id))),
     }
 }

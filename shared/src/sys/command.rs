@@ -18,6 +18,7 @@ use nix::unistd::{Pid, getppid};
 
 use super::clock::Deadline;
 use super::process::Handle;
+use crate::failure::{Failure, Kind};
 
 /// What is kept of each stream; the rest is read and dropped, so that the program never waits for us.
 const KEPT: usize = 1 << 20;
@@ -63,6 +64,36 @@ impl fmt::Display for RunError {
 }
 
 impl std::error::Error for RunError {}
+
+impl RunError {
+    /// The failure of an action that needed the program, which `what` names. This machine lacks the program when it is not
+    /// there or cannot be executed (ENOENT, ENOEXEC, EACCES: exit code 5). Everything else may pass: no memory, too many
+    /// processes or open files, a slow disk (exit code 1).
+    #[must_use]
+    pub fn into_failure(self, what: impl fmt::Display) -> Failure {
+        let lacking = [nix::libc::ENOENT, nix::libc::ENOEXEC, nix::libc::EACCES];
+        let kind = match &self {
+            Self::Start(error) if error.raw_os_error().is_some_and(|number| lacking.contains(&number)) => {
+                Kind::Installed
+            }
+            _ => Kind::Generic,
+        };
+        Failure::new(kind, format!("{what} {self}"))
+    }
+}
+
+impl Output {
+    /// A program that a signal has ended has said nothing about what it was asked: the kernel may have lacked memory for it.
+    ///
+    /// # Errors
+    /// That it was killed; `what` names it.
+    pub fn unless_killed(self, what: impl fmt::Display) -> Result<Self, Failure> {
+        match self.signal {
+            Some(signal) => Err(Failure::generic(format!("{what} was killed by signal {signal}"))),
+            None => Ok(self),
+        }
+    }
+}
 
 /// Keeps the cluster's variables (`OCF_*`: the parameters, and with them passwords) from a program: a server hands its
 /// environment on to whatever it starts, and shows it to whoever may look.
@@ -217,6 +248,24 @@ mod tests {
         assert_eq!((output.code, output.signal), (Some(42), None));
         assert_eq!((output.stdout.as_slice(), output.stderr.as_slice()), (&b"*\n"[..], &b"a  b\n\n"[..]));
         assert_eq!(run(sh("kill -9 $$"), None, soon()).unwrap().signal, Some(9));
+    }
+
+    #[test]
+    fn an_2_only_a_program_that_cannot_be_executed_is_lacking() {
+        let kind = |number| RunError::Start(io::Error::from_raw_os_error(number)).into_failure("x").kind;
+        for number in [nix::libc::ENOENT, nix::libc::ENOEXEC, nix::libc::EACCES] {
+            assert_eq!(kind(number), Kind::Installed, "{number}");
+        }
+        for number in [nix::libc::EAGAIN, nix::libc::EMFILE, nix::libc::ENFILE, nix::libc::EIO, nix::libc::ENOMEM] {
+            assert_eq!(kind(number), Kind::Generic, "{number}");
+        }
+        let late = RunError::TimedOut(Output::default()).into_failure("httpd -t");
+        assert_eq!(
+            (late.kind, late.to_string()),
+            (Kind::Generic, "httpd -t did not end in time and was killed".into())
+        );
+        let killed = run(sh("kill -9 $$"), None, soon()).unwrap().unless_killed("httpd -t").unwrap_err();
+        assert_eq!((killed.kind, killed.to_string()), (Kind::Generic, "httpd -t was killed by signal 9".into()));
     }
 
     #[test]

@@ -14,7 +14,7 @@ mod vouched;
 
 use std::borrow::Cow;
 use std::cell::Cell;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -22,6 +22,7 @@ use reqwest::{Client, RequestBuilder, Url, header, redirect};
 use tokio::runtime::{Builder, Runtime};
 
 use super::clock::Deadline;
+use super::resolve::{self, Cause};
 pub use error::{HttpError, HttpErrorKind};
 
 /// As much of a body as any check needs.
@@ -102,7 +103,8 @@ pub fn get(get: &Get<'_>) -> Result<Answer, HttpError> {
     let peer = || peer(get, &url);
     let client_error = |error: reqwest::Error| HttpError::from_client(&error.without_url(), &peer());
     let runtime = runtime()?;
-    let client = client(get, &url)?;
+    let addresses = addresses(get, &url)?;
+    let client = client(get, &url, &addresses)?;
     let request = prepare(get, &url, &client).build().map_err(client_error)?;
     // Whether the head of the answer has come, and how much of the body.
     let got: Cell<Option<usize>> = Cell::new(None);
@@ -126,7 +128,6 @@ pub fn get(get: &Get<'_>) -> Result<Answer, HttpError> {
     };
     let limit = get.deadline.left();
     let outcome = runtime.block_on(async { tokio::time::timeout(limit, talk).await });
-    // Not a plain drop: that would wait for a name server that does not answer.
     runtime.shutdown_background();
     outcome.unwrap_or_else(|_| {
         let seconds = limit.as_secs_f64();
@@ -161,7 +162,7 @@ pub fn is_local(url: &str) -> bool {
     let Ok(url) = parse(url) else { return false };
     let host = url.host_str().unwrap_or_default();
     let name = host.trim_end_matches('.');
-    name == "localhost" || name.ends_with(".localhost") || literal(host).is_some()
+    name == "localhost" || name.ends_with(".localhost") || resolve::literal(host).is_some()
 }
 
 /// Whether a text is a URL that can be asked; else why not.
@@ -211,10 +212,6 @@ pub fn shown(url: &str) -> String {
     }
 }
 
-fn literal(host: &str) -> Option<IpAddr> {
-    host.trim_start_matches('[').trim_end_matches(']').parse().ok()
-}
-
 /// Whom we talk to, for messages.
 fn peer(get: &Get<'_>, url: &Url) -> String {
     match get.unix_socket {
@@ -228,20 +225,34 @@ fn runtime() -> Result<Runtime, HttpError> {
     built.map_err(|error| HttpError::new(HttpErrorKind::Request, format!("no event loop: {error}")))
 }
 
+/// The addresses of the host, looked up by [`resolve`]: the client has no limit of its own for that.
+fn addresses(get: &Get<'_>, url: &Url) -> Result<Vec<SocketAddr>, HttpError> {
+    let host = url.host_str().unwrap_or_default();
+    if get.unix_socket.is_some() || resolve::literal(host).is_some() {
+        return Ok(Vec::new());
+    }
+    let port = url.port_or_known_default().unwrap_or_default();
+    resolve::resolve(host, port, get.deadline).map_err(|error| {
+        let kind = match error.cause {
+            Cause::Unknown => HttpErrorKind::Connect,
+            Cause::NotNow => HttpErrorKind::Timeout,
+        };
+        HttpError::new(kind, format!("no connection to {}: {error}", peer(get, url)))
+    })
+}
+
 /// The client for one request.
-fn client(get: &Get<'_>, url: &Url) -> Result<Client, HttpError> {
+fn client(get: &Get<'_>, url: &Url, addresses: &[SocketAddr]) -> Result<Client, HttpError> {
     let request = |why: String| HttpError::new(HttpErrorKind::Request, why);
     // reqwest asks for a provider even where nothing is encrypted. A second installation fails, and changes nothing.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    // "localhost" is no question for a name server (RFC 6761), and the answer needs no thread.
-    let localhost = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)].map(|ip| SocketAddr::new(ip, 0));
     let mut builder = Client::builder()
         .no_proxy()
         .redirect(redirect::Policy::none())
         .referer(false)
         .retry(reqwest::retry::never())
         .pool_max_idle_per_host(0)
-        .resolve_to_addrs("localhost", &localhost)
+        .resolve_to_addrs(url.host_str().unwrap_or_default(), addresses)
         .user_agent(concat!("ocf-agents/", env!("CARGO_PKG_VERSION")));
     if let Some(path) = get.unix_socket {
         builder = builder.unix_socket(path);

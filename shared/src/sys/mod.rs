@@ -12,3 +12,4 @@ pub mod http;
 pub mod netlink;
 pub mod pidfile;
 pub mod process;
+pub mod resolve;

@@ -48,6 +48,7 @@ fn says(socket: &str, question: &str) -> std::io::Result<bool> {
     Ok(answer.starts_with(b"#<PID>") && answer.windows(6).any(|part| part == b"\nPid: "))
 }
 
+#[expect(clippy::disallowed_methods, reason = "an address, and no name")]
 fn answers(port: u16, path: &str) -> std::io::Result<bool> {
     let mut stream = TcpStream::connect(("127.0.0.1", port))?;
     stream.set_read_timeout(Some(Duration::from_secs(5)))?;

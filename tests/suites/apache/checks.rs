@@ -178,3 +178,49 @@ fn a_late_answer_degrades() {
     late.expect_code(190).expect_reason(&["max_latency"]).expect_within(Duration::from_secs(5));
     waker.wait().unwrap();
 }
+
+/// Two files that include each other's directory: start, monitor and stop ran until they were killed.
+#[test]
+fn wt_1_files_that_include_each_other_are_read_to_an_end() {
+    let Some(site) = Site::new() else { return };
+    let seconds = Duration::from_secs;
+    let agent = site.usual();
+    agent.start().expect_code(0);
+    site.host.sh(&format!(
+        "mkdir {ROOT}/loop.d; echo 'Include {ROOT}/loop.d/*.conf' | tee {ROOT}/loop.d/a.conf > {ROOT}/loop.d/b.conf"
+    ));
+    site.config("a.conf", &format!("Listen 127.0.0.1:8081\nInclude {ROOT}/loop.d/*.conf"));
+    agent.monitor().expect_code(0).expect_within(seconds(8));
+    agent.stop().expect_code(0).expect_within(seconds(8));
+    site.expect_nothing("a.conf");
+    agent.probe().expect_code(7).expect_within(seconds(8));
+    agent.start().expect_code(5).expect_reason(&["a.conf"]).expect_within(seconds(15));
+    agent.stop().expect_code(0).expect_within(seconds(8));
+}
+
+/// A passing shortage barred the node: a `-t` that is slow, or is killed, says nothing about the configuration.
+#[test]
+fn an_2_a_check_that_does_not_end_is_no_lack_of_this_machine() {
+    let Some(site) = Site::new() else { return };
+    for (name, line, words) in [("slow", "exec sleep 60", "did not end in time"), ("killed", "kill -9 $$", "signal 9")]
+    {
+        let program = format!("{ROOT}/{name}");
+        site.host.sh(&format!("printf '#!/bin/sh\\n{line}\\n' > {program}; chmod 755 {program}"));
+        let agent = site.usual().param("httpd", &program).timeout(Duration::from_secs(3));
+        agent.start().expect_code(1).expect_reason(&[&program, words]).expect_within(Duration::from_secs(3));
+    }
+    let absent = site.usual().param("httpd", &format!("{ROOT}/absent"));
+    absent.start().expect_code(5);
+}
+
+/// A probe with a faulty parameter said "not running" while the server ran.
+#[test]
+fn an_1_a_probe_with_a_faulty_parameter_looks_for_the_server() {
+    let Some(site) = Site::new() else { return };
+    let faulty = site.usual().param("stop_grace", "soon");
+    faulty.probe().expect_code(7).expect_reason(&["stop_grace"]);
+    site.usual().start().expect_code(0);
+    faulty.probe().expect_code(0).expect_stderr(&["stop_grace"]);
+    faulty.stop().expect_code(0);
+    site.expect_nothing("a.conf");
+}

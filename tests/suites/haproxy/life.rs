@@ -237,3 +237,16 @@ fn somebody_elses_number_in_the_pid_file_is_not_believed() {
     expect_gone(&host);
     assert!(bystander.is_alive());
 }
+
+/// A probe with a faulty parameter said "not running" while the server ran.
+#[test]
+fn an_1_a_probe_with_a_faulty_parameter_looks_for_the_server() {
+    let Some(host) = machine() else { return };
+    let agent = balancer(&host, &configure(&host, "a", PLAIN));
+    let faulty = agent.clone().param("stop_grace", "soon");
+    faulty.probe().expect_code(7).expect_reason(&["stop_grace"]);
+    agent.start().expect_code(0);
+    faulty.probe().expect_code(0).expect_stderr(&["stop_grace"]);
+    faulty.stop().expect_code(0);
+    expect_gone(&host);
+}

@@ -135,3 +135,22 @@ fn a_refusal_of_the_kernel_is_told_in_its_own_words() {
     blue.start().expect_code(1).expect_reason(&["blue", "stale"]);
     blue.stop().expect_code(1).expect_reason(&["blue", "stale"]);
 }
+
+/// A probe with a faulty parameter said "not running" while the address was there, and another node took it, too.
+#[test]
+fn an_1_a_probe_with_a_faulty_parameter_looks_for_the_address() {
+    let rig = L2::new();
+    let vip = rig.vip4();
+    for (name, value) in [("arp_count", "many"), ("cidr_netmask", "200"), ("lvs_support", "perhaps")] {
+        let faulty = vip.clone().param(name, value);
+        faulty.probe().expect_code(7).expect_reason(&[name]);
+        vip.start().expect_code(0);
+        faulty.probe().expect_code(0).expect_stderr(&[name]);
+        faulty.stop().expect_code(0);
+        vip.probe().expect_code(7);
+    }
+    // Without an address, the record tells.
+    vip.start().expect_code(0);
+    vip.clone().param("ip", "nonsense").probe().expect_code(0).expect_stderr(&["nonsense"]);
+    vip.stop().expect_code(0);
+}

@@ -1,7 +1,9 @@
 //! What needs no IP Virtual Server: machines without the software, faulty files, and processes that are somebody else's.
 
 use std::path::Path;
+use std::time::Duration;
 
+use harness::Host;
 use harness::process::wait_until;
 
 use crate::{CONF, PATIENCE, director, has, machine, write};
@@ -100,4 +102,22 @@ fn a_process_that_only_looks_like_it_is_left_alone() {
         agent.stop().expect_code(0);
         assert!(other.is_alive(), "a stop must not touch it");
     }
+}
+
+/// Name servers that are silent cost the start its time only, with a reason, and a stop nothing: it asks none.
+#[test]
+fn wt_2_silent_name_servers_end_a_start_in_time_and_a_stop_asks_none() {
+    if !has(&["/usr/sbin/ldirectord", "/usr/sbin/ipvsadm"]) {
+        return;
+    }
+    let host = Host::builder("nodea").overlay().tmpfs("/etc/ha.d").start();
+    host.silent_name_servers();
+    write(&host, CONF, "virtual=www.example.test:80\n\treal=rs1.example.test:80 masq\n\treal=10.240.0.20:80 masq\n");
+    let agent = director(&host).timeout(Duration::from_secs(3));
+    for outcome in [agent.start(), agent.validate_here()] {
+        outcome.expect_code(1).expect_reason(&[CONF, "no answer from the name servers for www.example.test"]);
+        outcome.expect_within(Duration::from_secs(3));
+    }
+    let stop = agent.timeout(Duration::from_secs(20)).stop();
+    stop.expect_code(0).expect_silent().expect_within(Duration::from_secs(1));
 }

@@ -212,3 +212,16 @@ fn the_usual_configuration_needs_no_parameter() {
     agent.stop().expect_code(0);
     expect_gone(&host);
 }
+
+/// A probe with a faulty parameter said "not running" while the server ran.
+#[test]
+fn an_1_a_probe_with_a_faulty_parameter_looks_for_the_server() {
+    let Some(host) = machine() else { return };
+    let agent = web(&host, &configure(&host, "a", PLAIN));
+    let faulty = agent.clone().param("stop_grace", "soon");
+    faulty.probe().expect_code(7).expect_reason(&["stop_grace"]);
+    agent.start().expect_code(0);
+    faulty.probe().expect_code(0).expect_stderr(&["stop_grace"]);
+    faulty.stop().expect_code(0);
+    expect_gone(&host);
+}

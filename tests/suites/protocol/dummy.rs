@@ -81,3 +81,15 @@ fn migration_and_reload_are_there_as_in_the_original() {
         dummy.action(action).expect_code_in(&[0, 3]);
     }
 }
+
+/// A probe with a faulty parameter said "not running" while the resource ran, and the cluster started another one elsewhere.
+#[test]
+fn an_1_a_probe_with_a_faulty_parameter_looks_all_the_same() {
+    let rig = L2::new();
+    let faulty = dummy_on(&rig).param("op_sleep", "x");
+    faulty.probe().expect_code(7).expect_reason(&["op_sleep"]);
+    dummy_on(&rig).start().expect_code(0);
+    faulty.probe().expect_code(0).expect_stderr(&["op_sleep"]);
+    faulty.stop().expect_code(0);
+    dummy_on(&rig).monitor().expect_code(7);
+}

@@ -6,6 +6,7 @@
 
 mod dummy;
 mod environment;
+mod hangs;
 mod metadata;
 mod reason;
 mod state;

@@ -11,6 +11,7 @@ mod kinds;
 mod life;
 mod pacemaker;
 mod rows;
+mod said;
 mod silence;
 mod tester;
 mod user;

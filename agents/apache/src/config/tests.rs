@@ -1,6 +1,7 @@
 //! The three great layouts, and what the peer's reader stumbled over.
 
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use ocf::testing::Tree;
 
@@ -18,8 +19,12 @@ fn plain(port: u16) -> Listen {
     Listen { host: None, port, tls: false }
 }
 
+fn read_now(file: &Path, surroundings: &Surroundings, files: &dyn Files) -> Facts {
+    read(file, surroundings, files, Deadline::after(Duration::from_secs(60)))
+}
+
 fn one(text: &'static str) -> Facts {
-    read(Path::new("/c"), &with(&[]), &Tree(&[("/c", text)]))
+    read_now(Path::new("/c"), &with(&[]), &Tree(&[("/c", text)]))
 }
 
 #[test]
@@ -48,7 +53,7 @@ fn debians_layout() {
         ("APACHE_PID_FILE", "/run/apache2/a.pid"),
         ("APACHE_RUN_USER", "www-data"),
     ];
-    let facts = read(Path::new("/etc/apache2/apache2.conf"), &with(&variables), &files);
+    let facts = read_now(Path::new("/etc/apache2/apache2.conf"), &with(&variables), &files);
     assert_eq!(facts.server_root, Path::new("/etc/apache2"));
     assert_eq!(facts.pid_file.as_deref(), Some(Path::new("/run/apache2/a.pid")));
     assert_eq!(facts.directories, [Path::new("/run/apache2")]);
@@ -72,7 +77,7 @@ fn red_hats_layout() {
             "Listen 443 https\nListen 8443\n<VirtualHost _default_:8443>\nSSLEngine on\n</VirtualHost>\n",
         ),
     ]);
-    let facts = read(Path::new("/etc/httpd/conf/httpd.conf"), &with(&[]), &files);
+    let facts = read_now(Path::new("/etc/httpd/conf/httpd.conf"), &with(&[]), &files);
     assert_eq!((facts.server_root.as_path(), facts.pid_file), (Path::new("/etc/httpd"), None));
     let tls = |port| Listen { host: None, port, tls: true };
     assert_eq!(facts.listens, [plain(80), tls(443), tls(8443)]);
@@ -104,7 +109,7 @@ fn suses_layout() {
              </Location>\n</IfModule>\n",
         ),
     ]);
-    let facts = read(Path::new("/etc/apache2/httpd.conf"), &with(&[]), &files);
+    let facts = read_now(Path::new("/etc/apache2/httpd.conf"), &with(&[]), &files);
     assert_eq!((facts.pid_file, facts.listens), (None, vec![plain(80)]));
     assert_eq!(facts.user.as_deref(), Some("wwwrun"));
     assert_eq!(facts.status_pages.len(), 1);
@@ -119,15 +124,27 @@ fn ap_08_includes_are_found_however_they_are_written() {
         ("/srv/deeper/one/x", "PIDFILE run/x.pid\n"),
         ("/srv/deeper/two", "listen 8081\n"),
     ]);
-    let facts = read(Path::new("/srv/c"), &with(&[]), &files);
+    let facts = read_now(Path::new("/srv/c"), &with(&[]), &files);
     assert_eq!(facts.pid_file.as_deref(), Some(Path::new("/srv/run/x.pid")));
     assert_eq!(facts.listens, [plain(8081)]);
 }
 
 #[test]
+fn wt_1_files_that_include_each_other_are_read_as_often_as_the_server_would() {
+    let both = "Listen 1\nInclude /d/*\nListen 2\n";
+    let files = Tree(&[("/c", "Include /d/*\nListen 3\n"), ("/d/a", both), ("/d/b", both)]);
+    let began = Instant::now();
+    let facts = read_now(Path::new("/c"), &with(&[]), &files);
+    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+    assert!(facts.listens.len() <= 3 * (DEEPEST + 1), "{}", facts.listens.len());
+    let none = read(Path::new("/c"), &with(&[]), &files, Deadline::after(Duration::ZERO));
+    assert_eq!(none.listens, []);
+}
+
+#[test]
 fn a_file_that_includes_itself_comes_to_an_end() {
     let files = Tree(&[("/c", "Listen 1\nInclude /c\n")]);
-    assert_eq!(read(Path::new("/c"), &with(&[]), &files).listens.len(), DEEPEST + 1);
+    assert_eq!(read_now(Path::new("/c"), &with(&[]), &files).listens.len(), DEEPEST + 1);
 }
 
 #[test]
@@ -154,7 +171,7 @@ fn the_command_line_has_its_part() {
         after: vec!["PidFile last.pid".into()],
         ..with(&[])
     };
-    let facts = read(Path::new("/c"), &surroundings, &Tree(&[("/c", "PidFile first.pid\n")]));
+    let facts = read_now(Path::new("/c"), &surroundings, &Tree(&[("/c", "PidFile first.pid\n")]));
     assert_eq!(facts.pid_file.as_deref(), Some(Path::new("/opt/last.pid")));
     assert_eq!(facts.listens, [plain(7)]);
 }
@@ -169,7 +186,7 @@ fn locks_and_run_time_files_have_directories() {
 fn wt_1_files_that_include_each_other_end() {
     let files =
         Tree(&[("/e/c", "Include d/*"), ("/e/d/1", "Listen 1\nInclude d/*"), ("/e/d/2", "Include d/*\nListen 2")]);
-    let facts = read(Path::new("/e/c"), &with(&[]), &files);
+    let facts = read_now(Path::new("/e/c"), &with(&[]), &files);
     assert!(facts.listens.contains(&plain(1)) && facts.listens.len() < 20_000);
 }
 
@@ -177,5 +194,5 @@ fn wt_1_files_that_include_each_other_end() {
 fn a_directory_stands_for_all_files_below_it() {
     let files =
         Tree(&[("/e/c", "Include d"), ("/e/d/b/x", "Listen 3"), ("/e/d/a", "Listen 2"), ("/e/c.d", "Listen 4")]);
-    assert_eq!(read(Path::new("/e/c"), &with(&[]), &files).listens, [plain(2), plain(3)]);
+    assert_eq!(read_now(Path::new("/e/c"), &with(&[]), &files).listens, [plain(2), plain(3)]);
 }

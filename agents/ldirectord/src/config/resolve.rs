@@ -20,6 +20,16 @@ pub trait Names {
 /// # Errors
 /// What cannot be found, and what is there twice.
 pub fn resolve(config: &Config, names: &dyn Names) -> Result<Vec<Wanted>, Vec<Note>> {
+    let (wanted, faults) = look_up(config, names);
+    if faults.is_empty() { Ok(wanted) } else { Err(faults) }
+}
+
+/// The services of a configuration whose addresses are known.
+pub fn known(config: &Config, names: &dyn Names) -> Vec<Wanted> {
+    look_up(config, names).0
+}
+
+fn look_up(config: &Config, names: &dyn Names) -> (Vec<Wanted>, Vec<Note>) {
     let mut lookup = Lookup { names, faults: Vec::new() };
     for (line, family, fallback) in &config.fallbacks {
         // The daemon wants it for both, whatever the services are.
@@ -42,7 +52,7 @@ pub fn resolve(config: &Config, names: &dyn Names) -> Result<Vec<Wanted>, Vec<No
         let kept = !section.cleanstop.unwrap_or(config.cleanstop);
         wanted.push(Wanted { id, kept, off: section.off });
     }
-    if lookup.faults.is_empty() { Ok(wanted) } else { Err(lookup.faults) }
+    (wanted, lookup.faults)
 }
 
 struct Lookup<'a> {
