@@ -12,16 +12,20 @@ const RESOURCES: usize = 32;
 const AT_ONCE: usize = 8;
 
 fn nic(number: usize) -> &'static str {
-    if number / 2 % 2 == 0 { "ethA" } else { "ethC" }
+    if (number / 2).is_multiple_of(2) { "ethA" } else { "ethC" }
 }
 
 fn address(number: usize) -> String {
     let network = if nic(number) == "ethA" { 8 } else { 7 };
-    if number % 2 == 0 { format!("10.{network}.0.{}", 100 + number) } else { format!("2001:db8:{network}::{number:x}") }
+    if number.is_multiple_of(2) {
+        format!("10.{network}.0.{}", 100 + number)
+    } else {
+        format!("2001:db8:{network}::{number:x}")
+    }
 }
 
 fn resource(rig: &L2, number: usize) -> Agent<'_> {
-    let prefix = if number % 2 == 0 { "24" } else { "64" };
+    let prefix = if number.is_multiple_of(2) { "24" } else { "64" };
     let vip = rig.ipaddr2(&address(number)).param("nic", nic(number)).param("cidr_netmask", prefix);
     vip.param("arp_count", "1").param("arp_bg", "false")
 }
