@@ -15,6 +15,9 @@ pub const LINE: usize = 1024;
 /// What is looked at of a text; the middle of a longer one is left out before anything else.
 const LONGEST: usize = 16 << 10;
 
+/// The fewest bytes in which a part of a reason still says something.
+const LEAST: usize = 24;
+
 /// What stands for what is left out.
 const GAP: &str = "…";
 
@@ -88,11 +91,29 @@ pub fn fit(text: &str, most: usize) -> String {
     let Some(at) = text.rfind("; ").or_else(|| text.rfind(": ")) else { return middle(text, most) };
     let (what, advice) = text.split_at(at);
     // An advice without what it is about would be no help.
-    if advice.len() <= most * 2 / 3 {
-        format!("{}{advice}", middle(what, most - advice.len()))
+    if advice.len() + LEAST <= most {
+        format!("{}{advice}", share(what, most - advice.len()))
     } else {
         middle(text, most)
     }
+}
+
+/// Shortens each part of several: a part that is shorter than its share leaves the rest to the others.
+fn share(text: &str, most: usize) -> String {
+    let parts: Vec<&str> = text.split("; ").collect();
+    let mut room = most.saturating_sub(2 * (parts.len() - 1));
+    if room / parts.len() < LEAST {
+        return middle(text, most);
+    }
+    let mut order: Vec<usize> = (0..parts.len()).collect();
+    order.sort_by_key(|part| parts[*part].len());
+    let mut shares = vec![0; parts.len()];
+    for (done, part) in order.into_iter().enumerate() {
+        shares[part] = parts[part].len().min(room / (parts.len() - done));
+        room -= shares[part];
+    }
+    let shown: Vec<String> = parts.iter().zip(shares).map(|(part, share)| middle(part, share)).collect();
+    shown.join("; ")
 }
 
 /// A text with its middle left out, so that so many bytes stay; more of its beginning than of its end.
@@ -257,6 +278,17 @@ mod tests {
         for text in [format!("{exact}x"), "ü".repeat(200), format!("a; {}", "ü".repeat(200)), "; ".repeat(200)] {
             let short = reason(&text, PREFIX);
             assert!(short.len() <= REASON && short.len() > REASON - 6, "{short}");
+        }
+    }
+
+    #[test]
+    fn al_3_of_several_faults_each_is_named() {
+        let fault = |name: &str| format!("{name}=\"x\": expected a time such as 30 (milliseconds), 30s, 500ms or 2min");
+        let text = format!("{}; {}; the default applies", fault("max_latency"), fault("stop_grace"));
+        let shown = reason(&text, PREFIX);
+        assert!(shown.len() <= REASON, "{shown}");
+        for part in ["max_latency=\"x\": expected", "; stop_grace=\"x\": expected", "; the default applies"] {
+            assert!(shown.contains(part), "{shown}");
         }
     }
 

@@ -343,7 +343,7 @@ impl Piece {
 
     fn checked(self) -> Result<Self, String> {
         if self.states > LARGEST {
-            return Err(format!("at most {LARGEST} characters when its intervals are written out"));
+            return Err(format!("at most {LARGEST} characters when intervals are written out"));
         }
         Ok(self)
     }
