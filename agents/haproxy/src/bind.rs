@@ -17,8 +17,15 @@ fn is_here(address: IpAddr) -> bool {
 
 fn explain(said: &str, is_here: impl Fn(IpAddr) -> bool) -> Option<String> {
     let (_, rest) = said.split_once("cannot bind ")?;
-    let (_, rest) = rest.split_once('[')?;
+    let (why, rest) = rest.split_once('[')?;
     let (place, _) = rest.split_once(']')?;
+    if place.starts_with('/') {
+        let why = why
+            .split_once('(')
+            .and_then(|(_, why)| why.split_once(')'))
+            .map_or("its socket cannot be made", |(why, _)| why);
+        return Some(format!("cannot listen on {place}: {why}"));
+    }
     let (address, port) = place.rsplit_once(':')?;
     let address: IpAddr = address.parse().ok()?;
     port.parse::<u16>().ok()?;
@@ -67,14 +74,14 @@ mod tests {
         {
             assert_eq!(here(said), "cannot listen on 127.0.0.1:80: another program does (Address already in use)");
         }
+        let local = "[ALERT] (7) : Binding [a.cfg:2] for frontend GLOBAL: cannot bind UNIX socket (No such file or directory) [/x/y]";
+        assert_eq!(here(local), "cannot listen on /x/y: No such file or directory");
         assert!(here("cannot bind socket (Permission denied) for [127.0.0.1:80]").contains("Permission denied"));
     }
 
     #[test]
     fn anything_else_is_left_as_it_is() {
-        for said in
-            ["", "cannot bind UNIX socket (No such file) [/x/y]", "cannot bind socket [fd@3]", "unknown keyword"]
-        {
+        for said in ["", "cannot bind socket [fd@3]", "unknown keyword"] {
             assert_eq!(explain(said, |_| false), None, "{said}");
         }
         assert!(is_here(IpAddr::from([127, 0, 0, 1])));
