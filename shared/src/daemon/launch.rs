@@ -125,12 +125,24 @@ fn bring_up<S: Daemon + ?Sized>(
     })
 }
 
+/// What servers say with every failure, and what says nothing about its cause (haproxy, apache).
+const USUAL: [&str; 4] =
+    ["[NOTICE]", "Some protocols failed to start", "no listening sockets available", "Unable to open logs"];
+
+/// What apache adds to each unknown directive; a reason has no room for it.
+const PERHAPS: &str = ", perhaps misspelled or defined by a module not included in the server configuration";
+
 /// What a program said about its failure: the last lines of stderr, else of stdout, in one.
 #[must_use]
 pub fn complaint(stderr: &[u8], stdout: &[u8]) -> String {
     let text = if stderr.iter().all(u8::is_ascii_whitespace) { stdout } else { stderr };
-    let text = String::from_utf8_lossy(text);
-    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let text = String::from_utf8_lossy(text).replace(PERHAPS, "");
+    let all: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let is_usual = |line: &&str| USUAL.iter().any(|usual| line.contains(usual));
+    let mut lines: Vec<&str> = all.iter().filter(|line| !is_usual(line)).copied().collect();
+    if lines.is_empty() {
+        lines = all;
+    }
     match lines.as_slice() {
         [] => "it failed without a word".to_owned(),
         lines => lines[lines.len().saturating_sub(3)..].join(" / "),

@@ -133,7 +133,7 @@ fn tls_text(error: &TlsError, peer: &str) -> String {
                     format!("it is for another name ({})", presented.join(", "))
                 }
                 other if is_authority_as_server(other) => {
-                    "it is marked as that of a CA; a server's may be only when it is in the CA file itself".into()
+                    "it is marked as that of a CA, and is not in the CA file itself".into()
                 }
                 other => other.to_string(),
             };
