@@ -20,9 +20,12 @@ pub(crate) fn report(exit: &Exit, invocation: &Invocation, log: &Log) -> u8 {
     }
     if let Some(reason) = &exit.reason {
         let level = if matches!(exit.code, Code::NotRunning | Code::Degraded) { Level::Warn } else { Level::Error };
-        log.aside(level, format_args!("{reason}"));
         let prefix = invocation.reason_prefix();
-        let line = format!("{prefix}{}\n", message::reason(reason, prefix));
+        let short = message::reason(reason, prefix);
+        // Where there is no log, the whole text of a shortened reason goes to stderr as a message of its own.
+        let put = if short.contains('…') { Log::write } else { Log::aside };
+        put(log, level, format_args!("{reason}"));
+        let line = format!("{prefix}{short}\n");
         // A closed stderr cannot be told about; the exit code still speaks.
         let _ = std::io::stderr().write_all(line.as_bytes());
     }
