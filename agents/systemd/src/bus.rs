@@ -78,10 +78,9 @@ impl Trouble {
     /// The failure of an action that met it.
     pub fn into_failure(self, what: &str) -> Failure {
         match self {
-            Self::Away(why) => Failure::generic(format!(
-                "{what}: systemd does not answer, so the state is not known ({why}); look at the journal of dbus and \
-                 systemd, and at the machine's load"
-            )),
+            Self::Away(why) => {
+                Failure::generic(format!("{what}: systemd does not answer ({why}); look at journalctl -u dbus"))
+            }
             Self::Garbled(why) => Failure::generic(format!("{what}: systemd's answer is not understood: {why}")),
             Self::Refused { name, text } => {
                 let kind = match name.rsplit('.').next().unwrap_or_default() {
@@ -247,8 +246,8 @@ fn classify<T>(error: zbus::Error) -> Try<T> {
             let text = if text.is_empty() { name.clone() } else { text };
             Try::Done(Err(Trouble::Refused { name, text }))
         }
-        zbus::Error::Connection(error, _) => Try::Again(format!("no connection to the bus: {error}")),
-        zbus::Error::InputOutput(error) => Try::Again(format!("the connection to the bus broke: {error}")),
+        zbus::Error::Connection(error, _) => Try::Again(format!("no connection: {error}")),
+        zbus::Error::InputOutput(error) => Try::Again(format!("the connection broke: {error}")),
         zbus::Error::Handshake(why) => Try::Again(format!("the bus does not let us in: {why}")),
         other => Try::Done(Err(Trouble::Garbled(other.to_string()))),
     }

@@ -18,13 +18,13 @@ use crate::state::{Facts, Unit};
 const LONGEST: Duration = Duration::from_secs(2);
 
 /// How long a line may be under way.
-const ARRIVING: Duration = Duration::from_millis(300);
+const ARRIVING: Duration = Duration::from_millis(700);
 
 /// The journal's name for the number of the run that a process belonged to.
 const OF_RUN: &str = "_SYSTEMD_INVOCATION_ID";
 
-/// A line is cut here, so that it does not hide the rest of the reason.
-const LETTERS: usize = 160;
+/// A line is cut here, so that it does not hide the rest of the reason; the journal has it whole.
+const LETTERS: usize = 48;
 
 /// As many of its last lines are looked at: among them may be late ones of the run before.
 const LINES: &str = "--lines=50";
@@ -49,7 +49,7 @@ pub fn last_line(context: &Context<'_>, unit: &Unit, facts: &Facts) -> Option<St
         last_of_run(&export, facts.invocation.as_deref())
     });
     if let Some(line) = own {
-        return shown(&line);
+        return shown(line.strip_prefix(&format!("{}: ", unit.id)).unwrap_or(&line));
     }
     let said = ask(&["--output=cat", "--priority=err", &format!("INVOCATION_ID={}", facts.invocation.as_deref()?)])?;
     let line = said.lines().find(|line| !line.trim().is_empty())?;
@@ -62,7 +62,9 @@ pub fn last_of_systemd(context: &Context<'_>, unit: &Unit) -> Option<String> {
     let mut command = Command::new(program);
     command.args(["--quiet", "--no-pager", "--boot", "--lines=1", "--output=cat"]).arg(format!("UNIT={}", unit.id));
     let output = command::run(command, None, Deadline::after(LONGEST).min(context.budget.rollback())).ok()?;
-    (output.code == Some(0)).then(|| shown(&String::from_utf8_lossy(&output.stdout))).flatten()
+    let said = String::from_utf8_lossy(&output.stdout);
+    let line = said.lines().next()?;
+    (output.code == Some(0)).then(|| shown(line.strip_prefix(&format!("{}: ", unit.id)).unwrap_or(line))).flatten()
 }
 
 /// The last message in an export (systemd.dev/JOURNAL_EXPORT_FORMATS: a field a line, an empty line after each entry) that is

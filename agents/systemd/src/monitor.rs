@@ -12,6 +12,9 @@ use crate::params::Reloading;
 use crate::settings::{self, Settings};
 use crate::state::{Facts, Unit, Verdict};
 
+/// As many letters of a command line are shown.
+const COMMAND: usize = 20;
+
 /// Tells the state. A healthy unit at level 0 costs one question.
 ///
 /// # Errors
@@ -111,7 +114,7 @@ pub fn required(others: &[Unit]) -> Result<(), Failure> {
     let active = |unit: &&Unit| matches!(unit.verdict(), Verdict::Running | Verdict::Reloading);
     installed(others)?;
     match others.iter().find(|unit| !active(unit)) {
-        Some(unit) => Err(Failure::generic(format!("required_units: {unit}; systemctl start {} may help", unit.id))),
+        Some(unit) => Err(Failure::generic(format!("required_units: {unit}"))),
         None => Ok(()),
     }
 }
@@ -159,15 +162,15 @@ fn stopped(context: &Context<'_>, manager: &mut Manager, settings: &Settings, un
     let facts = manager.facts(unit, &settings.unit);
     left(manager, unit, &facts)?;
     if unit.verdict() == Verdict::Failed {
-        return Ok(Status::NotRunning(Some(story(context, unit, &facts))));
+        return Ok(Status::NotRunning(Some(format!("{unit}{}", story(context, unit, &facts)))));
     }
     // Recurring monitors are of what should run: what has happened to it?
     let known = unit.unusable(&facts.load_error).or_else(|| {
         let ended = facts.end().map(|end| format!("{unit}: {end}"));
         ended.or_else(|| {
             (!context.invocation.is_probe()).then(|| {
-                let said = journal::last_of_systemd(context, unit);
-                let said = said.map_or_else(String::new, |line| format!("; systemd wrote last: {line}"));
+                let said = facts.main_ended_first.is_none().then(|| journal::last_of_systemd(context, unit)).flatten();
+                let said = said.map_or_else(String::new, |line| format!("; systemd: {line}"));
                 format!("{unit}: {}{said}", facts.clean_end())
             })
         })
@@ -185,10 +188,9 @@ pub fn left(manager: &mut Manager, unit: &Unit, facts: &Facts) -> Result<(), Fai
     }
     let left = manager.processes(unit)?;
     let Some((pid, line)) = left.first() else { return Ok(()) };
+    let line = line.char_indices().nth(COMMAND).map_or(line.clone(), |(end, _)| format!("{}…", &line[..end]));
     let more = if left.len() > 1 { format!(" and {} more", left.len() - 1) } else { String::new() };
-    Err(Failure::generic(format!(
-        "{unit}, but process {pid} of it ({line}){more} is still there: end it, or look why it cannot be"
-    )))
+    Err(Failure::generic(format!("{unit}, but process {pid} of it ({line}){more} is still there; end it")))
 }
 
 /// A unit on the way to another state, which it has not reached in time.
@@ -204,15 +206,15 @@ fn stuck(manager: &mut Manager, settings: &Settings, unit: &Unit) -> Failure {
     Failure::generic(format!("{unit}{queued}{end}: {advice}"))
 }
 
-/// What has become of a unit, for a reason: state, end of the main process, last line.
+/// What has become of a unit, for a reason that names it: the end of its main process, and the last line.
 pub fn story(context: &Context<'_>, unit: &Unit, facts: &Facts) -> String {
-    let mut story = unit.to_string();
+    let mut story = String::new();
     if let Some(end) = facts.end() {
         story.push_str(&format!(": {end}"));
     }
     match journal::last_line(context, unit, facts) {
-        Some(line) => story.push_str(&format!("; it wrote last: {line}")),
-        None => story.push_str(&format!("; journalctl -u {} may tell more", unit.id)),
+        Some(line) => story.push_str(&format!("; it wrote: {line}")),
+        None => story.push_str(&format!("; see journalctl -u {}", unit.id)),
     }
     story
 }

@@ -59,7 +59,7 @@ pub const STOP_FORCE: Param<bool> = Param::new(
     "stop_force",
     boolean,
     "Kill what does not end",
-    "Whether processes that are still there two seconds before the time for a stop is over are killed. If not, the unit's own \
+    "Whether processes that are still there a second before the time for a stop is over are killed. If not, the unit's own \
      settings count alone (TimeoutStopSec), and a stop that is too slow for the cluster fails.",
 )
 .boolean()

@@ -44,7 +44,7 @@ pub fn reload(context: &Context<'_>, settings: &Settings) -> Result<(), Failure>
     match why {
         Some(why) => {
             let facts = manager.facts(&seen, &settings.unit);
-            Err(Failure::generic(format!("{why}: {}", monitor::story(context, &seen, &facts))))
+            Err(Failure::generic(format!("{why}{}", monitor::story(context, &seen, &facts))))
         }
         None if seen.verdict() == Verdict::Running => Ok(()),
         None => Err(Failure::generic(format!("after the reload, {seen}"))),

@@ -75,7 +75,8 @@ impl Attempt<'_> {
         let ended = self.manager.order(Verb::Start, &self.unit, &self.settings.job_mode, self.limit);
         match ended.map_err(|trouble| trouble.into_failure(&format!("start of {}", self.unit.id)))? {
             Ended::With(result) => match job_failure("start", &self.unit.id, &result) {
-                Some(why) => Err(self.failed(&why)),
+                Some(why) if result == "failed" => Err(self.failed(&why)),
+                Some(why) => Err(Failure::generic(why)),
                 None => Ok(()),
             },
             Ended::Unheard => Ok(()),
@@ -106,7 +107,7 @@ impl Attempt<'_> {
         });
         match (well, last) {
             (Some(result), _) => result,
-            (None, Some(failure)) => Err(self.withdraw(&format!("is active, but did not work in time: {failure}"))),
+            (None, Some(failure)) => Err(self.withdraw(&format!("did not work in time: {failure}"))),
             (None, None) => Err(self.withdraw("did not work in time")),
         }
     }
@@ -146,7 +147,10 @@ impl Attempt<'_> {
                 let state = self.unit.to_string();
                 Err(self.withdraw(&format!("was not active in time ({state})")))
             }
-            Verdict::Stopped | Verdict::Failed | Verdict::Unknown => Err(self.failed("it does not stay active")),
+            Verdict::Stopped | Verdict::Failed | Verdict::Unknown => {
+                let why = format!("{} does not stay active", self.unit.id);
+                Err(self.failed(&why))
+            }
         }
     }
 
@@ -167,17 +171,17 @@ impl Attempt<'_> {
             let why = "it has run and ended well, so there is nothing to monitor: set RemainAfterExit=yes in the unit";
             return Failure::generic(format!("{}: {why}", self.unit.id));
         }
-        Failure::generic(format!("{why}: {}", story(self.context, &self.unit, &facts)))
+        Failure::generic(format!("{why}{}", story(self.context, &self.unit, &facts)))
     }
 
     /// Takes the start back: what came up later would be where the cluster does not expect it.
     fn withdraw(&mut self, why: &str) -> Failure {
         let ended = self.manager.order(Verb::Stop, &self.unit, "replace", self.context.budget.rollback());
         let told = match ended {
-            Ok(Ended::With(result)) if result == "done" => "the unit was stopped again",
-            Ok(Ended::Unheard) => "the unit was stopped again",
-            Ok(_) => "the unit is being stopped",
-            Err(_) => "the unit could not be stopped again",
+            Ok(Ended::With(result)) if result == "done" => "it was stopped again",
+            Ok(Ended::Unheard) => "it was stopped again",
+            Ok(_) => "it is being stopped",
+            Err(_) => "it could not be stopped again",
         };
         Failure::generic(format!("{} {why}; {told}", self.unit.id))
     }

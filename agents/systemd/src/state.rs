@@ -149,14 +149,14 @@ impl Facts {
     #[must_use]
     pub fn end(&self) -> Option<String> {
         let main = self.main_end.and_then(|(code, status)| match code {
-            nix::libc::CLD_EXITED if status != 0 => Some(format!("the main process ended with exit status {status}")),
-            nix::libc::CLD_KILLED => Some(format!("the main process was killed by {}", signal(status))),
-            nix::libc::CLD_DUMPED => Some(format!("the main process crashed with {}", signal(status))),
+            nix::libc::CLD_EXITED if status != 0 => Some(format!("exit status {status}")),
+            nix::libc::CLD_KILLED => Some(format!("killed by {}", signal(status))),
+            nix::libc::CLD_DUMPED => Some(format!("crashed with {}", signal(status))),
             _ => None,
         });
         let result = self.result.as_deref().filter(|result| !matches!(*result, "" | "success"));
         match (result, main) {
-            (Some(result), Some(main)) => Some(format!("{main} (result {result})")),
+            (Some(result), Some(main)) => Some(format!("{main} ({result})")),
             (Some(result), None) => Some(format!("result {result}")),
             (None, main) => main,
         }
@@ -168,7 +168,7 @@ impl Facts {
         match (self.main_ended_first, self.main_end) {
             (Some(true), Some((nix::libc::CLD_EXITED, _))) => "the main process ended by itself with exit status 0",
             (Some(true), _) => "the main process ended by itself",
-            (None, _) => "it has ended, or was stopped outside the cluster",
+            (None, _) => "it ended, or was stopped outside the cluster",
             (Some(false), _) => "it was stopped outside the cluster (systemctl stop, or a conflict with another unit)",
         }
     }
@@ -216,9 +216,7 @@ pub fn job_failure(verb: &str, id: &str, result: &str) -> Option<String> {
         "failed" => "failed".to_owned(),
         "canceled" => "was cancelled: somebody wanted something else of the unit meanwhile".to_owned(),
         "timeout" => "did not end within the time that the unit itself allows (JobTimeoutSec)".to_owned(),
-        "dependency" => {
-            "was not run, for a unit that it depends on failed: systemctl list-dependencies tells which".to_owned()
-        }
+        "dependency" => "was not run, for a unit that it depends on failed; see systemctl list-dependencies".to_owned(),
         "skipped" => "was skipped: it does not apply to the unit as it is".to_owned(),
         "invalid" => "does not apply to the unit as it is".to_owned(),
         "assert" => "was not run, for an assertion in the unit file does not hold".to_owned(),
@@ -274,15 +272,9 @@ mod tests {
     fn the_end_of_a_run_is_told_with_result_and_status() {
         let end = |result: &str, main| Facts { result: Some(result.into()), main_end: main, ..Facts::default() }.end();
         assert_eq!(end("success", Some((1, 0))), None);
-        assert_eq!(
-            end("exit-code", Some((1, 3))).unwrap(),
-            "the main process ended with exit status 3 (result exit-code)"
-        );
-        assert_eq!(end("signal", Some((2, 9))).unwrap(), "the main process was killed by SIGKILL (result signal)");
-        assert_eq!(
-            end("core-dump", Some((3, 11))).unwrap(),
-            "the main process crashed with SIGSEGV (result core-dump)"
-        );
+        assert_eq!(end("exit-code", Some((1, 3))).unwrap(), "exit status 3 (exit-code)");
+        assert_eq!(end("signal", Some((2, 9))).unwrap(), "killed by SIGKILL (signal)");
+        assert_eq!(end("core-dump", Some((3, 11))).unwrap(), "crashed with SIGSEGV (core-dump)");
         assert_eq!(end("start-limit-hit", None).unwrap(), "result start-limit-hit");
         assert_eq!(Facts::default().end(), None);
     }
@@ -290,7 +282,7 @@ mod tests {
     #[test]
     fn sd_f1_a_main_process_that_ends_by_itself_is_not_taken_for_a_stop() {
         let facts = |first, end| Facts { main_ended_first: first, main_end: end, ..Facts::default() }.clean_end();
-        assert!(facts(None, None).starts_with("it has ended, or was"));
+        assert!(facts(None, None).starts_with("it ended, or was"));
         assert!(facts(Some(true), Some((1, 0))).contains("by itself with exit status 0"));
         assert!(facts(Some(true), Some((2, 15))).ends_with("by itself"));
         assert!(facts(Some(false), Some((1, 0))).contains("stopped outside the cluster"));

@@ -13,7 +13,7 @@ use crate::settings::{self, Settings};
 use crate::state::{Facts, Unit, Verdict, job_failure};
 
 /// How long what was killed may take to end. So much of the time for a stop is kept for it, if killing is wanted.
-const KILLING: Duration = Duration::from_secs(2);
+const KILLING: Duration = Duration::from_secs(1);
 
 /// Stops the unit.
 ///
@@ -62,7 +62,9 @@ fn end(
     limit: Deadline,
 ) -> Result<(), Failure> {
     let patience = if settings.stop_force { limit.minus(KILLING) } else { limit };
-    let mut ended = order(manager, settings, unit, patience)?;
+    // Where there is no time for that, killing comes first.
+    let is_late = settings.stop_force && patience.expired();
+    let mut ended = if is_late { Some(Ended::Late(String::new())) } else { order(manager, settings, unit, patience)? };
     if settings.stop_force && matches!(ended, Some(Ended::Late(_))) {
         context.log.warn(format_args!("{} does not end by itself: its processes are killed", unit.id));
         manager.kill(unit)?;
@@ -80,9 +82,7 @@ fn end(
             Err(Failure::generic(format!("{why}; {seen}")))
         }
         (Verdict::Changing, _) => Err(Failure::generic(format!(
-            "{seen} and does not end: systemctl status {} tells what it waits for; stop_force=yes kills it, and \
-             TimeoutStopSec in the unit should be below the operation's time-out",
-            unit.id
+            "{seen} and does not end; set stop_force=yes, or a shorter TimeoutStopSec in the unit"
         ))),
         _ => Err(Failure::generic(started_again(&seen, &manager.facts(&seen, &settings.unit)))),
     }

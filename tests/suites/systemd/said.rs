@@ -38,7 +38,7 @@ fn sd_f2_only_lines_of_this_run_are_quoted() {
     machine.units(&[("app.service", &script("/no/such/program"))]);
     machine.sh("systemctl daemon-reload");
     let failed = agent.start();
-    failed.expect_code(1).expect_reason(&["app.service", "exit status 203", "No such file"]);
+    failed.expect_code(1).expect_reason(&["app.service", "exit status 203", "Failed at step EXEC"]);
     assert!(!failed.stderr.contains("earlier run"), "{failed}");
 }
 
