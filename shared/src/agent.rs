@@ -75,9 +75,7 @@ pub trait Agent {
     ///
     /// # Errors
     /// What is there and neither runs nor is cleanly stopped, or that it cannot be known.
-    fn probe_without_params(_context: &Context<'_>) -> Result<Status, Failure> {
-        Ok(Status::STOPPED)
-    }
+    fn probe_without_params(context: &Context<'_>) -> Result<Status, Failure>;
 
     /// Applies changed reloadable parameters. A configuration that the service cannot load is not a failure but
     /// [`Reloaded::Refused`]: Pacemaker stops a resource whose reload has failed, on every node. The frame calls this again

@@ -17,6 +17,7 @@ use nix::sys::signal::Signal;
 use crate::agent::Context;
 use crate::failure::{Failure, OrFail};
 use crate::invocation::Invocation;
+use crate::outcome::Status;
 use crate::sys::clock::Deadline;
 use crate::sys::process::{Member, Process};
 
@@ -271,6 +272,27 @@ pub fn stop<S: Daemon>(
         context.log.warn(format_args!("nothing runs any more, but {failure}"));
     }
     Ok(())
+}
+
+/// Looks for what [`stop`] would end, for a probe whose parameters are faulty.
+///
+/// # Errors
+/// When only processes of a master that died are left, or it cannot be known.
+pub fn probe<S: Daemon>(
+    context: &Context<'_>,
+    recorded: Option<S>,
+    meant: impl FnOnce() -> Option<S>,
+) -> Result<Status, Failure> {
+    for server in recorded.into_iter().chain(meant()) {
+        let found = server.observe(context.budget.work())?;
+        if found.master.is_some() {
+            return Ok(Status::Running);
+        }
+        if !found.is_empty() {
+            return Err(Failure::generic(format!("the master of {} has died and left processes", server.name())));
+        }
+    }
+    Ok(Status::STOPPED)
 }
 
 /// The session that is a master's own. One that was begun by another program is not: it is that of a terminal in which the

@@ -87,6 +87,10 @@ impl Agent for Apache {
         stop::stop(context)
     }
 
+    fn probe_without_params(context: &Context<'_>) -> Result<Status, Failure> {
+        stop::probe_without_params(context)
+    }
+
     fn monitor(context: &Context<'_>, settings: &Settings) -> Result<Status, Failure> {
         monitor::monitor(context, settings)
     }

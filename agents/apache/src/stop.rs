@@ -22,3 +22,14 @@ pub fn stop(context: &Context<'_>) -> Result<(), Failure> {
     let described = || instance(instance::describe(&Server::read(context, &place), &place));
     daemon::stop(context, remembered.map(instance), || (!is_same).then(described))
 }
+
+/// Looks for what a stop would end.
+///
+/// # Errors
+/// As [`daemon::probe`].
+pub fn probe_without_params(context: &Context<'_>) -> Result<Status, Failure> {
+    let place = Place::read(&context.invocation.values, context.invocation);
+    let instance = |known| Instance::new(context, known);
+    let meant = || instance(instance::describe(&Server::read(context, &place), &place));
+    daemon::probe(context, Known::load(context.invocation).map(instance), || Some(meant()))
+}

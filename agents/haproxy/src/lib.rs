@@ -94,6 +94,10 @@ impl Agent for Haproxy {
         stop::stop(context, settings)
     }
 
+    fn probe_without_params(context: &Context<'_>) -> Result<Status, Failure> {
+        stop::probe_without_params(context)
+    }
+
     fn monitor(context: &Context<'_>, settings: &Settings) -> Result<Status, Failure> {
         monitor::monitor(context, settings)
     }

@@ -31,3 +31,12 @@ fn meant(context: &Context<'_>, identity: &Identity) -> Instance {
         _ => described,
     }
 }
+
+/// Looks for what a stop would end.
+///
+/// # Errors
+/// As [`daemon::probe`].
+pub fn probe_without_params(context: &Context<'_>) -> Result<Status, Failure> {
+    let meant = || instance::describe(context.invocation, &Identity::of(&context.invocation.values));
+    daemon::probe(context, Instance::recorded(context.invocation), || Some(meant()))
+}

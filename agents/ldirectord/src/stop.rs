@@ -1,7 +1,7 @@
 //! Ends the daemon, and leaves the kernel's table as it was before its start.
 #![forbid(unsafe_code)]
 
-use ocf::daemon::Daemon;
+use ocf::daemon::{self, Daemon};
 use ocf::prelude::*;
 use ocf::sys::clock::Deadline;
 
@@ -43,6 +43,18 @@ pub fn stop(context: &Context<'_>, settings: Option<&Settings>) -> Result<(), Fa
         Some(failure) => Err(failure),
         None => Record::forget(context.invocation),
     }
+}
+
+/// Looks for what a stop would end.
+///
+/// # Errors
+/// As [`daemon::probe`].
+pub fn probe_without_params(context: &Context<'_>) -> Result<Status, Failure> {
+    let values = &context.invocation.values;
+    let instance = |identity: &Identity| Instance::new(context.invocation, &identity.program, &identity.configfile, 0);
+    let is_faulty = values.is_given(&params::CONFIGFILE) && values.get(&params::CONFIGFILE).is_none();
+    let meant = || (!is_faulty).then(|| instance(&Identity::of(values)));
+    daemon::probe(context, Record::load(context.invocation).map(|known| instance(&known.identity)), meant)
 }
 
 /// Ends the daemons of a record, and puts the table right. `started` says that the record is of a start.

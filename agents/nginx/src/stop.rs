@@ -31,6 +31,15 @@ pub fn stop(context: &Context<'_>, settings: Option<&Settings>) -> Result<(), Fa
     daemon::stop(context, recorded, || (!is_same).then(|| instance::describe(context, &identity).instance))
 }
 
+/// Looks for what a stop would end.
+///
+/// # Errors
+/// As [`daemon::probe`].
+pub fn probe_without_params(context: &Context<'_>) -> Result<Status, Failure> {
+    let meant = || instance::describe(context, &Identity::of(&context.invocation.values)).instance;
+    daemon::probe(context, Instance::recorded(context.invocation), || Some(meant()))
+}
+
 /// Takes away local sockets that nobody listens on any more: nginx leaves them when it is killed, and then cannot start.
 pub fn sweep(context: &Context<'_>, record: &Record) {
     for path in &record.locals {
