@@ -41,6 +41,9 @@ pub unsafe fn enter<A: crate::agent::Agent>(count: c_int, arguments: *const *con
     // (std sees to it).
     // SAFETY: to ignore a signal installs no handler.
     let _ = unsafe { signal(Signal::SIGPIPE, SigHandler::SigIgn) };
+    // A caller that ignores SIGCHLD passes that on, and then the kernel keeps no exit code of our programs (wait(2), ECHILD).
+    // SAFETY: the default action is no handler.
+    let _ = unsafe { signal(Signal::SIGCHLD, SigHandler::SigDfl) };
     // SAFETY: promised by the caller.
     let arguments = unsafe { texts(arguments) }.take(count.try_into().unwrap_or(0)).map(OsStr::from_bytes).collect();
     crate::run::run::<A>(arguments, environment()).into()
