@@ -29,7 +29,7 @@ fn verdict(rig: &L2, run: Run<'_>, change: &str, reason: &str) -> Ended {
 }
 
 #[test]
-fn wt_1_an_address_or_a_link_that_goes_is_reported_at_once() {
+fn watch_1_an_address_or_a_link_that_goes_is_reported_at_once() {
     let rig = L2::new();
     let executor = Executor::new(&rig.a);
     for (ip, change, reason) in [
@@ -47,7 +47,7 @@ fn wt_1_an_address_or_a_link_that_goes_is_reported_at_once() {
 }
 
 #[test]
-fn wt_1_a_lost_carrier_is_reported_at_once() {
+fn watch_1_a_lost_carrier_is_reported_at_once() {
     let rig = L2::new();
     let executor = Executor::new(&rig.a);
     let agent = address(&rig, VIP4);
@@ -62,7 +62,7 @@ fn wt_1_a_lost_carrier_is_reported_at_once() {
 }
 
 #[test]
-fn wt_6_a_change_after_which_the_address_is_well_is_no_verdict() {
+fn watch_6_a_change_after_which_the_address_is_well_is_no_verdict() {
     let rig = L2::new();
     let executor = Executor::new(&rig.a);
     let agent = address(&rig, VIP4);
@@ -76,7 +76,7 @@ fn wt_6_a_change_after_which_the_address_is_well_is_no_verdict() {
 }
 
 #[test]
-fn wt_8_other_addresses_and_links_that_flap_cost_little_and_are_no_verdict() {
+fn watch_8_other_addresses_and_links_that_flap_cost_little_and_are_no_verdict() {
     let rig = L2::new();
     let executor = Executor::new(&rig.a);
     let agent = address(&rig, VIP4);

@@ -17,7 +17,7 @@ fn checks(host: &Host) -> usize {
 }
 
 #[test]
-fn wt_1_a_failure_is_reported_at_once_and_the_reason_names_the_event() {
+fn watch_1_a_failure_is_reported_at_once_and_the_reason_names_the_event() {
     let host = Host::new("nodea");
     let executor = Executor::new(&host);
     let agent = watched(dummy(&host), "30s");
@@ -33,7 +33,7 @@ fn wt_1_a_failure_is_reported_at_once_and_the_reason_names_the_event() {
 }
 
 #[test]
-fn wt_6_an_event_after_which_all_is_well_is_no_verdict_and_the_next_one_is_seen() {
+fn watch_6_an_event_after_which_all_is_well_is_no_verdict_and_the_next_one_is_seen() {
     let host = Host::new("nodea");
     let executor = Executor::new(&host);
     let agent = watched(dummy(&host), "30s");
@@ -51,7 +51,7 @@ fn wt_6_an_event_after_which_all_is_well_is_no_verdict_and_the_next_one_is_seen(
 }
 
 #[test]
-fn wt_3_a_waiting_monitor_looks_like_no_agent_and_is_kept_when_memory_is_short() {
+fn watch_3_a_waiting_monitor_looks_like_no_agent_and_is_kept_when_memory_is_short() {
     let host = Host::new("nodea");
     let executor = Executor::new(&host);
     let agent = watched(dummy(&host), "30s");
@@ -75,7 +75,7 @@ fn wt_3_a_waiting_monitor_looks_like_no_agent_and_is_kept_when_memory_is_short()
 }
 
 #[test]
-fn wt_3_a_waiting_monitor_ends_when_its_output_has_no_reader() {
+fn watch_3_a_waiting_monitor_ends_when_its_output_has_no_reader() {
     let host = Host::new("nodea");
     let executor = Executor::new(&host);
     let agent = watched(dummy(&host), "30s");
@@ -94,7 +94,7 @@ fn wt_3_a_waiting_monitor_ends_when_its_output_has_no_reader() {
 }
 
 #[test]
-fn wt_9_a_waiter_that_is_stopped_for_longer_than_its_time_ends_well_when_it_goes_on() {
+fn watch_9_a_waiter_that_is_stopped_for_longer_than_its_time_ends_well_when_it_goes_on() {
     let host = Host::new("nodea");
     let executor = Executor::new(&host);
     let agent = watched(dummy(&host), "1s");
@@ -109,7 +109,7 @@ fn wt_9_a_waiter_that_is_stopped_for_longer_than_its_time_ends_well_when_it_goes
 }
 
 #[test]
-fn wt_8_a_thousand_events_a_second_are_at_most_twenty_checks() {
+fn watch_8_a_thousand_events_a_second_are_at_most_twenty_checks() {
     let host = Host::new("nodea");
     let executor = Executor::new(&host);
     let agent = watched(dummy(&host), "30s");
@@ -126,7 +126,7 @@ fn wt_8_a_thousand_events_a_second_are_at_most_twenty_checks() {
 }
 
 #[test]
-fn wt_12_a_waiting_monitor_sleeps_without_waking_up() {
+fn watch_12_a_waiting_monitor_sleeps_without_waking_up() {
     let host = Host::new("nodea");
     let executor = Executor::new(&host);
     let agent = watched(dummy(&host), "30s");
@@ -144,7 +144,7 @@ fn wt_12_a_waiting_monitor_sleeps_without_waking_up() {
 }
 
 #[test]
-fn wt_5_the_check_follows_the_event_by_the_grace() {
+fn watch_5_the_check_follows_the_event_by_the_grace() {
     let host = Host::new("nodea");
     let executor = Executor::new(&host);
     let agent = watched(dummy(&host), "30s").param("watch_grace", "1");

@@ -27,7 +27,7 @@ fn pass_an_interval() {
 }
 
 #[test]
-fn wt_3_the_first_run_answers_at_once_and_those_of_the_timer_wait() {
+fn watch_3_the_first_run_answers_at_once_and_those_of_the_timer_wait() {
     let host = Host::new("nodea");
     let (executor, agent) = begun(&host);
     assert!(!waited(&executor, &agent));
@@ -40,7 +40,7 @@ fn wt_3_the_first_run_answers_at_once_and_those_of_the_timer_wait() {
 }
 
 #[test]
-fn wt_3_a_run_after_any_other_action_is_a_first_run() {
+fn watch_3_a_run_after_any_other_action_is_a_first_run() {
     let host = Host::new("nodea");
     let (executor, agent) = begun(&host);
     for action in ["start", "stop", "reload-agent", "reload", "probe"] {
@@ -62,7 +62,7 @@ fn wt_3_a_run_after_any_other_action_is_a_first_run() {
 }
 
 #[test]
-fn wt_3_a_run_after_a_killed_one_is_a_first_run() {
+fn watch_3_a_run_after_a_killed_one_is_a_first_run() {
     let host = Host::new("nodea");
     let (executor, agent) = begun(&host);
     let run = executor.waiting(&agent);
@@ -73,7 +73,7 @@ fn wt_3_a_run_after_a_killed_one_is_a_first_run() {
 }
 
 #[test]
-fn wt_3_a_run_at_another_interval_or_under_another_executor_is_a_first_run() {
+fn watch_3_a_run_at_another_interval_or_under_another_executor_is_a_first_run() {
     let host = Host::new("nodea");
     let (executor, agent) = begun(&host);
     assert!(!waited(&executor, &agent));
@@ -86,7 +86,7 @@ fn wt_3_a_run_at_another_interval_or_under_another_executor_is_a_first_run() {
 }
 
 #[test]
-fn wt_3_a_run_too_early_or_too_late_is_a_first_run() {
+fn watch_3_a_run_too_early_or_too_late_is_a_first_run() {
     let host = Host::new("nodea");
     let (executor, agent) = begun(&host);
     assert!(!waited(&executor, &agent));
@@ -97,7 +97,7 @@ fn wt_3_a_run_too_early_or_too_late_is_a_first_run() {
 }
 
 #[test]
-fn wt_10_clones_with_notifications_deeper_levels_and_other_calls_never_wait() {
+fn watch_10_clones_with_notifications_deeper_levels_and_other_calls_never_wait() {
     let host = Host::new("nodea");
     let (executor, agent) = begun(&host);
     let level = agent.clone().env("OCF_CHECK_LEVEL", "10");
@@ -110,7 +110,7 @@ fn wt_10_clones_with_notifications_deeper_levels_and_other_calls_never_wait() {
 }
 
 #[test]
-fn wt_10_a_wait_ends_before_another_monitor_of_the_resource_is_due() {
+fn watch_10_a_wait_ends_before_another_monitor_of_the_resource_is_due() {
     let host = Host::new("nodea");
     let (executor, _) = begun(&host);
     let agent = watched(dummy(&host), "10s");
@@ -124,7 +124,7 @@ fn wt_10_a_wait_ends_before_another_monitor_of_the_resource_is_due() {
 }
 
 #[test]
-fn wt_9_a_wait_ends_after_half_of_the_time_out() {
+fn watch_9_a_wait_ends_after_half_of_the_time_out() {
     let host = Host::new("nodea");
     let (executor, _) = begun(&host);
     let agent = watched(dummy(&host), "60s").timeout(Duration::from_secs(4));
@@ -136,7 +136,7 @@ fn wt_9_a_wait_ends_after_half_of_the_time_out() {
 }
 
 #[test]
-fn wt_12_a_coverage_below_nine_tenths_is_a_warning_in_the_log_and_nowhere_else() {
+fn watch_12_a_coverage_below_nine_tenths_is_a_warning_in_the_log_and_nowhere_else() {
     let host = Host::new("nodea");
     let (executor, _) = begun(&host);
     for (watch, expected) in [("1s", "1"), ("10s", "0")] {

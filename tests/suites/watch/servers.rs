@@ -88,7 +88,7 @@ fn waits_on(run: &Run<'_>) {
 }
 
 #[test]
-fn wt_1_and_7_a_killed_nginx_is_reported_at_once_and_the_killer_spares_the_monitor() {
+fn watch_1_and_7_a_killed_nginx_is_reported_at_once_and_the_killer_spares_the_monitor() {
     let Some(host) = machine("/usr/sbin/nginx") else { return };
     let (executor, agent) = (Executor::new(&host), nginx(&host));
     for killer in ["pkill -9 -x nginx", "pkill -9 nginx", "kill -9 $(cat /run/nginx.pid)"] {
@@ -100,7 +100,7 @@ fn wt_1_and_7_a_killed_nginx_is_reported_at_once_and_the_killer_spares_the_monit
 }
 
 #[test]
-fn wt_6_reloads_dead_workers_and_a_new_binary_of_nginx_are_no_failures() {
+fn watch_6_reloads_dead_workers_and_a_new_binary_of_nginx_are_no_failures() {
     let Some(host) = machine("/usr/sbin/nginx") else { return };
     let (executor, agent) = (Executor::new(&host), nginx(&host));
     assert_eq!(executor.run(&agent, "start").code, 0);
@@ -125,7 +125,7 @@ fn wt_6_reloads_dead_workers_and_a_new_binary_of_nginx_are_no_failures() {
 }
 
 #[test]
-fn wt_1_and_6_haproxy_is_reported_when_it_is_killed_and_not_when_it_is_reloaded() {
+fn watch_1_and_6_haproxy_is_reported_when_it_is_killed_and_not_when_it_is_reloaded() {
     let Some(host) = machine("/usr/sbin/haproxy") else { return };
     let (executor, agent) = (Executor::new(&host), haproxy(&host));
     for victim in ["head -1", "tail -1"] {
@@ -141,7 +141,7 @@ fn wt_1_and_6_haproxy_is_reported_when_it_is_killed_and_not_when_it_is_reloaded(
 }
 
 #[test]
-fn wt_6_a_changed_configuration_of_haproxy_is_read_again_at_once_where_that_is_wanted() {
+fn watch_6_a_changed_configuration_of_haproxy_is_read_again_at_once_where_that_is_wanted() {
     let Some(host) = machine("/usr/sbin/haproxy") else { return };
     let (executor, agent) = (Executor::new(&host), haproxy(&host).param("reload_on", "change"));
     assert_eq!(executor.run(&agent, "start").code, 0);
@@ -156,7 +156,7 @@ fn wt_6_a_changed_configuration_of_haproxy_is_read_again_at_once_where_that_is_w
 }
 
 #[test]
-fn wt_1_and_6_apache_is_reported_when_it_is_killed_and_not_when_it_is_reloaded() {
+fn watch_1_and_6_apache_is_reported_when_it_is_killed_and_not_when_it_is_reloaded() {
     let Some(host) = machine("/usr/sbin/apache2") else { return };
     let (executor, agent) = (Executor::new(&host), apache(&host));
     let started = executor.run(&agent, "start");

@@ -12,7 +12,7 @@ use crate::executor::{Executor, watched};
 const SOON: Duration = Duration::from_secs(2);
 
 #[test]
-fn wt_1_and_6_a_unit_that_ends_is_reported_at_once_and_a_new_manager_is_no_failure() {
+fn watch_1_and_6_a_unit_that_ends_is_reported_at_once_and_a_new_manager_is_no_failure() {
     if let Some(why) = systemd_box::missing().or((!installed("dbus-daemon")).then(|| "no dbus-daemon".to_owned())) {
         return skip(&why);
     }
