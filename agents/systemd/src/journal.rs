@@ -18,7 +18,10 @@ use crate::state::{Facts, Unit};
 const LONGEST: Duration = Duration::from_secs(2);
 
 /// How long a line may be under way.
-const ARRIVING: Duration = Duration::from_millis(700);
+const ARRIVING: Duration = Duration::from_millis(500);
+
+/// systemd notes the beginning of a run only when it has begun its process, which may have written by then; in microseconds.
+const FORKING: u64 = 100_000;
 
 /// The journal's name for the number of the run that a process belonged to.
 const OF_RUN: &str = "_SYSTEMD_INVOCATION_ID";
@@ -31,7 +34,7 @@ const LINES: &str = "--lines=50";
 
 /// The last line that processes of this run of the unit wrote, or what systemd says of a run that never came to its program.
 pub fn last_line(context: &Context<'_>, unit: &Unit, facts: &Facts) -> Option<String> {
-    let began = facts.began?;
+    let began = facts.began?.saturating_sub(FORKING);
     let program = find_in_path("journalctl", context.invocation.variable("PATH").unwrap_or_default())?;
     let limit = Deadline::after(LONGEST).min(context.budget.rollback());
     let ask = |arguments: &[&str]| {
