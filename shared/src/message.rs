@@ -18,6 +18,9 @@ const LONGEST: usize = 16 << 10;
 /// The fewest bytes in which a part of a reason still says something.
 const LEAST: usize = 24;
 
+/// The same for each of several faults before the last.
+const SEVERAL: usize = 38;
+
 /// What stands for what is left out.
 const GAP: &str = "…";
 
@@ -90,9 +93,13 @@ pub fn fit(text: &str, most: usize) -> String {
     }
     let Some(at) = text.rfind("; ").or_else(|| text.rfind(": ")) else { return middle(text, most) };
     let (what, advice) = text.split_at(at);
-    // An advice without what it is about would be no help.
-    if advice.len() + LEAST <= most {
+    let parts = what.matches("; ").count() + 1;
+    let least = if parts == 1 { LEAST } else { parts * SEVERAL };
+    // An advice without what it is about would be no help; and of a list of faults the last one is no advice.
+    if advice.len() + least <= most {
         format!("{}{advice}", share(what, most - advice.len()))
+    } else if parts > 1 {
+        share(text, most)
     } else {
         middle(text, most)
     }
@@ -112,18 +119,29 @@ fn share(text: &str, most: usize) -> String {
         shares[part] = parts[part].len().min(room / (parts.len() - done));
         room -= shares[part];
     }
-    let shown: Vec<String> = parts.iter().zip(shares).map(|(part, share)| middle(part, share)).collect();
+    // Where each of several is begins it: a file with its line, a parameter.
+    let begin = |share: usize| share.saturating_sub(GAP.len()) * 3 / 4;
+    let shown: Vec<String> = if parts.len() == 1 {
+        vec![middle(text, most)]
+    } else {
+        parts.iter().zip(shares).map(|(part, share)| cut(part, share, begin(share))).collect()
+    };
     shown.join("; ")
 }
 
 /// A text with its middle left out, so that so many bytes stay; more of its beginning than of its end.
 fn middle(text: &str, most: usize) -> String {
+    cut(text, most, most.saturating_sub(GAP.len()) * 2 / 3)
+}
+
+/// A text with its middle left out after so many bytes of its beginning.
+fn cut(text: &str, most: usize, begin: usize) -> String {
     if text.len() <= most {
         return text.to_owned();
     }
     let kept = most.saturating_sub(GAP.len());
-    let head = (0..=kept * 2 / 3).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
-    let from = text.len() - (kept - kept * 2 / 3);
+    let head = (0..=begin).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+    let from = text.len() - (kept - begin);
     let tail = (from..=text.len()).find(|begin| text.is_char_boundary(*begin)).unwrap_or(text.len());
     format!("{}{GAP}{}", &text[..head], &text[tail..])
 }
@@ -323,6 +341,10 @@ mod tests {
             }
             let begins = |letters: usize| text.chars().take(letters).collect::<String>();
             assert!(shown.starts_with(&begins(12)), "{shown}");
+            // More than one means several faults, of which the last is no advice.
+            if text.matches("; ").count() > 1 {
+                continue;
+            }
             let advice = text.rfind("; ").or_else(|| text.rfind(": ")).map_or("", |at| &text[at..]);
             if advice.len() <= REASON * 2 / 3 {
                 assert!(shown.ends_with(advice), "{shown}");

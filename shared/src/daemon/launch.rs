@@ -125,9 +125,14 @@ fn bring_up<S: Daemon + ?Sized>(
     })
 }
 
-/// What servers say with every failure, and what says nothing about its cause (haproxy, apache).
-const USUAL: [&str; 4] =
-    ["[NOTICE]", "Some protocols failed to start", "no listening sockets available", "Unable to open logs"];
+/// What servers say with every failure, and what says nothing about its cause (haproxy, apache, ipvsadm).
+const USUAL: [&str; 5] = [
+    "[NOTICE]",
+    "Some protocols failed to start",
+    "no listening sockets available",
+    "Unable to open logs",
+    "Are you sure that IP Virtual Server is built in the kernel",
+];
 
 /// What apache adds to each unknown directive; a reason has no room for it.
 const PERHAPS: &str = ", perhaps misspelled or defined by a module not included in the server configuration";
