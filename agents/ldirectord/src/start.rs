@@ -120,7 +120,9 @@ fn kernel(deadline: Deadline) -> Result<Kernel, Failure> {
     command.arg("-Ln");
     let said = command::run(command, None, Deadline::after(LOADING).min(deadline)).map_err(|error| error.to_string());
     let said = said.map_or_else(|error| error, |output| complaint(&output.stderr, &output.stdout));
-    open()?.ok_or_else(|| Failure::installed(format!("this kernel has no IP Virtual Server (ip_vs): {said}")))
+    open()?.ok_or_else(|| {
+        Failure::installed(format!("this kernel has no IP Virtual Server: {said}; load the module ip_vs"))
+    })
 }
 
 /// The daemon takes a pid file for its own when the process in it has "ldirectord" anywhere in its arguments, and then starts
