@@ -58,6 +58,10 @@ pub fn resolve(host: &str, port: u16, deadline: Deadline) -> Result<Vec<SocketAd
     if let Some(address) = literal(host) {
         return Ok(vec![SocketAddr::new(address, port)]);
     }
+    // Numbers and dots are an address that is none, never a name (RFC 1123, 2.1): a question would only take time.
+    if host.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
+        return Err(ResolveError { cause: Cause::Unknown, text: format!("{host} has no address") });
+    }
     if is_localhost(host) {
         let both = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
         return Ok(both.map(|address| SocketAddr::new(address, port)).to_vec());
