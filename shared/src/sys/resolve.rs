@@ -58,8 +58,10 @@ pub fn resolve(host: &str, port: u16, deadline: Deadline) -> Result<Vec<SocketAd
     if let Some(address) = literal(host) {
         return Ok(vec![SocketAddr::new(address, port)]);
     }
-    // Numbers and dots are an address that is none, never a name (RFC 1123, 2.1): a question would only take time.
-    if host.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
+    // Four numbers that are no address are no name either (RFC 1123, 2.1): a question would only take time. Fewer of them
+    // may be an address in another form (inet_aton(3)).
+    let are_numbers = host.split('.').all(|part| part.parse::<u64>().is_ok());
+    if are_numbers && host.split('.').count() == 4 {
         return Err(ResolveError { cause: Cause::Unknown, text: format!("{host} has no address") });
     }
     if is_localhost(host) {
