@@ -139,14 +139,12 @@ fn later_announcements_of_many_addresses_take_turns() {
     capture.wait_until(Duration::from_secs(20), |heard| later(heard).len() == ADDRESSES as usize);
     let times = later(capture.heard());
     assert_eq!(times.len(), ADDRESSES as usize, "each address is announced twice");
-    // Two milliseconds each, so 25 in 50 ms; a few more where the capture was late.
-    let window = Duration::from_millis(50);
-    for (number, first) in times.iter().enumerate() {
-        let near = times[number..].iter().take_while(|at| at.duration_since(*first).is_ok_and(|gap| gap < window));
-        let count = near.count();
-        let at: Vec<_> = times.iter().map(|at| at.duration_since(times[0]).unwrap_or_default().as_micros()).collect();
-        assert!(count <= 32, "{count} announcements within {window:?}: {at:?}");
-    }
+    // Two milliseconds each. A busy machine wakes single ones late, which brings them together; but the last one's turn is
+    // that much after the first one's. (What each is given exactly, the agent's own tests say.)
+    let first = times.iter().min().expect("announcements");
+    let last = times.iter().max().expect("announcements");
+    let spread = last.duration_since(*first).unwrap_or_default();
+    assert!(spread >= Duration::from_millis(2) * (ADDRESSES - 1) / 2, "all within {spread:?}");
 }
 
 /// The same resource, twice at once, as when somebody types it while the cluster does it.
