@@ -75,3 +75,73 @@ fn ts_5_an_agent_that_signals_by_pattern_is_found_and_the_run_goes_on() {
     let text = said.text("foreign-signal");
     assert!(text.starts_with("stop: ") && text.contains("sent SIGTERM"), "{text}");
 }
+
+/// What is said of an agent whose one parameter is an integer and that validates it like this.
+fn with_integer(validate: &str) -> Said {
+    let text = file_agent(validate).replace("<content type=\"string\"/>", "<content type=\"integer\"/>");
+    let (host, agent) =
+        with_agent(&text.replace("</actions>", "<action name=\"validate-all\" timeout=\"5s\"/></actions>"));
+    let checks = "bad-integer,large-integer";
+    Said::of(&run(&host, &["--format", "json", "-n", "x", "-o", "p=1", "--only", checks, agent]))
+}
+
+#[test]
+fn ts_3_an_integer_that_is_too_large_is_information_and_no_bad_integer() {
+    let refuse = "echo \"ocf-exit-reason:p=$OCF_RESKEY_p is no number\" >&2; exit 6";
+    let digits =
+        format!("case $1 in start|validate-all) case ${{OCF_RESKEY_p#-}} in *[!0-9]*|'') {refuse} ;; esac ;; esac");
+    let said = with_integer(&digits);
+    assert_eq!((said.verdict("bad-integer"), said.verdict("large-integer")), ("pass", "info"), "{}", said.told());
+    assert_eq!(said.code, Some(0), "{}", said.told());
+    // Where any text is taken, that is the one finding.
+    let said = with_integer("[ \"$1\" != validate-all ] || exit 0");
+    assert_eq!((said.verdict("bad-integer"), said.verdict("large-integer")), ("warn", "skip"), "{}", said.told());
+    // One that refuses both has no finding.
+    let short =
+        format!("case $1 in start|validate-all) [ ${{#OCF_RESKEY_p}} -lt 19 ] || {{ {refuse}; }} ;; esac\n{digits}");
+    let said = with_integer(&short);
+    assert_eq!((said.verdict("bad-integer"), said.verdict("large-integer")), ("pass", "pass"), "{}", said.told());
+}
+
+#[test]
+fn ts_6_a_wrong_answer_to_everything_unknown_is_one_finding() {
+    for code in [0, 1, 2, 5, 6] {
+        let first = format!("case $1 in start|stop|monitor|meta-data) ;; *) exit {code} ;; esac");
+        let (host, agent) = with_agent(&file_agent(&first));
+        let checks = "unknown-action,no-action,unadvertised-actions,status,validate-all,advertised-actions";
+        let said = Said::of(&run(&host, &["--format", "json", "-n", "x", "--only", checks, agent]));
+        let found: Vec<_> = said.with(&["fail", "warn", "info"]).into_iter().collect();
+        assert_eq!(found, ["unknown-action"], "{code}: {}", said.told());
+    }
+}
+
+#[test]
+fn ts_7_a_reload_that_is_not_possible_with_these_parameters_is_no_fault() {
+    let judged = |answer: &str| {
+        let text = file_agent(&format!("[ \"$1\" != reload ] || {{ {answer}; }}"));
+        let (host, agent) =
+            with_agent(&text.replace("</actions>", "<action name=\"reload\" timeout=\"5s\"/></actions>"));
+        Said::of(&run(&host, &["--format", "json", "-n", "x", "--only", "reload,advertised-actions", agent]))
+    };
+    let said = judged("echo 'ocf-exit-reason:the unit has no ExecReload' >&2; exit 3");
+    assert_eq!((said.verdict("reload"), said.verdict("advertised-actions")), ("skip", "pass"), "{}", said.told());
+    assert!(said.text("reload").contains("the unit has no ExecReload"), "{}", said.told());
+    // Without a reason it is not implemented, and other codes are failures.
+    assert_eq!(judged("exit 3").verdict("advertised-actions"), "fail");
+    assert_eq!(judged("echo 'ocf-exit-reason:it failed' >&2; exit 1").verdict("reload"), "fail");
+}
+
+#[test]
+fn an_agent_on_a_file_system_that_runs_nothing_is_explained() {
+    let (host, agent) = with_agent(&file_agent(""));
+    host.sh("mount -o remount,noexec /media");
+    for words in [&[agent][..], &["--meta-data-only", agent]] {
+        let done = run(&host, words);
+        let said = format!("{}{}", done.stdout, done.stderr);
+        assert!(said.contains("mounted with noexec: put the agent elsewhere"), "{words:?}: {done:#?}");
+        assert_ne!(done.code, Some(0), "{words:?}: {done:#?}");
+    }
+    // A directory of agents there: each is named, none is left out.
+    let done = run(&host, &["--meta-data-only", "/media"]);
+    assert!(done.code != Some(0) && format!("{}{}", done.stdout, done.stderr).contains("noexec"), "{done:#?}");
+}
