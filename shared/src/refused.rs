@@ -60,7 +60,7 @@ pub(crate) fn monitor<A: Agent>(context: &Context<'_>, params: &A::Params) -> Re
             context.log.info(format_args!("the configuration that was refused is loaded now"));
             forget::<A>(context);
             watch::forget(A::SPEC, context);
-            return Ok(status);
+            return A::monitor(context, params);
         }
         Some(Reloaded::Refused(reason)) => reason,
         None => reason,

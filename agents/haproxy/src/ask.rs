@@ -117,7 +117,7 @@ fn of_master(answer: &str, master: &Process, question: Question, path: &Path) ->
         return Err(another(path, processes.master));
     }
     if processes.workers.is_empty() {
-        return Err(Failure::generic("the master of haproxy runs without a worker: nobody serves; see haproxy's log"));
+        return Err(Failure::generic("the master of haproxy runs without a worker: see haproxy's log"));
     }
     let workers = processes.workers.clone();
     let mut view = of_worker(answer, |pid| workers.contains(&pid), question, path)?;

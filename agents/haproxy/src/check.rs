@@ -45,7 +45,7 @@ pub fn check(context: &Context<'_>, instance: &Instance, extra: bool) -> Result<
         return Err(Failure::new(Kind::Args, format!("{} is not a socket; choose another path", path.display())));
     }
     let asked = format!("{program} -c");
-    match command::run(instance.command(&["-c"], extra), None, context.budget.work()) {
+    match command::run(instance.check_command(extra), None, context.budget.work()) {
         Ok(output) if output.code == Some(0) => Ok(Verdict::Good),
         Ok(output) => {
             let output = output.unless_killed(asked)?;

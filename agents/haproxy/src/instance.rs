@@ -85,7 +85,7 @@ impl Instance {
     }
 
     /// A call of haproxy with this instance's configuration.
-    pub fn command(&self, arguments: &[&str], extra: bool) -> Command {
+    fn command(&self, arguments: &[String], extra: bool) -> Command {
         let mut command = Command::new(&self.record.program);
         command.args(arguments).args(&self.record.identity.options);
         for config in &self.record.identity.configs {
@@ -102,14 +102,27 @@ impl Instance {
 
     /// The call that starts it.
     pub fn start_command(&self) -> Command {
+        self.command(&self.start_words(), true)
+    }
+
+    /// The call that lets haproxy judge its configuration: that of the start and `-c`, for what is allowed depends on the
+    /// others (a section `program` needs `-W`). `extra` says whether the file that is added to the configuration is there.
+    pub fn check_command(&self, extra: bool) -> Command {
+        let mut words = self.start_words();
+        words.push("-c".to_owned());
+        self.command(&words, extra)
+    }
+
+    fn start_words(&self) -> Vec<String> {
         let record = &self.record;
-        let pid_file = record.pid_file.to_string_lossy();
-        let socket = record.master_socket.as_ref().map(|path| format!("{},mode,600", path.display()));
-        let mut words = vec!["-D", "-p", &pid_file];
-        if let (Mode::MasterWorker, Some(socket)) = (record.identity.mode, &socket) {
-            words.extend(["-W", "-S", socket]);
+        let mut words = vec!["-D".to_owned(), "-p".to_owned(), record.pid_file.to_string_lossy().into_owned()];
+        if record.identity.mode == Mode::MasterWorker {
+            words.push("-W".to_owned());
+            if let Some(socket) = &record.master_socket {
+                words.extend(["-S".to_owned(), format!("{},mode,600", socket.display())]);
+            }
         }
-        self.command(&words, true)
+        words
     }
 
     /// Writes the file that is added to the configuration.
@@ -191,18 +204,16 @@ impl Daemon for Instance {
         let stats = self.record.stats_socket.as_ref().filter(|_| identity.stats_socket.is_none());
         let master = self.record.master_socket.as_ref();
         let is_own = |path: &&PathBuf| path.parent() == self.extra.parent() && is_named(path, "sock");
-        let ours = master.filter(|path| {
-            **path == socket(context.invocation, "sock")
-                || identity.master_socket.as_ref() == Some(path)
-                || is_own(path)
-        });
-        let mut paths = vec![self.extra.clone()];
+        let ours = master.filter(|path| identity.master_socket.as_ref() == Some(path) || is_own(path));
+        // Its own pid file, too, and below its own socket: one that was started again by other means has others.
+        let mut paths = vec![self.extra.clone(), Record::path(context.invocation, "pid")];
         // What the resource had under its former name.
         for former in self.record.configs.iter().filter(|path| **path != self.extra && self.is_added(path)) {
             paths.extend(["cfg", "record", "master"].map(|kind| former.with_extension(kind)));
         }
         let mut failures: Vec<Failure> = paths.iter().filter_map(|path| state::forget(path).err()).collect();
-        let sockets = [stats, ours].into_iter().flatten();
+        let own = socket(context.invocation, "sock");
+        let sockets = [stats, ours, Some(&own)].into_iter().flatten();
         failures.extend(sockets.filter_map(|path| file::remove_socket(path).or_fail(path.display()).err()));
         Failure::collect(failures).map_or(Ok(()), Err)
     }

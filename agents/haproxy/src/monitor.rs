@@ -1,8 +1,11 @@
 //! Does it run, and does it work? A healthy haproxy is judged by its record and by what it says of itself.
 #![forbid(unsafe_code)]
 
+use std::time::Duration;
+
 use ocf::daemon::Daemon;
 use ocf::prelude::*;
+use ocf::sys::clock::Deadline;
 use ocf::sys::process::Process;
 use ocf::web::{self, Test};
 
@@ -13,22 +16,93 @@ use crate::reload;
 use crate::settings::{OnLow, ReloadOn, Settings};
 use crate::sum;
 
-/// Tells the state.
+/// How long a haproxy may not answer that is reloaded or replaced by other means.
+pub const RELOADING: Duration = Duration::from_secs(3);
+
+/// What is left for the last question: with less time, the only thing that could be said of it is that there was none.
+const ANSWERING: Duration = Duration::from_millis(500);
+
+/// Looks whether haproxy runs and works.
 ///
 /// # Errors
 /// Why it is neither running nor cleanly stopped.
 pub fn monitor(context: &Context<'_>, settings: &Settings) -> Result<Status, Failure> {
-    let recorded = Instance::recorded(context.invocation);
-    let Some(instance) = recorded.filter(|instance| instance.record.identity == settings.identity) else {
-        let described = instance::describe(context.invocation, &settings.identity);
-        return match find(context, &described)? {
-            Some(master) => look(context, settings, &described.taken_from(&master), &master),
-            None => Ok(Status::STOPPED),
-        };
+    let Some(Running { instance, is_recorded, view }) = running(context, settings)? else {
+        return Ok(Status::STOPPED);
     };
-    let Some(master) = find(context, &instance)? else { return Ok(Status::STOPPED) };
-    let seen = look(context, settings, &instance, &master)?;
-    renew_if_changed(context, settings, &instance, seen)
+    let seen = judge(context, settings, view.as_ref())?;
+    if is_recorded { renew_if_changed(context, settings, &instance, seen) } else { Ok(seen) }
+}
+
+/// A haproxy that runs, and what it says.
+struct Running {
+    instance: Instance,
+    /// Whether the instance is that of the record.
+    is_recorded: bool,
+    /// `None` of one that cannot be asked.
+    view: Option<View>,
+}
+
+/// Finds haproxy and asks it; `None` when nothing runs. While it is reloaded or replaced, by whatever means, it does not
+/// answer, or a worker on its way out does: it is asked again for a while before that counts.
+fn running(context: &Context<'_>, settings: &Settings) -> Result<Option<Running>, Failure> {
+    let mut seen = Ok(None);
+    Deadline::after(RELOADING).min(context.budget.work().minus(ANSWERING)).poll(|| {
+        let recorded = Instance::recorded(context.invocation).filter(|it| it.record.identity == settings.identity);
+        let is_recorded = recorded.is_some();
+        let instance = recorded.unwrap_or_else(|| instance::describe(context.invocation, &settings.identity));
+        let found = find(context, &instance);
+        let may_pass = found.is_ok();
+        seen = found.and_then(|master| {
+            let Some(master) = master else { return Ok(None) };
+            let (instance, view) = match is_recorded {
+                true => ask_recorded(context, instance, &master)?,
+                false => ask(context, instance.taken_from(&master), &master)?,
+            };
+            Ok(Some(Running { instance, is_recorded, view }))
+        });
+        let ask_again = may_pass && seen.as_ref().is_err_and(|failure| failure.kind == Kind::Generic);
+        (!ask_again).then_some(())
+    });
+    seen
+}
+
+/// Asks a haproxy that the record describes. One that was started again by other means, its unit say, has other sockets: then
+/// these are recorded, as a start does.
+fn ask_recorded(
+    context: &Context<'_>,
+    instance: Instance,
+    master: &Process,
+) -> Result<(Instance, Option<View>), Failure> {
+    let known = instance.record.clone();
+    let failure = match ask::view(&known, master, question(context), context.budget.work()) {
+        Ok(view) => return Ok((instance, view)),
+        Err(failure) => failure,
+    };
+    let now = instance.taken_from(master);
+    if now.record == known {
+        return Err(failure);
+    }
+    let (now, view) = ask(context, now, master)?;
+    if nix::unistd::geteuid().is_root()
+        && let Err(failure) = now.remember(master).and_then(|()| now.record.save(context.invocation))
+    {
+        context.log.debug(format_args!("there is no new record: {failure}"));
+    }
+    Ok((now, view))
+}
+
+fn ask(context: &Context<'_>, instance: Instance, master: &Process) -> Result<(Instance, Option<View>), Failure> {
+    let view = ask::view(&instance.record, master, question(context), context.budget.work())?;
+    Ok((instance, view))
+}
+
+fn question(context: &Context<'_>) -> Question {
+    match context.depth {
+        0 => Question::Alive,
+        10 => Question::Frontends,
+        _ => Question::Servers,
+    }
 }
 
 /// The master; `None` when nothing is there.
@@ -43,29 +117,25 @@ fn find(context: &Context<'_>, instance: &Instance) -> Result<Option<Process>, F
     }
 }
 
-fn look(context: &Context<'_>, settings: &Settings, instance: &Instance, master: &Process) -> Result<Status, Failure> {
-    let question = match context.depth {
-        0 => Question::Alive,
-        10 => Question::Frontends,
-        _ => Question::Servers,
-    };
-    let Some(view) = ask::view(&instance.record, master, question, context.budget.work())? else {
+fn judge(context: &Context<'_>, settings: &Settings, view: Option<&View>) -> Result<Status, Failure> {
+    let question = question(context);
+    let Some(view) = view else {
         return match question {
             Question::Alive => Ok(Status::Running),
             _ => Err(Failure::generic(
-                "haproxy was started by somebody else without a socket for its master: set stats_socket, or restart it",
+                "haproxy was started without a socket for its master, and cannot be asked: set stats_socket, or restart it",
             )),
         };
     };
-    let mut seen = vec![generations(settings, &view)];
+    let mut seen = vec![generations(settings, view)];
     if question != Question::Alive {
-        seen.push(ask::listens(&view)?);
+        seen.push(ask::listens(view)?);
         if let Some(url) = &settings.status_url {
             seen.push(web::check(&Test::new(url, settings.rules.clone()), context.budget.work())?);
         }
     }
     if question == Question::Servers {
-        seen.push(backends(settings, &view)?);
+        seen.push(backends(settings, view)?);
     }
     Ok(worst(seen))
 }

@@ -69,9 +69,9 @@ fn renew(
     if has_extra {
         instance.write_extra(settings.hard_stop_after)?;
     } else if settings.hard_stop_after.is_some() {
-        context
-            .log
-            .warn(format_args!("hard_stop_after takes effect after a restart: somebody else has started haproxy"));
+        context.log.warn(format_args!(
+            "hard_stop_after takes effect after a restart: haproxy was not started by this resource"
+        ));
     }
     let renewed = judged(context, &instance, has_extra).and_then(|()| match instance.record.identity.mode {
         Mode::MasterWorker => by_master(context, &instance, master),
@@ -129,7 +129,7 @@ fn progress(before: &Processes, now: &Processes) -> Progress {
 fn by_master(context: &Context<'_>, instance: &Instance, master: &Process) -> Result<(), Failure> {
     let record = &instance.record;
     let Some(path) = &record.master_socket else {
-        return Err(Failure::generic("nobody can tell whether a reload works: the master has no socket; restart it"));
+        return Err(Failure::generic("a reload cannot be verified: the master has no socket; restart it"));
     };
     let before = ask::processes(path, master, Deadline::after(LOOK).min(context.budget.work()))?;
     let handle = master.open().or_fail("haproxy")?.ok_or_else(|| Failure::generic("haproxy has just ended"))?;

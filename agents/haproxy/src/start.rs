@@ -5,12 +5,14 @@ use ocf::daemon::{Daemon, STARTING};
 use ocf::lock::{Lock, LockError, lock_common};
 use ocf::prelude::*;
 use ocf::state;
+use ocf::sys::clock::Deadline;
 use ocf::sys::process::Process;
 
 use crate::ask;
 use crate::bind;
 use crate::check::{self, Verdict};
 use crate::instance::{self, Instance};
+use crate::monitor::RELOADING;
 use crate::settings::Settings;
 use crate::sum;
 
@@ -70,7 +72,14 @@ fn serves(context: &Context<'_>, instance: &Instance, master: &Process) -> Resul
     if !instance.has_configuration(master) {
         return Err(Failure::generic("it has another configuration"));
     }
-    ask::serves(&instance.record, master, context.budget.work().minus(STARTING))
+    let limit = context.budget.work().minus(STARTING);
+    // One that is just being reloaded is asked again.
+    let mut last = Ok(());
+    let served = Deadline::after(RELOADING).min(limit).poll(|| {
+        last = ask::serves(&instance.record, master, limit);
+        last.is_ok().then_some(())
+    });
+    served.map_or(last, Ok)
 }
 
 /// Records a haproxy that runs already. The serial of an earlier record stays: haproxy has not read anything since.

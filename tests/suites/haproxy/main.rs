@@ -11,6 +11,7 @@ mod identity;
 mod layouts;
 mod life;
 mod reload;
+mod rows;
 mod scenario;
 mod tester;
 
