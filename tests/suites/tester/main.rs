@@ -2,6 +2,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests own the environment and processes of what they test")]
 
 mod animal;
+mod ci;
 mod findings;
 mod ours;
 mod peer;
