@@ -5,6 +5,8 @@ PROVIDER ?= native
 OCF_ROOT ?= $(PREFIX)/lib/ocf
 DESTDIR  ?=
 CARGO    ?= cargo
+# Of the portable files and the packages: x86_64 or aarch64.
+ARCH     ?= x86_64
 # Binaries that go into the provider's directory.
 AGENTS   = IPaddr2 apache nginx haproxy ldirectord systemd Dummy
 # Where the binaries are. If it is given, they are taken as they are, and nothing is built.
@@ -17,16 +19,19 @@ PLACES = DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' OCF_ROOT='$(OCF_ROOT)' PROVIDER
 	AGENTS='$(AGENTS)'
 
 .PHONY: help build man notices provide test test-slow cluster-test package-test bench demo lint doc msrv deny dependencies sbom install \
-	uninstall deb rpm reproducible release clean
+	uninstall staged deb rpm tarball dist portable-test reproducible release clean
 
 help:
 	@echo 'make build        release binaries in target/release'
-	@echo 'make portable     static files for every distribution (musl), in target/$(TARGET)/portable; ARCH=aarch64'
+	@echo 'make portable     the same for every distribution: static, musl, in target/$(TARGET)/portable;'
+	@echo '                  ARCH=x86_64 or aarch64. Packages and the tarball are made of these'
 	@echo 'make install      what is built: agents into $(OCF_ROOT)/resource.d/$(PROVIDER), ocf-tester into $(PREFIX)/bin,'
 	@echo '                  man pages and completions. DESTDIR=, PREFIX=, OCF_ROOT=, PROVIDER=; with BUILT=target/release'
 	@echo '                  nothing is built'
 	@echo 'make uninstall    takes away what make install has put there, and nothing else'
-	@echo 'make deb, rpm     packages in target/package (cargo-deb, cargo-generate-rpm)'
+	@echo 'make deb, rpm     packages in target/package (cargo-deb, cargo-generate-rpm), of the portable files'
+	@echo 'make tarball      the same as an archive with an installation script'
+	@echo 'make dist         the sources with those of all dependencies, to build without a network'
 	@echo 'make demo         three nodes keep a web site up through one fault after another, live; FAULT=power for one'
 	@echo 'make bench        speed beside the shell agent and beside the floor; writes bench-results.json'
 	@echo
@@ -62,8 +67,8 @@ build:
 	for member in $(MEMBERS); do $(CARGO) build --release --locked -p $$member || exit 1; done
 
 # One set of files for every distribution: static and position-independent, with musl, which no system has to have.
-ARCH    ?= x86_64
 TARGET   = $(ARCH)-unknown-linux-musl
+PORTABLE = $(or $(CARGO_TARGET_DIR),target)/$(TARGET)/portable
 portable: export RUSTFLAGS := $(strip $(RUSTFLAGS) $(SOURCES) $(if $(filter aarch64,$(ARCH)),-Crelocation-model=pic))
 portable: export CFLAGS := $(strip $(CFLAGS) $(subst --remap-path-prefix,-ffile-prefix-map,$(SOURCES)))
 portable: export CC_x86_64_unknown_linux_musl  ?= musl-gcc
@@ -80,6 +85,16 @@ has-target:
 	@[ -d "$$(rustc --print target-libdir --target $(TARGET))" ] || \
 		{ echo 'make portable: the standard library of $(TARGET) is missing: rustup target add $(TARGET)' >&2; exit 1; }
 
+# Two of the portable programs, built quickly, and their lives. Where the target is missing they are not tested.
+portable-test:
+	@if $(MAKE) --no-print-directory has-target; then \
+		$(CARGO) build --locked --target $(TARGET) -p ocf-dummy -p ocf-ipaddr2 && \
+		OCF_PORTABLE='$(or $(CARGO_TARGET_DIR),target)/$(TARGET)/debug' \
+			$(CARGO) test -p ocf-agents-tests --test packaging --locked -- portable:: --ignored; \
+	else \
+		echo '*** The portable files are NOT tested here.' >&2; \
+	fi
+
 lint:
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
@@ -93,6 +108,7 @@ test: provide
 	$(MAKE) lint
 	$(CARGO) build --workspace --locked
 	$(CARGO) test --workspace --locked
+	$(MAKE) portable-test
 
 test-slow: provide
 	$(CARGO) build --workspace --locked
@@ -153,21 +169,50 @@ export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || stat 
 
 notices:
 	@mkdir -p $(PACKAGE)
-	$(CARGO) metadata --format-version 1 --locked --filter-platform "$$(rustc -vV | sed -n 's/^host: //p')" | \
+	$(CARGO) metadata --format-version 1 --locked --filter-platform $(TARGET) | \
 		$(CARGO) run --quiet --locked -p ocf-agents-docs -- notices $(SHIPPED) >$(PACKAGE)/THIRD-PARTY-NOTICES
+	cat metadata/packaging/notices-of-static-files >>$(PACKAGE)/THIRD-PARTY-NOTICES
 
-deb: $(BUILD) notices
+# The files that packages are made of, where the descriptions of packages look for them.
+staged: portable notices
+	rm -rf $(PACKAGE)/bin
+	mkdir -p $(PACKAGE)/bin
+	cp $(addprefix $(PORTABLE)/,$(AGENTS) ocf-tester) $(PACKAGE)/bin/
+
+deb: staged
 	metadata/packaging/changelog '$(VERSION)' >$(PACKAGE)/changelog.Debian
 	gzip -9nc CHANGELOG.md >$(PACKAGE)/changelog.gz
 	for member in ocf-agents-docs ocf-tester; do \
-		$(CARGO) deb -q -p $$member --no-build --no-strip --output $(PACKAGE)/ || exit 1; \
+		$(CARGO) deb -q -p $$member --target $(TARGET) --no-build --no-strip --output $(PACKAGE)/ || exit 1; \
 	done
 
 # gzip: the way of packing that every rpm knows.
-rpm: $(BUILD) notices
+rpm: staged
 	for member in metadata ocf-tester; do \
-		$(CARGO) generate-rpm -p $$member --payload-compress gzip --output $(PACKAGE)/ || exit 1; \
+		$(CARGO) generate-rpm -p $$member --target $(TARGET) --payload-compress gzip --output $(PACKAGE)/ || exit 1; \
 	done
+
+NAME = ocf-agents-$(VERSION)
+# Archives of the same files are the same: order, dates and owners are fixed.
+TAR  = tar --sort=name --owner=0 --group=0 --numeric-owner --mtime=@$(SOURCE_DATE_EPOCH) --zstd
+
+# For systems without dpkg and rpm, and for images: unpack, ./install.
+tarball: staged
+	rm -rf $(PACKAGE)/tree
+	metadata/packaging/tree $(PACKAGE)/tree/$(NAME)-$(ARCH) $(PACKAGE)
+	$(TAR) -C $(PACKAGE)/tree -cf $(PACKAGE)/$(NAME)-$(ARCH).tar.zst $(NAME)-$(ARCH)
+	rm -rf $(PACKAGE)/tree
+	cd $(PACKAGE) && sha256sum $(NAME)-$(ARCH).tar.zst >$(NAME)-$(ARCH).tar.zst.sha256
+
+# What a distribution builds from, without a network: the committed sources and those of all dependencies.
+dist:
+	rm -rf $(PACKAGE)/dist
+	mkdir -p $(PACKAGE)/dist/$(NAME)/.cargo
+	git archive HEAD | tar -x -C $(PACKAGE)/dist/$(NAME)
+	cd $(PACKAGE)/dist/$(NAME) && $(CARGO) vendor --locked --versioned-dirs vendor >.cargo/config.toml
+	$(TAR) -C $(PACKAGE)/dist -cf $(PACKAGE)/$(NAME).tar.zst $(NAME)
+	rm -rf $(PACKAGE)/dist
+	cd $(PACKAGE) && sha256sum $(NAME).tar.zst >$(NAME).tar.zst.sha256
 
 # What the quick suites leave out, for it needs release binaries: the packages, installed and removed.
 package-test: deb rpm

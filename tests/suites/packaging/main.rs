@@ -8,6 +8,7 @@ mod lists;
 mod moving;
 mod packages;
 mod pages;
+mod portable;
 mod readme;
 mod reasons;
 mod release;
