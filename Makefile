@@ -113,7 +113,8 @@ test: provide
 test-slow: provide
 	$(CARGO) build --workspace --locked
 	OCF_SLOW=1 $(CARGO) test --workspace --locked
-	$(CARGO) test -p ocf-agents-tests --locked -- --ignored --skip packages::
+	$(CARGO) test -p ocf-agents-tests --locked -- --ignored --skip packages:: --skip portable::
+	$(MAKE) portable-test
 
 # Release binaries, for what is measured; as root. The scenarios take turns: what one measures no other disturbs.
 # With ROOT, the suites below run on the userland of that Debian release, with its Pacemaker, servers and systemd.
