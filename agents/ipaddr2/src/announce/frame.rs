@@ -194,8 +194,18 @@ pub fn advertised(bytes: &[u8], ip: Ipv6Addr, length: usize) -> Option<Vec<u8>> 
     if packet.get_icmpv6_type() != Icmpv6Types::NeighborAdvert || packet.get_target_addr() != ip {
         return None;
     }
-    let option = packet.get_options_iter().find(|option| option.get_option_type() == NdpOptionTypes::TargetLLAddr)?;
-    option.payload().get(..length).map(<[u8]>::to_vec)
+    // Not by pnet: its length of an option overflows for those of more than 255 bytes (RFC 4861, section 4.6: up to 2040).
+    let mut options = bytes.get(NeighborAdvertPacket::minimum_packet_size()..)?;
+    loop {
+        let (kind, units) = (*options.first()?, *options.get(1)?);
+        // What has an option of no length is no packet (RFC 4861, section 4.6), and so is what ends in one.
+        let (option, rest) =
+            options.split_at_checked(8 * usize::from(units)).filter(|(option, _)| !option.is_empty())?;
+        if kind == NdpOptionTypes::TargetLLAddr.0 {
+            return option.get(2..2 + length).map(<[u8]>::to_vec);
+        }
+        options = rest;
+    }
 }
 
 #[cfg(test)]
@@ -290,5 +300,22 @@ mod tests {
         for length in 0..answer.len() {
             assert_eq!(advertised(&answer[..length], ip, 6), None, "{length}");
         }
+    }
+
+    /// Any neighbour may send them; a nonce or a redirected packet may stand first.
+    #[test]
+    fn options_of_every_length_are_passed_over() {
+        let ip: Ipv6Addr = "2001:db8:9::50".parse().unwrap();
+        let answer = advertisement(ip, &HW, false);
+        let with = |kind: u8, units: u8| {
+            let mut option = vec![0; 8 * usize::from(units).max(1)];
+            (option[0], option[1]) = (kind, units);
+            [&answer[..24], &option, &answer[24..]].concat()
+        };
+        for units in 1..=u8::MAX {
+            assert_eq!(advertised(&with(14, units), ip, 6), Some(HW.to_vec()), "{units}");
+        }
+        assert_eq!(advertised(&with(14, 0), ip, 6), None);
+        assert_eq!(advertised(&with(NdpOptionTypes::TargetLLAddr.0, 1)[..31], ip, 6), None);
     }
 }
