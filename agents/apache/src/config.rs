@@ -74,7 +74,8 @@ pub fn read(file: &Path, surroundings: &Surroundings, files: &dyn Files, deadlin
     let defined = surroundings.defines.iter().map(|name| (name.clone(), String::new())).collect();
     let facts = Facts { server_root: root, ..Facts::default() };
     let (sections, tls) = (Vec::new(), Vec::new());
-    let mut reader = Reader { files, surroundings, defined, facts, sections, tls, deadline, read: 0, is_over: false };
+    let mut reader =
+        Reader { files, surroundings, defined, facts, sections, dead: 0, tls, deadline, read: 0, is_over: false };
     reader.lines(surroundings.before.iter().map(String::as_str), 0);
     reader.file(file, 0);
     reader.lines(surroundings.after.iter().map(String::as_str), 0);
@@ -99,6 +100,8 @@ struct Reader<'a> {
     defined: BTreeMap<String, String>,
     facts: Facts,
     sections: Vec<Section>,
+    /// How many of them have a condition that does not hold: nothing counts then.
+    dead: usize,
     /// Ports that virtual hosts speak TLS on.
     tls: Vec<u16>,
     deadline: Deadline,
@@ -133,6 +136,10 @@ impl Reader<'_> {
 
     fn lines<'l>(&mut self, lines: impl Iterator<Item = &'l str>, depth: usize) {
         for line in lines {
+            self.is_over |= self.deadline.expired();
+            if self.is_over {
+                return;
+            }
             let value = |name: &str| {
                 self.defined.get(name).cloned().or_else(|| self.surroundings.environment.get(name).cloned())
             };
@@ -144,19 +151,21 @@ impl Reader<'_> {
 
     /// Whether what is read now counts.
     fn is_live(&self) -> bool {
-        !self.sections.iter().any(|section| matches!(section, Section::If(false)))
+        self.dead == 0
     }
 
     fn take(&mut self, directive: &Directive, depth: usize) {
         if let Some(name) = directive.name.strip_prefix("</") {
             // The server refuses what is nested wrongly; a mere slip must not hide the rest from us.
             if !name.is_empty() {
-                self.sections.pop();
+                let closed = self.sections.pop();
+                self.dead -= usize::from(matches!(closed, Some(Section::If(false))));
             }
             return;
         }
         if let Some(name) = directive.name.strip_prefix('<') {
             let section = self.section(name, directive);
+            self.dead += usize::from(matches!(section, Section::If(false)));
             self.sections.push(section);
             return;
         }

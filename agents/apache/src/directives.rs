@@ -36,6 +36,9 @@ pub fn directives(text: &str) -> impl Iterator<Item = String> + '_ {
     .filter(|line| !line.is_empty() && !line.starts_with('#'))
 }
 
+/// How long values make a line at the most. A variable that is defined with itself twice doubles with each line.
+const LONGEST: usize = 64 << 10;
+
 /// Reads one line.
 pub fn directive(line: &str, value: impl Fn(&str) -> Option<String>) -> Option<Directive> {
     let line = expand(line, value);
@@ -49,25 +52,32 @@ pub fn directive(line: &str, value: impl Fn(&str) -> Option<String>) -> Option<D
     Some(Directive { name: if section { format!("<{name}") } else { name }, words: words.collect() })
 }
 
-/// Puts values in the place of `${NAME}`, once: what a value holds is not looked at again.
+/// Puts values in the place of `${NAME}`, once: what a value holds is not looked at again. What would make the line longer than
+/// [`LONGEST`] stays as it is.
 pub fn expand(line: &str, value: impl Fn(&str) -> Option<String>) -> String {
     let mut out = String::with_capacity(line.len());
-    let mut rest = line;
-    while let Some((before, after)) = rest.split_once("${") {
-        out.push_str(before);
-        let known = after.split_once('}').and_then(|(name, tail)| Some((value(name)?, tail)));
-        match known {
-            Some((text, tail)) => {
+    let mut at = 0;
+    // The next closing brace, looked for once: a line of opening ones would be read anew for each.
+    let mut close: Option<usize> = None;
+    while let Some(open) = line[at..].find("${").map(|offset| at + offset) {
+        let name = open + 2;
+        if close.is_none_or(|close| close < name) {
+            close = line[name..].find('}').map(|offset| name + offset);
+        }
+        let Some(end) = close else { break };
+        out.push_str(&line[at..open]);
+        match value(&line[name..end]).filter(|text| out.len() + text.len() <= LONGEST) {
+            Some(text) => {
                 out.push_str(&text);
-                rest = tail;
+                at = end + 1;
             }
             None => {
                 out.push_str("${");
-                rest = after;
+                at = name;
             }
         }
     }
-    out.push_str(rest);
+    out.push_str(&line[at..]);
     out
 }
 
@@ -125,6 +135,19 @@ mod tests {
             read("Listen \\\n 8080\n# x \\\nListen 1\nListen 2\\"),
             [pair("listen", &["8080"]), pair("listen", &["2"])]
         );
+    }
+
+    #[test]
+    fn values_make_no_line_long_and_braces_no_line_slow() {
+        let long = "x".repeat(LONGEST / 2);
+        let line = expand("${A}${A}${A}", |_| Some(long.clone()));
+        assert_eq!(line, [&long, &long, "${A}"].concat());
+        let began = std::time::Instant::now();
+        for line in ["${".repeat(1 << 20), "${".repeat(1 << 20) + "}"] {
+            assert_eq!(expand(&line, |_| None), line);
+        }
+        // For each brace the whole line: minutes.
+        assert!(began.elapsed() < std::time::Duration::from_secs(20), "{:?}", began.elapsed());
     }
 
     #[test]

@@ -13,6 +13,10 @@ pub struct Variables {
     exported: BTreeSet<String>,
 }
 
+/// The longest value: the kernel starts no program with a longer one (MAX_ARG_STRLEN). One that is made of itself twice doubles
+/// with each line.
+const LONGEST: usize = 128 << 10;
+
 /// What a test may ask about a file: the letter of the test, and the path.
 pub type FileTest<'a> = &'a dyn Fn(char, &str) -> bool;
 
@@ -109,9 +113,10 @@ impl Variables {
     }
 
     /// Judges `[ … ]` or `test …`.
-    fn test(&self, text: &str, file: FileTest<'_>) -> Option<bool> {
-        if let Some(rest) = text.strip_prefix("! ") {
-            return self.test(rest.trim_start(), file).map(|holds| !holds);
+    fn test(&self, mut text: &str, file: FileTest<'_>) -> Option<bool> {
+        let mut negated = false;
+        while let Some(rest) = text.strip_prefix("! ") {
+            (text, negated) = (rest.trim_start(), !negated);
         }
         let inner = match text.strip_prefix("[ ") {
             Some(rest) => rest.trim_end().strip_suffix(']')?,
@@ -132,7 +137,7 @@ impl Variables {
             [one, "!=", other] => one != other,
             _ => return None,
         };
-        Some(holds != negative)
+        Some(holds != (negative != negated))
     }
 
     /// A word with its quotes taken off and its variables replaced; `None` where only a shell knows.
@@ -162,6 +167,9 @@ impl Variables {
                 }
                 '$' => {
                     let (value, tail) = self.variable(tail)?;
+                    if out.len() + value.len() > LONGEST {
+                        return None;
+                    }
                     // Outside quotes a shell would split it, and drop an empty one.
                     if !quoted && (value.contains(char::is_whitespace) || ocf::glob::is_pattern(&value)) {
                         return None;
@@ -373,6 +381,15 @@ mod tests {
         ] {
             assert!(read(text, &[]).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_value_that_doubles_and_a_test_that_is_turned_round_end() {
+        let doubles = format!("A=aaaaaaaa\n{}export A", "A=\"$A$A\"\n".repeat(64));
+        assert!(read(&doubles, &[]).is_err());
+        let turned = |count: usize| format!("if {}[ a ]; then export A=1; else export A=2; fi", "! ".repeat(count));
+        assert_eq!(read(&turned(100_000), &[]).unwrap().get("A"), Some("1"));
+        assert_eq!(read(&turned(99_999), &[]).unwrap().get("A"), Some("2"));
     }
 
     #[test]
