@@ -18,7 +18,7 @@ endif
 PLACES = DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' OCF_ROOT='$(OCF_ROOT)' PROVIDER='$(PROVIDER)' BUILT='$(BUILT)' \
 	AGENTS='$(AGENTS)'
 
-.PHONY: help build man notices provide test test-slow cluster-test package-test bench demo lint doc msrv deny dependencies sbom install \
+.PHONY: help build man notices provide test test-slow fuzz cluster-test package-test bench demo lint doc msrv deny dependencies sbom install \
 	uninstall staged deb rpm tarball dist portable-test reproducible release clean
 
 help:
@@ -39,6 +39,7 @@ help:
 	@echo '                  what tests/packages lists and is missing here; MISSING=skip leaves tests out instead'
 	@echo 'make test-slow    the suites with more rounds where chance plays a part, and those that take minutes:'
 	@echo '                  a pair of directors, side by side with the shell agents, in a kernel of its own is half an hour'
+	@echo 'make fuzz         damaged input for every parser of foreign text, each for SECONDS=60'
 	@echo 'make cluster-test real clusters, whole: every scenario, side by side with the shell agents, 500 addresses;'
 	@echo '                  ROOT=trixie: the suites of clusters and agents on Debian 13, with Pacemaker 3 (mmdebstrap)'
 	@echo 'make package-test builds the packages, installs them on simulated machines, and removes them;'
@@ -115,6 +116,11 @@ test-slow: provide
 	OCF_SLOW=1 $(CARGO) test --workspace --locked
 	$(CARGO) test -p ocf-agents-tests --locked -- --ignored --skip packages:: --skip portable::
 	$(MAKE) portable-test
+
+# Each test with `fuzz` in its name or its module. Without the variable it has fixed seeds, and ends after a second.
+SECONDS ?= 60
+fuzz:
+	OCF_FUZZ_SECONDS='$(SECONDS)' $(CARGO) test --workspace --lib --no-fail-fast --locked fuzz
 
 # Release binaries, for what is measured; as root. The scenarios take turns: what one measures no other disturbs.
 # With ROOT, the suites below run on the userland of that Debian release, with its Pacemaker, servers and systemd.

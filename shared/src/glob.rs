@@ -117,6 +117,14 @@ mod tests {
     use crate::testing::Tree;
 
     #[test]
+    fn fuzz_any_pattern_and_any_name_are_compared() {
+        crate::testing::fuzz::survives_text(&["/e/*[!a-z]?\\*.conf\n/e/ab.conf", "/e/[]-a]*\n/e/]]a"], |text| {
+            let (pattern, name) = text.split_once('\n').unwrap_or((text, "/e/a.conf"));
+            let _ = (matches(pattern, name), expand(&Tree(&[(name, ""), ("/e/a.conf", "")]), Path::new(pattern)));
+        });
+    }
+
+    #[test]
     fn patterns_mean_what_fnmatch_says() {
         let yes = [
             ("*.conf", "a.conf"),

@@ -277,6 +277,19 @@ mod tests {
     const PREFIX: &str = "ocf-exit-reason:";
 
     #[test]
+    fn fuzz_any_text_of_others_becomes_one_bounded_line() {
+        let texts = [
+            "http://user:s3cret@127.0.0.1:99999/x?a=b: not a URL; see \"http://a:b@c/d://e:f@g/\"",
+            "web: password=\"a b\", Authorization: Basic dTpw\nocf-exit-reason:x\u{202e}; pwd=x&token=y; restart it",
+        ];
+        crate::testing::fuzz::survives_text(&texts, |text| {
+            let (reason, line) = (reason(text, PREFIX), line(text, PREFIX));
+            assert!(reason.len() <= REASON && line.len() <= LINE, "{reason:?}");
+            assert!(!reason.contains(PREFIX) && !line.contains(PREFIX) && !line.contains('\n'), "{line:?}");
+        });
+    }
+
+    #[test]
     fn sl_09_a_text_becomes_one_line() {
         assert_eq!(fold_line(" one\r\ntwo\n\n\tthree\x1b[31m\n"), "one two three [31m");
         assert_eq!(fold_line("100% of $x \"q\" ü"), "100% of $x \"q\" ü");

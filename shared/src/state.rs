@@ -218,6 +218,12 @@ mod tests {
     use std::ffi::OsString;
 
     #[test]
+    fn fuzz_any_record_is_read() {
+        let whole = render(&[("a", "b=c".to_owned()), ("b", "ü\n\\ '\"\t".to_owned())]);
+        crate::testing::fuzz::survives_text(&[&whole], |text| drop(parse(text)));
+    }
+
+    #[test]
     fn what_is_written_is_what_is_read() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("below/x.record");

@@ -9,6 +9,8 @@ use std::process::Command;
 
 use crate::glob::Files;
 
+pub mod fuzz;
+
 /// A built agent, by its path: `Program(env!("CARGO_BIN_EXE_nginx"))`.
 #[derive(Clone, Copy, Debug)]
 pub struct Program(pub &'static str);

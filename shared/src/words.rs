@@ -41,6 +41,12 @@ mod tests {
     use super::*;
 
     #[test]
+    fn fuzz_any_line_is_split_or_refused() {
+        let line = "-g 'daemon on; x \"y\";' \"a \\\"b\\\" \\d\" c\\ d ''";
+        crate::testing::fuzz::survives_text(&[line], |line| drop(split(line)));
+    }
+
+    #[test]
     fn words_end_at_spaces_outside_of_quotes() {
         for (line, expected) in [
             ("", vec![]),

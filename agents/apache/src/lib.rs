@@ -23,6 +23,8 @@ mod check;
 mod config;
 mod directives;
 mod envfile;
+#[cfg(test)]
+mod fuzz;
 mod instance;
 mod known;
 mod listen;

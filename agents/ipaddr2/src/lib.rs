@@ -34,6 +34,8 @@ mod address;
 mod announce;
 mod cluster_ip;
 mod config;
+#[cfg(test)]
+mod fuzz;
 mod kernel;
 mod monitor;
 mod record;

@@ -89,7 +89,7 @@ impl Source for News {
 }
 
 /// The first of the messages in a datagram that is about the address or the interface, in words.
-fn news(mut bytes: &[u8], ip: IpAddr, index: u32, name: &str) -> Option<String> {
+pub(crate) fn news(mut bytes: &[u8], ip: IpAddr, index: u32, name: &str) -> Option<String> {
     while !bytes.is_empty() {
         let Ok(message) = NetlinkMessage::<RouteNetlinkMessage>::deserialize(bytes) else {
             return Some("the kernel had news that cannot be read".to_owned());

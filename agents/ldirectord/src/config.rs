@@ -16,7 +16,7 @@ mod section;
 pub use place::{Fallback, Real};
 
 /// No file has more mistakes than anybody wants to read.
-const MOST_FAULTS: usize = 20;
+pub const MOST_FAULTS: usize = 20;
 
 /// A mistake, or something worth a look.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -246,4 +246,4 @@ fn states(value: &str) -> Result<(), String> {
 }
 
 #[cfg(test)]
-mod tests;
+pub mod tests;

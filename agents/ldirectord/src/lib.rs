@@ -22,6 +22,8 @@ mod argv;
 mod bridge;
 mod check;
 mod config;
+#[cfg(test)]
+mod fuzz;
 mod instance;
 mod ipvs;
 mod kernel;

@@ -112,7 +112,7 @@ fn hex(attributes: &[Attribute]) -> String {
     attributes.iter().map(one).collect::<Vec<_>>().join(" ")
 }
 
-fn unhex(text: &str) -> Option<Vec<Attribute>> {
+pub(crate) fn unhex(text: &str) -> Option<Vec<Attribute>> {
     let bytes = |digits: &str| -> Option<Vec<u8>> {
         let pairs = digits.as_bytes().chunks(2);
         pairs.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect()

@@ -22,6 +22,8 @@
 mod ask;
 mod check;
 mod config;
+#[cfg(test)]
+mod fuzz;
 mod instance;
 mod monitor;
 mod params;

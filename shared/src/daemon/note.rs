@@ -64,6 +64,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn fuzz_any_note_is_read() {
+        crate::testing::fuzz::survives_text(&["12\n11\n4711\n"], |text| {
+            if let Some(note) = Note::parse(text) {
+                assert!(note.pid > 1 && note.session > 1);
+            }
+        });
+    }
+
+    #[test]
     fn notes_of_the_first_release_are_read() {
         let note = |pid, session, start_time| Some(Note { pid, session, start_time });
         for (text, expected) in [

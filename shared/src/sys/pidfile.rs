@@ -85,6 +85,13 @@ mod tests {
     use std::time::{Duration, SystemTime};
 
     #[test]
+    fn fuzz_any_line_is_a_number_of_another_or_refused() {
+        crate::testing::fuzz::survives_text(&["4711", "-1", "4711 x"], |line| {
+            assert!(number(line).is_ok_and(|pid| pid > 1) || number(line).is_err());
+        });
+    }
+
+    #[test]
     fn only_numbers_that_can_be_somebody_elses_are_read() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("pid");

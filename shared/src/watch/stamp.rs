@@ -214,6 +214,19 @@ mod tests {
         }
     }
 
+    /// Numbers from a file must not overflow a clock.
+    #[test]
+    fn fuzz_any_entries_are_read_and_compared() {
+        let texts =
+            ["executor 7 70\nrun 1000 100000\nrun 10000 5\n", "run 18446744073709551615 18446744073709551615\n"];
+        crate::testing::fuzz::survives_text(&texts, |text| {
+            let pair = |line: &str| line.split_once(' ').map(|(key, value)| (key.to_owned(), value.to_owned()));
+            let Some(mut all) = Appointments::from_pairs(&text.lines().filter_map(pair).collect()) else { return };
+            let _ = (all.is_rerun(ms(1_000), &at(101_000)), all.free(&at(101_000)));
+            all.add(ms(1_000), &at(u64::MAX));
+        });
+    }
+
     #[test]
     fn what_is_written_is_what_is_read() {
         let mut all = one();

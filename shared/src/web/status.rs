@@ -66,6 +66,11 @@ mod tests {
     use super::*;
 
     #[test]
+    fn fuzz_any_list_of_codes_is_read_or_refused() {
+        crate::testing::fuzz::survives_text(&["200,204 300-399 5xx", "2xx,301"], |text| drop(Statuses::parse(text)));
+    }
+
+    #[test]
     fn sets_are_codes_classes_and_ranges() {
         for (text, inside, outside) in [
             ("200", &[200][..], &[201, 199, 404][..]),

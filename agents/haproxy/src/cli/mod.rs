@@ -7,4 +7,4 @@ pub mod proc;
 pub mod stat;
 
 #[cfg(test)]
-mod random;
+mod fuzz;

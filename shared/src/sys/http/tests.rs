@@ -61,6 +61,16 @@ fn kind_and_text(failed: HttpError) -> (HttpErrorKind, String) {
 }
 
 #[test]
+fn fuzz_any_url_is_judged() {
+    let texts = ["http://user:pass@[fe80::1%25eth0]:8080/a?b#c", "https://localhost/", "http://127.0.0.1:99999/x"];
+    crate::testing::fuzz::survives_text(&texts, |url| {
+        let _ = (is_tls(url), is_local(url), shown(url));
+        // What is plain is a URL, or the agent would ask what it has said yes to.
+        assert!(!is_plain(url) || parse(url).is_ok(), "{url}");
+    });
+}
+
+#[test]
 fn an_answer_is_taken_as_it_comes() {
     let peer = says("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
     let answer = ask(&peer).unwrap();

@@ -106,6 +106,19 @@ fn wt_4_no_wait_for_an_answer_goes_past_the_deadline() {
 }
 
 #[test]
+fn fuzz_any_datagram_and_any_acknowledgement_is_read() {
+    // An error with the name of the file that the kernel misses, and the end of a list.
+    let error: &[u8] = &[
+        52, 0, 0, 0, 2, 0, 0, 2, 1, 0, 0, 0, 9, 0, 0, 0, 237, 255, 255, 255, 16, 0, 0, 0, 20, 0, 5, 0, 1, 0, 0, 0, 9,
+        0, 0, 0, 12, 0, 1, 0, b'n', b'o', b' ', b'n', b'i', b'c', 0, 0, 4, 0, 9, 0,
+    ];
+    let done: &[u8] = &[20, 0, 0, 0, 3, 0, 2, 0, 1, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0];
+    crate::testing::fuzz::survives(&[error, done, &[error, done].concat()], |bytes| {
+        let _ = (each::<Raw>(bytes, |_, _| Ok(false)), text(bytes), text(bytes.get(36..).unwrap_or_default()));
+    });
+}
+
+#[test]
 fn nonsense_is_an_error_and_no_panic() {
     for bytes in [&[1][..], &[0; 15], &[255; 16], &[17, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]] {
         let _ = each::<Raw>(bytes, |_, _| Ok(false));

@@ -170,7 +170,7 @@ impl Entry {
 }
 
 /// A command line in its words.
-fn split(bytes: &[u8]) -> Vec<Vec<u8>> {
+pub(super) fn split(bytes: &[u8]) -> Vec<Vec<u8>> {
     bytes.strip_suffix(&[0]).unwrap_or(bytes).split(|byte| *byte == 0).map(<[u8]>::to_vec).collect()
 }
 

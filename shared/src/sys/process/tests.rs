@@ -27,6 +27,14 @@ fn stubborn() -> (Child, Process) {
 }
 
 #[test]
+fn fuzz_any_line_of_the_kernel_and_any_command_line_is_read() {
+    let stat = b"4711 (a) S 9 (b) S 1 4711 4711 0 -1 4194304 1 0 0 0 0 0 0 0 20 0 1 0 123456 1 1\n";
+    crate::testing::fuzz::survives(&[stat, b"nginx: master process\0-c\0"], |bytes| {
+        let _ = (parse_stat(bytes), entry::split(bytes));
+    });
+}
+
+#[test]
 fn names_with_parentheses_spaces_and_line_ends_do_not_mislead() {
     let numbers = &b"S 7 1 2 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 4711 1 1"[..];
     for name in [&b"sleep"[..], b"a) S 1 2", b"((", b"x\n) y", b"", b"\xff)"] {

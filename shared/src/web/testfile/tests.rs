@@ -23,6 +23,13 @@ fn only(lines: &str) -> Result<Definition, String> {
 }
 
 #[test]
+fn fuzz_any_file_is_read_or_refused() {
+    crate::testing::fuzz::survives_text(&[FILE], |text| {
+        let _ = (find("f", text, None), find("f", text, Some("second")));
+    });
+}
+
+#[test]
 fn the_named_test_is_found_and_else_the_first() {
     let first = find("f", FILE, None).unwrap();
     assert_eq!((first.name.as_str(), first.url.as_str(), first.regex.text()), ("first", "/one", "one"));
