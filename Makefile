@@ -108,7 +108,7 @@ provide:
 test: provide
 	$(MAKE) lint
 	$(CARGO) build --workspace --locked
-	$(CARGO) test --workspace --locked
+	$(CARGO) test --workspace --locked --no-fail-fast
 	$(MAKE) portable-test
 
 test-slow: provide

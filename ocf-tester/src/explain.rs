@@ -1,14 +1,15 @@
 //! What the system says when a file cannot be run, in the words of what is wrong with the file.
 #![forbid(unsafe_code)]
 
-use std::io::{self, Read as _};
+use std::io;
 use std::path::Path;
 
 use nix::errno::Errno;
 use nix::sys::statvfs::{FsFlags, statvfs};
+use ocf::sys::file;
 
 /// As much of a file as the kernel reads of its first line (BINPRM_BUF_SIZE).
-const FIRST: u64 = 256;
+pub const FIRST: u64 = 256;
 
 /// Why an agent could not be run.
 #[must_use]
@@ -43,8 +44,7 @@ pub fn is_noexec(path: &Path) -> bool {
 
 /// What is wrong with the interpreter of a file that is there.
 fn interpreter(agent: &Path) -> Option<String> {
-    let mut first = Vec::new();
-    std::fs::File::open(agent).ok()?.take(FIRST).read_to_end(&mut first).ok()?;
+    let first = file::read_start(agent, FIRST).ok()?;
     let line = first.strip_prefix(b"#!")?.split(|byte| *byte == b'\n').next()?;
     fault(&String::from_utf8_lossy(line), |path| path.is_file())
 }

@@ -13,6 +13,7 @@
 //! - Whatever an agent leaves running is ours ([`process`] adopts it), so that "nothing is left" is known, not guessed.
 //! - What a check changes of the machine's view ([`place`]) is in namespaces of its own.
 //! - A run ends with the resource stopped, also when it is interrupted, or says that it could not.
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests make their own files"))]
 
 pub mod ask;
 pub mod call;

@@ -221,15 +221,21 @@ fn sets(matches: &ArgMatches) -> Result<Vec<Set>, String> {
     let Some(file) = matches.get_one::<OsString>("matrix") else {
         return Ok(vec![Set { parameters: defaults, ..Set::default() }]);
     };
-    let text = std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
+    let text = text_of(Path::new(file))?;
     matrix::parse(&text, &defaults).map_err(|error| format!("{}: {error}", file.display()))
 }
 
 /// The report to compare with.
 fn old(matches: &ArgMatches) -> Result<Option<Old>, String> {
     let Some(file) = matches.get_one::<OsString>("compare") else { return Ok(None) };
-    let text = std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
+    let text = text_of(Path::new(file))?;
     compare::parse(&text).map(Some).map_err(|error| format!("{}: {error}", file.display()))
+}
+
+/// The text of a file that an option names.
+#[expect(clippy::disallowed_methods, reason = "the caller's own file, and perhaps a pipe: --matrix <(command)")]
+fn text_of(path: &Path) -> Result<String, String> {
+    std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
 }
 
 /// Splits at the first `=`; what follows is the value, whatever it holds.

@@ -23,6 +23,7 @@ use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
 use nix::unistd::Pid;
 
 use ocf::sys::clock::Deadline;
+use ocf::sys::file;
 use ocf::sys::process::Process;
 
 use crate::place::Place;
@@ -178,7 +179,7 @@ pub fn orphans() -> io::Result<Vec<Process>> {
 /// are none, and that saves a look at every process of the machine.
 fn adopted(ours: &[i32]) -> Option<bool> {
     for thread in std::fs::read_dir("/proc/self/task").ok()? {
-        match std::fs::read_to_string(thread.ok()?.path().join("children")) {
+        match file::read_kernel_text(&thread.ok()?.path().join("children")) {
             Ok(list) if list.split_whitespace().any(|pid| pid.parse().is_ok_and(|pid| !ours.contains(&pid))) => {
                 return Some(true);
             }

@@ -1,5 +1,9 @@
 //! The tool as a user meets it: what it refuses, what it prints, and how it ends.
 #![expect(clippy::unwrap_used, reason = "a test that cannot prepare itself fails")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "tests make their own files; the tester ends by itself, and a test runner has its own limit"
+)]
 
 use std::ffi::OsStr;
 use std::fs::{Permissions, write};
@@ -84,7 +88,6 @@ struct Told {
     stderr: String,
 }
 
-#[expect(clippy::disallowed_methods, reason = "the tester ends by itself, and a test runner has its own limit")]
 fn told(command: &mut Command) -> Told {
     let Output { status, stdout, stderr } = command.output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();

@@ -24,6 +24,7 @@
 //! [`usage`], [`words`]; with the feature `http` also `ere`. [`glob`] takes its files from an edge.
 //! Edges: [`daemon`], [`entry`], [`external`], [`run`], `report`, [`log`], [`lock`], [`state`], [`sys`]; with the feature `http`
 //! also `web`, what agents of web servers share. [`testing`] is for the tests of agents.
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests make their own files"))]
 
 pub mod action;
 pub mod agent;

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use nix::sys::signal::Signal;
 use ocf::daemon::{Daemon, Polite};
 use ocf::prelude::*;
+use ocf::sys::file;
 
 use crate::known::Known;
 use crate::server::Server;
@@ -83,10 +84,7 @@ impl Daemon for Instance {
     /// The server would take any process with the number in the pid file for itself, and leave.
     fn make_way(&self, _context: &Context<'_>) -> Result<(), Failure> {
         let path = &self.known.pid_file;
-        match std::fs::remove_file(path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error).or_fail(path.display()),
-            _ => Ok(()),
-        }
+        file::remove(path).or_fail(path.display())
     }
 }
 

@@ -18,6 +18,7 @@
 //!   finds its `APACHE_CONFDIR` set, as with Debian's own tool.
 //! - **No module is switched on** in the administrator's configuration (the peer calls `a2enmod status`).
 //! - `client` has no effect. At level 10 without any test the check is that of level 0, not an error.
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests make their own files"))]
 
 mod check;
 mod config;

@@ -1,6 +1,7 @@
 //! A resource that is a file: the example for new agents, and something to try a cluster with. It has the parameters of
 //! `ocf:pacemaker:Dummy`, without that one's check levels that fail on purpose and without live migration.
 #![forbid(unsafe_code)]
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests make their own files"))]
 
 mod params;
 

@@ -12,6 +12,7 @@
 //! - **A faulty configuration is 5**, with file and line. An address that is not here yet is 1, with what to do about it.
 //! - **Stop is soft** (SIGUSR1) for a share of its time, then ends what is left, old workers of former reloads too.
 //! - **A reload is proven**, by a new worker that answers and whose frontends listen; a failed one leaves the old worker alone.
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests make their own files"))]
 
 mod arguments;
 mod ask;

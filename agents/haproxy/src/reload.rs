@@ -12,6 +12,7 @@ use ocf::daemon::{Daemon, complaint};
 use ocf::prelude::*;
 use ocf::sys::clock::Deadline;
 use ocf::sys::command;
+use ocf::sys::file;
 use ocf::sys::process::Process;
 
 use crate::ask::{self, Question};
@@ -25,6 +26,9 @@ use crate::sum;
 
 /// One look at a master that may be busy with its new configuration.
 const LOOK: Duration = Duration::from_secs(2);
+
+/// More bytes than the file has that is added to the configuration.
+const LARGEST_EXTRA: u64 = 64 << 10;
 
 /// Reads the configuration again. What does not run is not started: for the cluster it would be stopped all the same.
 ///
@@ -65,7 +69,7 @@ fn renew(
 ) -> Result<Reloaded, Failure> {
     let sum = sum::of(&settings.identity.configs);
     let has_extra = instance.uses_extra(master);
-    let before = has_extra.then(|| std::fs::read(&instance.extra).ok()).flatten();
+    let before = has_extra.then(|| file::read_small(&instance.extra, LARGEST_EXTRA).ok().flatten()).flatten();
     if has_extra {
         instance.write_extra(settings.hard_stop_after)?;
     } else if settings.hard_stop_after.is_some() {
@@ -80,7 +84,7 @@ fn renew(
     if let Err(failure) = renewed {
         // A later reload by hand must not meet what has just been refused.
         if let Some(bytes) = before
-            && let Err(error) = ocf::sys::file::write_if_changed(&instance.extra, &bytes, 0o600)
+            && let Err(error) = file::write_if_changed(&instance.extra, &bytes, 0o600)
         {
             context.log.warn(format_args!("{}: {error}", instance.extra.display()));
         }

@@ -29,6 +29,7 @@
 //! - `announce`: frames, sockets, schedule and pacing of announcements, their background, and the look for a conflict.
 //! - `cluster_ip`: the share of the clients that this node answers, and the firewall's rules for it.
 //! - `record`, `turns`: what is kept between two calls, and the locks.
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests make their own files"))]
 
 mod address;
 mod announce;

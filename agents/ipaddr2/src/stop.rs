@@ -292,7 +292,7 @@ fn tidy(context: &Context<'_>, target: &Target<'_>, changes: &Changes, links: &[
         failures.extend(put_back(copy, changes, links).err());
     }
     if let Some(note) = note {
-        failures.extend(std::fs::remove_file(&note).or_fail(note.display()).err());
+        failures.extend(file::remove(&note).or_fail(note.display()).err());
     }
     // Without a record it goes with an address that was here.
     let label = match record {

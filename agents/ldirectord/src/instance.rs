@@ -1,7 +1,6 @@
 //! Which daemons belong to a resource, and how they are recognised.
 #![forbid(unsafe_code)]
 
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -9,6 +8,7 @@ use nix::sys::signal::Signal;
 use ocf::daemon::{Daemon, Polite};
 use ocf::prelude::*;
 use ocf::sys::command::hide_parameters;
+use ocf::sys::file;
 
 use crate::argv::{self, Told};
 use crate::record::Record;
@@ -102,11 +102,13 @@ impl Daemon for Instance {
     }
 }
 
+/// As much of a script as the kernel looks at for the name of its interpreter (BINPRM_BUF_SIZE).
+const FIRST_LINE: u64 = 256;
+
 /// What runs a program: itself, or for a script its interpreter. Processes are told by the name that the kernel has.
 fn programs(program: &Path) -> Vec<PathBuf> {
-    let mut start = [0; 256];
-    let read = std::fs::File::open(program).and_then(|mut file| file.read(&mut start)).unwrap_or(0);
-    let named = argv::interpreter(&start[..read]).unwrap_or_else(|| program.to_owned());
+    let start = file::read_start(program, FIRST_LINE).unwrap_or_default();
+    let named = argv::interpreter(&start).unwrap_or_else(|| program.to_owned());
     // Whoever has started it may have taken another one.
     let mut all: Vec<PathBuf> = [named, "/usr/bin/perl".into()]
         .into_iter()

@@ -17,6 +17,7 @@
 //! - **A pid file that another configuration of the same name uses** is an error, where the daemon starts nothing and says
 //!   that all is well.
 //! - **`supervised=yes` is refused**: such a start would never return. What `execute=` starts belongs to the resource.
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests make their own files"))]
 
 mod argv;
 mod bridge;

@@ -8,7 +8,7 @@ use ocf::daemon::{Daemon, complaint};
 use ocf::prelude::*;
 use ocf::sys::clock::Deadline;
 use ocf::sys::command;
-use ocf::sys::file;
+use ocf::sys::file::{self, Trust};
 use ocf::sys::process::Process;
 
 use crate::check;
@@ -25,6 +25,9 @@ const FIRST_ROUND: Duration = Duration::from_secs(30);
 
 /// How long the name servers may take where the start's answers can do.
 const NAMES: Duration = Duration::from_secs(10);
+
+/// More bytes than a pid file has.
+const LARGEST_PID_FILE: u64 = 4096;
 
 /// Tells the state.
 ///
@@ -99,7 +102,7 @@ fn own_status(context: &Context<'_>, main: &Instance, master: &Process) -> Resul
     if let Err(failure) = check::describe(&main.conf, Deadline::after(NAMES).min(context.budget.work())) {
         return spoiled(&failure);
     }
-    let pid_file = std::fs::read(&main.pid_file).ok();
+    let pid_file = file::read(&main.pid_file, LARGEST_PID_FILE, Trust::Anyone).ok();
     let output = command::run(main.command("status"), None, context.budget.work());
     if let Some(bytes) = pid_file
         && !main.pid_file.exists()

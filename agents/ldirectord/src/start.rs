@@ -141,10 +141,7 @@ fn free_pid_file(context: &Context<'_>, instance: &Instance, program: &Path) -> 
             )));
         }
         context.log.info(format_args!("{} names process {pid}, which is no ldirectord", path.display()));
-        match std::fs::remove_file(path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error).or_fail(path.display()),
-            _ => {}
-        }
+        file::remove(path).or_fail(path.display())?;
     }
     // /run is empty after a boot.
     path.parent()

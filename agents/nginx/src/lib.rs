@@ -18,6 +18,7 @@
 //! - **`reload` checks first**, waits for the new workers, and starts nothing that does not run; `config_serial` reloads by a
 //!   change of parameters.
 //! - **`daemon off` is refused**: such a start would never return.
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests make their own files"))]
 
 mod ask;
 mod check;

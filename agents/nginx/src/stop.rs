@@ -1,21 +1,13 @@
 //! Ends the server, all of it, whatever the parameters and the configuration say by then.
 #![forbid(unsafe_code)]
 
-use std::os::unix::fs::FileTypeExt;
-use std::time::Duration;
-
 use ocf::daemon;
 use ocf::prelude::*;
-use ocf::sys::clock::Deadline;
-use ocf::sys::endpoint::{Endpoint, connect};
-use ocf::sys::http::HttpErrorKind;
+use ocf::sys::file;
 
 use crate::instance::{self, Instance};
 use crate::record::Record;
 use crate::settings::{Identity, Settings};
-
-/// A local socket answers at once or not at all.
-const LOCAL: Duration = Duration::from_millis(200);
 
 /// Ends what was started, and what the parameters mean now if that is something else.
 ///
@@ -40,17 +32,13 @@ pub fn probe_without_params(context: &Context<'_>) -> Result<Status, Failure> {
     daemon::probe(context, Instance::recorded(context.invocation), || Some(meant()))
 }
 
-/// Takes away local sockets that nobody listens on any more: nginx leaves them when it is killed, and then cannot start.
+/// Takes away local sockets that no process listens on any more: nginx leaves them when it is killed, and then cannot start.
 pub fn sweep(context: &Context<'_>, record: &Record) {
     for path in &record.locals {
-        let is_socket = std::fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket());
-        if !is_socket {
+        if file::is_not_socket(path) {
             continue;
         }
-        let asked = connect(&Endpoint::Unix(path.clone()), Deadline::after(LOCAL).min(context.budget.rollback()));
-        if asked.is_err_and(|error| error.kind == HttpErrorKind::Connect)
-            && let Err(error) = std::fs::remove_file(path)
-        {
+        if let Err(error) = file::remove_socket(path) {
             context.log.warn(format_args!("{} stays: {error}", path.display()));
         }
     }

@@ -2,14 +2,15 @@
 #![forbid(unsafe_code)]
 
 use std::ffi::OsStr;
-use std::fs::File;
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl, open};
 use nix::pty::openpty;
 use nix::sys::signal::Signal;
+use nix::sys::stat::Mode;
+use ocf::sys::file;
 
 use crate::ask::{Ask, MONITOR, PROBE, START, STOP};
 use crate::call::Frame;
@@ -212,7 +213,7 @@ fn directory<'a>(name: &str, path: PathBuf, command: &str) -> Change<'a> {
 fn directories(stand: &Stand<'_>) -> Judged {
     let named = |prefix: &str| tempfile::Builder::new().prefix(prefix).tempdir();
     let (odd, gone) = (named("ocf tester's $(a) \"b\" ")?, named("ocf-tester-gone-")?);
-    let open = std::fs::File::open(gone.path())?;
+    let open = open(gone.path(), OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty()).map_err(std::io::Error::from)?;
     gone.close()?;
     // Through the descriptor, a process gets there although no path leads there any more.
     let deleted = PathBuf::from(format!("/proc/self/fd/{}", open.as_raw_fd()));
@@ -295,8 +296,7 @@ fn inputs(stand: &Stand<'_>) -> Judged {
 }
 
 fn descriptors(stand: &Stand<'_>) -> Judged {
-    let file = File::options().read(true).write(true).open("/dev/null")?;
-    let open = Arc::new(OwnedFd::from(file));
+    let open = Arc::new(OwnedFd::from(file::null()?));
     let change = move |place: &mut Place| place.descriptors = Some(open.clone());
     let change = Change::place("descriptors 3 to 9 open", change);
     let all: Vec<_> = (3..=9).map(|number| format!("{number}<>/dev/null")).collect();

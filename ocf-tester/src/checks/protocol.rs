@@ -4,10 +4,13 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use ocf::sys::file;
+
 use super::describe::same;
 use crate::ask::{Ask, META_DATA, PROBE, UNKNOWN_ACTION, VALIDATE};
 use crate::call::named;
 use crate::check::{Check, OK, Proof, STOPPED, Weight};
+use crate::explain::FIRST;
 use crate::place::Plan;
 use crate::stand::{Stand, known};
 use crate::surroundings::{WRITABLE, existing, kept, root, view};
@@ -166,8 +169,8 @@ fn validate_nowhere(stand: &Stand<'_>) -> Judged {
 }
 
 fn interpreters(stand: &Stand<'_>) -> Judged {
-    let bytes = std::fs::read(&stand.setup.agent)?;
-    let first = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let start = file::read_start(&stand.setup.agent, FIRST)?;
+    let first = start.split(|byte| *byte == b'\n').next().unwrap_or_default();
     let words = String::from_utf8_lossy(first).into_owned();
     if !matches!(words.trim_end(), "#!/bin/sh" | "#! /bin/sh") {
         return Err(Trouble::unknown("its first line does not name /bin/sh"));

@@ -10,8 +10,8 @@ use super::polite::{self, Polite};
 use super::{Daemon, END, KILL, session};
 use crate::failure::{Failure, OrFail};
 use crate::sys::clock::Deadline;
-use crate::sys::pidfile;
 use crate::sys::process::{Member, Process, end_all, everybody};
+use crate::sys::{file, pidfile};
 
 /// How long a program may take from the decision to start it until it can be seen.
 const BEGINNING: Duration = Duration::from_millis(100);
@@ -145,6 +145,6 @@ fn forget<S: Daemon + ?Sized>(server: &S) {
     let lives = |pid: &i32| Process::find(*pid).is_ok_and(|process| process.is_some());
     let stale = !named.is_empty() && !named.iter().any(lives);
     for path in [Some(server.note()), stale.then_some(server.pid_file())].into_iter().flatten() {
-        let _ = std::fs::remove_file(path);
+        let _ = file::remove(path);
     }
 }

@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use super::file::read_small;
+use super::file::{self, read_small};
 use super::process::Process;
 
 /// A pid file has a few numbers; haproxy's has one per process.
@@ -73,7 +73,7 @@ fn began_before(start_time: u64, booted: f64, written: f64) -> bool {
 
 /// When this machine booted, in seconds since 1970 (`btime` in /proc/stat).
 fn boot_time() -> io::Result<f64> {
-    let text = std::fs::read_to_string("/proc/stat")?;
+    let text = file::read_kernel_text(Path::new("/proc/stat"))?;
     let line = text.lines().find_map(|line| line.strip_prefix("btime "));
     line.and_then(|seconds| seconds.trim().parse().ok()).ok_or_else(|| io::Error::other("/proc/stat has no btime"))
 }

@@ -4,10 +4,10 @@
 //! through a pidfd (Linux 5.3) that was opened first and checked afterwards, so they reach the process meant or nobody.
 
 use std::ffi::OsStr;
-use std::io::{self, Read};
+use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
 
 use super::clock::Deadline;
+use super::file;
 
 mod entry;
 
@@ -77,13 +78,9 @@ fn stat(pid: i32) -> io::Result<Option<Stat>> {
     }
 }
 
-/// Reads one of a process's files whole. [`std::fs::read`] believes their size, which is 0, and goes by steps of 32 bytes
-/// at first; these come in one.
-fn read(pid: i32, file: &str) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(1024);
-    // A reader that knows of no size does not ask for it.
-    std::fs::File::open(format!("/proc/{pid}/{file}"))?.take(u64::MAX).read_to_end(&mut bytes)?;
-    Ok(bytes)
+/// Reads one of a process's files whole.
+fn read(pid: i32, name: &str) -> io::Result<Vec<u8>> {
+    file::read_kernel(Path::new(&format!("/proc/{pid}/{name}")))
 }
 
 /// ESRCH: it ended between open and read.
@@ -154,7 +151,7 @@ impl Process {
     pub fn age(&self) -> io::Result<Duration> {
         /// USER_HZ, the same on every Linux that Rust runs on.
         const TICKS: f64 = 100.0;
-        let text = std::fs::read_to_string("/proc/uptime")?;
+        let text = file::read_kernel_text(Path::new("/proc/uptime"))?;
         let up = text.split_whitespace().next().and_then(|seconds| seconds.parse::<f64>().ok());
         let up = up.ok_or_else(|| io::Error::other("/proc/uptime has no number"))?;
         Ok(Duration::from_secs_f64((up - self.start_time as f64 / TICKS).max(0.0)))

@@ -5,9 +5,12 @@
 
 use std::ffi::CString;
 use std::io;
+use std::path::Path;
 
 use nix::libc;
 use nix::sys::prctl;
+
+use crate::sys::file;
 
 /// The command name, at most 15 bytes (prctl(2)).
 const NAME: &std::ffi::CStr = c"ocf-wait";
@@ -38,10 +41,10 @@ impl Disguise {
 
     /// Asks the kernel to keep this process when memory is short.
     pub fn begin_waiting(&mut self) {
-        let before = std::fs::read_to_string(OOM).ok();
-        let lower = |text: &String| text.trim().parse::<i32>().is_ok_and(|value| value > -900);
+        let before = file::read_kernel_text(Path::new(OOM)).ok();
+        let lower = |text: &String| text.parse::<i32>().is_ok_and(|value| value > -900);
         if let Some(before) = before.filter(lower)
-            && std::fs::write(OOM, KEEP).is_ok()
+            && file::write_kernel(Path::new(OOM), KEEP).is_ok()
         {
             self.oom = Some(before);
         }
@@ -50,7 +53,7 @@ impl Disguise {
     /// Takes that back: programs that a check starts would have it from us.
     pub fn end_waiting(&mut self) {
         if let Some(before) = self.oom.take() {
-            let _ = std::fs::write(OOM, before.trim());
+            let _ = file::write_kernel(Path::new(OOM), &before);
         }
     }
 }
@@ -58,7 +61,7 @@ impl Disguise {
 /// Writes over the arguments of this process where the kernel has put them; what is too long is cut off. The environment, which
 /// begins behind them and is still in use, is not touched.
 fn write_arguments(text: &[u8]) -> io::Result<()> {
-    let (from, to) = arguments_area(&std::fs::read("/proc/self/stat")?)
+    let (from, to) = arguments_area(&file::read_kernel(Path::new("/proc/self/stat"))?)
         .ok_or_else(|| io::Error::other("/proc/self/stat is in no known form"))?;
     let room = to.saturating_sub(from);
     if from == 0 || room == 0 {

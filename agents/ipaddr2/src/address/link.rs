@@ -1,8 +1,12 @@
 //! What a lost link means.
 #![forbid(unsafe_code)]
 
+use std::path::Path;
+
 use ocf::failure::Failure;
+use ocf::glob::Files as _;
 use ocf::outcome::Status;
+use ocf::sys::file::Disk;
 
 use crate::config::parse::LinkCheck;
 use crate::kernel::{Link, State};
@@ -13,7 +17,7 @@ const RELEASE: &str = "/etc/redhat-release";
 /// The configured check, or the one that the distribution's own agent has by default. The file is read only when a link
 /// is lost and nothing is configured.
 pub fn check(configured: Option<LinkCheck>) -> LinkCheck {
-    configured.unwrap_or_else(|| by_distribution(&std::fs::read_to_string(RELEASE).unwrap_or_default()))
+    configured.unwrap_or_else(|| by_distribution(&Disk.text(Path::new(RELEASE)).unwrap_or_default()))
 }
 
 /// Red Hat's agents before 10.1 do not look at the link unless they are told to.

@@ -4,7 +4,6 @@
 //! takes too long: the work gets a session and standard streams of its own. It is found again by a lock that it holds
 //! (the kernel tells who), never by a number in a file.
 
-use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, IntoRawFd, RawFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -83,7 +82,7 @@ fn close_others(mut kept: Vec<RawFd>) {
 /// A session of our own, and no standard streams of the caller's.
 fn detach() -> io::Result<()> {
     setsid()?;
-    let null = File::options().read(true).write(true).open("/dev/null")?;
+    let null = ocf::sys::file::null()?;
     dup2_stdin(null.as_fd())?;
     dup2_stdout(null.as_fd())?;
     dup2_stderr(null.as_fd())?;

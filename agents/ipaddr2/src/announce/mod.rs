@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use ocf::failure::{Failure, OrFail};
 use ocf::lock;
 use ocf::sys::clock::Deadline;
+use ocf::sys::file;
 
 use crate::announce::frame::{Arp, Operation, advertisement};
 use crate::announce::wire::{AdvertisementSocket, ArpSocket};
@@ -122,7 +123,7 @@ impl Announcer {
 /// Whether the node is a router on an interface. Unknown is no: hosts are many, routers few.
 fn forwards(name: &str) -> bool {
     let path = Path::new("/proc/sys/net/ipv6/conf").join(name).join("forwarding");
-    std::fs::read_to_string(path).is_ok_and(|text| text.trim() != "0")
+    file::read_kernel_text(&path).is_ok_and(|text| text != "0")
 }
 
 /// Where the background's lock and the interface's gate are.

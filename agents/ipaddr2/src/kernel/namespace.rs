@@ -1,11 +1,11 @@
 //! Enters a network namespace: the one thing that `ip netns exec` would be needed for.
 #![forbid(unsafe_code)]
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use nix::sched::{CloneFlags, setns};
 use ocf::failure::{Failure, OrFail};
+use ocf::sys::file;
 
 /// Where `ip netns` keeps the names.
 const DIRECTORY: &str = "/run/netns";
@@ -17,7 +17,7 @@ const DIRECTORY: &str = "/run/netns";
 pub fn enter(name: &str) -> Result<bool, Failure> {
     let path = path(name);
     let context = || format!("network namespace {name}");
-    match File::open(&path) {
+    match file::open_kernel(&path) {
         Ok(file) => match setns(file, CloneFlags::CLONE_NEWNET) {
             // A plain file: what was mounted on it is gone, and so perhaps is the namespace.
             Err(nix::Error::EINVAL) => Err(Failure::generic(format!(

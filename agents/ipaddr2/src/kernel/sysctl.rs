@@ -4,6 +4,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use ocf::sys::file;
+
 fn path(name: &str) -> PathBuf {
     Path::new("/proc/sys/net").join(name)
 }
@@ -13,7 +15,7 @@ fn path(name: &str) -> PathBuf {
 /// # Errors
 /// When it cannot be read; a kernel may lack it.
 pub fn get(name: &str) -> io::Result<String> {
-    std::fs::read_to_string(path(name)).map(|text| text.trim().to_owned())
+    file::read_kernel_text(&path(name))
 }
 
 /// Changes a setting.
@@ -21,7 +23,7 @@ pub fn get(name: &str) -> io::Result<String> {
 /// # Errors
 /// When it cannot be written; in a container /proc/sys is often read-only.
 pub fn set(name: &str, value: &str) -> io::Result<()> {
-    std::fs::write(path(name), value)
+    file::write_kernel(&path(name), value)
 }
 
 /// Changes a setting for as long as `work` takes. Work is done in any case; whether the setting could be changed is

@@ -100,9 +100,42 @@ fn whole(fd: OwnedFd, limit: u64) -> io::Result<Vec<u8>> {
 /// # Errors
 /// The kernel's.
 pub fn read_kernel(path: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    File::from(open(path, READ, Mode::empty())?).read_to_end(&mut bytes)?;
+    // Most of them fit. The kernel makes the text of some anew for each read.
+    let mut bytes = Vec::with_capacity(1024);
+    // Through `take`, which does not ask for the size (0) first.
+    open_kernel(path)?.take(u64::MAX).read_to_end(&mut bytes)?;
     Ok(bytes)
+}
+
+/// Opens a file of the kernel's: one in /proc or /sys, a namespace.
+///
+/// # Errors
+/// The kernel's.
+pub fn open_kernel(path: &Path) -> io::Result<File> {
+    Ok(File::from(open(path, READ, Mode::empty())?))
+}
+
+/// Reads the beginning of a file that the administrator names: which program a script is for stands in its first line.
+///
+/// # Errors
+/// When it cannot be read, or is no plain file.
+pub fn read_start(path: &Path, count: u64) -> io::Result<Vec<u8>> {
+    plain(&stat(path)?)?;
+    let fd = open(path, READ, Mode::empty())?;
+    plain(&fstat(&fd)?)?;
+    let mut bytes = Vec::new();
+    File::from(fd).take(count).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// The text of a file of the kernel's, without white space around it.
+///
+/// # Errors
+/// The kernel's, and `InvalidData` when it is no text.
+pub fn read_kernel_text(path: &Path) -> io::Result<String> {
+    let bytes = read_kernel(path)?;
+    let text = std::str::from_utf8(&bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+    Ok(text.trim().to_owned())
 }
 
 /// Longer configuration files than any that people write are not read.

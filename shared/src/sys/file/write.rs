@@ -10,7 +10,7 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use nix::errno::Errno;
-use nix::fcntl::{AtFlags, OFlag, openat, renameat};
+use nix::fcntl::{AtFlags, OFlag, open, openat, renameat};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket};
 use nix::sys::stat::{FileStat, Mode, SFlag, fstat, fstatat};
 use nix::unistd::{UnlinkatFlags, unlinkat};
@@ -91,6 +91,15 @@ fn beside(name: &OsStr) -> OsString {
     beside.push(OsStr::from_bytes(&name[..name.len().min(LONGEST_NAME)]));
     beside.push(format!(".{}", std::process::id()));
     beside
+}
+
+/// Changes a setting of the kernel's (/proc, /sys).
+///
+/// # Errors
+/// The kernel's.
+pub fn write_kernel(path: &Path, value: &str) -> io::Result<()> {
+    let file = open(path, OFlag::O_WRONLY | OFlag::O_CLOEXEC | OFlag::O_NOCTTY, Mode::empty())?;
+    File::from(file).write_all(value.as_bytes())
 }
 
 /// Opens a file for locking, made when it is missing. Never through a symbolic link. Others cannot open it, for whoever can

@@ -1,4 +1,5 @@
 use super::*;
+use std::io::Read;
 use std::process::Command;
 use std::time::Instant;
 
@@ -15,7 +16,6 @@ fn end(mut child: Child) {
 
 /// Ignores SIGTERM and says when it does.
 fn stubborn() -> (Child, Process) {
-    use std::io::Read;
     let mut child = Command::new("/bin/sh")
         .args(["-c", "trap '' TERM INT QUIT; echo ready; while :; do /bin/sleep 1; done"])
         .stdout(std::process::Stdio::piped())
