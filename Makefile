@@ -43,7 +43,8 @@ help:
 	@echo 'make cluster-test real clusters, whole: every scenario, side by side with the shell agents, 500 addresses;'
 	@echo '                  ROOT=trixie: the suites of clusters and agents on Debian 13, with Pacemaker 3 (mmdebstrap)'
 	@echo 'make package-test builds the packages, installs them on simulated machines, and removes them;'
-	@echo '                  FRESH="bookworm trixie": on fresh systems of these suites, too (mmdebstrap)'
+	@echo '                  FRESH="bookworm trixie": on fresh systems of these suites, too (mmdebstrap); with FROM_SOURCE=1'
+	@echo '                  packages are built there as well, of what make dist makes, with the Rust of that distribution'
 	@echo 'make man          man pages and completions anew'
 	@echo 'make doc          the documentation of the crates, without a warning'
 	@echo 'make msrv         checks that the stated version of Rust is enough (rustup installs it)'
@@ -174,10 +175,13 @@ VERSION = $(shell sed -n 's/^version = "\(.*\)"$$/\1/p' Cargo.toml)
 # Packages of the same sources are the same: their dates are those of the sources.
 export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || stat -c %Y CHANGELOG.md)
 
+# The licences of what the programs are linked with on a system of this kind.
+notices_of = $(CARGO) metadata --format-version 1 --locked --filter-platform $(1) | \
+	$(CARGO) run --quiet --locked -p ocf-agents-docs -- notices $(SHIPPED)
+
 notices:
 	@mkdir -p $(PACKAGE)
-	$(CARGO) metadata --format-version 1 --locked --filter-platform $(TARGET) | \
-		$(CARGO) run --quiet --locked -p ocf-agents-docs -- notices $(SHIPPED) >$(PACKAGE)/THIRD-PARTY-NOTICES
+	$(call notices_of,$(TARGET)) >$(PACKAGE)/THIRD-PARTY-NOTICES
 	cat metadata/packaging/notices-of-static-files >>$(PACKAGE)/THIRD-PARTY-NOTICES
 
 # The files that packages are made of, where the descriptions of packages look for them.
@@ -201,32 +205,37 @@ rpm: staged
 
 NAME = ocf-agents-$(VERSION)
 # Archives of the same files are the same: order, dates and owners are fixed.
-TAR  = tar --sort=name --owner=0 --group=0 --numeric-owner --mtime=@$(SOURCE_DATE_EPOCH) --zstd
+TAR  = tar --sort=name --owner=0 --group=0 --numeric-owner --mtime=@$(SOURCE_DATE_EPOCH)
 
 # For systems without dpkg and rpm, and for images: unpack, ./install.
 tarball: staged
 	rm -rf $(PACKAGE)/tree
 	metadata/packaging/tree $(PACKAGE)/tree/$(NAME)-$(ARCH) $(PACKAGE)
-	$(TAR) -C $(PACKAGE)/tree -cf $(PACKAGE)/$(NAME)-$(ARCH).tar.zst $(NAME)-$(ARCH)
+	$(TAR) --zstd -C $(PACKAGE)/tree -cf $(PACKAGE)/$(NAME)-$(ARCH).tar.zst $(NAME)-$(ARCH)
 	rm -rf $(PACKAGE)/tree
 	cd $(PACKAGE) && sha256sum $(NAME)-$(ARCH).tar.zst >$(NAME)-$(ARCH).tar.zst.sha256
 
-# What a distribution builds from, without a network: the committed sources and those of all dependencies.
+# What a distribution builds from, without a network: the committed sources, those of all dependencies, and what a package is
+# described with. xz: dpkg-source takes no other that is as small.
 dist:
 	rm -rf $(PACKAGE)/dist
 	mkdir -p $(PACKAGE)/dist/$(NAME)/.cargo
 	git archive HEAD | tar -x -C $(PACKAGE)/dist/$(NAME)
 	cd $(PACKAGE)/dist/$(NAME) && $(CARGO) vendor --locked --versioned-dirs vendor >.cargo/config.toml
-	$(TAR) -C $(PACKAGE)/dist -cf $(PACKAGE)/$(NAME).tar.zst $(NAME)
+	$(call notices_of,x86_64-unknown-linux-gnu) >$(PACKAGE)/dist/$(NAME)/THIRD-PARTY-NOTICES
+	metadata/packaging/changelog '$(VERSION)' >$(PACKAGE)/dist/$(NAME)/metadata/packaging/debian/changelog
+	sed -e 's/@VERSION@/$(VERSION)/' -e "s/@DATE@/$$(LC_ALL=C date -u -d @$(SOURCE_DATE_EPOCH) '+%a %b %d %Y')/" \
+		metadata/packaging/ocf-agents.spec >$(PACKAGE)/dist/$(NAME)/ocf-agents.spec
+	XZ_OPT=-T0 $(TAR) --xz -C $(PACKAGE)/dist -cf $(PACKAGE)/$(NAME).tar.xz $(NAME)
 	rm -rf $(PACKAGE)/dist
-	cd $(PACKAGE) && sha256sum $(NAME).tar.zst >$(NAME).tar.zst.sha256
+	cd $(PACKAGE) && sha256sum $(NAME).tar.xz >$(NAME).tar.xz.sha256
 
 # What the quick suites leave out, for it needs release binaries: the packages, installed and removed.
-package-test: deb rpm
+package-test: deb rpm tarball $(if $(FROM_SOURCE),dist)
 	$(CARGO) build --workspace --locked
 	$(if $(FRESH),$(CARGO) test -p ocf-agents-tests --locked --no-run)
 	OCF_FRESH_ROOTS='$(FRESH)' $(CARGO) test -p ocf-agents-tests --test packaging --locked -- packages:: --ignored \
-		$(if $(FRESH),,--skip fresh_roots)
+		$(if $(FRESH),,--skip fresh_roots) $(if $(FROM_SOURCE),,--skip from_source)
 
 reproducible:
 	@SHIPPED='$(SHIPPED)' MEMBERS='$(MEMBERS)' metadata/packaging/reproducible

@@ -1,5 +1,8 @@
 //! The packages of `make deb` and `make rpm`, installed on a machine of their own: an overlay of this one, or an empty root.
 
+mod source;
+mod tarball;
+
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::Command;
@@ -28,11 +31,11 @@ fn built(start: &str, end: &str) -> PathBuf {
 }
 
 fn debs() -> [PathBuf; 2] {
-    [built("ocf-agents_", ".deb"), built("ocf-agents-tester_", ".deb")]
+    [built("ocf-agents_", "_amd64.deb"), built("ocf-agents-tester_", "_amd64.deb")]
 }
 
 fn rpms() -> [PathBuf; 2] {
-    [built("ocf-agents-", ".rpm"), built("ocf-agents-tester-", ".rpm")]
+    [built("ocf-agents-", ".x86_64.rpm"), built("ocf-agents-tester-", ".x86_64.rpm")]
 }
 
 /// False, and a loud skip, when something is missing.
