@@ -226,7 +226,7 @@ dist:
 	metadata/packaging/changelog '$(VERSION)' >$(PACKAGE)/dist/$(NAME)/metadata/packaging/debian/changelog
 	sed -e 's/@VERSION@/$(VERSION)/' -e "s/@DATE@/$$(LC_ALL=C date -u -d @$(SOURCE_DATE_EPOCH) '+%a %b %d %Y')/" \
 		metadata/packaging/ocf-agents.spec >$(PACKAGE)/dist/$(NAME)/ocf-agents.spec
-	XZ_OPT=-T0 $(TAR) --xz -C $(PACKAGE)/dist -cf $(PACKAGE)/$(NAME).tar.xz $(NAME)
+	XZ_OPT=-T4 $(TAR) --xz -C $(PACKAGE)/dist -cf $(PACKAGE)/$(NAME).tar.xz $(NAME)
 	rm -rf $(PACKAGE)/dist
 	cd $(PACKAGE) && sha256sum $(NAME).tar.xz >$(NAME).tar.xz.sha256
 

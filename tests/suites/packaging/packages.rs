@@ -4,7 +4,7 @@ mod source;
 mod tarball;
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -174,6 +174,13 @@ fn the_debian_packages_live_through_installation_use_and_purge() {
     live_and_die(&Machine { host: builder.start(), root: None }, PLACES);
 }
 
+/// Makes a system of Debian's essential packages and some more, as a directory or an archive. It is made of the release as
+/// such: updates of an old one are no longer kept on every mirror.
+fn fresh(suite: &str, packages: &str, target: &Path) {
+    let (more, target) = (format!("--include={packages}"), target.to_str().unwrap());
+    tell("mmdebstrap", &["--quiet", "--variant=minbase", &more, suite, target, "http://deb.debian.org/debian"]);
+}
+
 /// The overlay has what this machine has. A system of nothing but Debian's essential packages and the cluster's shells shows
 /// what the packages need besides, and other versions of all that. It is opt-in, for it needs Debian's archive and minutes.
 #[test]
@@ -187,8 +194,7 @@ fn the_debian_packages_live_in_fresh_roots() {
     let directory = tempfile::tempdir().unwrap();
     for suite in suites.split_whitespace() {
         let archive = directory.path().join(format!("{suite}.tar"));
-        let more = "--include=pcs,crmsh,pacemaker-cli-utils,iproute2";
-        tell("mmdebstrap", &["--quiet", "--variant=minbase", more, suite, archive.to_str().unwrap()]);
+        fresh(suite, "pcs,crmsh,pacemaker-cli-utils,iproute2", &archive);
         let host = Host::builder("fresh").tmpfs("/srv").bind(directory.path(), "/srv/given").start();
         host.sh(&format!("mkdir /srv/root; tar -C /srv/root --exclude='./dev/*' -xf /srv/given/{suite}.tar"));
         host.sh("cd /srv/root; mount --rbind /dev dev; mount -t proc proc proc; mount -t tmpfs tmpfs run");
@@ -250,7 +256,7 @@ fn the_list_of_packages_is_whole_in_fresh_roots() {
     for system in suites.split_whitespace() {
         let directory = tempfile::tempdir().unwrap();
         let root = directory.path().join("root");
-        tell("mmdebstrap", &["--quiet", "--variant=minbase", system, root.to_str().unwrap()]);
+        fresh(system, "apt", &root);
         let inside = |words: &[&str]| {
             let mut command = Command::new("unshare");
             command.args(["--mount", "--pid", "--fork", "--kill-child", "sh", "-euc", ENTER, "enter"]);

@@ -7,7 +7,7 @@ use std::process::Command;
 use harness::cluster::installed;
 use harness::skip::skip;
 
-use super::{possible, tell};
+use super::{fresh, possible, tell};
 use crate::{agents, sources, text};
 
 /// Debian's packages that a build needs, and those of the life after it.
@@ -76,8 +76,7 @@ fn packages_are_built_from_source_in_fresh_roots_without_a_network() {
     for suite in suites.split_whitespace() {
         let directory = tempfile::tempdir().unwrap();
         let root = directory.path().join("root");
-        let more = format!("--include={NEEDED}");
-        tell("mmdebstrap", &["--quiet", "--variant=minbase", &more, suite, root.to_str().unwrap()]);
+        fresh(suite, NEEDED, &root);
         let build = root.join("build");
         std::fs::create_dir(&build).unwrap();
         std::fs::copy(&archive, build.join("archive.tar.xz")).unwrap();
