@@ -28,7 +28,7 @@ mod look;
 mod note;
 mod polite;
 
-pub use launch::{complaint, rolled_back};
+pub use launch::{WORDLESS, complaint, rolled_back};
 pub use polite::{Polite, STOP_GRACE};
 
 use note::Note;

@@ -45,17 +45,28 @@ pub fn basic(known: &Known, checks: &Checks, deadline: Deadline) -> Result<Statu
         let test = Test { regex: checks.regex.clone(), ..Test::new(url, checks.rules.clone()) };
         return web::check(&test, deadline);
     }
-    // A status page of its own may be broken where the server is not.
-    let index = web::absolute(&base(known, checks, None), "/");
     let limit = Deadline::after(LONGEST).min(deadline);
-    match life(&url, checks, limit) {
-        Err((failure, true)) if index != url => life(&index, checks, limit).map_err(|_| failure),
-        other => other.map_err(|(failure, _)| failure),
+    match life(&url, checks, limit)? {
+        Life { is_error: false, status } => Ok(status),
+        Life { status, .. } => {
+            // A status page of its own may be broken where the server is not.
+            let index = web::absolute(&base(known, checks, None), "/");
+            let other = if index == url { None } else { life(&index, checks, limit).ok().filter(|it| !it.is_error) };
+            Ok(other.map_or(status, |other| other.status))
+        }
     }
 }
 
-/// Any answer below 500 proves that the server lives. With a failure, whether it was an answer.
-fn life(url: &str, checks: &Checks, deadline: Deadline) -> Result<Status, (Failure, bool)> {
+/// An answer, and what it says about the server.
+struct Life {
+    /// Whether it is an error of the server's side: 500 and above.
+    is_error: bool,
+    status: Status,
+}
+
+/// Any answer proves that the server lives. With an error of the server's side people should look at it: an application behind
+/// it may be down, which a restart of the server does not cure.
+fn life(url: &str, checks: &Checks, deadline: Deadline) -> Result<Life, Failure> {
     let trust = match (&checks.rules.ca, checks.rules.verify) {
         (Some(file), _) => Trust::File(file.clone()),
         (None, Some(true)) => Trust::System,
@@ -71,18 +82,21 @@ fn life(url: &str, checks: &Checks, deadline: Deadline) -> Result<Status, (Failu
     match http::get(&get) {
         Ok(answer) if answer.status >= 500 => {
             let text = format!("{}: {}: look at the server's error log", shown(), answer.status_text());
-            Err((Failure::generic(text), true))
+            Ok(Life { is_error: true, status: Status::Degraded(text) })
         }
-        Ok(answer) => Ok(match checks.rules.max_latency.filter(|limit| answer.elapsed > *limit) {
-            Some(limit) => Status::Degraded(format!(
-                "{}: answered after {} ms, later than max_latency={} ms",
-                shown(),
-                answer.elapsed.as_millis(),
-                limit.as_millis()
-            )),
-            None => Status::Running,
-        }),
-        Err(error) => Err((Failure::generic(format!("{}: {error}", shown())), false)),
+        Ok(answer) => {
+            let status = match checks.rules.max_latency.filter(|limit| answer.elapsed > *limit) {
+                Some(limit) => Status::Degraded(format!(
+                    "{}: answered after {} ms, later than max_latency={} ms",
+                    shown(),
+                    answer.elapsed.as_millis(),
+                    limit.as_millis()
+                )),
+                None => Status::Running,
+            };
+            Ok(Life { is_error: false, status })
+        }
+        Err(error) => Err(Failure::generic(format!("{}: {error}", shown()))),
     }
 }
 

@@ -55,6 +55,8 @@ pub struct Facts {
     pub pid_file: Option<PathBuf>,
     /// The directory for what the server needs at run time, and those for its locks.
     pub directories: Vec<PathBuf>,
+    /// The files that errors are written to, those of virtual hosts, too.
+    pub error_logs: Vec<PathBuf>,
     /// Who owns what the server makes.
     pub user: Option<String>,
     /// Where it listens.
@@ -229,6 +231,10 @@ impl Reader<'_> {
             "loadmodule" => self.facts.modules.push(first.to_owned()),
             "pidfile" => self.facts.pid_file = Some(PathBuf::from(first)),
             "defaultruntimedir" => self.facts.directories.push(PathBuf::from(first)),
+            // Others go to a program or to the system's log.
+            "errorlog" if !first.starts_with('|') && !first.starts_with("syslog") => {
+                self.facts.error_logs.push(PathBuf::from(first));
+            }
             "user" => self.facts.user = Some(first.to_owned()),
             // `Mutex file:/run/lock/x default`: of the mechanisms only those with a colon have a directory.
             "mutex" => {
@@ -269,7 +275,13 @@ impl Reader<'_> {
         let mut facts = self.facts;
         let root = facts.server_root.clone();
         facts.pid_file = facts.pid_file.map(|file| root.join(file));
-        facts.directories.iter_mut().for_each(|directory| *directory = root.join(&*directory));
+        if facts.error_logs.is_empty() {
+            facts.error_logs.push(PathBuf::from("logs/error_log"));
+        }
+        facts.error_logs.sort();
+        facts.error_logs.dedup();
+        let logs = facts.error_logs.iter_mut();
+        facts.directories.iter_mut().chain(logs).for_each(|path| *path = root.join(&*path));
         for listen in &mut facts.listens {
             listen.tls |= self.tls.contains(&listen.port);
         }

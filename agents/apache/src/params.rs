@@ -46,8 +46,8 @@ pub const STATUSURL: Param<String> = Param::new(
     web::page,
     "Page to monitor",
     "The page that each monitor asks for: a URL, or a path on the server. If set, the page must come with a good status \
-     code (expect_status) and match testregex. If unset, any answer below 500 proves that the server lives, asked for on \
-     the page of mod_status if the configuration has one, else on /. Let it be a page that only this machine can see: \
+     code (expect_status) and match testregex. If unset, any answer proves that the server lives, and one of 500 and above is shown \
+     as degraded; asked for is the page of mod_status if the configuration has one, else /. Let it be a page that only this machine can see: \
      what answers from another node makes the resource look active twice.",
 )
 .reloadable();

@@ -16,6 +16,7 @@ use crate::monitor::{self, Depth};
 use crate::server::Server;
 use crate::settings::Settings;
 use crate::start;
+use crate::trial;
 
 /// How long a server may take to read its configuration.
 const RENEWAL: Duration = Duration::from_secs(10);
@@ -56,8 +57,12 @@ fn renew(context: &Context<'_>, settings: &Settings) -> Result<Reloaded, Failure
         Ok(Reloaded::Refused(format!("configuration refused: {why}; apache keeps its old configuration")))
     };
     // A server that is signalled to read what it refuses ends.
-    let checked = start::plan(Server::read(context, &settings.place), settings)
-        .and_then(|mut plan| plan.server.ask(&plan.program, context.budget.work()).map(|()| plan.server));
+    let checked = start::plan(Server::read(context, &settings.place), settings).and_then(|mut plan| {
+        plan.server.check(&plan.program, context.budget.work())?;
+        trial::addresses(&plan.server.facts.listens, &master, context.budget.work())?;
+        trial::start(context, &plan.server, &plan.program)?;
+        Ok(plan.server)
+    });
     let server = match checked {
         Ok(server) => server,
         Err(failure) => return refused(&failure),

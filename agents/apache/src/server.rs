@@ -76,26 +76,53 @@ impl Server {
         command
     }
 
-    /// Lets the server judge its configuration, and takes over where it writes its number.
+    /// Asks the server how it would run, and takes over where it writes its number.
     ///
     /// # Errors
     /// What it does not like, with file and line: a fault of this machine.
     pub fn ask(&mut self, program: &Path, deadline: Deadline) -> Result<(), Failure> {
-        let asking = self.command(program, &["-t", "-D", "DUMP_RUN_CFG"]);
-        let asked = format!("{} -t", program.display());
-        let output = match command::run(asking, None, deadline) {
-            Ok(output) if output.code == Some(0) => output,
-            Ok(output) => {
-                let output = output.unless_killed(asked)?;
-                let config = self.config.display();
-                return Err(Failure::installed(format!("{config} is refused: {}", complaint(&output))));
-            }
-            Err(error) => return Err(error.into_failure(asked)),
-        };
+        let output = self.answer(program, &["-t", "-D", "DUMP_RUN_CFG"], deadline)?;
         if let Some(path) = told_pid_file(&String::from_utf8_lossy(&output.stdout)) {
             self.pid_file = self.facts.server_root.join(path);
         }
         Ok(())
+    }
+
+    /// As [`Self::ask`], and lets the server check all of its configuration: asked how it would run, it looks at no
+    /// certificate, key or CA. A start does without, for it does the same itself.
+    ///
+    /// # Errors
+    /// As [`Self::ask`].
+    pub fn check(&mut self, program: &Path, deadline: Deadline) -> Result<(), Failure> {
+        self.ask(program, deadline)?;
+        self.answer(program, &["-t"], deadline).map(drop)
+    }
+
+    fn answer(&self, program: &Path, question: &[&str], deadline: Deadline) -> Result<Output, Failure> {
+        let asked = format!("{} -t", program.display());
+        match command::run(self.command(program, question), None, deadline) {
+            Ok(output) if output.code == Some(0) => Ok(output),
+            Ok(output) => {
+                let output = output.unless_killed(asked)?;
+                Err(self.refused(&complaint(&output)))
+            }
+            Err(error) => Err(error.into_failure(asked)),
+        }
+    }
+
+    /// The failure of a configuration that the server has refused with these words: a fault of this machine, in most cases.
+    pub fn refused(&self, said: &str) -> Failure {
+        // The server names itself, and in most cases the file.
+        let said = ["apache2: ", "httpd: "].iter().find_map(|name| said.strip_prefix(name)).unwrap_or(said);
+        let config = self.config.to_string_lossy();
+        // A name server that is away comes back (EAI: the errors of getaddrinfo); the configuration is as right as before.
+        if let Some(line) = said.split(" / ").find(|line| line.contains("(EAI ")) {
+            return Failure::generic(line);
+        }
+        if said.contains(&*config) {
+            return Failure::installed(said);
+        }
+        Failure::installed(format!("{config} is refused: {said}"))
     }
 
     /// Lets the distribution make what its configuration includes, where that is the way there (SUSE).
@@ -228,11 +255,21 @@ fn told_pid_file(text: &str) -> Option<PathBuf> {
 }
 
 /// What the server said, in one line, without what it says to everybody.
-fn complaint(output: &Output) -> String {
+pub fn complaint(output: &Output) -> String {
     let text = String::from_utf8_lossy(&output.stderr);
     // Its own name is no secret, and no fault either (AH00557, AH00558).
     let lines: Vec<&str> = text.lines().filter(|line| !line.contains("AH00558") && !line.contains("AH00557")).collect();
+    let lines: Vec<&str> = lines.into_iter().map(without_stamp).collect();
     ocf::daemon::complaint(lines.join("\n").as_bytes(), &output.stdout).replace(": / ", ": ")
+}
+
+/// A line without the brackets of a log: date, module and level, process.
+fn without_stamp(line: &str) -> &str {
+    let mut rest = line;
+    while let Some((_, after)) = rest.strip_prefix('[').and_then(|inner| inner.split_once("] ")) {
+        rest = after;
+    }
+    rest
 }
 
 #[cfg(test)]
@@ -264,6 +301,15 @@ mod tests {
             b"AH00558: apache2: Could not\nAH00526: Syntax error on line 3 of /c:\nInvalid command 'X'\n".to_vec();
         let output = Output { stderr, ..Output::default() };
         assert_eq!(complaint(&output), "AH00526: Syntax error on line 3 of /c: Invalid command 'X'");
+    }
+
+    #[test]
+    fn a_line_of_a_log_loses_its_stamp() {
+        let line =
+            "[Sat Nov 28 19:57:23.7 2026] [core:crit] [pid 1:tid 1] (EAI 2)Name or service not known: AH00077: x";
+        assert_eq!(without_stamp(line), "(EAI 2)Name or service not known: AH00077: x");
+        assert_eq!(without_stamp("[no end"), "[no end");
+        assert_eq!(without_stamp("AH00526: Syntax error [x] y"), "AH00526: Syntax error [x] y");
     }
 
     #[test]

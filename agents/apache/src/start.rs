@@ -17,6 +17,7 @@ use crate::known::Known;
 use crate::monitor::{self, Depth};
 use crate::server::Server;
 use crate::settings::Settings;
+use crate::trial::{self, Logs};
 
 /// How long a server that answers may take to answer well.
 const WARMING: Duration = Duration::from_secs(1);
@@ -63,7 +64,8 @@ pub fn check_host(context: &Context<'_>, settings: &Settings) -> Result<(), Fail
     // Without its directories, which a start makes, the server refuses its configuration.
     let missing = directories(&plan.server).iter().any(|directory| !directory.exists());
     if !missing {
-        plan.server.ask(&plan.program, context.budget.work())?;
+        plan.server.check(&plan.program, context.budget.work())?;
+        trial::start(context, &plan.server, &plan.program)?;
     }
     check::test(context, &instance::describe(&plan.server, &settings.place), &settings.checks).map(drop)
 }
@@ -102,12 +104,24 @@ fn bring_up(
     let instance = Instance::new(context, known.clone());
     let (work, checks) = (context.budget.work(), &settings.checks);
     let mut since: Option<Deadline> = None;
-    instance.launch(context, server.command(program, &[]), &mut |_| {
+    let logs = Logs::now(server);
+    let launched = instance.launch(context, server.command(program, &[]), &mut |_| {
         let Err(failure) = check::basic(&known, checks, work) else { return Readiness::Serves };
         let until = *since.get_or_insert_with(|| Deadline::after(WARMING));
         // What is still wrong then will stay so: there is no use in waiting for the time-out.
         if until.expired() { Readiness::Never(failure) } else { Readiness::NotYet(failure) }
-    })
+    });
+    launched.map_err(|failure| explain(failure, &logs, server))
+}
+
+/// A start that fails by the configuration is a fault of this machine, which the server may have explained in its log alone.
+fn explain(failure: Failure, logs: &Logs, server: &Server) -> Failure {
+    let said = failure.to_string();
+    match logs.telling_line() {
+        Some(line) if trial::is_bare(&said) => server.refused(&line),
+        _ if said.contains("Syntax error on line") => server.refused(&said),
+        _ => failure,
+    }
 }
 
 /// The directories that the server needs and that a boot or a fresh file system takes away.

@@ -126,16 +126,22 @@ fn bring_up<S: Daemon + ?Sized>(
 }
 
 /// What servers say with every failure, and what says nothing about its cause (haproxy, apache, ipvsadm).
-const USUAL: [&str; 5] = [
+const USUAL: [&str; 8] = [
     "[NOTICE]",
     "Some protocols failed to start",
     "no listening sockets available",
     "Unable to open logs",
+    "Pre-configuration failed",
+    "Configuration check failed",
+    "Configuration Failed",
     "Are you sure that IP Virtual Server is built in the kernel",
 ];
 
 /// What apache adds to each unknown directive; a reason has no room for it.
 const PERHAPS: &str = ", perhaps misspelled or defined by a module not included in the server configuration";
+
+/// What is said of a program that failed and said nothing itself.
+pub const WORDLESS: &str = "it failed without a word";
 
 /// What a program said about its failure: the last lines of stderr, else of stdout, in one.
 #[must_use]
@@ -149,7 +155,7 @@ pub fn complaint(stderr: &[u8], stdout: &[u8]) -> String {
         lines = all;
     }
     match lines.as_slice() {
-        [] => "it failed without a word".to_owned(),
+        [] => WORDLESS.to_owned(),
         lines => lines[lines.len().saturating_sub(3)..].join(" / "),
     }
 }

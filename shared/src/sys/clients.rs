@@ -37,8 +37,35 @@ pub fn of_all(processes: &[Process]) -> io::Result<Clients> {
 }
 
 fn of(process: &Process) -> io::Result<Clients> {
-    let Some(handle) = process.open()? else { return Ok(Clients::None) };
     let mut all = Clients::None;
+    each_socket(process, |socket| {
+        all = all.max(of_socket(socket)?);
+        Ok(())
+    })?;
+    Ok(all)
+}
+
+/// The TCP ports that a process listens on, whatever the address.
+///
+/// # Errors
+/// As [`of_all`].
+pub fn listening_ports(process: &Process) -> io::Result<Vec<u16>> {
+    let mut all = Vec::new();
+    each_socket(process, |socket| {
+        // A socket of a kind that knows no such state does not listen.
+        if getsockopt(socket, AcceptConn).unwrap_or(false) {
+            let local: SockaddrStorage = getsockname(socket.as_raw_fd())?;
+            all.extend(local.as_sockaddr_in().map(|address| address.port()));
+            all.extend(local.as_sockaddr_in6().map(|address| address.port()));
+        }
+        Ok(())
+    })?;
+    Ok(all)
+}
+
+/// Borrows each socket of a process for a look.
+fn each_socket(process: &Process, mut look: impl FnMut(&OwnedFd) -> io::Result<()>) -> io::Result<()> {
+    let Some(handle) = process.open()? else { return Ok(()) };
     for entry in std::fs::read_dir(format!("/proc/{}/fd", process.pid))? {
         let entry = entry?;
         let is_socket =
@@ -46,13 +73,13 @@ fn of(process: &Process) -> io::Result<Clients> {
         let number = entry.file_name().to_str().and_then(|name| name.parse().ok());
         let Some(number) = number.filter(|_| is_socket()) else { continue };
         match borrow(&handle, number) {
-            Ok(socket) => all = all.max(of_socket(&socket)?),
+            Ok(socket) => look(&socket)?,
             // Closed in the meantime.
             Err(error) if error.raw_os_error() == Some(libc::EBADF) => {}
             Err(error) => return Err(error),
         }
     }
-    Ok(all)
+    Ok(())
 }
 
 fn borrow(handle: &Handle, number: i32) -> io::Result<OwnedFd> {
@@ -145,6 +172,21 @@ mod tests {
             let (server, _) = listener.accept().unwrap();
             assert_eq!((told(server), told(client), told(listener)), (Clients::Talking, Clients::None, Clients::None));
         }
+    }
+
+    #[test]
+    fn the_ports_of_a_process_are_those_that_it_listens_on() {
+        let listeners = ["127.0.0.1:0", "[::]:0"].map(|place| TcpListener::bind(place).unwrap());
+        let ports = listeners.each_ref().map(|listener| listener.local_addr().unwrap().port());
+        let [first, second] = listeners.map(OwnedFd::from);
+        let sleep = std::process::Command::new("/bin/sleep").arg("60").stdin(first).stdout(second).spawn();
+        let mut sleep = sleep.unwrap();
+        let process = Process::find(sleep.id() as i32).unwrap().unwrap();
+        let mut found = listening_ports(&process).unwrap();
+        found.sort_unstable();
+        sleep.kill().unwrap();
+        sleep.wait().unwrap();
+        assert!(ports.iter().all(|port| found.contains(port)), "{found:?}");
     }
 
     #[test]

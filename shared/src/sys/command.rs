@@ -16,6 +16,7 @@ use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::{Pid, getppid};
 
+use super::apart;
 use super::clock::Deadline;
 use super::process::Handle;
 use crate::failure::{Failure, Kind};
@@ -110,12 +111,31 @@ pub fn hide_parameters(command: &mut Command) {
 ///
 /// # Errors
 /// When it cannot be started or served, or does not end by the deadline; it is killed then, with its process group.
-pub fn run(mut command: Command, input: Option<&[u8]>, deadline: Deadline) -> Result<Output, RunError> {
+pub fn run(command: Command, input: Option<&[u8]>, deadline: Deadline) -> Result<Output, RunError> {
+    run_in(command, input, deadline, || Ok(()))
+}
+
+/// As [`run`], for a program that is tried out beside a server that it must not disturb: with a network, IPC and PID namespace
+/// of its own, where it may bind any address, and without anything that outlives it.
+///
+/// # Errors
+/// As [`run`]; `Start` also where this caller may make no namespaces.
+pub fn run_apart(command: Command, deadline: Deadline) -> Result<Output, RunError> {
+    run_in(command, None, deadline, apart::leave)
+}
+
+/// `enter` is called between fork and exec: it may make system calls, and nothing else.
+fn run_in(
+    mut command: Command,
+    input: Option<&[u8]>,
+    deadline: Deadline,
+    enter: fn() -> io::Result<()>,
+) -> Result<Output, RunError> {
     command.stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() });
     command.stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
     let own = Pid::this();
     // SAFETY: between fork and exec only system calls are made; nothing allocates, no lock is taken.
-    unsafe { command.pre_exec(move || end_with(own)) };
+    unsafe { command.pre_exec(move || end_with(own).and_then(|()| enter())) };
     let mut child = command.spawn().map_err(RunError::Start)?;
     let mut output = Output::default();
     let served = serve(&mut child, input.unwrap_or_default(), &mut output, deadline);
@@ -305,6 +325,26 @@ mod tests {
         let pid = text.strip_prefix("said\n").unwrap().trim().parse().unwrap();
         let daemon = Process::find(pid).unwrap().unwrap();
         assert_eq!(end_all(&[daemon], &[Signal::SIGKILL], soon()).unwrap(), []);
+    }
+
+    #[test]
+    fn what_is_tried_out_apart_sees_no_process_and_leaves_none() {
+        if !nix::unistd::geteuid().is_root() {
+            return;
+        }
+        let script = "echo $$; cat /proc/sys/net/ipv4/ip_nonlocal_bind; /bin/sleep 61.25 >/dev/null 2>&1 & exit 3";
+        let output = match run_apart(sh(script), soon()) {
+            Err(RunError::Start(error)) if error.raw_os_error() == Some(nix::libc::EPERM) => return,
+            other => other.unwrap(),
+        };
+        assert_eq!((output.code, output.stdout.as_slice()), (Some(3), &b"1\n1\n"[..]));
+        let is_left = |pid: i32| {
+            let words = Process::find(pid).ok().flatten().and_then(|process| process.arguments().ok());
+            words.is_some_and(|words| words.iter().any(|word| word == b"61.25"))
+        };
+        assert!(!crate::sys::process::numbers().unwrap().into_iter().any(is_left));
+        let failed = run_apart(Command::new("/no/such/program"), soon());
+        assert!(matches!(failed, Err(RunError::Start(error)) if error.kind() == io::ErrorKind::NotFound));
     }
 
     #[test]

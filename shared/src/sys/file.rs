@@ -8,6 +8,7 @@
 //! | read a file of ours | [`read_small`] | links, other owners, what others can write, more than a limit |
 //! | read the beginning of a program | [`read_start`] | pipes, devices |
 //! | read a file that the administrator names | [`read`] with [`Trust`] | pipes, devices, more than a limit, and what [`Trust`] says |
+//! | read what a log has got since a moment | [`length`], [`read_since`] | pipes, devices, more than a limit |
 //! | read a file of the kernel's (/proc, /sys) | [`read_kernel`], [`read_kernel_text`], [`open_kernel`] | nothing |
 //! | change a setting of the kernel's | [`write_kernel`] | nothing |
 //! | list a directory | [`names`] | nothing |
@@ -38,7 +39,9 @@ use nix::fcntl::OFlag;
 use nix::sys::stat::{FileStat, Mode, SFlag, fchmod, fstat};
 use nix::unistd::{Gid, Uid, fchown, geteuid};
 
-pub use read::{Disk, Trust, names, open_kernel, read, read_kernel, read_kernel_text, read_small, read_start};
+pub use read::{
+    Disk, Trust, length, names, open_kernel, read, read_kernel, read_kernel_text, read_since, read_small, read_start,
+};
 pub use write::{
     open_append, open_lock, open_to_ask, remove, remove_empty_dir, remove_socket, write_atomic, write_if_changed,
     write_kernel, write_stamped,

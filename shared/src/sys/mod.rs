@@ -1,5 +1,6 @@
 //! The edges to the operating system that two or more agents use. Each module does one thing.
 
+mod apart;
 pub mod clients;
 pub mod clock;
 pub mod command;

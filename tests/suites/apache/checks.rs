@@ -75,12 +75,27 @@ fn ap_15_any_answer_below_500_is_life() {
     agent.clone().param("expect_status", "200").monitor().expect_code(1).expect_reason(&["403"]);
 }
 
+/// The application behind the server is down: start and monitor were 1, and the other sites of the server went with it.
 #[test]
-fn ap_15_a_server_that_answers_with_errors_alone_does_not_live() {
+fn ap_f2_a_server_that_answers_with_errors_lives_and_is_shown_as_degraded() {
     let Some(site) = Site::new() else { return };
-    site.config("a.conf", "Listen 127.0.0.1:8081\nRedirect 503 /");
-    site.agent("a.conf").start().expect_code(1).expect_reason(&["503"]);
-    site.expect_nothing("a.conf");
+    let modules: String = ["proxy", "proxy_http"]
+        .map(|module| format!("LoadModule {module}_module /usr/lib/apache2/modules/mod_{module}.so\n"))
+        .concat();
+    for body in [format!("{modules}ProxyPass / http://127.0.0.1:9/"), "Redirect 503 /".into()] {
+        site.config("a.conf", &format!("Listen 127.0.0.1:8081\n{body}"));
+        let agent = site.agent("a.conf");
+        agent.start().expect_code(0);
+        agent.start().expect_code(0);
+        agent.monitor().expect_code(190).expect_reason(&["503", "error log"]);
+        agent.clone().env("OCF_CHECK_LEVEL", "10").monitor().expect_code(190);
+        agent.clone().param("config_serial", "2").action("reload-agent").expect_code(0);
+        // Who wants more says so.
+        agent.clone().param("expect_status", "2xx").monitor().expect_code(1).expect_reason(&["503"]);
+        agent.stop().expect_code(0);
+        agent.clone().param("expect_status", "2xx").start().expect_code(1).expect_reason(&["503"]);
+        site.expect_nothing("a.conf");
+    }
 }
 
 #[test]

@@ -12,3 +12,4 @@ mod ocft;
 mod processes;
 mod reload;
 mod site;
+mod table;

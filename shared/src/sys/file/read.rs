@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
@@ -92,6 +92,28 @@ fn whole(fd: OwnedFd, limit: u64) -> io::Result<Vec<u8>> {
     if bytes.len() as u64 > limit {
         return Err(io::Error::other(format!("has more than {limit} bytes")));
     }
+    Ok(bytes)
+}
+
+/// How long a plain file is; `None` where there is none.
+#[must_use]
+pub fn length(path: &Path) -> Option<u64> {
+    let found = stat(path).ok()?;
+    plain(&found).ok()?;
+    u64::try_from(found.st_size).ok()
+}
+
+/// What a log has got since it had `from` bytes, at most `limit` bytes of it.
+///
+/// # Errors
+/// When it cannot be read, or is no plain file.
+pub fn read_since(path: &Path, from: u64, limit: u64) -> io::Result<Vec<u8>> {
+    plain(&stat(path)?)?;
+    let mut file = File::from(open(path, READ, Mode::empty())?);
+    plain(&fstat(&file)?)?;
+    file.seek(SeekFrom::Start(from))?;
+    let mut bytes = Vec::new();
+    file.take(limit).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
