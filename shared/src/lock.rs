@@ -16,7 +16,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
-use nix::fcntl::{Flock, FlockArg};
+use nix::fcntl::FlockArg;
 use nix::libc;
 use nix::sys::signal::Signal;
 use nix::sys::stat::{fstat, lstat};
@@ -30,7 +30,7 @@ use crate::sys::process::{Process, end_all};
 /// A lock that is held until this is dropped.
 #[derive(Debug)]
 pub struct Lock {
-    file: Flock<File>,
+    file: File,
     path: PathBuf,
 }
 
@@ -93,15 +93,15 @@ impl Lock {
                 Ok(opened) => opened,
                 Err(error) => return Some(Err(LockError::File(error))),
             };
-            match Flock::lock(opened, FlockArg::LockExclusiveNonblock) {
-                Ok(locked) if is_at(&locked, path) => Some(Ok(Self { file: locked, path: path.to_owned() })),
+            match flock(&opened, FlockArg::LockExclusiveNonblock) {
+                Ok(()) if is_at(&opened, path) => Some(Ok(Self { file: opened, path: path.to_owned() })),
                 // Its last holder has deleted it.
-                Ok(_) => None,
-                Err((back, Errno::EWOULDBLOCK | Errno::EINTR)) => {
-                    file = Some(back);
+                Ok(()) => None,
+                Err(Errno::EWOULDBLOCK | Errno::EINTR) => {
+                    file = Some(opened);
                     None
                 }
-                Err((_, error)) => Some(Err(LockError::File(error.into()))),
+                Err(error) => Some(Err(LockError::File(error.into()))),
             }
         };
         deadline.poll(attempt).unwrap_or_else(|| Err(LockError::Busy(file.map(note).unwrap_or_default())))
@@ -117,6 +117,19 @@ impl Lock {
     pub fn file(&self) -> &File {
         &self.file
     }
+}
+
+impl Drop for Lock {
+    /// Gives it back also where a copy of the descriptor lives on in a process that was forked meanwhile. If the kernel refuses
+    /// that, the end of this process does it.
+    fn drop(&mut self) {
+        let _ = flock(&self.file, FlockArg::Unlock);
+    }
+}
+
+#[expect(deprecated, reason = "nix's Flock panics when it is dropped and the kernel does not give the lock back")]
+fn flock(file: &File, how: FlockArg) -> nix::Result<()> {
+    nix::fcntl::flock(file.as_raw_fd(), how)
 }
 
 /// Whether a path still leads to this file.
