@@ -12,10 +12,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
+use nix::libc;
+
 use crate::action::Action;
 use crate::agent::{Agent, Context};
 use crate::budget::Budget;
-use crate::failure::{Failure, Kind};
+use crate::failure::{Failure, Kind, plain};
 use crate::invocation::{Asked, Invocation};
 use crate::lock::{Lock, LockError, lock_resource};
 use crate::log::{Level, Log};
@@ -49,7 +51,19 @@ fn remember_panic(info: &std::panic::PanicHookInfo<'_>) {
 
 fn panic_reason() -> String {
     let what = PANIC.get().map_or("unknown", String::as_str);
-    format!("internal error, please report it: {what}")
+    match shortage(what) {
+        Some(error) => format!("{error}: {what}; free memory, or raise the limits of the cluster manager"),
+        None => format!("internal error, please report it: {what}"),
+    }
+}
+
+/// What the machine is short of, where a library has panicked for that: std and tokio have no other answer in places, and print
+/// the error with its number.
+fn shortage(panic: &str) -> Option<String> {
+    let (_, rest) = panic.split_once("Os { code: ")?;
+    let code: i32 = rest[..rest.find(|letter: char| !letter.is_ascii_digit())?].parse().ok()?;
+    let short = [libc::EMFILE, libc::ENFILE, libc::ENOMEM, libc::EAGAIN, libc::ENOBUFS, libc::ENOSPC];
+    short.contains(&code).then(|| plain(&std::io::Error::from_raw_os_error(code)))
 }
 
 fn answer<A: Agent>(invocation: &Invocation, log: &Log, started: Instant) -> Exit {
@@ -239,4 +253,19 @@ fn say(text: &str) -> Exit {
 fn time_allowed(spec: &Spec, action: Action, invocation: &Invocation) -> Duration {
     let advertised = spec.find(action).map_or(20, |entry| entry.timeout);
     invocation.timeout().unwrap_or(Duration::from_secs(advertised.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_library_that_panics_for_want_of_something_is_no_internal_error() {
+        let tokio = "failed to create UnixStream: Os { code: 24, kind: Uncategorized, message: \"Too many open files\" } (unix.rs:68)";
+        assert_eq!(shortage(tokio).as_deref(), Some("Too many open files"));
+        for other in ["index out of bounds (x.rs:1)", "Os { code: 2, kind: NotFound }", "Os { code: x", "Os { code: 24"]
+        {
+            assert_eq!(shortage(other), None, "{other}");
+        }
+    }
 }
