@@ -75,14 +75,15 @@ fn quick(settings: &Settings, added: &Added, deadline: Deadline) -> Result<Optio
         return Ok(None);
     }
     let context = || format!("looking for {}", settings.ip);
-    let name = &added.name;
-    let prefix = settings.prefix.unwrap_or(added.prefix);
+    let place = &added.place;
+    let name = &place.name;
+    let prefix = settings.prefix.unwrap_or(place.prefix);
     let label = settings.label.as_ref().map_or_else(|| name.clone(), |label| format!("{name}:{label}"));
     let asker = Asker::open().or_fail(context())?;
     let found = match settings.ip {
         IpAddr::V4(ip) => asker.prefix_of(&label, ip).or_fail(context())?,
         IpAddr::V6(ip) => Questions::open(deadline)?
-            .address_v6(ip, added.index)?
+            .address_v6(ip, place.index)?
             .filter(|found| dad::verdict(found.flags) == Verdict::Unique)
             .map(|found| found.prefix),
     };
@@ -91,7 +92,7 @@ fn quick(settings: &Settings, added: &Added, deadline: Deadline) -> Result<Optio
     let (Some(found), Some(flags)) = (found, flags) else { return Ok(None) };
     let subject = Subject {
         ip: settings.ip,
-        index: added.index,
+        index: place.index,
         label,
         hardware: None,
         direct: Vec::new(),
@@ -100,8 +101,11 @@ fn quick(settings: &Settings, added: &Added, deadline: Deadline) -> Result<Optio
     Ok((found == prefix).then_some(subject))
 }
 
-/// The whole answer, with the address and its interface where they are found as they should be.
-fn thorough(context: &Context<'_>, settings: &Settings) -> Result<(Status, Option<(Address, Link)>), Failure> {
+/// The whole answer, with the address and its interface where they are found as they should be. Changes nothing.
+///
+/// # Errors
+/// As [`monitor`].
+pub fn thorough(context: &Context<'_>, settings: &Settings) -> Result<(Status, Option<(Address, Link)>), Failure> {
     let questions = Questions::open(context.budget.work())?;
     let links = questions.links()?;
     let addresses = questions.addresses(settings.ip)?;

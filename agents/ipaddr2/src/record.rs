@@ -5,11 +5,12 @@
 //! stop leaves a record too, one that says "nothing".
 #![forbid(unsafe_code)]
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::str::FromStr;
 
 use ocf::state::{Pairs, StateFile};
 
+use crate::address::select::Place;
 use crate::kernel::{Address, AddressFlags};
 
 /// What is known of a resource's past.
@@ -28,16 +29,9 @@ pub struct Record {
 pub struct Added {
     /// The address.
     pub ip: IpAddr,
-    /// The length of its prefix.
-    pub prefix: u8,
-    /// Its broadcast address.
-    pub broadcast: Option<Ipv4Addr>,
-    /// The number of the interface.
-    pub index: u32,
-    /// The name that the interface had.
-    pub name: String,
-    /// Its label.
-    pub label: Option<String>,
+    /// Where it was put, and in which form. A record of an earlier version says nothing about the prefix route:
+    /// `noprefixroute` then.
+    pub place: Place,
     /// The parameter `nic` at the time.
     pub asked: Option<String>,
     /// The network namespace.
@@ -68,13 +62,17 @@ impl StateFile for Record {
         }
         pairs.extend(self.rules.clone().map(|tool| ("rules", tool)));
         if let Some(added) = &self.added {
+            let place = &added.place;
             pairs.push(("ip", added.ip.to_string()));
-            pairs.push(("prefix", added.prefix.to_string()));
-            pairs.push(("index", added.index.to_string()));
-            pairs.push(("name", added.name.clone()));
-            let optional = [("label", &added.label), ("asked", &added.asked), ("namespace", &added.namespace)];
+            pairs.push(("prefix", place.prefix.to_string()));
+            pairs.push(("index", place.index.to_string()));
+            pairs.push(("name", place.name.clone()));
+            let optional = [("label", &place.label), ("asked", &added.asked), ("namespace", &added.namespace)];
             pairs.extend(optional.into_iter().filter_map(|(key, value)| Some((key, value.clone()?))));
-            pairs.extend(added.broadcast.map(|broadcast| ("broadcast", broadcast.to_string())));
+            pairs.extend(place.broadcast.map(|broadcast| ("broadcast", broadcast.to_string())));
+            // The metric of the prefix route; 0 is the kernel's own choice.
+            let route = (!place.noprefixroute).then(|| place.metric.unwrap_or(0));
+            pairs.extend(route.map(|metric| ("prefix_route", metric.to_string())));
             pairs.extend(added.address_label.map(|label| ("address_label", label.to_string())));
         }
         pairs
@@ -87,11 +85,7 @@ impl StateFile for Record {
             None => None,
             Some(ip) => Some(Added {
                 ip: ip.parse().ok()?,
-                prefix: get("prefix")?.parse().ok()?,
-                broadcast: optional(get("broadcast"))?,
-                index: get("index")?.parse().ok()?,
-                name: text("name")?,
-                label: text("label"),
+                place: place(&get)?,
                 asked: text("asked"),
                 namespace: text("namespace"),
                 address_label: optional(get("address_label"))?,
@@ -100,6 +94,20 @@ impl StateFile for Record {
         let set_aside = if get("set_aside") == Some("1") { Some(copy(&get, added.as_ref())?) } else { None };
         Some(Self { added, set_aside, rules: text("rules") })
     }
+}
+
+/// Where the address was put.
+fn place<'a>(get: &impl Fn(&str) -> Option<&'a str>) -> Option<Place> {
+    let route: Option<u32> = optional(get("prefix_route"))?;
+    Some(Place {
+        index: get("index")?.parse().ok()?,
+        name: get("name")?.to_owned(),
+        prefix: get("prefix")?.parse().ok()?,
+        broadcast: optional(get("broadcast"))?,
+        metric: route.filter(|metric| *metric != 0),
+        label: get("label").map(str::to_owned),
+        noprefixroute: route.is_none(),
+    })
 }
 
 /// The copy on the loopback interface. Records of the first version say only that there was one.
@@ -149,11 +157,15 @@ mod tests {
         Record {
             added: Some(Added {
                 ip: "2001:db8::50".parse().unwrap(),
-                prefix: 64,
-                broadcast: Some([10, 9, 0, 255].into()),
-                index: 7,
-                name: "ethA".into(),
-                label: Some("ethA:web".into()),
+                place: Place {
+                    index: 7,
+                    name: "ethA".into(),
+                    prefix: 64,
+                    broadcast: Some([10, 9, 0, 255].into()),
+                    metric: Some(77),
+                    label: Some("ethA:web".into()),
+                    noprefixroute: false,
+                },
                 asked: Some("lan0".into()),
                 namespace: Some("blue".into()),
                 address_label: Some(99),
@@ -178,7 +190,9 @@ mod tests {
     #[test]
     fn a_record_of_the_first_version_is_read() {
         let old = read(&[("set_aside", "1"), ("ip", "10.9.0.80"), ("prefix", "24"), ("index", "2"), ("name", "ethA")]);
-        let copy = old.unwrap().set_aside.unwrap();
+        let old = old.unwrap();
+        assert!(old.added.unwrap().place.noprefixroute);
+        let copy = old.set_aside.unwrap();
         assert_eq!((copy.ip, copy.prefix, copy.label), ("10.9.0.80".parse().unwrap(), 32, None));
     }
 

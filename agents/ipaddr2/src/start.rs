@@ -24,7 +24,7 @@ use crate::kernel::changes::Changes;
 use crate::kernel::dad::{self, Verdict};
 use crate::kernel::decode::AddFlags;
 use crate::kernel::questions::{AddressEvents, Questions};
-use crate::kernel::{Address, Link, Route, Snapshot, labels, namespace, sysctl};
+use crate::kernel::{Address, Link, Route, Snapshot, TABLE_MAIN, labels, namespace, sysctl};
 use crate::record::{Added, Record};
 use crate::{monitor, stop, turns};
 
@@ -46,6 +46,20 @@ pub struct Plan {
 /// # Errors
 /// What this host lacks, and what to set or do about it.
 pub fn plan(context: &Context<'_>, settings: &Settings) -> Result<Plan, Failure> {
+    let (questions, snapshot) = look(context, settings)?;
+    let (place, _) = select::place(settings, &snapshot)?;
+    context.log.trace(format_args!("decided: {place:?}"));
+    if let Some(config) = &settings.cluster_ip {
+        Rules::new(context, &Share::new(settings.ip, &place, config), config)?;
+    }
+    Ok(Plan { questions, snapshot, place })
+}
+
+/// Looks at all that a start goes by, in the network namespace of the resource, which this process is in from now on.
+///
+/// # Errors
+/// When there is no such namespace, or the kernel does not answer.
+pub fn look(context: &Context<'_>, settings: &Settings) -> Result<(Questions, Snapshot), Failure> {
     if let Some(name) = &settings.network_namespace
         && !namespace::enter(name)?
     {
@@ -55,33 +69,41 @@ pub fn plan(context: &Context<'_>, settings: &Settings) -> Result<Plan, Failure>
     let links = questions.links()?;
     let addresses = questions.addresses(settings.ip)?;
     let routes = routes(&questions, settings, &links)?;
-    let snapshot = Snapshot { links, addresses, routes };
-    let place = select::place(settings, &snapshot)?;
-    context.log.trace(format_args!("decided: {place:?}"));
-    if let Some(config) = &settings.cluster_ip {
-        Rules::new(context, &Share::new(settings.ip, &place, config), config)?;
-    }
-    Ok(Plan { questions, snapshot, place })
+    Ok((questions, Snapshot { links, addresses, routes }))
 }
 
 /// The routes that tell where the address belongs. With interface and prefix length given they matter for the broadcast
 /// address and the metric only, and one question is enough, whose answer is the best of all: a router's hundred thousand
 /// routes are read when there is no other way.
 fn routes(questions: &Questions, settings: &Settings, links: &[Link]) -> Result<Vec<Route>, Failure> {
-    let tables = select::tables(settings, links);
+    let mut tables = select::tables(settings, links);
     let nic = settings.nic.as_ref().and_then(|name| links.iter().find(|link| link.is_called(name)));
     let any = settings.route_table.is_none() && settings.route_protocol.is_none();
     if let (Some(link), Some(prefix), true) = (nic, settings.prefix, any) {
         match questions.route_over(settings.ip, link.index) {
             None => return Ok(Vec::new()),
-            Some(route) if select::is_the_answer(&route, prefix, &tables) => return Ok(vec![route]),
+            Some(route) if select::is_the_answer(&route, prefix, &tables) && !hides(&route, settings, prefix) => {
+                return Ok(vec![route]);
+            }
             // A more specific one hides the network's own.
             Some(_) => {}
         }
     }
+    if settings.ip.is_ipv6() && settings.route_table.is_some() {
+        // The prefix route of the address does not go to that table.
+        tables.push(TABLE_MAIN);
+        tables.extend(links.iter().filter_map(|link| link.vrf_table));
+        tables.sort_unstable();
+        tables.dedup();
+    }
     let all: Vec<Vec<Route>> =
         tables.iter().map(|table| questions.routes(settings.ip, *table)).collect::<Result<_, _>>()?;
     Ok(all.into_iter().flatten().collect())
+}
+
+/// Whether there may be another IPv6 route to the network, of the very metric that is configured: the kernel takes the lower.
+fn hides(route: &Route, settings: &Settings, prefix: u8) -> bool {
+    settings.ip.is_ipv6() && route.prefix == prefix && settings.metric.is_some_and(|metric| metric > route.metric)
 }
 
 /// Makes the address available.
@@ -93,11 +115,16 @@ pub fn start(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> 
     let former = Record::load(context.invocation).unwrap_or_default();
     // What a start that was killed has left is this resource's, too.
     let had_label = former.added.as_ref().is_some_and(|added| added.address_label.is_some());
-    let record = Record { added: Some(observe::added(settings, &plan.place)), ..former };
-    if already_here(context, settings, &plan)? {
-        note(context, &record);
-        return Ok(());
+    match next(context, settings, &plan.snapshot)? {
+        Next::Keep(place) => {
+            note(context, &Record { added: Some(observe::added(settings, &place)), ..former });
+            return Ok(());
+        }
+        // Left by an earlier start that was killed before it could see the verdict.
+        Next::Renew(address) => drop(Changes::open(context.budget.work())?.remove(&address)?),
+        Next::Add => {}
     }
+    let record = Record { added: Some(observe::added(settings, &plan.place)), ..former };
     // A start after a start that was killed: what that one announced must not outlive the decision made now.
     announce::end(&observe::places(context, plan.place.index).lock, context.budget.work())?;
     note(context, &record);
@@ -117,23 +144,33 @@ fn note(context: &Context<'_>, record: &Record) {
     }
 }
 
-/// Whether there is nothing to do.
-fn already_here(context: &Context<'_>, settings: &Settings, plan: &Plan) -> Result<bool, Failure> {
-    match judge(&observe::wanted(settings), &plan.snapshot.addresses, &plan.snapshot.links) {
-        Seen::Absent => Ok(false),
+/// What a start has to do.
+pub enum Next {
+    /// Nothing: the address is here.
+    Keep(Place),
+    /// Remove the address, of which duplicate address detection has found another owner, and add it again.
+    Renew(Address),
+    /// Add the address.
+    Add,
+}
+
+/// Decides what a start has to do. Changes nothing.
+///
+/// # Errors
+/// When the address is here and not as it should be.
+pub fn next(context: &Context<'_>, settings: &Settings, snapshot: &Snapshot) -> Result<Next, Failure> {
+    match judge(&observe::wanted(settings), &snapshot.addresses, &snapshot.links) {
+        Seen::Absent => Ok(Next::Add),
         Seen::Different(how) => Err(Failure::generic(format!("{how}; stop the resource or remove the address first"))),
-        Seen::Present(..) if settings.cluster_ip.is_some() => {
-            Ok(monitor::monitor(context, settings).is_ok_and(|status| status == ocf::outcome::Status::Running))
+        Seen::Present(address, link) if settings.cluster_ip.is_some() => {
+            let runs = monitor::monitor(context, settings).is_ok_and(|status| status == ocf::outcome::Status::Running);
+            Ok(if runs { Next::Keep(observe::place(address, link)) } else { Next::Add })
         }
-        Seen::Present(address, _) if address.flags.dadfailed => {
-            // Left by an earlier start that was killed before it could see the verdict.
-            Changes::open(context.budget.work())?.remove(address)?;
-            Ok(false)
-        }
+        Seen::Present(address, _) if address.flags.dadfailed => Ok(Next::Renew(address.clone())),
         Seen::Present(_, link) if link.is_lost() && link::check(settings.link_check) == LinkCheck::Fail => {
             Err(Failure::generic(link::lost(link)))
         }
-        Seen::Present(..) => Ok(true),
+        Seen::Present(address, link) => Ok(Next::Keep(observe::place(address, link))),
     }
 }
 
@@ -254,6 +291,13 @@ fn look_for_conflict(
     }
 }
 
+/// The copy of the address on the loopback interface.
+pub fn copy_on_loopback<'a>(settings: &Settings, snapshot: &'a Snapshot) -> Option<&'a Address> {
+    let on_loopback =
+        |address: &&Address| address.prefix == 32 && snapshot.link(address.index).is_some_and(|link| link.loopback);
+    snapshot.having(settings.ip).find(on_loopback)
+}
+
 /// Takes the copy of the address off the loopback interface, for as long as this node has the real one.
 fn set_aside(
     context: &Context<'_>,
@@ -261,9 +305,7 @@ fn set_aside(
     snapshot: &Snapshot,
     settings: &Settings,
 ) -> Result<(), Failure> {
-    let on_loopback =
-        |address: &&Address| address.prefix == 32 && snapshot.link(address.index).is_some_and(|link| link.loopback);
-    let Some(copy) = snapshot.having(settings.ip).find(on_loopback) else { return Ok(()) };
+    let Some(copy) = copy_on_loopback(settings, snapshot) else { return Ok(()) };
     let record = Record::load(context.invocation).unwrap_or_default();
     // Without a record nothing would put it back.
     Record { set_aside: Some(copy.clone()), ..record }.save(context.invocation)?;
@@ -285,18 +327,8 @@ fn add(
         // Another instance of the clone has put it there.
         return Ok(());
     }
-    let optimistic = format!("ipv6/conf/{}/optimistic_dad", place.name);
-    let flags = AddFlags {
-        nodad: settings.ip.is_ipv6() && settings.dad == Dad::Off,
-        optimistic: settings.ip.is_ipv6()
-            && match settings.dad {
-                Dad::Auto => sysctl::get(&optimistic).is_ok(),
-                Dad::Optimistic => true,
-                Dad::Wait | Dad::Off => false,
-            },
-        noprefixroute: place.noprefixroute,
-        preferred_lft: (settings.ip.is_ipv6() && settings.preferred_lft != u32::MAX).then_some(settings.preferred_lft),
-    };
+    let optimistic = optimistic_dad(place);
+    let flags = add_flags(settings, place);
     context.log.trace(format_args!("add {} to {} with {flags:?}", settings.ip, place.name));
     let turn = || turns::addresses(ocf::state::directory(context.invocation), context.log, context.budget.work());
     let IpAddr::V6(ip) = settings.ip else {
@@ -323,6 +355,7 @@ fn add(
                 .warn(format_args!("this kernel has no optimistic duplicate address detection; waiting instead"));
         }
     } else {
+        let _turn = turn();
         changes.add(settings.ip, place, flags)?;
     }
     match dad::wait(questions, &events, ip, place.index, verdict_by(context, link))? {
@@ -336,6 +369,27 @@ fn add(
         Verdict::Pending => {
             Err(Failure::generic(format!("duplicate address detection for {ip} on {} does not end", place.name)))
         }
+    }
+}
+
+/// The setting that allows optimistic addresses on an interface.
+fn optimistic_dad(place: &Place) -> String {
+    format!("ipv6/conf/{}/optimistic_dad", place.name)
+}
+
+/// What is asked of the kernel besides the place.
+pub fn add_flags(settings: &Settings, place: &Place) -> AddFlags {
+    let v6 = settings.ip.is_ipv6();
+    let optimistic = match settings.dad {
+        Dad::Auto => v6 && sysctl::get(&optimistic_dad(place)).is_ok(),
+        Dad::Optimistic => v6,
+        Dad::Wait | Dad::Off => false,
+    };
+    AddFlags {
+        nodad: v6 && settings.dad == Dad::Off,
+        optimistic,
+        noprefixroute: place.noprefixroute,
+        preferred_lft: (v6 && settings.preferred_lft != u32::MAX).then_some(settings.preferred_lft),
     }
 }
 
@@ -365,7 +419,7 @@ fn confirm(questions: &Questions, settings: &Settings, place: &Place) -> Result<
 }
 
 /// What is announced after a start, and to whom. Of a cluster IP neighbours may only ever learn the shared address.
-fn subject(settings: &Settings, place: &Place, link: &Link, share: Option<&Share>) -> Subject {
+pub fn subject(settings: &Settings, place: &Place, link: &Link, share: Option<&Share>) -> Subject {
     Subject {
         ip: settings.ip,
         index: place.index,

@@ -16,14 +16,15 @@ use ocf::sys::file;
 use ocf::values::Faults;
 
 use crate::address::judge::{self, Wanted};
-use crate::address::observe;
+use crate::address::select::Place;
+use crate::address::{observe, prefix_route};
 use crate::cluster_ip::rules::Rules;
 use crate::cluster_ip::share::Share;
 use crate::config::params;
 use crate::config::settings::{self, ClusterIp, Settings};
 use crate::kernel::changes::Changes;
 use crate::kernel::questions::Questions;
-use crate::kernel::{Address, AddressFlags, Link, connections, namespace, sysctl};
+use crate::kernel::{Address, AddressFlags, Link, connections, namespace, prefix_table, sysctl};
 use crate::record::{Added, Record};
 use crate::{announce, turns};
 
@@ -114,7 +115,7 @@ fn target<'a>(context: &Context<'_>, settings: Option<&'a Settings>, record: Opt
     };
     let (nic, prefix) = match added.filter(|added| Some(added.ip) != given) {
         // The parameters are about another address.
-        Some(added) => (Some(added.name.clone()), Some(added.prefix)),
+        Some(added) => (Some(added.place.name.clone()), Some(added.place.prefix)),
         None => (nic, settings.and_then(|settings| settings.prefix)),
     };
     Some(Target {
@@ -203,7 +204,36 @@ fn take_off(
         let name = name_of(links, other.index);
         context.log.info(format_args!("{}/{} on {name} is not this resource's, and stays", other.ip, other.prefix));
     }
+    failures.extend(remove_prefix_routes(context, target, &ours, &now, (questions, changes), links).err());
     Ok((!ours.is_empty(), failures))
+}
+
+/// Removes the prefix routes that the kernel leaves behind when the addresses are gone; see [`prefix_route`].
+fn remove_prefix_routes(
+    context: &Context<'_>,
+    target: &Target<'_>,
+    ours: &[&Address],
+    now: &[Address],
+    (questions, changes): (&Questions, &Changes),
+    links: &[Link],
+) -> Result<(), Failure> {
+    let link_of = |index: u32| links.iter().find(|link| link.index == index);
+    let mut places: Vec<Place> =
+        ours.iter().filter_map(|address| Some(observe::place(address, link_of(address.index)?))).collect();
+    if places.is_empty() {
+        // Somebody else has removed the address.
+        places.extend(target.recorded().map(|added| added.place.clone()));
+    }
+    for place in places.iter().filter(|place| prefix_route::may_be_left(target.ip, place, now)) {
+        let Some(link) = link_of(place.index) else { continue };
+        // A start may add an address of the same network at this moment.
+        let directory = ocf::state::directory(context.invocation);
+        let _turn = turns::addresses(directory, context.log, context.budget.rollback());
+        if prefix_route::may_be_left(target.ip, place, &questions.addresses(target.ip)?) {
+            changes.remove_prefix_route(target.ip, place, prefix_table(link, links))?;
+        }
+    }
+    Ok(())
 }
 
 fn name_of(links: &[Link], index: u32) -> &str {
@@ -240,7 +270,7 @@ fn leave_to_other_instances(
     });
     // The rules may be there without the address, when somebody else has removed it.
     let added = target.record.as_ref().and_then(|record| record.added.as_ref());
-    let Some(place) = here.or_else(|| added.map(observe::recorded_place)) else { return Ok(false) };
+    let Some(place) = here.or_else(|| added.map(|added| added.place.clone())) else { return Ok(false) };
     let directory = ocf::state::directory(context.invocation);
     let _turn = turns::cluster(directory, target.ip, context.budget.rollback())?;
     let share = Share::new(target.ip, &place, config);

@@ -59,7 +59,7 @@ impl News {
         let fd = socket(AddressFamily::Netlink, SockType::Raw, flags, SockProtocol::NetlinkRoute)?;
         let addresses = if ip.is_ipv4() { RTMGRP_IPV4_IFADDR } else { RTMGRP_IPV6_IFADDR };
         bind(fd.as_raw_fd(), &NetlinkAddr::new(0, (RTMGRP_LINK | addresses) as u32))?;
-        Ok(Self { fd, ip, index: added.index, name: added.name.clone() })
+        Ok(Self { fd, ip, index: added.place.index, name: added.place.name.clone() })
     }
 }
 

@@ -121,6 +121,28 @@ fn ip_f3_a_route_that_was_advertised_stays() {
     }
 }
 
+/// With a metric of its own an address comes with a second route to the network, which the kernel leaves behind as long as
+/// the node has another address there.
+#[test]
+fn the_second_prefix_route_goes_with_the_address_that_has_brought_it() {
+    let rig = L2::new();
+    let routes = || rig.a.ip_json("-d -6 route show 2001:db8:9::/64");
+    let before = routes();
+    let vip = |ip: &str| rig.ipaddr2(ip).param("metric", "77").param("dad", "off");
+    let (first, second) = (vip(VIP6), vip("2001:db8:9::51"));
+    first.start().expect_code(0);
+    second.start().expect_code(0);
+    let both = routes();
+    assert_ne!(both, before);
+    first.stop().expect_code(0);
+    assert_eq!(routes(), both, "the second resource needs it");
+    // Somebody else takes the address away, and the kernel leaves the route.
+    rig.a.ip("-6 address del 2001:db8:9::51/64 dev ethA");
+    assert_eq!(routes(), both);
+    second.stop().expect_code(0);
+    assert_eq!(routes(), before);
+}
+
 /// A label in the address selection policy that an administrator has given to the address went with the address.
 #[test]
 fn a_label_of_somebody_else_stays() {
@@ -182,7 +204,7 @@ fn pairwise(choices: Choices) -> Vec<Vec<usize>> {
 }
 
 /// Everything that the kernel tells about addresses, routes, rules and address labels, without what goes on by itself.
-fn everything(rig: &L2) -> Vec<String> {
+pub fn everything(rig: &L2) -> Vec<String> {
     let mut lines = Vec::new();
     for words in ["-d address", "-d -4 route show table all", "-d -6 route show table all", "-4 rule", "-6 rule"] {
         let answer = rig.a.ip_json(words);
@@ -270,11 +292,13 @@ fn everything_is_after_a_stop_as_before_the_start_ipv4() {
 #[test]
 fn everything_is_after_a_stop_as_before_the_start_ipv6() {
     let rig = busy();
+    // The node's own address of the network has a route of the default metric.
+    rig.a.ip("-6 route add 2001:db8:9::/64 dev ethA proto ra metric 2048");
     let choices: Choices = &[
         ("nic", &["", "ethA"]),
         ("cidr_netmask", &["", "64", "128"]),
         ("noprefixroute", &["", "true"]),
-        // Not metric: the kernel keeps a second prefix route as long as another address of the network is there.
+        ("metric", &["", "77", "2048"]),
         ("dad", &["", "off"]),
         ("preferred_lft", &["", "0"]),
         ("lvs_ipv6_addrlabel", &["", "false"]),

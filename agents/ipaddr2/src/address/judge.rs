@@ -67,7 +67,8 @@ pub fn is_ours(wanted: &Wanted<'_>, recorded: Option<&Added>, address: &Address,
     let link = links.iter().find(|link| link.index == address.index);
     let named =
         wanted.prefix.is_none_or(|prefix| prefix == address.prefix) && link.is_some_and(|link| belongs(wanted, link));
-    let on_record = recorded.is_some_and(|added| added.index == address.index && added.prefix == address.prefix);
+    let on_record =
+        recorded.is_some_and(|added| added.place.index == address.index && added.place.prefix == address.prefix);
     address.ip == wanted.ip && (named || on_record)
 }
 
@@ -85,8 +86,8 @@ pub fn ours<'a>(
     // Changed since it was added (another prefix length), or on an interface that was made anew under its name.
     let nearly = |address: &Address| {
         recorded.is_some_and(|added| {
-            let renewed = || links.iter().any(|link| link.index == address.index && link.name == added.name);
-            added.index == address.index || renewed()
+            let renewed = || links.iter().any(|link| link.index == address.index && link.name == added.place.name);
+            added.place.index == address.index || renewed()
         })
     };
     addresses.iter().filter(|address| address.ip == wanted.ip && nearly(address)).collect()
@@ -110,6 +111,7 @@ fn difference(wanted: &Wanted<'_>, address: &Address, link: &Link) -> Option<Str
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::address::select::Place;
     use crate::kernel::AddressFlags;
 
     fn link(index: u32, name: &str) -> Link {
@@ -184,11 +186,15 @@ mod tests {
     fn added(index: u32, name: &str, prefix: u8) -> Added {
         Added {
             ip: "10.9.0.50".parse().unwrap(),
-            prefix,
-            broadcast: None,
-            index,
-            name: name.into(),
-            label: None,
+            place: Place {
+                index,
+                name: name.into(),
+                prefix,
+                broadcast: None,
+                metric: None,
+                label: None,
+                noprefixroute: false,
+            },
             asked: None,
             namespace: None,
             address_label: None,

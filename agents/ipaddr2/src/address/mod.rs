@@ -3,4 +3,5 @@
 pub mod judge;
 pub mod link;
 pub mod observe;
+pub mod prefix_route;
 pub mod select;

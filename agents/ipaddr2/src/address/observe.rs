@@ -44,28 +44,11 @@ pub fn subject(address: &Address, link: &Link) -> Subject {
     }
 }
 
-/// The place that an address had.
-pub fn recorded_place(added: &Added) -> Place {
-    Place {
-        index: added.index,
-        name: added.name.clone(),
-        prefix: added.prefix,
-        broadcast: added.broadcast,
-        metric: None,
-        label: added.label.clone(),
-        noprefixroute: false,
-    }
-}
-
 /// The record of an address that is where it should be.
 pub fn added(settings: &Settings, place: &Place) -> Added {
     Added {
         ip: settings.ip,
-        prefix: place.prefix,
-        broadcast: place.broadcast,
-        index: place.index,
-        name: place.name.clone(),
-        label: place.label.clone(),
+        place: place.clone(),
         asked: settings.nic.clone(),
         namespace: settings.network_namespace.clone(),
         address_label: settings.address_label,

@@ -9,12 +9,10 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use ocf::failure::{Failure, Kind};
 
+use crate::address::prefix_route::{self, V6_DEFAULT_METRIC};
 use crate::config::parse::Broadcast;
 use crate::config::settings::{LONGEST_NAME, Settings};
-use crate::kernel::{Address, Link, Route, RouteKind, Snapshot, TABLE_LOCAL, TABLE_MAIN, contains};
-
-/// The metric that the kernel gives to IPv6 prefix routes by itself (`IP6_RT_PRIO_ADDRCONF`).
-const V6_DEFAULT_METRIC: u32 = 256;
+use crate::kernel::{Link, Route, RouteKind, Snapshot, TABLE_LOCAL, TABLE_MAIN, contains, vrf_table};
 
 /// Where the address goes, and in which form.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,9 +39,8 @@ pub fn tables(settings: &Settings, links: &[Link]) -> Vec<u32> {
     if let Some(table) = settings.route_table {
         return vec![table];
     }
-    let vrf_of = |link: &Link| links.iter().find(|other| Some(other.index) == link.master)?.vrf_table;
     let nic = settings.nic.as_ref().and_then(|name| links.iter().find(|link| link.is_called(name)));
-    if let Some(table) = nic.and_then(vrf_of) {
+    if let Some(table) = nic.and_then(|link| vrf_table(link, links)) {
         return vec![table];
     }
     let mut tables = vec![TABLE_MAIN];
@@ -56,11 +53,11 @@ pub fn tables(settings: &Settings, links: &[Link]) -> Vec<u32> {
     tables
 }
 
-/// Chooses.
+/// Chooses a place; and the route that it follows from, where there is one.
 ///
 /// # Errors
 /// When this host has no such interface, or no network that the address belongs to; the reason says what to set.
-pub fn place(settings: &Settings, snapshot: &Snapshot) -> Result<Place, Failure> {
+pub fn place<'a>(settings: &Settings, snapshot: &'a Snapshot) -> Result<(Place, Option<&'a Route>), Failure> {
     let wanted = match &settings.nic {
         Some(name) => Some(link_called(name, snapshot)?),
         None => None,
@@ -95,8 +92,8 @@ pub fn place(settings: &Settings, snapshot: &Snapshot) -> Result<Place, Failure>
         label,
         noprefixroute: settings.noprefixroute,
     };
-    place.noprefixroute |= has_foreign_prefix_route(settings.ip, &place, snapshot);
-    Ok(place)
+    place.noprefixroute |= prefix_route::is_foreign(settings.ip, &place, link, snapshot);
+    Ok((place, route))
 }
 
 fn link_called<'a>(name: &str, snapshot: &'a Snapshot) -> Result<&'a Link, Failure> {
@@ -114,55 +111,38 @@ fn no_network(settings: &Settings) -> Failure {
 
 /// The route that tells where the address belongs: of the first table that has any.
 fn best_route<'a>(settings: &Settings, link: Option<&Link>, snapshot: &'a Snapshot) -> Option<&'a Route> {
-    let ip = settings.ip;
-    let fits = |route: &&Route| {
-        let connected = match route.kind {
-            RouteKind::Unicast => route.table != TABLE_LOCAL || settings.route_table == Some(TABLE_LOCAL),
-            RouteKind::Local => {
-                ip.is_ipv4() && ip.is_loopback() && route.table == TABLE_LOCAL && settings.route_table.is_none()
-            }
-            RouteKind::Other => false,
-        };
-        connected
-            && !route.gateway
-            && route.prefix > 0
-            && route.index != 0
-            && contains(route.network, route.prefix, ip)
-            && settings.prefix.is_none_or(|asked| route.prefix <= asked)
-            && settings.route_protocol.is_none_or(|asked| route.protocol == asked)
-            && link.is_none_or(|link| route.index == link.index)
-            // The host route of an address that is there already says nothing about its network.
-            && !(route.network == ip && is_host_route(route) && settings.prefix.is_none())
-    };
     let tables = tables(settings, &snapshot.links);
     tables.iter().find_map(|table| {
-        let candidates = snapshot.routes.iter().filter(|route| route.table == *table).filter(fits);
+        let of_table = snapshot.routes.iter().filter(|route| route.table == *table);
+        let candidates = of_table.filter(|route| objection(settings, link, route).is_none());
         // min_by_key keeps the first of equals: the kernel's order.
         candidates.min_by_key(|route| (std::cmp::Reverse(route.prefix), route.metric))
     })
 }
 
-/// Whether the address must come without a prefix route of its own: there is one that no address of the interface has
-/// brought (an IPv6 router advertisement's, an administrator's), and the kernel would remove that with the address, for it
-/// looks for one by network and interface alone (`cleanup_prefix_route`, net/ipv6/addrconf.c).
-fn has_foreign_prefix_route(ip: IpAddr, place: &Place, snapshot: &Snapshot) -> bool {
-    let metric = place.metric.unwrap_or(V6_DEFAULT_METRIC);
-    let same = |route: &&Route| {
-        route.index == place.index
-            && route.kind == RouteKind::Unicast
-            && !route.gateway
-            && route.prefix == place.prefix
-            && contains(route.network, place.prefix, ip)
-            && route.metric <= metric
+/// Why a route does not tell where the address belongs; `None` for one that may. `link` is the interface that was named.
+pub fn objection(settings: &Settings, link: Option<&Link>, route: &Route) -> Option<&'static str> {
+    let ip = settings.ip;
+    let is_connected = match route.kind {
+        RouteKind::Unicast => route.table != TABLE_LOCAL || settings.route_table == Some(TABLE_LOCAL),
+        RouteKind::Local => {
+            ip.is_ipv4() && ip.is_loopback() && route.table == TABLE_LOCAL && settings.route_table.is_none()
+        }
+        RouteKind::Other => false,
     };
-    let brought = |address: &Address| {
-        address.index == place.index
-            && address.prefix == place.prefix
-            && contains(address.ip, place.prefix, ip)
-            && address.flags.permanent
-            && !address.flags.noprefixroute
-    };
-    ip.is_ipv6() && snapshot.routes.iter().any(|route| same(&route)) && !snapshot.addresses.iter().any(brought)
+    let objections = [
+        (!contains(route.network, route.prefix, ip), "does not have the address"),
+        (route.prefix == 0, "is the default route"),
+        (!is_connected, "does not lead to a network"),
+        (route.gateway, "leads to a router"),
+        (route.index == 0, "leads over no single interface"),
+        (link.is_some_and(|link| route.index != link.index), "leads over another interface than nic"),
+        (settings.prefix.is_some_and(|asked| route.prefix > asked), "is narrower than cidr_netmask"),
+        (settings.route_protocol.is_some_and(|asked| route.protocol != asked), "has another origin than proto"),
+        // That of an address that is there already says nothing about its network.
+        (route.network == ip && is_host_route(route) && settings.prefix.is_none(), "is the address's own"),
+    ];
+    objections.into_iter().find_map(|(applies, why)| applies.then_some(why))
 }
 
 /// Whether a route that the kernel would take to the address is the one that [`place`] would find among all: of the right

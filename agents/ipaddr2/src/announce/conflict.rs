@@ -13,7 +13,7 @@ use ocf::sys::clock::Deadline;
 
 use crate::announce::frame::{Arp, Operation, advertised, solicitation, solicited_node};
 use crate::announce::wire::{AdvertisementSocket, ArpSocket};
-use crate::kernel::Link;
+use crate::kernel::{Link, readable};
 
 /// How many times to ask (PROBE_NUM).
 const PROBES: u32 = 3;
@@ -95,11 +95,6 @@ fn owner(ip: Ipv6Addr, link: &Link, deadline: Deadline) -> io::Result<Option<Vec
         }
     }
     Ok(None)
-}
-
-/// A link-layer address as people write it.
-pub fn readable(hw: &[u8]) -> String {
-    hw.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(":")
 }
 
 #[cfg(test)]

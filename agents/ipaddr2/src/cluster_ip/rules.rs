@@ -98,6 +98,22 @@ impl<'a> Rules<'a> {
         }
     }
 
+    /// The rules for these shares, as the tool has them.
+    #[must_use]
+    pub fn in_words(&self, shares: &BTreeSet<u32>) -> Vec<String> {
+        match &self.tool {
+            Tool::Nft(_) => {
+                let script = share::transaction(self.share, shares);
+                script.lines().filter_map(|line| line.strip_prefix("add rule ")).map(str::to_owned).collect()
+            }
+            Tool::Iptables(..) => {
+                let own = shares.iter().map(|node| share::share_rule(self.share, self.config, *node));
+                let common = share::common_rules(self.share, self.config);
+                own.chain(common.into_iter().rev()).map(|rule| rule.join(" ")).collect()
+            }
+        }
+    }
+
     /// Whether requests that are another node's are dropped here.
     ///
     /// # Errors

@@ -12,6 +12,7 @@ use md5::{Digest, Md5};
 use crate::address::select::Place;
 use crate::config::parse::Mac;
 use crate::config::settings::ClusterIp;
+use crate::kernel::readable;
 
 /// A cluster IP with everything that its rules are made of.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,7 +47,7 @@ impl Share {
     /// The shared MAC address as text.
     #[must_use]
     pub fn mac_text(&self) -> String {
-        crate::announce::conflict::readable(&self.mac)
+        readable(&self.mac)
     }
 }
 

@@ -180,6 +180,12 @@ pub fn route_protocol(text: &str) -> Parsed<u8> {
         .map_err(|_| "a route origin such as kernel or static, or its number".to_owned())
 }
 
+/// The name of a route's origin, or its number.
+pub fn route_protocol_name(number: u8) -> String {
+    let name = ROUTE_PROTOCOLS.iter().find(|(_, known)| *known == number).map(|(name, _)| *name);
+    name.map_or_else(|| number.to_string(), str::to_owned)
+}
+
 /// A routing table by number, or one of the three that always have names.
 pub fn route_table(text: &str) -> Parsed<u32> {
     match text {

@@ -92,6 +92,18 @@ impl Changes {
         }
     }
 
+    /// Removes the route to its network that an IPv6 address has brought; one that is gone is as good.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn remove_prefix_route(&self, ip: IpAddr, place: &Place, table: u32) -> Result<(), Failure> {
+        let message = decode::removed_prefix_route(ip, place, table);
+        match self.until_deadline(self.handle.route().del(message).execute()) {
+            Err(Fault::Refused(Errno::ESRCH | Errno::ENODEV | Errno::ENOENT, _)) => Ok(()),
+            done => done.or_fail(format!("remove the route of {ip}/{} from {}", place.prefix, place.name)),
+        }
+    }
+
     /// Switches an interface on or off.
     ///
     /// # Errors

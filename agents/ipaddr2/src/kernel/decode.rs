@@ -8,9 +8,10 @@ use netlink_packet_route::address::{AddressAttribute, AddressFlags as Flags, Add
 use netlink_packet_route::link::{
     InfoData, InfoVrf, LinkAttribute, LinkFlags, LinkInfo, LinkLayerType, LinkMessage, Prop, State as OperState,
 };
-use netlink_packet_route::route::{RouteAddress, RouteAttribute, RouteMessage, RouteType};
+use netlink_packet_route::route::{RouteAddress, RouteAttribute, RouteMessage, RouteProtocol, RouteType};
 
-use super::{Address, AddressFlags, Hardware, Link, Route, RouteKind, State};
+use super::{Address, AddressFlags, Hardware, Link, Route, RouteKind, State, network};
+use crate::address::prefix_route::metric_of;
 use crate::address::select::Place;
 
 /// A lifetime without end (RFC 4861, section 4.6.2; the kernel's INFINITY_LIFE_TIME).
@@ -153,6 +154,21 @@ fn ip(address: &RouteAddress) -> Option<IpAddr> {
         RouteAddress::Inet6(ip) => Some((*ip).into()),
         _ => None,
     }
+}
+
+/// The message that removes the route to its network that an IPv6 address has brought. The kernel compares each part.
+pub fn removed_prefix_route(ip: IpAddr, place: &Place, table: u32) -> RouteMessage {
+    let mut message = RouteMessage::default();
+    message.header.address_family = AddressFamily::Inet6;
+    message.header.destination_prefix_length = place.prefix;
+    message.header.protocol = RouteProtocol::Kernel;
+    if let IpAddr::V6(network) = network(ip, place.prefix) {
+        message.attributes.push(RouteAttribute::Destination(RouteAddress::Inet6(network)));
+    }
+    message.attributes.push(RouteAttribute::Table(table));
+    message.attributes.push(RouteAttribute::Oif(place.index));
+    message.attributes.push(RouteAttribute::Priority(metric_of(place.metric)));
+    message
 }
 
 /// What is asked of the kernel besides the place of a new address.

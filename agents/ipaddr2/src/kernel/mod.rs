@@ -9,7 +9,7 @@ pub mod namespace;
 pub mod questions;
 pub mod sysctl;
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// The routing tables with fixed numbers (`RT_TABLE_*`).
 pub const TABLE_MAIN: u32 = 254;
@@ -196,20 +196,43 @@ impl Snapshot {
     }
 }
 
+/// A link-layer address as people write it.
+#[must_use]
+pub fn readable(hardware: &[u8]) -> String {
+    hardware.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(":")
+}
+
+/// The first address of the network that an address belongs to: the host bits cleared.
+#[must_use]
+pub fn network(ip: IpAddr, prefix: u8) -> IpAddr {
+    match ip {
+        IpAddr::V4(ip) => {
+            let mask = u32::MAX.checked_shl(32 - u32::from(prefix.min(32))).unwrap_or(0);
+            Ipv4Addr::from_bits(ip.to_bits() & mask).into()
+        }
+        IpAddr::V6(ip) => {
+            let mask = u128::MAX.checked_shl(128 - u32::from(prefix.min(128))).unwrap_or(0);
+            Ipv6Addr::from_bits(ip.to_bits() & mask).into()
+        }
+    }
+}
+
 /// Whether a network contains an address of the same family.
 #[must_use]
-pub fn contains(network: IpAddr, prefix: u8, ip: IpAddr) -> bool {
-    match (network, ip) {
-        (IpAddr::V4(network), IpAddr::V4(ip)) => {
-            let mask = u32::MAX.checked_shl(32 - u32::from(prefix.min(32))).unwrap_or(0);
-            network.to_bits() & mask == ip.to_bits() & mask
-        }
-        (IpAddr::V6(network), IpAddr::V6(ip)) => {
-            let mask = u128::MAX.checked_shl(128 - u32::from(prefix.min(128))).unwrap_or(0);
-            network.to_bits() & mask == ip.to_bits() & mask
-        }
-        _ => false,
-    }
+pub fn contains(base: IpAddr, prefix: u8, ip: IpAddr) -> bool {
+    base.is_ipv4() == ip.is_ipv4() && network(base, prefix) == network(ip, prefix)
+}
+
+/// The routing table in which the kernel puts the prefix routes of an interface: that of its VRF, or main.
+#[must_use]
+pub fn prefix_table(link: &Link, links: &[Link]) -> u32 {
+    vrf_table(link, links).unwrap_or(TABLE_MAIN)
+}
+
+/// The routing table of the VRF that an interface is a part of.
+#[must_use]
+pub fn vrf_table(link: &Link, links: &[Link]) -> Option<u32> {
+    links.iter().find(|other| Some(other.index) == link.master)?.vrf_table
 }
 
 #[cfg(test)]

@@ -60,7 +60,7 @@ fn host(routes: Vec<Route>) -> Snapshot {
 }
 
 fn found(pairs: &[(&str, &str)], snapshot: &Snapshot) -> (String, u8) {
-    let place = place(&settings(pairs), snapshot).unwrap_or_else(|f| panic!("{pairs:?}: {f}"));
+    let (place, _) = place(&settings(pairs), snapshot).unwrap_or_else(|f| panic!("{pairs:?}: {f}"));
     (place.name, place.prefix)
 }
 
@@ -133,7 +133,7 @@ fn the_broadcast_address_is_that_of_the_network_unless_it_is_given() {
     connected.source = Some("10.9.0.1".parse().unwrap());
     let mut host = host(vec![connected]);
     host.addresses = vec![address("10.9.0.1/24", 2, Some("10.9.0.255"))];
-    let broadcast = |pairs: &[(&str, &str)]| place(&settings(pairs), &host).unwrap().broadcast.map(|b| b.to_string());
+    let broadcast = |pairs: &[(&str, &str)]| place(&settings(pairs), &host).unwrap().0.broadcast.map(|b| b.to_string());
     assert_eq!(broadcast(&[("ip", "10.9.0.50")]).as_deref(), Some("10.9.0.255"));
     assert_eq!(broadcast(&[("ip", "10.9.0.50"), ("broadcast", "10.9.7.7")]).as_deref(), Some("10.9.7.7"));
     assert_eq!(broadcast(&[("ip", "10.9.0.50"), ("broadcast", "+")]).as_deref(), Some("10.9.0.255"));
@@ -155,7 +155,7 @@ fn ip_14_loopback_addresses_are_found_in_the_local_table() {
 fn ip_35_a_metric_is_set_when_it_is_given_or_found() {
     let metric = |found: u32, pairs: &[(&str, &str)]| {
         let network = if pairs[0].1.contains(':') { "2001:db8:9::/64" } else { "10.9.0.0/24" };
-        place(&settings(pairs), &host(vec![route(network, 2, found)])).unwrap().metric
+        place(&settings(pairs), &host(vec![route(network, 2, found)])).unwrap().0.metric
     };
     assert_eq!(metric(0, &[("ip", "10.9.0.50")]), None);
     assert_eq!(metric(101, &[("ip", "10.9.0.50")]), Some(101));
@@ -171,7 +171,7 @@ fn ip_18_a_label_that_does_not_fit_this_interface_is_wrong_here_only() {
     let failure = place(&settings(&[("ip", "10.9.0.50"), ("iflabel", "database")]), &host).unwrap_err();
     assert_eq!(failure.kind, Kind::Args);
     assert_eq!(
-        place(&settings(&[("ip", "10.9.0.50"), ("iflabel", "web")]), &host).unwrap().label.unwrap(),
+        place(&settings(&[("ip", "10.9.0.50"), ("iflabel", "web")]), &host).unwrap().0.label.unwrap(),
         "enp0s31f6:web"
     );
 }
@@ -192,16 +192,16 @@ fn ip_f3_a_prefix_route_that_no_address_has_brought_is_not_shared() {
     let permanent = AddressFlags { permanent: true, ..AddressFlags::default() };
     let decided = |routes: Vec<Route>, addresses: Vec<Address>| {
         let host = Snapshot { addresses, ..host(routes) };
-        place(&settings(&[("ip", "2001:db8:aa::50")]), &host).unwrap().noprefixroute
+        place(&settings(&[("ip", "2001:db8:aa::50")]), &host).unwrap().0.noprefixroute
     };
     assert!(decided(vec![advertised()], vec![own(128, permanent)]));
     assert!(decided(vec![advertised()], vec![own(64, AddressFlags { noprefixroute: true, ..permanent })]));
     assert!(decided(vec![advertised()], vec![own(64, AddressFlags::default())]), "brought by an advertisement, too");
-    assert!(!decided(vec![advertised()], vec![own(64, permanent)]));
+    assert!(!decided(vec![advertised(), route("2001:db8:aa::/64", 2, 256)], vec![own(64, permanent)]));
     // A route of another interface or of a wider network is not the one that the kernel would take.
     let longer = [("ip", "2001:db8:aa::50"), ("nic", "ethA"), ("cidr_netmask", "64")];
     for other in [route("2001:db8:aa::/48", 2, 1024), route("2001:db8:aa::/64", 3, 1024)] {
-        assert!(!place(&settings(&longer), &host(vec![other])).unwrap().noprefixroute);
+        assert!(!place(&settings(&longer), &host(vec![other])).unwrap().0.noprefixroute);
     }
 }
 
