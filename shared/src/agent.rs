@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 use crate::budget::Budget;
+use crate::explain::Explanation;
 use crate::failure::{Failure, Kind};
 use crate::invocation::Invocation;
 use crate::log::Log;
@@ -69,6 +70,13 @@ pub trait Agent {
     fn watch(_context: &Context<'_>, _params: &Self::Params) -> Result<Sources, Failure> {
         Ok(Sources::default())
     }
+
+    /// Tells what a start would do here and why, what a monitor sees, and what is on record, by the functions that start and monitor
+    /// use. It changes nothing.
+    ///
+    /// # Errors
+    /// Why a start would fail, after all that could be found out until then.
+    fn explain(context: &Context<'_>, params: &Self::Params, explanation: &mut Explanation) -> Result<(), Failure>;
 
     /// Looks for the resource when its parameters are faulty, for a probe: by the record and by those parameters that are good,
     /// where a stop would find something to end. No check of the application is made.

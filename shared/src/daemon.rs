@@ -29,6 +29,7 @@ mod note;
 mod polite;
 
 pub use launch::{WORDLESS, complaint, rolled_back};
+pub use look::described;
 pub use polite::{Polite, STOP_GRACE};
 
 use note::Note;

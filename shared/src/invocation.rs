@@ -21,6 +21,8 @@ pub enum Asked {
     Action(Action),
     /// `--version`.
     Version,
+    /// `--explain`.
+    Explain,
     /// A word that means nothing to us.
     Unknown(String),
     /// No argument at all.
@@ -50,6 +52,7 @@ impl Invocation {
             None => Asked::Nothing,
             Some(word) => match word.to_str() {
                 Some("--version" | "-V") => Asked::Version,
+                Some("--explain") => Asked::Explain,
                 Some(text) => Action::from_word(text).map_or_else(|| Asked::Unknown(text.to_owned()), Asked::Action),
                 None => Asked::Unknown(word.to_string_lossy().into_owned()),
             },
@@ -97,10 +100,17 @@ impl Invocation {
         self.variable("OCF_RESOURCE_INSTANCE").unwrap_or("default")
     }
 
-    /// Whether a monitor is a probe. Pacemaker leaves the interval unset in probes; unset, empty and 0 are alike.
+    /// Whether a person wants to be told what the agent would do. Nothing is changed then.
+    #[must_use]
+    pub fn is_explanation(&self) -> bool {
+        self.asked == Asked::Explain
+    }
+
+    /// Whether a monitor is a probe. Pacemaker leaves the interval unset in probes; unset, empty and 0 are alike. What
+    /// explains itself only probes.
     #[must_use]
     pub fn is_probe(&self) -> bool {
-        matches!(self.meta("interval").map(str::trim), None | Some("0"))
+        self.is_explanation() || matches!(self.meta("interval").map(str::trim), None | Some("0"))
     }
 
     /// The time between two runs of a recurring monitor; `None` for a probe and for any other action.
@@ -182,6 +192,7 @@ mod tests {
         assert_eq!(call(&["start", "stop", "--version"], &[]).asked, Asked::Action(Action::Start));
         assert_eq!(call(&[], &[]).asked, Asked::Nothing);
         assert_eq!(call(&["frobnicate"], &[]).asked, Asked::Unknown("frobnicate".into()));
+        assert!(call(&["--explain"], &[("OCF_RESKEY_CRM_meta_interval", "1000")]).is_probe());
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //! - reads arguments and environment, once, into an [`invocation::Invocation`];
 //! - answers `meta-data`, `usage`, `--help` and `--version` before any parameter is read, as any user, and unknown or
 //!   missing actions with 3;
+//! - answers `--explain` by what a start would do here and why ([`explain`]);
 //! - judges the parameters ([`param`], [`values`]): every fault at once, each with its name, its value and what is allowed;
 //! - calls the action with a [`budget::Budget`] that ends a little before the caller's time-out;
 //! - turns a [`failure::Failure`] into the exit code that the action and the kind ask for ([`settle`]);
@@ -22,7 +23,7 @@
 //! # Layers
 //! Pure: [`action`], [`budget`], [`spec`], [`param`], [`values`], [`invocation`], [`failure`], [`outcome`], [`settle`], [`metadata`],
 //! [`usage`], [`words`]; with the feature `http` also `ere`. [`glob`] takes its files from an edge.
-//! Edges: [`daemon`], [`entry`], [`external`], [`run`], `report`, [`log`], [`lock`], [`state`], [`sys`]; with the feature `http`
+//! Edges: [`daemon`], [`entry`], [`explain`], [`external`], [`run`], `report`, [`log`], [`lock`], [`state`], [`sys`]; with the feature `http`
 //! also `web`, what agents of web servers share. [`testing`] is for the tests of agents.
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests make their own files"))]
 
@@ -33,6 +34,7 @@ pub mod daemon;
 pub mod entry;
 #[cfg(feature = "http")]
 pub mod ere;
+pub mod explain;
 pub mod external;
 pub mod failure;
 pub mod glob;

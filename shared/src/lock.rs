@@ -68,6 +68,17 @@ pub fn lock_resource(invocation: &Invocation, agent: &str, deadline: Deadline) -
     Ok(lock)
 }
 
+/// What the holder of [`lock_resource`] says about itself, if there is one at this moment. Waits for nothing.
+#[must_use]
+pub fn busy_with(invocation: &Invocation, agent: &str) -> Option<String> {
+    let file = open_to_ask(&state::path(invocation, agent, "lock")).ok()?;
+    // Given back when the file is closed.
+    match flock(&file, FlockArg::LockSharedNonblock) {
+        Err(Errno::EWOULDBLOCK) => Some(note(file)),
+        _ => None,
+    }
+}
+
 /// Waits until no other resource of this agent changes `thing`: an interface, say.
 ///
 /// # Errors

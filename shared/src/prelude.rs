@@ -3,6 +3,7 @@
 
 pub use crate::action::Action;
 pub use crate::agent::{Agent, Context};
+pub use crate::explain::Explanation;
 pub use crate::failure::{Failure, Kind, OrFail};
 pub use crate::invocation::Invocation;
 pub use crate::outcome::{Reloaded, Status};

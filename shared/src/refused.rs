@@ -68,7 +68,8 @@ pub(crate) fn monitor<A: Agent>(context: &Context<'_>, params: &A::Params) -> Re
     Ok(with_reason(status, reason))
 }
 
-fn remembered<A: Agent>(context: &Context<'_>) -> Option<String> {
+/// Why the configuration was refused at the last reload, if it was.
+pub(crate) fn remembered<A: Agent>(context: &Context<'_>) -> Option<String> {
     let pairs = state::read(&path::<A>(context))?;
     pairs.into_iter().find(|(key, _)| key == REASON).map(|(_, reason)| reason)
 }

@@ -24,7 +24,7 @@ use crate::log::{Level, Log};
 use crate::outcome::{Code, Exit, Status};
 use crate::settle::settle;
 use crate::spec::Spec;
-use crate::{refused, report, state, usage, watch};
+use crate::{explain, refused, report, state, usage, watch};
 
 /// Answers the call that this process was started for; the result is the exit code.
 pub fn run<A: Agent>(arguments: Vec<&'static OsStr>, environment: Vec<(&'static OsStr, &'static OsStr)>) -> u8 {
@@ -72,13 +72,18 @@ fn answer<A: Agent>(invocation: &Invocation, log: &Log, started: Instant) -> Exi
         Asked::Action(Action::MetaData) => return say(spec.metadata),
         Asked::Action(Action::Usage) => return say(&usage::text(spec)),
         Asked::Version => return say(&format!("{} {}\n", spec.name, spec.version)),
+        Asked::Explain => Action::ValidateAll,
         Asked::Action(action) if spec.find(*action).is_some() => *action,
         Asked::Action(action) => return unknown(spec, action.word()),
         Asked::Unknown(word) => return unknown(spec, word),
         Asked::Nothing => return unknown(spec, ""),
     };
     let budget = Budget::new(action, started, time_allowed(spec, action, invocation));
-    let context = Context { invocation, log, budget, depth: spec.depth(action, invocation.depth()) };
+    let depth = if invocation.is_explanation() { 0 } else { spec.depth(action, invocation.depth()) };
+    let context = Context { invocation, log, budget, depth };
+    if invocation.is_explanation() {
+        return explain::answer::<A>(&context);
+    }
     log.trace(format_args!("{} of {} {} begins", action.word(), spec.name, invocation.instance()));
     perform::<A>(&context, action).unwrap_or_else(|failure| settle(action, invocation.is_probe(), &failure))
 }
@@ -239,7 +244,7 @@ fn unknown(spec: &Spec, word: &str) -> Exit {
 }
 
 /// Writes to stdout. A reader that has gone (`agent meta-data | head -1`) is no failure of ours.
-fn say(text: &str) -> Exit {
+pub(crate) fn say(text: &str) -> Exit {
     let mut stdout = std::io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {

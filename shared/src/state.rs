@@ -102,11 +102,14 @@ pub trait StateFile: Sized {
         Ok(try_read(&Self::path(invocation, "record"))?.and_then(Self::from_pairs))
     }
 
-    /// Writes it, at once or not at all.
+    /// Writes it, at once or not at all; not where nothing may change ([`Invocation::is_explanation`]).
     ///
     /// # Errors
     /// When it cannot be written.
     fn save(&self, invocation: &Invocation) -> Result<(), Failure> {
+        if invocation.is_explanation() {
+            return Ok(());
+        }
         write(&Self::path(invocation, "record"), &self.to_pairs())
     }
 

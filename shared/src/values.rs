@@ -78,6 +78,14 @@ impl Values {
         }
     }
 
+    /// Every value that was given, with its name, for people.
+    pub fn given(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.given.iter().map(|(name, given)| match given {
+            Given::Text(text) => (name.as_str(), text.as_str()),
+            Given::Bytes => (name.as_str(), "(not UTF-8 text)"),
+        })
+    }
+
     fn find(&self, info: &Info) -> Option<(&'static str, &Given)> {
         let names = std::iter::once(info.name).chain(info.aliases.iter().copied());
         names.into_iter().find_map(|name| {

@@ -4,7 +4,7 @@
 //! only. The agent leads its own process group; on time-out SIGKILL goes to all of it with no warning; when the agent has
 //! ended, its pipes are closed, whoever else holds them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -192,6 +192,27 @@ impl<'host> Agent<'host> {
     /// `validate-all` at check level 10, which may look at the machine.
     pub fn validate_here(&self) -> Outcome {
         self.clone().env("OCF_CHECK_LEVEL", "10").action("validate-all")
+    }
+
+    /// What a start would do here, as a person asks for it; no file may change by that.
+    #[track_caller]
+    pub fn explain(&self) -> Outcome {
+        let before = self.files();
+        let explained = self.call(&["--explain"]);
+        let after = self.files();
+        let changed: Vec<&String> = before.symmetric_difference(&after).collect();
+        assert!(changed.is_empty(), "{changed:#?}\nhave changed by\n{explained}");
+        explained
+    }
+
+    /// The files that are the machine's own: in its memory, and systemd's. Of directories only the names count: a file that is
+    /// made and taken away again changes their time. What systemd, its journal and servers' logs get by themselves is left out.
+    fn files(&self) -> BTreeSet<String> {
+        let script = r"own=$(grep ' tmpfs ' /proc/self/mounts | cut -d' ' -f2 | grep -v -e '^/dev' -e '^/sys')
+            find $own /etc/systemd \( -path /run/systemd/journal -o -path /run/log -o -path /run/udev -o -path /run/dbus \
+            -o -path /run/systemd/units -o -path /run/systemd/invocation -o -path /var/log -o -name 'within-reach-*' \) -prune \
+            -o -type d -printf '%p %m\n' -o -printf '%p %i %m %u %s %T@\n' 2>/dev/null || true";
+        self.host.sh(script).lines().map(str::to_owned).collect()
     }
 
     /// Any action.

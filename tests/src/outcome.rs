@@ -117,6 +117,15 @@ impl Outcome {
         self
     }
 
+    /// Its output has each of these lines.
+    #[track_caller]
+    pub fn expect_lines(&self, lines: &[&str]) -> &Self {
+        for line in lines {
+            self.check(self.stdout.lines().any(|said| said == *line), &format!("the line {line:?} is expected"));
+        }
+        self
+    }
+
     /// It took less than this.
     #[track_caller]
     pub fn expect_within(&self, limit: Duration) -> &Self {

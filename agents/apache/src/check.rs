@@ -23,7 +23,7 @@ fn base(known: &Known, checks: &Checks, port: Option<u16>) -> String {
 }
 
 /// The page that every monitor asks for.
-fn page(known: &Known, checks: &Checks) -> String {
+pub fn page(known: &Known, checks: &Checks) -> String {
     if let Some(url) = &checks.statusurl {
         return web::absolute(&base(known, checks, None), url);
     }

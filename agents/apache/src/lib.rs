@@ -24,6 +24,7 @@ mod check;
 mod config;
 mod directives;
 mod envfile;
+mod explain;
 #[cfg(test)]
 mod fuzz;
 mod instance;
@@ -89,6 +90,10 @@ impl Agent for Apache {
 
     fn stop(context: &Context<'_>, _settings: Option<&Settings>) -> Result<(), Failure> {
         stop::stop(context)
+    }
+
+    fn explain(context: &Context<'_>, settings: &Settings, explanation: &mut Explanation) -> Result<(), Failure> {
+        explain::explain(context, settings, explanation)
     }
 
     fn probe_without_params(context: &Context<'_>) -> Result<Status, Failure> {

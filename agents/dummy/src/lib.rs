@@ -79,6 +79,17 @@ impl Agent for Dummy {
         look(&settings.state)
     }
 
+    fn explain(_context: &Context<'_>, settings: &Settings, explanation: &mut Explanation) -> Result<(), Failure> {
+        explanation.line("state file", settings.state.display());
+        let seen = look(&settings.state);
+        explanation.monitor(&seen);
+        match seen? {
+            Status::NotRunning(_) => explanation.line("start", "makes the state file"),
+            _ => explanation.because("start", "does nothing", "the state file is there"),
+        }
+        Ok(())
+    }
+
     fn probe_without_params(context: &Context<'_>) -> Result<Status, Failure> {
         look(&state(context.invocation))
     }

@@ -19,6 +19,7 @@ mod ask;
 mod bind;
 mod check;
 mod cli;
+mod explain;
 mod instance;
 mod monitor;
 mod params;
@@ -93,6 +94,10 @@ impl Agent for Haproxy {
 
     fn stop(context: &Context<'_>, settings: Option<&Settings>) -> Result<(), Failure> {
         stop::stop(context, settings)
+    }
+
+    fn explain(context: &Context<'_>, settings: &Settings, explanation: &mut Explanation) -> Result<(), Failure> {
+        explain::explain(context, settings, explanation)
     }
 
     fn probe_without_params(context: &Context<'_>) -> Result<Status, Failure> {

@@ -21,7 +21,8 @@
 //!   with Override at once, though RFC 4429 asks hosts to wait: the cluster has already decided who owns it.
 //!
 //! # Rooms
-//! - `start`, `stop`, `monitor`: the actions, read from top to bottom. `watch`: what wakes a monitor that waits.
+//! - `start`, `stop`, `monitor`: the actions, read from top to bottom. `explain`: what start and monitor go by, in words.
+//!   `watch`: what wakes a monitor that waits.
 //! - `config`: parameters, the forms of their values, and all of them judged together. Pure.
 //! - `address`: where the address belongs (`select`), what is there (`judge`, `observe`), what a lost link means (`link`).
 //! - `kernel`: what the kernel knows (`questions`, `labels`), what is changed (`changes`, `sysctl`), namespaces, duplicate
@@ -35,6 +36,7 @@ mod address;
 mod announce;
 mod cluster_ip;
 mod config;
+mod explain;
 #[cfg(test)]
 mod fuzz;
 mod kernel;
@@ -105,6 +107,10 @@ impl Agent for IPaddr2 {
 
     fn watch(context: &Context<'_>, settings: &Settings) -> Result<Sources, Failure> {
         watch::sources(context, settings)
+    }
+
+    fn explain(context: &Context<'_>, settings: &Settings, explanation: &mut Explanation) -> Result<(), Failure> {
+        explain::explain(context, settings, explanation)
     }
 
     fn probe_without_params(context: &Context<'_>) -> Result<Status, Failure> {

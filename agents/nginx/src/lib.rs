@@ -23,6 +23,7 @@
 mod ask;
 mod check;
 mod config;
+mod explain;
 #[cfg(test)]
 mod fuzz;
 mod instance;
@@ -100,6 +101,10 @@ impl Agent for Nginx {
 
     fn stop(context: &Context<'_>, settings: Option<&Settings>) -> Result<(), Failure> {
         stop::stop(context, settings)
+    }
+
+    fn explain(context: &Context<'_>, settings: &Settings, explanation: &mut Explanation) -> Result<(), Failure> {
+        explain::explain(context, settings, explanation)
     }
 
     fn probe_without_params(context: &Context<'_>) -> Result<Status, Failure> {

@@ -71,17 +71,22 @@ fn look(context: &Context<'_>, settings: &Settings, instance: &Instance) -> Resu
 
 /// Level 10.
 fn status_page(context: &Context<'_>, settings: &Settings, record: &Record) -> Result<Status, Failure> {
-    let (listen, page) = match (&settings.status_page, &record.status) {
-        (Some(page), _) => (first(settings, record), page.as_str()),
-        (None, Some((listen, page))) if settings.port.is_none() => (listen.clone(), page.as_str()),
-        (None, found) => (first(settings, record), found.as_ref().map_or(STATUS_PAGE, |(_, page)| page)),
-    };
+    let (listen, page) = status_page_of(settings, record);
     let test = test(settings, &listen, page, &settings.status_regex);
     let known = settings.status_page.is_some() || record.status.is_some();
     web::check(&test, context.budget.work()).map_err(|failure| match known {
         true => failure,
         false => Failure::generic(format!("{failure} (no stub_status in the configuration; set status10url)")),
     })
+}
+
+/// The page of level 10, and the server that has it where the page does not say.
+pub fn status_page_of<'a>(settings: &'a Settings, record: &'a Record) -> (Listen, &'a str) {
+    match (&settings.status_page, &record.status) {
+        (Some(page), _) => (first(settings, record), page.as_str()),
+        (None, Some((listen, page))) if settings.port.is_none() => (listen.clone(), page.as_str()),
+        (None, found) => (first(settings, record), found.as_ref().map_or(STATUS_PAGE, |(_, page)| page)),
+    }
 }
 
 /// Level 20.

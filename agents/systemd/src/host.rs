@@ -43,7 +43,7 @@ pub fn check(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> 
 }
 
 /// What would work against the cluster.
-fn warnings(unit: &Unit, facts: &Facts, settings: &Settings) -> Vec<String> {
+pub fn warnings(unit: &Unit, facts: &Facts, settings: &Settings) -> Vec<String> {
     let mut warnings = Vec::new();
     let id = &unit.id;
     if facts.file_state.starts_with("enabled") {

@@ -20,6 +20,7 @@
 mod bus;
 mod checks;
 mod dropin;
+mod explain;
 mod facts;
 mod host;
 mod journal;
@@ -98,6 +99,10 @@ impl Agent for Systemd {
 
     fn watch(context: &Context<'_>, settings: &Settings) -> Result<Sources, Failure> {
         watch::sources(context, settings)
+    }
+
+    fn explain(context: &Context<'_>, settings: &Settings, explanation: &mut Explanation) -> Result<(), Failure> {
+        explain::explain(context, settings, explanation)
     }
 
     fn probe_without_params(context: &Context<'_>) -> Result<Status, Failure> {

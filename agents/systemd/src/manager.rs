@@ -149,10 +149,22 @@ impl Manager {
     /// # Errors
     /// When systemd does not answer.
     pub fn unit_path(&mut self) -> Result<Vec<String>, Failure> {
+        self.property("UnitPath")
+    }
+
+    /// The version of systemd.
+    ///
+    /// # Errors
+    /// When systemd does not answer.
+    pub fn version(&mut self) -> Result<String, Failure> {
+        self.property("Version")
+    }
+
+    fn property<T: TryFrom<OwnedValue, Error: std::fmt::Display>>(&mut self, name: &str) -> Result<T, Failure> {
         let member = (PROPERTIES, "Get");
-        let answer: Result<OwnedValue, Trouble> = self.bus.call(OBJECT, member, &(MANAGER, "UnitPath"), self.deadline);
-        let value = answer.map_err(|trouble| trouble.into_failure("UnitPath"))?;
-        Vec::try_from(value).map_err(|error| Trouble::Garbled(error.to_string()).into_failure("UnitPath"))
+        let answer: Result<OwnedValue, Trouble> = self.bus.call(OBJECT, member, &(MANAGER, name), self.deadline);
+        let value = answer.map_err(|trouble| trouble.into_failure(name))?;
+        T::try_from(value).map_err(|error| Trouble::Garbled(error.to_string()).into_failure(name))
     }
 
     /// Makes systemd read all unit files again.

@@ -26,14 +26,7 @@ pub fn start(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> 
     monitor::installed(&others)?;
     let is_up = matches!(unit.verdict(), Verdict::Running | Verdict::Reloading);
     if !is_up {
-        let problem = unit.unusable("").is_some().then(|| manager.facts(&unit, &settings.unit).load_error);
-        if let Some(why) = problem.and_then(|problem| unit.unusable(&problem)) {
-            return Err(Failure::installed(why));
-        }
-        if settings.unit.kind == UnitKind::Scope {
-            let why = "a scope is made by whoever runs processes in it, and cannot be started";
-            return Err(Failure::generic(format!("{}: {why}", unit.id)));
-        }
+        startable(&unit, settings, || manager.facts(&unit, &settings.unit).load_error)?;
     }
     // Asked before the start, which then ends the sooner.
     let facts = match settings.drop_in {
@@ -49,6 +42,24 @@ pub fn start(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> 
         attempt.run()?;
     }
     attempt.confirm()
+}
+
+/// Whether the unit can be started, as far as that is known before; `problem` is systemd's own word about a unit that it could
+/// not load.
+///
+/// # Errors
+/// Why not.
+pub fn startable(unit: &Unit, settings: &Settings, problem: impl FnOnce() -> String) -> Result<(), Failure> {
+    if unit.unusable("").is_some()
+        && let Some(why) = unit.unusable(&problem())
+    {
+        return Err(Failure::installed(why));
+    }
+    if settings.unit.kind == UnitKind::Scope {
+        let why = "a scope is made by whoever runs processes in it, and cannot be started";
+        return Err(Failure::generic(format!("{}: {why}", unit.id)));
+    }
+    Ok(())
 }
 
 /// A unit that systemd stops only together with others: the cluster could start it, and then not stop it.

@@ -5,6 +5,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests own the environment and processes of what they test")]
 
 mod checks;
+mod explain;
 mod identity;
 mod layouts;
 mod life;

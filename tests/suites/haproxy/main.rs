@@ -6,6 +6,7 @@
 
 mod broken;
 mod client;
+mod explain;
 mod failures;
 mod identity;
 mod layouts;

@@ -9,6 +9,7 @@ mod address;
 mod announce;
 mod bad_input;
 mod clone;
+mod explain;
 mod extras;
 mod form;
 mod ipv6;

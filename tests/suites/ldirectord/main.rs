@@ -9,6 +9,7 @@
 mod absent;
 mod beside;
 mod direct;
+mod explain;
 mod failover;
 mod identity;
 mod life;

@@ -4,6 +4,7 @@
 //! where it was reported (`RA#n`: ClusterLabs/resource-agents).
 #![allow(clippy::disallowed_methods, reason = "tests own the environment and processes of what they test")]
 
+mod explain;
 mod failures;
 mod identity;
 mod levels;

@@ -22,6 +22,30 @@ fn a_whole_life() {
 }
 
 #[test]
+fn an_explanation_says_what_a_start_would_do_and_does_nothing() {
+    let rig = L2::new();
+    let dummy = dummy_on(&rig).param("envfile", "/run/dummy.env").param("op_sleep", "5").param("passwd", "s3cret");
+    let stopped = dummy.explain();
+    stopped.expect_code(0).expect_within(Duration::from_secs(4)).expect_lines(&[
+        "parameter: passwd=(hidden)",
+        "state file: /run/dummy.state",
+        "monitor: not running",
+        "start: makes the state file",
+    ]);
+    assert!(!stopped.stdout.contains("s3cret"), "{stopped}");
+    dummy_on(&rig).start().expect_code(0);
+    dummy_on(&rig).explain().expect_lines(&["monitor: running", "start: does nothing (the state file is there)"]);
+    // What another action may be about to change.
+    let running = dummy_on(&rig).param("op_sleep", "3");
+    std::thread::scope(|scope| {
+        scope.spawn(|| drop(running.start()));
+        std::thread::sleep(Duration::from_millis(700));
+        let said = dummy_on(&rig).call(&["--explain"]);
+        assert!(said.stdout.contains("action under way: start, process "), "{said}");
+    });
+}
+
+#[test]
 fn a_start_fails_on_the_node_that_is_named() {
     let rig = L2::new();
     dummy_on(&rig).param("fail_start_on", "nodea").start().expect_code(1).expect_reason(&["fail_start_on"]);

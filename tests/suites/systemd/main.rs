@@ -6,6 +6,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests own the environment and processes of what they test")]
 
 mod ends;
+mod explain;
 mod fake;
 mod kinds;
 mod life;

@@ -1,0 +1,95 @@
+//! What start and monitor go by, in words, from their own functions.
+#![forbid(unsafe_code)]
+
+use std::process::Command;
+
+use ocf::prelude::*;
+
+use crate::instance::{self, Instance};
+use crate::known::Known;
+use crate::server::Server;
+use crate::settings::Settings;
+use crate::{check, monitor, start};
+
+/// Explains.
+///
+/// # Errors
+/// Why a start would fail.
+pub fn explain(context: &Context<'_>, settings: &Settings, explanation: &mut Explanation) -> Result<(), Failure> {
+    let remembered = record(context, settings, explanation);
+    let server = Server::read(context, &settings.place);
+    files(&server, settings, context, explanation);
+    let known = remembered.unwrap_or_else(|| instance::describe(&server, &settings.place));
+    let found = explanation.processes(&Instance::new(context, known.clone()), context.budget.work())?;
+    questions(context, &known, settings, explanation)?;
+    explanation.monitor(&monitor::monitor(context, settings));
+    if found.master.is_some() {
+        explanation.because("start", "does nothing as long as the server answers", "it runs");
+        return Ok(());
+    }
+    start::check_host(context, settings)?;
+    explanation.line("configuration check", "good");
+    let plan = start::plan(server, settings)?;
+    explanation.command("start", &plan.server.command(&plan.program, &[]));
+    Ok(())
+}
+
+/// What is known of a server with these parameters.
+fn record(context: &Context<'_>, settings: &Settings, explanation: &mut Explanation) -> Option<Known> {
+    let Some(known) = Known::load(context.invocation) else {
+        explanation.line("record", "none");
+        return None;
+    };
+    let is_same = known.key == settings.place.key();
+    let why = if is_same { "a monitor goes by it" } else { "of other parameters; a stop ends that server, too" };
+    explanation.because("record", format_args!("the server of {}", known.config.display()), why);
+    is_same.then_some(known)
+}
+
+fn files(server: &Server, settings: &Settings, context: &Context<'_>, explanation: &mut Explanation) {
+    match settings.place.program() {
+        Ok(program) => {
+            let why = if program == settings.place.httpd { "httpd" } else { "the usual place; httpd is not there" };
+            explanation.because("program", program.display(), why);
+            let mut command = Command::new(&program);
+            command.arg("-v");
+            explanation.version(command, context.budget.work());
+        }
+        Err(failure) => explanation.because("program", "none", failure),
+    }
+    let why = match (server.config.is_file(), &settings.place.configfile) {
+        (false, _) => "not there",
+        (true, Some(_)) => "configfile",
+        (true, None) => "the usual place",
+    };
+    explanation.because("configuration", server.config.display(), why);
+    for file in &settings.place.envfiles {
+        let why = match (&server.envfile, file.is_file()) {
+            (Some(failure), _) => failure.to_string(),
+            (None, true) => "envfiles".to_owned(),
+            (None, false) => "not there, and not needed".to_owned(),
+        };
+        explanation.because("variables", file.display(), why);
+    }
+}
+
+/// What a monitor asks.
+fn questions(
+    context: &Context<'_>,
+    known: &Known,
+    settings: &Settings,
+    explanation: &mut Explanation,
+) -> Result<(), Failure> {
+    let use_ipv6 = settings.checks.use_ipv6;
+    explanation.list("listens on", known.listens.iter().map(|listen| listen.url(use_ipv6)), "nothing that is known");
+    let why = match (&settings.checks.statusurl, known.status_pages.is_empty()) {
+        (Some(_), _) => "statusurl",
+        (None, false) => "the page of mod_status",
+        (None, true) => "no mod_status in the configuration; any answer below 500 is good",
+    };
+    explanation.because("level 0 asks", ocf::sys::http::shown(&check::page(known, &settings.checks)), why);
+    if let Some(test) = check::test(context, known, &settings.checks)? {
+        explanation.because("level 10 asks", ocf::sys::http::shown(&test.url), "testurl, testregex10 or testconffile");
+    }
+    Ok(())
+}

@@ -1,0 +1,92 @@
+//! What start and monitor go by, in words, from their own functions.
+#![forbid(unsafe_code)]
+
+use std::process::Command;
+
+use ocf::prelude::*;
+
+use crate::check::{self, Verdict};
+use crate::instance::{self, Described, Instance};
+use crate::settings::Settings;
+use crate::{ask, monitor};
+
+/// Explains.
+///
+/// # Errors
+/// Why a start would fail.
+pub fn explain(context: &Context<'_>, settings: &Settings, explanation: &mut Explanation) -> Result<(), Failure> {
+    let work = context.budget.work();
+    let recorded = record(Instance::recorded(context.invocation), settings, explanation);
+    let described = instance::describe(context, &settings.identity);
+    files(&described, settings, context, explanation);
+    // As the monitor has it: what was started counts, whatever its configuration says by now.
+    let running = recorded.as_ref().unwrap_or(&described.instance);
+    let found = explanation.processes(running, work)?;
+    questions(running, settings, explanation);
+    explanation.monitor(&monitor::monitor(context, settings));
+    if found.master.is_some() {
+        explanation.because("start", "does nothing as long as the server answers", "it runs");
+        return Ok(());
+    }
+    match check::check(context, &described)? {
+        Verdict::Good => {}
+        Verdict::NoAddress(why) | Verdict::Denied(why) => return Err(Failure::generic(why)),
+        Verdict::Bad(why) => return Err(Failure::installed(why)),
+    }
+    explanation.line("configuration check", "good");
+    explanation.command("start", &described.instance.command(&[]));
+    Ok(())
+}
+
+/// The recorded server, if it is of these parameters.
+fn record(recorded: Option<Instance>, settings: &Settings, explanation: &mut Explanation) -> Option<Instance> {
+    let Some(instance) = recorded else {
+        explanation.line("record", "none");
+        return None;
+    };
+    let is_same = instance.record.identity == settings.identity;
+    let why = if is_same { "a monitor goes by it" } else { "of other parameters; a stop ends that server, too" };
+    let (program, conf) = (instance.record.program.display(), instance.record.conf.display());
+    explanation.because("record", format_args!("{program} with {conf}"), why);
+    is_same.then_some(instance)
+}
+
+fn files(described: &Described, settings: &Settings, context: &Context<'_>, explanation: &mut Explanation) {
+    let (record, identity) = (&described.instance.record, &settings.identity);
+    let why = match (described.installed, &identity.httpd) {
+        (false, _) => "not there",
+        (true, Some(named)) if named.canonicalize().is_ok_and(|named| named == record.program) => "httpd",
+        (true, Some(_)) => "httpd is not there",
+        (true, None) => "the usual place",
+    };
+    explanation.because("program", record.program.display(), why);
+    if described.installed {
+        let mut command = Command::new(&record.program);
+        command.arg("-v");
+        explanation.version(command, context.budget.work());
+    }
+    let why = match (described.readable, &identity.configfile) {
+        (false, _) => "cannot be read",
+        (true, Some(_)) => "configfile",
+        (true, None) => "the one that the program was built with",
+    };
+    explanation.because("configuration", record.conf.display(), why);
+}
+
+/// What a monitor asks.
+fn questions(instance: &Instance, settings: &Settings, explanation: &mut Explanation) {
+    let record = &instance.record;
+    explanation.list("listens on", record.listens.iter().map(|listen| &listen.socket), "nothing that is known");
+    let why = if settings.port.is_some() { "port" } else { "the configuration" };
+    for listen in ask::preferred(record, settings.port) {
+        explanation.because("level 0 asks", &listen.socket, why);
+    }
+    let (listen, page) = monitor::status_page_of(settings, record);
+    let why = match (&settings.status_page, &record.status) {
+        (Some(_), _) => "status10url",
+        (None, Some(_)) => "stub_status in the configuration",
+        (None, None) => "no stub_status in the configuration; set status10url",
+    };
+    let url = ocf::web::absolute(&listen.base_url(), page);
+    explanation.because("level 10 asks", ocf::sys::http::shown(&url), why);
+}
