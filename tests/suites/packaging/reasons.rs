@@ -38,7 +38,7 @@ fn code() -> Vec<Vec<Token>> {
                 read(&path, found);
             } else if path.extension().is_some_and(|extension| extension == "rs") && !path.ends_with("tests.rs") {
                 let source = fs::read_to_string(&path).unwrap();
-                found.push(tokens(source.split("#[cfg(test)]").next().unwrap_or_default()));
+                found.push(tokens(without_tests(&source)));
             }
         }
     }
@@ -109,6 +109,12 @@ fn reasons(code: &[Token]) -> Vec<String> {
         }
     }
     found
+}
+
+/// A source up to the tests at its end.
+fn without_tests(source: &str) -> &str {
+    let is_tests = |at: &usize| source[*at..].lines().nth(1).is_some_and(|line| line.contains("mod tests"));
+    source.match_indices("#[cfg(test)]").map(|(at, _)| at).find(is_tests).map_or(source, |at| &source[..at])
 }
 
 fn without_names(text: &str) -> String {
