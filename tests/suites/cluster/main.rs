@@ -6,6 +6,7 @@ mod beside;
 mod crmsh;
 mod density;
 mod floating;
+mod moves;
 mod special;
 mod split;
 mod units;
