@@ -4,17 +4,17 @@
 use ocf::prelude::*;
 
 use crate::address::judge::belongs;
-use crate::address::select::Place;
 use crate::address::{link, observe, select};
 use crate::announce::schedule;
 use crate::cluster_ip::rules::Rules;
 use crate::cluster_ip::share::Share;
 use crate::config::parse::{Dad, LinkCheck, route_protocol_name};
 use crate::config::settings::{Announce, ClusterIp, Settings};
-use crate::kernel::{Link, Route, Snapshot, TABLE_LOCAL, TABLE_MAIN, contains, prefix_table, readable};
+use crate::kernel::place::{Place, prefix_table};
+use crate::kernel::{Link, Route, Snapshot, TABLE_LOCAL, TABLE_MAIN, contains, readable};
 use crate::monitor;
+use crate::plan::{self, Next};
 use crate::record::Record;
-use crate::start::{self, Next};
 
 /// Of a node's interfaces, as many are shown; of the routes that have the address, too.
 const SHOWN: usize = 20;
@@ -29,7 +29,7 @@ pub fn explain(context: &Context<'_>, settings: &Settings, explanation: &mut Exp
         explanation.because("network namespace", name, "network_namespace");
     }
     record(&Record::load(context.invocation).unwrap_or_default(), explanation);
-    let (_, snapshot) = start::look(context, settings)?;
+    let (_, snapshot) = plan::look(context, settings)?;
     interfaces(settings, &snapshot, explanation);
     routes(settings, &snapshot, explanation);
     // Told also where a start fails.
@@ -44,7 +44,7 @@ pub fn explain(context: &Context<'_>, settings: &Settings, explanation: &mut Exp
     if let (Some(share), Some(config)) = (&share, &settings.cluster_ip) {
         cluster_ip(context, share, config, explanation)?;
     }
-    let is_to_do = match start::next(context, settings, &snapshot)? {
+    let is_to_do = match plan::next(context, settings, &snapshot)? {
         Next::Keep(_) => false,
         Next::Renew(_) | Next::Add => true,
     };
@@ -189,7 +189,7 @@ fn chosen(
 /// What a start does besides adding the address.
 fn extras(settings: &Settings, snapshot: &Snapshot, place: &Place, explanation: &mut Explanation) {
     if settings.ip.is_ipv6() {
-        let flags = start::add_flags(settings, place);
+        let flags = plan::add_flags(settings, place);
         let how = match (flags.nodad, flags.optimistic) {
             (true, _) => "off",
             (_, true) => "goes on while the address serves",
@@ -210,7 +210,7 @@ fn extras(settings: &Settings, snapshot: &Snapshot, place: &Place, explanation: 
         explanation.because("address label", label, "lvs_ipv6_addrlabel: no source address of this node");
     }
     if settings.lvs_support {
-        match start::copy_on_loopback(settings, snapshot) {
+        match plan::copy_on_loopback(settings, snapshot) {
             Some(copy) => explanation.because("loopback copy", copy.ip, "lvs_support: set aside until the stop"),
             None => explanation.because("loopback copy", "none", "lvs_support"),
         }
@@ -232,7 +232,7 @@ fn announcements(
     share: Option<&Share>,
     explanation: &mut Explanation,
 ) {
-    let subject = start::subject(settings, place, link, share);
+    let subject = plan::subject(settings, place, link, share);
     let Announce { count, interval, refresh, background, .. } = settings.announce;
     if !subject.has_neighbours {
         explanation.because(

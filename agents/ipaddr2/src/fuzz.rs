@@ -4,11 +4,11 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use netlink_packet_core::{NetlinkMessage, NetlinkPayload};
 use netlink_packet_route::RouteNetlinkMessage;
+use ocf::sys::netlink::events;
 use ocf::testing::fuzz::survives;
 
 use crate::announce::frame::{self, Arp, Operation};
 use crate::kernel::decode;
-use crate::watch;
 
 const VIP6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 9, 0, 0, 0, 0, 0x50);
 
@@ -39,7 +39,7 @@ const ROUTE: [u8; 52] = [
 fn any_answer_of_the_kernel_is_read() {
     let seen = std::cell::Cell::new(0);
     survives(&[&ADDRESS, &ROUTE], |bytes| {
-        let _ = watch::news(bytes, Ipv4Addr::new(10, 9, 0, 50).into(), 2, "ethA");
+        let _ = events::<RouteNetlinkMessage>(bytes);
         let Ok(message) = NetlinkMessage::<RouteNetlinkMessage>::deserialize(bytes) else { return };
         match message.payload {
             NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewAddress(message)) => drop(decode::address(&message)),

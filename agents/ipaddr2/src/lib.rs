@@ -21,7 +21,7 @@
 //!   with Override at once, though RFC 4429 asks hosts to wait: the cluster has already decided who owns it.
 //!
 //! # Rooms
-//! - `start`, `stop`, `monitor`: the actions, read from top to bottom. `explain`: what start and monitor go by, in words.
+//! - `start`, `stop`, `monitor`: the actions, read from top to bottom. `plan`: what a start decides. `explain`: what start and monitor go by, in words.
 //!   `watch`: what wakes a monitor that waits.
 //! - `config`: parameters, the forms of their values, and all of them judged together. Pure.
 //! - `address`: where the address belongs (`select`), what is there (`judge`, `observe`), what a lost link means (`link`).
@@ -41,6 +41,7 @@ mod explain;
 mod fuzz;
 mod kernel;
 mod monitor;
+mod plan;
 mod record;
 mod start;
 mod stop;
@@ -90,7 +91,7 @@ impl Agent for IPaddr2 {
     }
 
     fn check_host(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> {
-        start::plan(context, settings).map(drop)
+        plan::plan(context, settings).map(drop)
     }
 
     fn start(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> {

@@ -20,6 +20,7 @@ use crate::cluster_ip::share::Share;
 use crate::config::settings::Settings;
 use crate::kernel::dad::{self, Verdict};
 use crate::kernel::labels::Asker;
+use crate::kernel::place::Place;
 use crate::kernel::questions::Questions;
 use crate::kernel::{Address, Link, namespace};
 use crate::record::{Added, Record};
@@ -39,7 +40,7 @@ pub fn monitor(context: &Context<'_>, settings: &Settings) -> Result<Status, Fai
         return Ok(Status::STOPPED);
     }
     let record = Record::load(context.invocation).unwrap_or_default();
-    let known = record.added.as_ref().filter(|added| is_about(added, settings));
+    let known = record.added.as_ref().filter(|added| added.is_about(settings));
     if let Some(added) = known
         && let Some(subject) = quick(settings, added, context.budget.work())?
     {
@@ -64,40 +65,28 @@ pub fn monitor(context: &Context<'_>, settings: &Settings) -> Result<Status, Fai
     Ok(status)
 }
 
-/// Whether a record is about the resource as it is configured now.
-pub fn is_about(added: &Added, settings: &Settings) -> bool {
-    added.ip == settings.ip && added.asked == settings.nic && added.namespace == settings.network_namespace
-}
-
 /// The answer "running, and nothing is wrong", or none: `added` says where to look.
 fn quick(settings: &Settings, added: &Added, deadline: Deadline) -> Result<Option<Subject>, Failure> {
     if settings.cluster_ip.is_some() {
         return Ok(None);
     }
     let context = || format!("looking for {}", settings.ip);
-    let place = &added.place;
-    let name = &place.name;
-    let prefix = settings.prefix.unwrap_or(place.prefix);
-    let label = settings.label.as_ref().map_or_else(|| name.clone(), |label| format!("{name}:{label}"));
+    let prefix = settings.prefix.unwrap_or(added.place.prefix);
+    let label = settings.label.as_ref().map(|label| format!("{}:{label}", added.place.name));
+    let place = Place { label, ..added.place.clone() };
     let asker = Asker::open().or_fail(context())?;
     let found = match settings.ip {
-        IpAddr::V4(ip) => asker.prefix_of(&label, ip).or_fail(context())?,
+        IpAddr::V4(ip) => asker.prefix_of(place.stands_under(), ip).or_fail(context())?,
         IpAddr::V6(ip) => Questions::open(deadline)?
             .address_v6(ip, place.index)?
             .filter(|found| dad::verdict(found.flags) == Verdict::Unique)
             .map(|found| found.prefix),
     };
     // The rare link that is not running may still be one that counts (dormant, or not looked at): the whole look tells.
-    let flags = asker.flags(name).or_fail(context())?.filter(|flags| flags.is_running());
+    let flags = asker.flags(&place.name).or_fail(context())?.filter(|flags| flags.is_running());
     let (Some(found), Some(flags)) = (found, flags) else { return Ok(None) };
-    let subject = Subject {
-        ip: settings.ip,
-        index: place.index,
-        label,
-        hardware: None,
-        direct: Vec::new(),
-        has_neighbours: flags.has_neighbours(),
-    };
+    let subject =
+        Subject { ip: settings.ip, place, hardware: None, direct: Vec::new(), has_neighbours: flags.has_neighbours() };
     Ok((found == prefix).then_some(subject))
 }
 
@@ -129,7 +118,7 @@ pub fn thorough(context: &Context<'_>, settings: &Settings) -> Result<(Status, O
         }
     }
     if let Some(config) = &settings.cluster_ip {
-        let share = Share::new(settings.ip, &observe::place(address, link), config);
+        let share = Share::new(settings.ip, &Place::of(address, link), config);
         let rules = Rules::new(context, &share, config).map_err(|f| Failure::generic(f.to_string()))?;
         if !rules.drops_the_rest()? {
             return Err(Failure::generic(format!("{} is here without the rules of its cluster IP", settings.ip)));
@@ -151,7 +140,7 @@ fn not_this_share(settings: &Settings, node: u32) -> Result<(Status, Option<(Add
 /// An address that somebody else put here for this resource (the peer, before a change of agents) becomes ours, so that
 /// a stop knows it. Without the right to write it goes on as before.
 fn adopt(context: &Context<'_>, settings: &Settings, address: &Address, link: &Link, record: Record) {
-    let place = observe::place(address, link);
+    let place = Place::of(address, link);
     let record = Record { added: Some(observe::added(settings, &place)), ..record };
     if let Err(failure) = record.save(context.invocation) {
         context.log.debug(format_args!("no record of {}: {failure}", settings.ip));
@@ -163,8 +152,8 @@ fn refresh(context: &Context<'_>, settings: &Settings, subject: &Subject) {
     if settings.announce.refresh == 0 || settings.cluster_ip.is_some() || !subject.has_neighbours {
         return;
     }
-    let places = observe::places(context, subject.index);
-    let direct = observe::direct(settings, subject.index, context.budget.work()).unwrap_or_default();
+    let places = observe::places(context.invocation, subject.place.index);
+    let direct = observe::direct(settings, subject.place.index, context.budget.work()).unwrap_or_default();
     let subject = Subject { direct, ..subject.clone() };
     if let Err(failure) = announce::refresh(&subject, &settings.announce, &places, context.budget.work()) {
         context.log.warn(format_args!("{failure}"));

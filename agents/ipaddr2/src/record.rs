@@ -10,7 +10,8 @@ use std::str::FromStr;
 
 use ocf::state::{Pairs, StateFile};
 
-use crate::address::select::Place;
+use crate::config::settings::Settings;
+use crate::kernel::place::Place;
 use crate::kernel::{Address, AddressFlags};
 
 /// What is known of a resource's past.
@@ -38,6 +39,14 @@ pub struct Added {
     pub namespace: Option<String>,
     /// The label in the address selection policy.
     pub address_label: Option<u32>,
+}
+
+impl Added {
+    /// Whether it is about the resource as it is configured now.
+    #[must_use]
+    pub fn is_about(&self, settings: &Settings) -> bool {
+        self.ip == settings.ip && self.asked == settings.nic && self.namespace == settings.network_namespace
+    }
 }
 
 impl StateFile for Record {

@@ -10,101 +10,28 @@ use ocf::failure::{Failure, OrFail};
 use ocf::state::StateFile as _;
 use ocf::sys::clock::Deadline;
 
-use crate::address::judge::{Seen, judge};
-use crate::address::select::{self, Place};
 use crate::address::{link, observe};
 use crate::announce::conflict;
 use crate::announce::wire::ArpSocket;
-use crate::announce::{self, Announcer, Subject};
+use crate::announce::{self, Announcer};
 use crate::cluster_ip::rules::Rules;
 use crate::cluster_ip::share::Share;
 use crate::config::parse::{Dad, LinkCheck};
 use crate::config::settings::Settings;
 use crate::kernel::changes::Changes;
 use crate::kernel::dad::{self, Verdict};
-use crate::kernel::decode::AddFlags;
+use crate::kernel::place::Place;
 use crate::kernel::questions::{AddressEvents, Questions};
-use crate::kernel::{Address, Link, Route, Snapshot, TABLE_MAIN, labels, namespace, sysctl};
+use crate::kernel::{Link, Snapshot, labels, sysctl};
+use crate::plan::{Next, Plan, add_flags, copy_on_loopback, next, optimistic_dad, plan, subject};
 use crate::record::{Added, Record};
-use crate::{monitor, stop, turns};
+use crate::{stop, turns};
 
 /// How long an interface that start has switched on may take to find its link.
 const LINK_WAIT: Duration = Duration::from_secs(2);
 
 /// The smallest MTU of an interface with IPv6 (RFC 8200, section 5).
 const SMALLEST_V6_MTU: u32 = 1280;
-
-/// What a start is going to do, and what it is based on.
-pub struct Plan {
-    questions: Questions,
-    snapshot: Snapshot,
-    place: Place,
-}
-
-/// Looks and decides; changes nothing.
-///
-/// # Errors
-/// What this host lacks, and what to set or do about it.
-pub fn plan(context: &Context<'_>, settings: &Settings) -> Result<Plan, Failure> {
-    let (questions, snapshot) = look(context, settings)?;
-    let (place, _) = select::place(settings, &snapshot)?;
-    context.log.trace(format_args!("decided: {place:?}"));
-    if let Some(config) = &settings.cluster_ip {
-        Rules::new(context, &Share::new(settings.ip, &place, config), config)?;
-    }
-    Ok(Plan { questions, snapshot, place })
-}
-
-/// Looks at all that a start goes by, in the network namespace of the resource, which this process is in from now on.
-///
-/// # Errors
-/// When there is no such namespace, or the kernel does not answer.
-pub fn look(context: &Context<'_>, settings: &Settings) -> Result<(Questions, Snapshot), Failure> {
-    if let Some(name) = &settings.network_namespace
-        && !namespace::enter(name)?
-    {
-        return Err(namespace::missing(name));
-    }
-    let questions = Questions::open(context.budget.work())?;
-    let links = questions.links()?;
-    let addresses = questions.addresses(settings.ip)?;
-    let routes = routes(&questions, settings, &links)?;
-    Ok((questions, Snapshot { links, addresses, routes }))
-}
-
-/// The routes that tell where the address belongs. With interface and prefix length given they matter for the broadcast
-/// address and the metric only, and one question is enough, whose answer is the best of all: a router's hundred thousand
-/// routes are read when there is no other way.
-fn routes(questions: &Questions, settings: &Settings, links: &[Link]) -> Result<Vec<Route>, Failure> {
-    let mut tables = select::tables(settings, links);
-    let nic = settings.nic.as_ref().and_then(|name| links.iter().find(|link| link.is_called(name)));
-    let any = settings.route_table.is_none() && settings.route_protocol.is_none();
-    if let (Some(link), Some(prefix), true) = (nic, settings.prefix, any) {
-        match questions.route_over(settings.ip, link.index) {
-            None => return Ok(Vec::new()),
-            Some(route) if select::is_the_answer(&route, prefix, &tables) && !hides(&route, settings, prefix) => {
-                return Ok(vec![route]);
-            }
-            // A more specific one hides the network's own.
-            Some(_) => {}
-        }
-    }
-    if settings.ip.is_ipv6() && settings.route_table.is_some() {
-        // The prefix route of the address does not go to that table.
-        tables.push(TABLE_MAIN);
-        tables.extend(links.iter().filter_map(|link| link.vrf_table));
-        tables.sort_unstable();
-        tables.dedup();
-    }
-    let all: Vec<Vec<Route>> =
-        tables.iter().map(|table| questions.routes(settings.ip, *table)).collect::<Result<_, _>>()?;
-    Ok(all.into_iter().flatten().collect())
-}
-
-/// Whether there may be another IPv6 route to the network, of the very metric that is configured: the kernel takes the lower.
-fn hides(route: &Route, settings: &Settings, prefix: u8) -> bool {
-    settings.ip.is_ipv6() && route.prefix == prefix && settings.metric.is_some_and(|metric| metric > route.metric)
-}
 
 /// Makes the address available.
 ///
@@ -126,7 +53,7 @@ pub fn start(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> 
     }
     let record = Record { added: Some(observe::added(settings, &plan.place)), ..former };
     // A start after a start that was killed: what that one announced must not outlive the decision made now.
-    announce::end(&observe::places(context, plan.place.index).lock, context.budget.work())?;
+    announce::end(&observe::places(context.invocation, plan.place.index).lock, context.budget.work())?;
     note(context, &record);
     bring_up(context, settings, plan, had_label).map_err(|failure| {
         context.log.debug(format_args!("undoing a failed start"));
@@ -141,36 +68,6 @@ pub fn start(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> 
 fn note(context: &Context<'_>, record: &Record) {
     if let Err(failure) = record.save(context.invocation) {
         context.log.warn(format_args!("no record is kept: {failure}"));
-    }
-}
-
-/// What a start has to do.
-pub enum Next {
-    /// Nothing: the address is here.
-    Keep(Place),
-    /// Remove the address, of which duplicate address detection has found another owner, and add it again.
-    Renew(Address),
-    /// Add the address.
-    Add,
-}
-
-/// Decides what a start has to do. Changes nothing.
-///
-/// # Errors
-/// When the address is here and not as it should be.
-pub fn next(context: &Context<'_>, settings: &Settings, snapshot: &Snapshot) -> Result<Next, Failure> {
-    match judge(&observe::wanted(settings), &snapshot.addresses, &snapshot.links) {
-        Seen::Absent => Ok(Next::Add),
-        Seen::Different(how) => Err(Failure::generic(format!("{how}; stop the resource or remove the address first"))),
-        Seen::Present(address, link) if settings.cluster_ip.is_some() => {
-            let runs = monitor::monitor(context, settings).is_ok_and(|status| status == ocf::outcome::Status::Running);
-            Ok(if runs { Next::Keep(observe::place(address, link)) } else { Next::Add })
-        }
-        Seen::Present(address, _) if address.flags.dadfailed => Ok(Next::Renew(address.clone())),
-        Seen::Present(_, link) if link.is_lost() && link::check(settings.link_check) == LinkCheck::Fail => {
-            Err(Failure::generic(link::lost(link)))
-        }
-        Seen::Present(address, link) => Ok(Next::Keep(observe::place(address, link))),
     }
 }
 
@@ -226,7 +123,7 @@ fn bring_up(context: &Context<'_>, settings: &Settings, plan: Plan, had_label: b
     let announcer = arp.unwrap_or_else(|| Announcer::open(&subject));
     context.log.trace(format_args!("announce {subject:?} with {:?}", link.hardware));
     let told = announcer.or_fail(format!("announcing {}", settings.ip)).and_then(|announcer| {
-        let places = observe::places(context, place.index);
+        let places = observe::places(context.invocation, place.index);
         announce::after_start(announcer, &subject, &link, &settings.announce, &places, context.budget.work())
     });
     if let Err(failure) = told {
@@ -289,13 +186,6 @@ fn look_for_conflict(
         None => Ok(Some(socket)),
         Some(hw) => Err(conflict::in_use(settings.ip, link, &hw)),
     }
-}
-
-/// The copy of the address on the loopback interface.
-pub fn copy_on_loopback<'a>(settings: &Settings, snapshot: &'a Snapshot) -> Option<&'a Address> {
-    let on_loopback =
-        |address: &&Address| address.prefix == 32 && snapshot.link(address.index).is_some_and(|link| link.loopback);
-    snapshot.having(settings.ip).find(on_loopback)
 }
 
 /// Takes the copy of the address off the loopback interface, for as long as this node has the real one.
@@ -372,27 +262,6 @@ fn add(
     }
 }
 
-/// The setting that allows optimistic addresses on an interface.
-fn optimistic_dad(place: &Place) -> String {
-    format!("ipv6/conf/{}/optimistic_dad", place.name)
-}
-
-/// What is asked of the kernel besides the place.
-pub fn add_flags(settings: &Settings, place: &Place) -> AddFlags {
-    let v6 = settings.ip.is_ipv6();
-    let optimistic = match settings.dad {
-        Dad::Auto => v6 && sysctl::get(&optimistic_dad(place)).is_ok(),
-        Dad::Optimistic => v6,
-        Dad::Wait | Dad::Off => false,
-    };
-    AddFlags {
-        nodad: v6 && settings.dad == Dad::Off,
-        optimistic,
-        noprefixroute: place.noprefixroute,
-        preferred_lft: (v6 && settings.preferred_lft != u32::MAX).then_some(settings.preferred_lft),
-    }
-}
-
 /// Until when to wait for the verdict: without a link there will be none.
 fn verdict_by(context: &Context<'_>, link: &Link) -> Deadline {
     if link.is_lost() { Deadline::after(Duration::ZERO) } else { context.budget.work() }
@@ -403,8 +272,7 @@ fn confirm(questions: &Questions, settings: &Settings, place: &Place) -> Result<
     let context = || format!("looking for {}", settings.ip);
     let found = match settings.ip {
         IpAddr::V4(ip) => {
-            let label = place.label.as_ref().unwrap_or(&place.name);
-            labels::Asker::open().and_then(|asker| asker.prefix_of(label, ip)).or_fail(context())?
+            labels::Asker::open().and_then(|asker| asker.prefix_of(place.stands_under(), ip)).or_fail(context())?
         }
         IpAddr::V6(ip) => questions.address_v6(ip, place.index)?.map(|address| address.prefix),
     };
@@ -415,17 +283,5 @@ fn confirm(questions: &Questions, settings: &Settings, place: &Place) -> Result<
             settings.ip, place.prefix
         ))),
         None => Err(Failure::generic(format!("{} was added to {} and is not there", settings.ip, place.name))),
-    }
-}
-
-/// What is announced after a start, and to whom. Of a cluster IP neighbours may only ever learn the shared address.
-pub fn subject(settings: &Settings, place: &Place, link: &Link, share: Option<&Share>) -> Subject {
-    Subject {
-        ip: settings.ip,
-        index: place.index,
-        label: place.label.clone().unwrap_or_else(|| place.name.clone()),
-        hardware: share.map(|share| share.mac.to_vec()),
-        has_neighbours: link.has_neighbours() && !link.is_lost() && share.is_none_or(|share| share.mangle),
-        direct: observe::direct(settings, place.index, Deadline::after(Duration::from_secs(5))).unwrap_or_default(),
     }
 }

@@ -16,23 +16,21 @@ use ocf::sys::file;
 use ocf::values::Faults;
 
 use crate::address::judge::{self, Wanted};
-use crate::address::select::Place;
-use crate::address::{observe, prefix_route};
+use crate::address::prefix_route;
 use crate::cluster_ip::rules::Rules;
 use crate::cluster_ip::share::Share;
 use crate::config::params;
 use crate::config::settings::{self, ClusterIp, Settings};
 use crate::kernel::changes::Changes;
+use crate::kernel::place::{Place, prefix_table};
 use crate::kernel::questions::Questions;
-use crate::kernel::{Address, AddressFlags, Link, connections, namespace, prefix_table, sysctl};
+use crate::kernel::{Address, Link, connections, namespace, sysctl};
 use crate::record::{Added, Record};
 use crate::{announce, turns};
 
 /// What is known about the thing to stop: from the record, from the parameters, or from those of them that are good.
 struct Target<'a> {
-    ip: IpAddr,
-    nic: Option<String>,
-    prefix: Option<u8>,
+    wanted: Wanted,
     namespace: Option<String>,
     record: Option<Record>,
     settings: Option<&'a Settings>,
@@ -41,10 +39,6 @@ struct Target<'a> {
 impl Target<'_> {
     fn recorded(&self) -> Option<&Added> {
         self.record.as_ref().and_then(|record| record.added.as_ref())
-    }
-
-    fn wanted(&self) -> Wanted<'_> {
-        Wanted { ip: self.ip, nic: self.nic.as_deref(), prefix: self.prefix, label: None }
     }
 }
 
@@ -69,8 +63,8 @@ pub fn probe_without_params(context: &Context<'_>) -> Result<Status, Failure> {
     }
     let questions = Questions::open(context.budget.work())?;
     let links = questions.links()?;
-    let addresses = questions.addresses(target.ip)?;
-    let ours = judge::ours(&target.wanted(), target.recorded(), &addresses, &links);
+    let addresses = questions.addresses(target.wanted.ip)?;
+    let ours = judge::ours(&target.wanted, target.recorded(), &addresses, &links);
     Ok(if ours.is_empty() { Status::STOPPED } else { Status::Running })
 }
 
@@ -119,9 +113,7 @@ fn target<'a>(context: &Context<'_>, settings: Option<&'a Settings>, record: Opt
         None => (nic, settings.and_then(|settings| settings.prefix)),
     };
     Some(Target {
-        ip: added.map(|added| added.ip).or(given)?,
-        nic,
-        prefix,
+        wanted: Wanted { ip: added.map(|added| added.ip).or(given)?, nic, prefix, label: None },
         namespace: added.map_or(namespace, |added| added.namespace.clone()),
         settings: settings.filter(|settings| added.is_none_or(|added| added.ip == settings.ip)),
         record,
@@ -132,7 +124,7 @@ fn remove(context: &Context<'_>, target: &Target<'_>) -> Result<(), Failure> {
     if let Some(name) = &target.namespace
         && !namespace::enter(name)?
     {
-        context.log.info(format_args!("network namespace {name} is gone, and {} with it", target.ip));
+        context.log.info(format_args!("network namespace {name} is gone, and {} with it", target.wanted.ip));
         return forget(context, target, false);
     }
     let questions = Questions::open(context.budget.rollback())?;
@@ -142,17 +134,19 @@ fn remove(context: &Context<'_>, target: &Target<'_>) -> Result<(), Failure> {
     let kill = settings.is_some_and(|settings| settings.kill_connections);
     if config.is_some() || kill {
         // What takes its time is done before others have to wait.
-        let addresses = questions.addresses(target.ip)?;
-        let ours = judge::ours(&target.wanted(), target.recorded(), &addresses, &links);
+        let addresses = questions.addresses(target.wanted.ip)?;
+        let ours = judge::ours(&target.wanted, target.recorded(), &addresses, &links);
         if let Some(config) = &config
             && leave_to_other_instances(context, target, config, &ours, &links)?
         {
             return forget(context, target, true);
         }
         if kill && !ours.is_empty() {
-            match connections::reset(target.ip, context.budget.rollback()) {
-                Ok(count) => context.log.info(format_args!("reset {count} TCP connections of {}", target.ip)),
-                Err(error) => context.log.warn(format_args!("resetting the TCP connections of {}: {error}", target.ip)),
+            match connections::reset(target.wanted.ip, context.budget.rollback()) {
+                Ok(count) => context.log.info(format_args!("reset {count} TCP connections of {}", target.wanted.ip)),
+                Err(error) => {
+                    context.log.warn(format_args!("resetting the TCP connections of {}: {error}", target.wanted.ip))
+                }
             }
         }
     }
@@ -162,7 +156,7 @@ fn remove(context: &Context<'_>, target: &Target<'_>) -> Result<(), Failure> {
         context.log.warn(format_args!("{failure}"));
     }
     if found {
-        context.log.info(format_args!("{} is off this node", target.ip));
+        context.log.info(format_args!("{} is off this node", target.wanted.ip));
     }
     forget(context, target, found)
 }
@@ -180,27 +174,27 @@ fn take_off(
     links: &[Link],
 ) -> Result<(bool, Vec<Failure>), Failure> {
     let directory = ocf::state::directory(context.invocation);
-    let _turn = target.ip.is_ipv4().then(|| turns::addresses(directory, context.log, context.budget.rollback()));
-    let addresses = questions.addresses(target.ip)?;
-    let (wanted, recorded) = (target.wanted(), target.recorded());
-    let ours = judge::ours(&wanted, recorded, &addresses, links);
+    let _turn = target.wanted.ip.is_ipv4().then(|| turns::addresses(directory, context.log, context.budget.rollback()));
+    let addresses = questions.addresses(target.wanted.ip)?;
+    let (wanted, recorded) = (&target.wanted, target.recorded());
+    let ours = judge::ours(wanted, recorded, &addresses, links);
     let mut failures: Vec<Failure> = Vec::new();
     for address in &ours {
         let name = name_of(links, address.index);
         context.log.trace(format_args!("remove {}/{} from {name}", address.ip, address.prefix));
         failures.extend(remove_one(context, changes, address, name).err());
     }
-    let now = questions.addresses(target.ip)?;
+    let now = questions.addresses(target.wanted.ip)?;
     let removed = |address: &Address| {
         ours.iter().any(|gone| (gone.ip, gone.index, gone.prefix) == (address.ip, address.index, address.prefix))
     };
-    let left = now.iter().find(|a| removed(a) || judge::is_ours(&wanted, recorded, a, links));
+    let left = now.iter().find(|a| removed(a) || judge::is_ours(wanted, recorded, a, links));
     if let Some(address) = left {
         let name = name_of(links, address.index);
         failures.push(Failure::generic(format!("{}/{} is still on {name}", address.ip, address.prefix)));
         return Failure::collect(failures).map_or(Ok((true, Vec::new())), Err);
     }
-    for other in now.iter().filter(|other| other.ip == target.ip) {
+    for other in now.iter().filter(|other| other.ip == target.wanted.ip) {
         let name = name_of(links, other.index);
         context.log.info(format_args!("{}/{} on {name} is not this resource's, and stays", other.ip, other.prefix));
     }
@@ -219,18 +213,18 @@ fn remove_prefix_routes(
 ) -> Result<(), Failure> {
     let link_of = |index: u32| links.iter().find(|link| link.index == index);
     let mut places: Vec<Place> =
-        ours.iter().filter_map(|address| Some(observe::place(address, link_of(address.index)?))).collect();
+        ours.iter().filter_map(|address| Some(Place::of(address, link_of(address.index)?))).collect();
     if places.is_empty() {
         // Somebody else has removed the address.
         places.extend(target.recorded().map(|added| added.place.clone()));
     }
-    for place in places.iter().filter(|place| prefix_route::may_be_left(target.ip, place, now)) {
+    for place in places.iter().filter(|place| prefix_route::may_be_left(target.wanted.ip, place, now)) {
         let Some(link) = link_of(place.index) else { continue };
         // A start may add an address of the same network at this moment.
         let directory = ocf::state::directory(context.invocation);
         let _turn = turns::addresses(directory, context.log, context.budget.rollback());
-        if prefix_route::may_be_left(target.ip, place, &questions.addresses(target.ip)?) {
-            changes.remove_prefix_route(target.ip, place, prefix_table(link, links))?;
+        if prefix_route::may_be_left(target.wanted.ip, place, &questions.addresses(target.wanted.ip)?) {
+            changes.remove_prefix_route(target.wanted.ip, place, prefix_table(link, links))?;
         }
     }
     Ok(())
@@ -248,8 +242,8 @@ fn cluster_config(context: &Context<'_>, target: &Target<'_>) -> Option<ClusterI
         None => settings::cluster_ip(
             &context.invocation.values,
             context.invocation,
-            target.nic.as_deref() == Some("lo"),
-            target.ip.is_ipv6(),
+            target.wanted.nic.as_deref() == Some("lo"),
+            target.wanted.ip.is_ipv6(),
             &mut Faults::default(),
         ),
     }
@@ -266,21 +260,21 @@ fn leave_to_other_instances(
 ) -> Result<bool, Failure> {
     let here = ours.first().and_then(|address| {
         let link = links.iter().find(|link| link.index == address.index)?;
-        Some(observe::place(address, link))
+        Some(Place::of(address, link))
     });
     // The rules may be there without the address, when somebody else has removed it.
     let added = target.record.as_ref().and_then(|record| record.added.as_ref());
     let Some(place) = here.or_else(|| added.map(|added| added.place.clone())) else { return Ok(false) };
     let directory = ocf::state::directory(context.invocation);
-    let _turn = turns::cluster(directory, target.ip, context.budget.rollback())?;
-    let share = Share::new(target.ip, &place, config);
+    let _turn = turns::cluster(directory, target.wanted.ip, context.budget.rollback())?;
+    let share = Share::new(target.wanted.ip, &place, config);
     let rules = match Rules::new(context, &share, config) {
         Ok(rules) => rules,
         // The kernel's rules do not go with the tool that has made them.
         Err(_) => {
             return match target.record.as_ref().and_then(|record| record.rules.as_ref()) {
                 Some(tool) => {
-                    let ip = target.ip;
+                    let ip = target.wanted.ip;
                     Err(Failure::generic(format!(
                         "the rules of {ip} stay: {tool} is not installed any more; install it"
                     )))
@@ -317,7 +311,7 @@ fn tidy(context: &Context<'_>, target: &Target<'_>, changes: &Changes, links: &[
     let record = target.record.as_ref();
     let note = peers_note(context, target);
     let copy = record.and_then(|record| record.set_aside.clone());
-    if let Some(copy) = copy.or_else(|| note.as_ref().map(|_| plain_copy(target.ip))) {
+    if let Some(copy) = copy.or_else(|| note.as_ref().map(|_| plain_copy(target.wanted.ip))) {
         context.log.info(format_args!("putting {} back on the loopback interface", copy.ip));
         failures.extend(put_back(copy, changes, links).err());
     }
@@ -330,12 +324,12 @@ fn tidy(context: &Context<'_>, target: &Target<'_>, changes: &Changes, links: &[
         None => target.settings.and_then(|settings| settings.address_label).filter(|_| found),
     };
     if let Some(label) = label {
-        context.log.trace(format_args!("remove address label {label} of {}", target.ip));
-        failures.extend(changes.label_address(target.ip, label, false).err());
+        context.log.trace(format_args!("remove address label {label} of {}", target.wanted.ip));
+        failures.extend(changes.label_address(target.wanted.ip, label, false).err());
     }
     if target.settings.is_some_and(|settings| settings.flush_routes) {
         context.log.trace(format_args!("flush cached routes"));
-        let family = if target.ip.is_ipv4() { "ipv4" } else { "ipv6" };
+        let family = if target.wanted.ip.is_ipv4() { "ipv4" } else { "ipv6" };
         failures.extend(sysctl::set(&format!("{family}/route/flush"), "1").or_fail("flushing cached routes").err());
     }
     failures
@@ -348,9 +342,9 @@ fn peers_note(context: &Context<'_>, target: &Target<'_>) -> Option<PathBuf> {
     if !target.settings.is_some_and(|settings| settings.lvs_support) {
         return None;
     }
-    let path = ocf::state::directory(context.invocation).join(target.ip.to_string());
+    let path = ocf::state::directory(context.invocation).join(target.wanted.ip.to_string());
     let text = file::read_small(&path, LARGEST).ok()??;
-    text.starts_with(format!("{} 32 ", target.ip).as_bytes()).then_some(path)
+    text.starts_with(format!("{} 32 ", target.wanted.ip).as_bytes()).then_some(path)
 }
 
 fn put_back(copy: Address, changes: &Changes, links: &[Link]) -> Result<(), Failure> {
@@ -361,19 +355,7 @@ fn put_back(copy: Address, changes: &Changes, links: &[Link]) -> Result<(), Fail
 
 /// The copy that the peer has taken off: it notes nothing but the address.
 fn plain_copy(ip: IpAddr) -> Address {
-    Address {
-        index: 0,
-        ip,
-        peer: None,
-        prefix: 32,
-        label: None,
-        broadcast: None,
-        flags: AddressFlags::default(),
-        metric: None,
-        scope: 0,
-        lifetimes: None,
-        protocol: None,
-    }
+    Address::plain(0, ip, 32)
 }
 
 /// Notes that nothing of this resource is left. Where nothing was known or found there is nothing to note.

@@ -22,10 +22,11 @@ pub fn cluster(directory: &Path, ip: IpAddr, deadline: Deadline) -> Result<Lock,
     Lock::take(&path, deadline).map_err(|error| Failure::generic(format!("{}: {error}", path.display())))
 }
 
-/// The lock under which settings of the kernel are changed for the moment of a change of addresses, and IPv4 addresses are added, removed, and said to be gone. IPv4 addresses of one network depend on
-/// each other: the kernel removes all of them with the first one, unless it may promote the next
-/// (net.ipv4.conf.*.promote_secondaries), which a stop sees to. Without this lock, one stop would switch that off while
-/// another one needs it, and would look at addresses that another one is about to put back.
+/// The lock under which addresses are added, IPv4 addresses are removed and said to be gone, and settings of the kernel are
+/// changed for the moment of such a change. IPv4 addresses of one network depend on each other: the kernel removes all of them
+/// with the first one, unless it may promote the next (net.ipv4.conf.*.promote_secondaries), which a stop sees to. Without this
+/// lock, one stop would switch that off while another one needs it, and would look at addresses that another one is about to put
+/// back. IPv6 addresses of one network share the route to it, which the last one to go takes along.
 ///
 /// Without the lock (a state directory that cannot be written, a holder that does not
 /// end) the work goes on: an address that the kernel removes with another one is put back all the same.

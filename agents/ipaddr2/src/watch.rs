@@ -1,29 +1,27 @@
 //! What wakes a monitor that waits: news of the kernel about this address and about the interface that has it.
 //!
-//! The kernel tells everything about all addresses and interfaces to whom it tells anything; what is about others is read and
-//! dropped. When there was too much for the socket's buffer, the kernel says so (ENOBUFS), and the monitor looks.
+//! A socket gets the news of all addresses and interfaces; what is about others is read and dropped. When there was too much
+//! for the socket's buffer, the kernel says so (ENOBUFS), and the monitor looks.
 #![forbid(unsafe_code)]
 
 use std::net::IpAddr;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd as _, BorrowedFd};
+use std::time::Duration;
 
-use netlink_packet_core::{NetlinkMessage, NetlinkPayload};
 use netlink_packet_route::RouteNetlinkMessage;
 use nix::libc::{RTMGRP_IPV4_IFADDR, RTMGRP_IPV6_IFADDR, RTMGRP_LINK};
-use nix::sys::socket::{AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, recv, socket};
+use nix::sys::socket::SockProtocol;
 use ocf::prelude::*;
+use ocf::sys::clock::Deadline;
+use ocf::sys::netlink::{Events, Netlink};
 use ocf::watch::Source;
 
 use crate::config::settings::Settings;
 use crate::kernel::{decode, namespace};
-use crate::monitor;
-use crate::record::{Added, Record};
+use crate::record::Record;
 
 /// The most datagrams that are read at a time: a flood must not keep the monitor from its check.
 const AT_A_TIME: usize = 1000;
-
-/// A datagram of news is smaller: the kernel makes one for each change.
-const LARGEST: usize = 64 << 10;
 
 /// The event sources of an address that is here. Without a record there is nothing to go by: the monitor makes one.
 ///
@@ -37,73 +35,50 @@ pub fn sources(context: &Context<'_>, settings: &Settings) -> Result<Sources, Fa
         return Ok(sources);
     }
     let record = Record::load(context.invocation).and_then(|record| record.added);
-    if let Some(added) = record.filter(|added| monitor::is_about(added, settings)) {
-        sources.add(News::open(settings.ip, &added).or_fail("netlink socket")?);
+    if let Some(added) = record.filter(|added| added.is_about(settings)) {
+        let place = added.place;
+        let netlink = Netlink::listen(SockProtocol::NetlinkRoute, groups(settings.ip)).or_fail("netlink socket")?;
+        sources.add(News { netlink, ip: settings.ip, index: place.index, name: place.name });
     }
     Ok(sources)
 }
 
+/// The groups of news about addresses of a family and about interfaces.
+fn groups(ip: IpAddr) -> u32 {
+    let addresses = if ip.is_ipv4() { RTMGRP_IPV4_IFADDR } else { RTMGRP_IPV6_IFADDR };
+    (RTMGRP_LINK | addresses) as u32
+}
+
 /// The kernel's news.
 struct News {
-    fd: OwnedFd,
+    netlink: Netlink,
     ip: IpAddr,
     index: u32,
     /// The name of the interface, for people.
     name: String,
 }
 
-impl News {
-    /// Opens a socket in the network namespace that this thread is in.
-    fn open(ip: IpAddr, added: &Added) -> nix::Result<Self> {
-        let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
-        let fd = socket(AddressFamily::Netlink, SockType::Raw, flags, SockProtocol::NetlinkRoute)?;
-        let addresses = if ip.is_ipv4() { RTMGRP_IPV4_IFADDR } else { RTMGRP_IPV6_IFADDR };
-        bind(fd.as_raw_fd(), &NetlinkAddr::new(0, (RTMGRP_LINK | addresses) as u32))?;
-        Ok(Self { fd, ip, index: added.place.index, name: added.place.name.clone() })
-    }
-}
-
 impl Source for News {
     fn fd(&self) -> Option<BorrowedFd<'_>> {
-        Some(self.fd.as_fd())
+        Some(self.netlink.as_fd())
     }
 
     fn event(&mut self) -> Option<String> {
-        let mut buffer = vec![0; LARGEST];
+        let now = Deadline::after(Duration::ZERO);
         let mut first = None;
         for _ in 0..AT_A_TIME {
-            let found = match recv(self.fd.as_raw_fd(), &mut buffer, MsgFlags::empty()) {
-                Ok(length) => news(&buffer[..length], self.ip, self.index, &self.name),
-                Err(nix::Error::EAGAIN) => break,
-                Err(nix::Error::EINTR) => None,
-                Err(nix::Error::ENOBUFS) => Some("the kernel lost news of addresses".to_owned()),
-                Err(error) => {
-                    first.get_or_insert_with(|| format!("the kernel refused news of addresses: {error}"));
-                    break;
+            let found = match self.netlink.events(now) {
+                Ok(Events::Some(events)) => {
+                    events.iter().find_map(|event| about(event, self.ip, self.index, &self.name))
                 }
+                Ok(Events::None) => break,
+                Ok(Events::Lost) => Some("the kernel lost news of addresses".to_owned()),
+                Err(fault) => Some(format!("news of addresses: {fault}")),
             };
             first = first.or(found);
         }
         first
     }
-}
-
-/// The first of the messages in a datagram that is about the address or the interface, in words.
-pub(crate) fn news(mut bytes: &[u8], ip: IpAddr, index: u32, name: &str) -> Option<String> {
-    while !bytes.is_empty() {
-        let Ok(message) = NetlinkMessage::<RouteNetlinkMessage>::deserialize(bytes) else {
-            return Some("the kernel had news that cannot be read".to_owned());
-        };
-        if let NetlinkPayload::InnerMessage(message) = &message.payload
-            && let Some(event) = about(message, ip, index, name)
-        {
-            return Some(event);
-        }
-        // Messages begin at multiples of four (NLMSG_ALIGN).
-        let length = (message.header.length as usize).next_multiple_of(4).max(4);
-        bytes = bytes.get(length..).unwrap_or_default();
-    }
-    None
 }
 
 fn about(message: &RouteNetlinkMessage, ip: IpAddr, index: u32, name: &str) -> Option<String> {
@@ -121,6 +96,9 @@ fn about(message: &RouteNetlinkMessage, ip: IpAddr, index: u32, name: &str) -> O
 mod tests {
     use netlink_packet_route::address::{AddressAttribute, AddressMessage};
     use netlink_packet_route::link::LinkMessage;
+
+    use netlink_packet_core::NetlinkMessage;
+    use ocf::sys::netlink::events;
 
     use super::*;
 
@@ -157,7 +135,10 @@ mod tests {
     #[test]
     fn news_of_this_address_and_this_link_count_and_others_do_not() {
         use RouteNetlinkMessage::{DelAddress, DelLink, NewAddress, NewLink};
-        let told = |messages| news(&datagram(messages), IP, 3, "eth0");
+        let told = |messages| {
+            let events: Vec<RouteNetlinkMessage> = events(&datagram(messages)).unwrap();
+            events.iter().find_map(|event| about(event, IP, 3, "eth0"))
+        };
         let none = || vec![NewAddress(address("10.9.0.51")), DelAddress(address("10.9.0.5")), NewLink(link(4))];
         assert_eq!(told(vec![]), None);
         assert_eq!(told(none()), None);
@@ -169,6 +150,6 @@ mod tests {
         ] {
             assert_eq!(told([none(), vec![message]].concat()).as_deref(), Some(expected));
         }
-        assert_eq!(news(b"nonsense", IP, 3, "eth0").as_deref(), Some("the kernel had news that cannot be read"));
+        assert!(events::<RouteNetlinkMessage>(b"nonsense").is_err());
     }
 }

@@ -7,7 +7,7 @@
 use std::cell::Cell;
 use std::fmt;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use netlink_packet_core::{
     NLM_F_ACK, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NetlinkDeserializable, NetlinkHeader, NetlinkMessage,
@@ -87,6 +87,17 @@ impl From<Fault> for IntoFailure {
     }
 }
 
+/// What a socket that listens has heard.
+#[derive(Debug)]
+pub enum Events<T> {
+    /// These.
+    Some(Vec<T>),
+    /// Nothing in time.
+    None,
+    /// More than the socket had room for: some are missing.
+    Lost,
+}
+
 /// A socket, in the network namespace that the thread was in when it was opened.
 #[derive(Debug)]
 pub struct Netlink {
@@ -94,6 +105,12 @@ pub struct Netlink {
     /// Whom to talk to: the kernel is 0.
     peer: u32,
     sequence: Cell<u32>,
+}
+
+impl AsFd for Netlink {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
 }
 
 impl Netlink {
@@ -191,24 +208,16 @@ impl Netlink {
         Ok(answers)
     }
 
-    /// The next events; an empty list when there are none before the deadline. Some may have been lost when many came at
-    /// once (ENOBUFS): that is an empty list, too.
+    /// The next events; none when there are none before the deadline.
     ///
     /// # Errors
     /// See [`Fault`].
-    pub fn events<T: Message>(&self, deadline: Deadline) -> Result<Vec<T>, Fault> {
+    pub fn events<T: Message>(&self, deadline: Deadline) -> Result<Events<T>, Fault> {
         let mut buffer = vec![0; CHUNK];
-        let mut events = Vec::new();
         match self.datagram(&mut buffer, deadline) {
-            Ok(length) => each::<T>(&buffer[..length], |_, payload| {
-                if let NetlinkPayload::InnerMessage(inner) = payload {
-                    events.push(inner);
-                }
-                Ok(false)
-            })
-            .map(|_| events),
-            Err(Fault::Late) => Ok(events),
-            Err(Fault::Broken(error)) if error.raw_os_error() == Some(libc::ENOBUFS) => Ok(events),
+            Ok(length) => events(&buffer[..length]).map(Events::Some),
+            Err(Fault::Late) => Ok(Events::None),
+            Err(Fault::Broken(error)) if error.raw_os_error() == Some(libc::ENOBUFS) => Ok(Events::Lost),
             Err(fault) => Err(fault),
         }
     }
@@ -281,6 +290,21 @@ impl Netlink {
             }
         }
     }
+}
+
+/// The events in a datagram.
+///
+/// # Errors
+/// When one of them is not understood.
+pub fn events<T: Message>(datagram: &[u8]) -> Result<Vec<T>, Fault> {
+    let mut events = Vec::new();
+    each::<T>(datagram, |_, payload| {
+        if let NetlinkPayload::InnerMessage(inner) = payload {
+            events.push(inner);
+        }
+        Ok(false)
+    })?;
+    Ok(events)
 }
 
 /// Switches an option of netlink sockets on, where the kernel has it.

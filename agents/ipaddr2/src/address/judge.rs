@@ -8,15 +8,15 @@ use crate::record::Added;
 
 /// What the resource should look like.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Wanted<'a> {
+pub struct Wanted {
     /// The address.
     pub ip: IpAddr,
     /// The interface, by name; `None` is any but the loopback interface.
-    pub nic: Option<&'a str>,
+    pub nic: Option<String>,
     /// The prefix length, if it was given.
     pub prefix: Option<u8>,
     /// The label's part after the colon, if one was given.
-    pub label: Option<&'a str>,
+    pub label: Option<String>,
 }
 
 /// What is there.
@@ -31,8 +31,8 @@ pub enum Seen<'a> {
 }
 
 /// Whether an address is where the resource's belongs.
-pub fn belongs(wanted: &Wanted<'_>, link: &Link) -> bool {
-    match wanted.nic {
+pub fn belongs(wanted: &Wanted, link: &Link) -> bool {
+    match &wanted.nic {
         Some(name) => link.is_called(name),
         // Without a name the loopback interface does not count: LVS real servers have the address there while another
         // node serves it.
@@ -41,7 +41,7 @@ pub fn belongs(wanted: &Wanted<'_>, link: &Link) -> bool {
 }
 
 /// Judges the addresses that are the wanted one. Routes play no part: they cannot change whether an address is there.
-pub fn judge<'a>(wanted: &Wanted<'_>, addresses: &'a [Address], links: &'a [Link]) -> Seen<'a> {
+pub fn judge<'a>(wanted: &Wanted, addresses: &'a [Address], links: &'a [Link]) -> Seen<'a> {
     let here: Vec<(&Address, &Link)> = addresses
         .iter()
         .filter(|address| address.ip == wanted.ip)
@@ -63,7 +63,7 @@ pub fn judge<'a>(wanted: &Wanted<'_>, addresses: &'a [Address], links: &'a [Link
 /// Whether an address is the resource's: the record names it, or a monitor would take it for the resource. The same address
 /// on another interface, or with another prefix length than the configured one, is somebody else's: a resource whose start
 /// was refused must not take it away.
-pub fn is_ours(wanted: &Wanted<'_>, recorded: Option<&Added>, address: &Address, links: &[Link]) -> bool {
+pub fn is_ours(wanted: &Wanted, recorded: Option<&Added>, address: &Address, links: &[Link]) -> bool {
     let link = links.iter().find(|link| link.index == address.index);
     let named =
         wanted.prefix.is_none_or(|prefix| prefix == address.prefix) && link.is_some_and(|link| belongs(wanted, link));
@@ -74,7 +74,7 @@ pub fn is_ours(wanted: &Wanted<'_>, recorded: Option<&Added>, address: &Address,
 
 /// Which addresses a stop removes.
 pub fn ours<'a>(
-    wanted: &Wanted<'_>,
+    wanted: &Wanted,
     recorded: Option<&Added>,
     addresses: &'a [Address],
     links: &[Link],
@@ -93,16 +93,16 @@ pub fn ours<'a>(
     addresses.iter().filter(|address| address.ip == wanted.ip && nearly(address)).collect()
 }
 
-fn difference(wanted: &Wanted<'_>, address: &Address, link: &Link) -> Option<String> {
+fn difference(wanted: &Wanted, address: &Address, link: &Link) -> Option<String> {
     let (ip, nic) = (wanted.ip, &link.name);
     if let Some(prefix) = wanted.prefix
         && prefix != address.prefix
     {
         return Some(format!("{ip} is on {nic} with prefix length {} instead of {prefix}", address.prefix));
     }
-    let label = wanted.label?;
+    let label = wanted.label.as_ref()?;
     let found = address.label.as_deref().and_then(|whole| whole.split_once(':')).map(|(_, suffix)| suffix);
-    (found != Some(label)).then(|| match found {
+    (found != Some(label.as_str())).then(|| match found {
         Some(other) => format!("{ip} is on {nic} with label \"{other}\" instead of \"{label}\""),
         None => format!("{ip} is on {nic} without the label \"{label}\""),
     })
@@ -111,37 +111,17 @@ fn difference(wanted: &Wanted<'_>, address: &Address, link: &Link) -> Option<Str
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::address::select::Place;
-    use crate::kernel::AddressFlags;
+    use crate::kernel::examples::{self, link, place};
+    use crate::kernel::place::Place;
 
-    fn link(index: u32, name: &str) -> Link {
-        Link {
-            index,
-            name: name.into(),
-            loopback: name == "lo",
-            altnames: vec![format!("alt-{name}")],
-            ..Link::default()
-        }
-    }
-
+    /// 10.9.0.50 with this prefix length and label.
     fn address(index: u32, prefix: u8, label: &str) -> Address {
-        Address {
-            index,
-            ip: "10.9.0.50".parse().unwrap(),
-            prefix,
-            label: Some(label.into()),
-            broadcast: None,
-            flags: AddressFlags::default(),
-            metric: None,
-            scope: 0,
-            lifetimes: None,
-            peer: None,
-            protocol: None,
-        }
+        Address { label: Some(label.into()), ..examples::address(&format!("10.9.0.50/{prefix}"), index) }
     }
 
-    fn wanted<'a>(nic: Option<&'a str>, prefix: Option<u8>, label: Option<&'a str>) -> Wanted<'a> {
-        Wanted { ip: "10.9.0.50".parse().unwrap(), nic, prefix, label }
+    fn wanted(nic: Option<&str>, prefix: Option<u8>, label: Option<&str>) -> Wanted {
+        let text = |text: Option<&str>| text.map(str::to_owned);
+        Wanted { ip: "10.9.0.50".parse().unwrap(), nic: text(nic), prefix, label: text(label) }
     }
 
     #[test]
@@ -186,15 +166,7 @@ mod tests {
     fn added(index: u32, name: &str, prefix: u8) -> Added {
         Added {
             ip: "10.9.0.50".parse().unwrap(),
-            place: Place {
-                index,
-                name: name.into(),
-                prefix,
-                broadcast: None,
-                metric: None,
-                label: None,
-                noprefixroute: false,
-            },
+            place: Place { index, name: name.into(), prefix, ..place() },
             asked: None,
             namespace: None,
             address_label: None,
@@ -205,7 +177,7 @@ mod tests {
     fn ip_f2_ip_f11_a_stop_removes_what_the_record_or_the_parameters_name_and_nothing_else() {
         let links = [link(1, "lo"), link(2, "ethA"), link(3, "ethC")];
         let there = [address(1, 32, "lo"), address(2, 24, "ethA"), address(3, 24, "ethC")];
-        let found = |wanted: &Wanted<'_>, recorded: Option<&Added>| -> Vec<(u32, u8)> {
+        let found = |wanted: &Wanted, recorded: Option<&Added>| -> Vec<(u32, u8)> {
             ours(wanted, recorded, &there, &links).iter().map(|a| (a.index, a.prefix)).collect()
         };
         assert_eq!(found(&wanted(Some("eth9"), None, None), None), []);

@@ -1,43 +1,30 @@
 //! Looks at the host, and puts what is seen and wanted into the forms that start, stop and monitor share.
 #![forbid(unsafe_code)]
 
-use ocf::agent::Context;
 use ocf::failure::Failure;
+use ocf::invocation::Invocation;
 use ocf::state::StateFile as _;
 use ocf::sys::clock::Deadline;
 
 use crate::address::judge::Wanted;
-use crate::address::select::Place;
 use crate::announce::{Neighbour, Places, Subject};
 use crate::config::settings::Settings;
+use crate::kernel::place::Place;
 use crate::kernel::questions::Questions;
 use crate::kernel::{Address, Link};
 use crate::record::{Added, Record};
 
 /// What the resource should look like.
-pub fn wanted(settings: &Settings) -> Wanted<'_> {
-    Wanted { ip: settings.ip, nic: settings.nic.as_deref(), prefix: settings.prefix, label: settings.label.as_deref() }
-}
-
-/// The place that an address has.
-pub fn place(address: &Address, link: &Link) -> Place {
-    Place {
-        index: link.index,
-        name: link.name.clone(),
-        prefix: address.prefix,
-        broadcast: address.broadcast,
-        metric: address.metric,
-        label: address.label.clone().filter(|label| *label != link.name),
-        noprefixroute: address.flags.noprefixroute,
-    }
+pub fn wanted(settings: &Settings) -> Wanted {
+    let Settings { ip, nic, prefix, label, .. } = settings;
+    Wanted { ip: *ip, nic: nic.clone(), prefix: *prefix, label: label.clone() }
 }
 
 /// What is announced about an address that is there.
 pub fn subject(address: &Address, link: &Link) -> Subject {
     Subject {
         ip: address.ip,
-        index: link.index,
-        label: address.label.clone().unwrap_or_else(|| link.name.clone()),
+        place: Place::of(address, link),
         hardware: None,
         direct: Vec::new(),
         has_neighbours: link.has_neighbours(),
@@ -56,10 +43,10 @@ pub fn added(settings: &Settings, place: &Place) -> Added {
 }
 
 /// Where the announcements of this resource keep their locks.
-pub fn places(context: &Context<'_>, index: u32) -> Places {
+pub fn places(invocation: &Invocation, index: u32) -> Places {
     Places {
-        lock: Record::path(context.invocation, "announce"),
-        gate: ocf::state::directory(context.invocation).join(format!("IPaddr2-interface-{index}.gate")),
+        lock: Record::path(invocation, "announce"),
+        gate: ocf::state::directory(invocation).join(format!("IPaddr2-interface-{index}.gate")),
     }
 }
 

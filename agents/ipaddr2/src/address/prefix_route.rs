@@ -7,11 +7,8 @@
 
 use std::net::IpAddr;
 
-use crate::address::select::Place;
-use crate::kernel::{Address, Link, Route, RouteKind, Snapshot, contains, prefix_table};
-
-/// The metric that the kernel gives to IPv6 prefix routes by itself (`IP6_RT_PRIO_ADDRCONF`).
-pub const V6_DEFAULT_METRIC: u32 = 256;
+use crate::kernel::place::{Place, metric_of, prefix_table};
+use crate::kernel::{Address, Link, Route, RouteKind, Snapshot, contains};
 
 /// Whether the address must come without a prefix route of its own: there is one that no address of the interface has
 /// brought (a router advertisement's, an administrator's), and it would go with the address.
@@ -40,11 +37,6 @@ pub fn may_be_left(ip: IpAddr, place: &Place, addresses: &[Address]) -> bool {
     ip.is_ipv6() && !place.noprefixroute && !addresses.iter().any(|address| brings(address, ip, place, metric))
 }
 
-/// The metric of a prefix route, where 0 and none are the kernel's own choice.
-pub fn metric_of(metric: Option<u32>) -> u32 {
-    metric.filter(|metric| *metric != 0).unwrap_or(V6_DEFAULT_METRIC)
-}
-
 /// Whether an address comes with a route to this network, of this metric or of any.
 fn brings(address: &Address, ip: IpAddr, place: &Place, metric: Option<u32>) -> bool {
     address.index == place.index
@@ -58,42 +50,22 @@ fn brings(address: &Address, ip: IpAddr, place: &Place, metric: Option<u32>) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernel::{AddressFlags, TABLE_MAIN};
+    use crate::kernel::AddressFlags;
+    use crate::kernel::examples;
 
     const IP: &str = "2001:db8:9::50";
 
     fn place(metric: Option<u32>) -> Place {
-        Place { index: 2, name: "ethA".into(), prefix: 64, broadcast: None, metric, label: None, noprefixroute: false }
+        Place { prefix: 64, metric, ..examples::place() }
     }
 
     fn route(metric: u32) -> Route {
-        Route {
-            table: TABLE_MAIN,
-            kind: RouteKind::Unicast,
-            network: "2001:db8:9::".parse().unwrap(),
-            prefix: 64,
-            index: 2,
-            gateway: false,
-            metric,
-            protocol: 2,
-            source: None,
-        }
+        examples::route("2001:db8:9::/64", 2, metric)
     }
 
     fn address(metric: Option<u32>, noprefixroute: bool) -> Address {
-        Address {
-            index: 2,
-            ip: "2001:db8:9::1".parse().unwrap(),
-            peer: None,
-            prefix: 64,
-            label: None,
-            broadcast: None,
-            flags: AddressFlags { permanent: true, noprefixroute, ..AddressFlags::default() },
-            metric,
-            scope: 0,
-            lifetimes: None,
-            protocol: None,
-        }
+        let flags = AddressFlags { permanent: true, noprefixroute, ..AddressFlags::default() };
+        Address { flags, metric, ..examples::address("2001:db8:9::1/64", 2) }
     }
 
     #[test]

@@ -9,29 +9,11 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use ocf::failure::{Failure, Kind};
 
-use crate::address::prefix_route::{self, V6_DEFAULT_METRIC};
+use crate::address::prefix_route;
 use crate::config::parse::Broadcast;
 use crate::config::settings::{LONGEST_NAME, Settings};
-use crate::kernel::{Link, Route, RouteKind, Snapshot, TABLE_LOCAL, TABLE_MAIN, contains, vrf_table};
-
-/// Where the address goes, and in which form.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
-    /// The interface.
-    pub index: u32,
-    /// Its name at the moment.
-    pub name: String,
-    /// The prefix length.
-    pub prefix: u8,
-    /// The broadcast address; none is set without one.
-    pub broadcast: Option<Ipv4Addr>,
-    /// The metric of the prefix route; the kernel's own without one.
-    pub metric: Option<u32>,
-    /// The whole label (`eth0:web`).
-    pub label: Option<String>,
-    /// No prefix route.
-    pub noprefixroute: bool,
-}
+use crate::kernel::place::{Place, V6_DEFAULT_METRIC, vrf_table};
+use crate::kernel::{Link, Route, RouteKind, Snapshot, TABLE_LOCAL, TABLE_MAIN, contains};
 
 /// The routing tables that tell where the address belongs, the first one first: the given one, or that of the interface's
 /// VRF, or main and those of all VRFs.

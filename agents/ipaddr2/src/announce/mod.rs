@@ -22,6 +22,7 @@ use crate::announce::frame::{Arp, Operation, advertisement};
 use crate::announce::wire::{AdvertisementSocket, ArpSocket};
 use crate::config::settings::Announce;
 use crate::kernel::labels::Asker;
+use crate::kernel::place::Place;
 use crate::kernel::questions::Questions;
 use crate::kernel::{Hardware, Link};
 
@@ -35,10 +36,8 @@ const LONG_PAUSE: Duration = Duration::from_millis(50);
 pub struct Subject {
     /// The address.
     pub ip: IpAddr,
-    /// The interface's number.
-    pub index: u32,
-    /// The name or label that an IPv4 address stands under.
-    pub label: String,
+    /// Where it is.
+    pub place: Place,
     /// A link-layer address to announce instead of the interface's own, for a cluster IP.
     pub hardware: Option<Vec<u8>>,
     /// Whether there is anybody to tell.
@@ -74,8 +73,8 @@ impl Announcer {
     /// The kernel's.
     pub fn open(subject: &Subject) -> io::Result<Self> {
         match subject.ip {
-            IpAddr::V4(ip) => Ok(Self::V4(ArpSocket::sending(subject.index)?, ip)),
-            IpAddr::V6(ip) => Ok(Self::V6(AdvertisementSocket::open(ip, subject.index)?, ip)),
+            IpAddr::V4(ip) => Ok(Self::V4(ArpSocket::sending(subject.place.index)?, ip)),
+            IpAddr::V6(ip) => Ok(Self::V6(AdvertisementSocket::open(ip, subject.place.index)?, ip)),
         }
     }
 
@@ -107,7 +106,7 @@ impl Announcer {
                 }
             }
             Self::V6(socket, ip) => {
-                let packet = advertisement(*ip, own, forwards(&subject.label));
+                let packet = advertisement(*ip, own, forwards(&subject.place.name));
                 sent.push(socket.send(&packet, ALL_NODES));
                 for (neighbour, _) in &subject.direct {
                     if let IpAddr::V6(neighbour) = neighbour {
@@ -216,7 +215,9 @@ fn repeat(
         }
         due.sleep(Duration::MAX);
         pacing::wait(gate);
-        let Ok(Some(link)) = Questions::open(soon()).and_then(|questions| questions.link(subject.index)) else { break };
+        let Ok(Some(link)) = Questions::open(soon()).and_then(|questions| questions.link(subject.place.index)) else {
+            break;
+        };
         if !is_here(subject) {
             break;
         }
@@ -240,11 +241,11 @@ fn soon() -> Deadline {
 /// many takes the address from its owner.
 fn is_here(subject: &Subject) -> bool {
     match subject.ip {
-        IpAddr::V4(ip) => {
-            Asker::open().and_then(|asker| asker.prefix_of(&subject.label, ip)).is_ok_and(|prefix| prefix.is_some())
-        }
+        IpAddr::V4(ip) => Asker::open()
+            .and_then(|asker| asker.prefix_of(subject.place.stands_under(), ip))
+            .is_ok_and(|prefix| prefix.is_some()),
         IpAddr::V6(ip) => {
-            let found = Questions::open(soon()).and_then(|questions| questions.address_v6(ip, subject.index));
+            let found = Questions::open(soon()).and_then(|questions| questions.address_v6(ip, subject.place.index));
             found.is_ok_and(|found| found.is_some_and(|address| !address.flags.dadfailed))
         }
     }

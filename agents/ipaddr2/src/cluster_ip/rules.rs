@@ -17,6 +17,7 @@ use ocf::sys::command::{Output, find_in_path, run};
 use crate::cluster_ip::share::{self, Rule, Share};
 use crate::config::parse::Firewall;
 use crate::config::settings::ClusterIp;
+use crate::kernel::ifreq;
 
 /// Where to look when the environment has no PATH.
 const PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
@@ -222,13 +223,8 @@ fn succeeded(output: Output, name: &str) -> Result<(), Failure> {
 /// Puts a MAC address on the list of those that an interface receives, or takes it off. Already so is well.
 fn multicast(nic: &str, mac: [u8; 6], number: libc::c_ulong) -> io::Result<()> {
     let fd = socket(AddressFamily::Inet, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None)?;
-    let mut request =
-        crate::kernel::labels::ifreq(nic).ok_or_else(|| io::Error::other("the interface's name is too long"))?;
-    let mut data = [0; 14];
-    for (to, from) in data.iter_mut().zip(mac) {
-        *to = from as libc::c_char;
-    }
-    request.ifr_ifru.ifru_hwaddr = libc::sockaddr { sa_family: 0, sa_data: data };
+    let mut request = ifreq::ifreq(nic).ok_or_else(|| io::Error::other("the interface's name is too long"))?;
+    ifreq::put_hardware(&mut request, mac);
     // SAFETY: both numbers read a struct ifreq, which `request` is, and keep no pointer to it.
     if unsafe { libc::ioctl(fd.as_raw_fd(), number as _, std::ptr::from_ref(&request)) } == 0 {
         return Ok(());

@@ -9,9 +9,9 @@ use std::net::IpAddr;
 
 use md5::{Digest, Md5};
 
-use crate::address::select::Place;
 use crate::config::parse::Mac;
 use crate::config::settings::ClusterIp;
+use crate::kernel::place::Place;
 use crate::kernel::readable;
 
 /// A cluster IP with everything that its rules are made of.
@@ -176,15 +176,7 @@ mod tests {
     use crate::config::parse::Firewall;
 
     fn place(broadcast: Option<&str>) -> Place {
-        Place {
-            index: 2,
-            name: "ethA".into(),
-            prefix: 24,
-            broadcast: broadcast.map(|b| b.parse().unwrap()),
-            metric: None,
-            label: None,
-            noprefixroute: false,
-        }
+        Place { broadcast: broadcast.map(|b| b.parse().unwrap()), ..crate::kernel::examples::place() }
     }
 
     fn config() -> ClusterIp {

@@ -18,7 +18,7 @@ use rtnetlink::{Error, Handle};
 
 use super::Address;
 use super::decode::{self, AddFlags};
-use crate::address::select::Place;
+use super::place::Place;
 
 /// A connection for changes, and the end of the time for each of them.
 pub struct Changes {

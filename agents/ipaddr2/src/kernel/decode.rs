@@ -10,9 +10,8 @@ use netlink_packet_route::link::{
 };
 use netlink_packet_route::route::{RouteAddress, RouteAttribute, RouteMessage, RouteProtocol, RouteType};
 
+use super::place::{Place, metric_of};
 use super::{Address, AddressFlags, Hardware, Link, Route, RouteKind, State, network};
-use crate::address::prefix_route::metric_of;
-use crate::address::select::Place;
 
 /// A lifetime without end (RFC 4861, section 4.6.2; the kernel's INFINITY_LIFE_TIME).
 const FOREVER: u32 = u32::MAX;
@@ -275,15 +274,7 @@ mod tests {
     #[test]
     fn a_new_address_has_no_broadcast_but_the_one_of_its_place() {
         let ip: IpAddr = "10.9.0.50".parse().unwrap();
-        let mut place = Place {
-            index: 2,
-            name: "ethA".into(),
-            prefix: 24,
-            broadcast: None,
-            metric: Some(7),
-            label: None,
-            noprefixroute: false,
-        };
+        let mut place = Place { metric: Some(7), ..super::super::examples::place() };
         let mut message = AddressMessage::default();
         message.attributes.push(AddressAttribute::Broadcast([10, 9, 0, 255].into()));
         complete_new_address(&mut message, ip, &place, AddFlags::default());

@@ -10,6 +10,8 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use nix::libc;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
 
+use super::ifreq::{get_address, ifreq, put_address};
+
 /// What an interface says about itself in one number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InterfaceFlags(i32);
@@ -85,33 +87,4 @@ impl Asker {
             _ => Err(error),
         }
     }
-}
-
-/// A request about an interface; `None` for a name that is too long to be one.
-pub fn ifreq(name: &str) -> Option<libc::ifreq> {
-    // SAFETY: a struct ifreq is plain data, for which all zeros is a value.
-    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
-    if name.len() >= request.ifr_name.len() {
-        return None;
-    }
-    for (to, from) in request.ifr_name.iter_mut().zip(name.bytes()) {
-        *to = from as libc::c_char;
-    }
-    Some(request)
-}
-
-fn put_address(request: &mut libc::ifreq, ip: Ipv4Addr) {
-    let mut data = [0; 14];
-    // struct sockaddr_in: two bytes of port, then the address.
-    for (to, from) in data[2..6].iter_mut().zip(ip.octets()) {
-        *to = from as libc::c_char;
-    }
-    request.ifr_ifru.ifru_addr = libc::sockaddr { sa_family: libc::AF_INET as libc::sa_family_t, sa_data: data };
-}
-
-fn get_address(request: &libc::ifreq) -> Option<Ipv4Addr> {
-    // SAFETY: called after an ioctl that has written this member, which is plain data.
-    let address = unsafe { request.ifr_ifru.ifru_addr };
-    let byte = |i: usize| address.sa_data[i] as u8;
-    (i32::from(address.sa_family) == libc::AF_INET).then(|| Ipv4Addr::new(byte(2), byte(3), byte(4), byte(5)))
 }

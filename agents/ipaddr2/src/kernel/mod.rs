@@ -4,8 +4,12 @@ pub mod changes;
 pub mod connections;
 pub mod dad;
 pub mod decode;
+#[cfg(test)]
+pub mod examples;
+pub mod ifreq;
 pub mod labels;
 pub mod namespace;
+pub mod place;
 pub mod questions;
 pub mod sysctl;
 
@@ -115,6 +119,26 @@ pub struct Address {
     pub protocol: Option<u8>,
 }
 
+impl Address {
+    /// An address with nothing special.
+    #[must_use]
+    pub fn plain(index: u32, ip: IpAddr, prefix: u8) -> Self {
+        Self {
+            index,
+            ip,
+            peer: None,
+            prefix,
+            label: None,
+            broadcast: None,
+            flags: AddressFlags::default(),
+            metric: None,
+            scope: 0,
+            lifetimes: None,
+            protocol: None,
+        }
+    }
+}
+
 /// The flags of an address that matter here.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct AddressFlags {
@@ -221,18 +245,6 @@ pub fn network(ip: IpAddr, prefix: u8) -> IpAddr {
 #[must_use]
 pub fn contains(base: IpAddr, prefix: u8, ip: IpAddr) -> bool {
     base.is_ipv4() == ip.is_ipv4() && network(base, prefix) == network(ip, prefix)
-}
-
-/// The routing table in which the kernel puts the prefix routes of an interface: that of its VRF, or main.
-#[must_use]
-pub fn prefix_table(link: &Link, links: &[Link]) -> u32 {
-    vrf_table(link, links).unwrap_or(TABLE_MAIN)
-}
-
-/// The routing table of the VRF that an interface is a part of.
-#[must_use]
-pub fn vrf_table(link: &Link, links: &[Link]) -> Option<u32> {
-    links.iter().find(|other| Some(other.index) == link.master)?.vrf_table
 }
 
 #[cfg(test)]

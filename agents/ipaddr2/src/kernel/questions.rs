@@ -15,7 +15,7 @@ use nix::Error;
 use nix::sys::socket::SockProtocol;
 use ocf::failure::{Failure, OrFail};
 use ocf::sys::clock::Deadline;
-use ocf::sys::netlink::{Fault, Netlink};
+use ocf::sys::netlink::{Events, Fault, Netlink};
 
 use super::{Address, Link, Route, decode};
 
@@ -197,8 +197,8 @@ impl AddressEvents {
         };
         while !deadline.expired() {
             match self.0.events(deadline) {
-                Ok(events) if !events.iter().any(about) => {}
-                // Also what is not understood is a reason to look.
+                Ok(Events::Some(events)) if !events.iter().any(about) => {}
+                // Also what is lost or not understood is a reason to look.
                 _ => return,
             }
         }

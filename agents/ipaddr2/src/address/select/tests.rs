@@ -1,5 +1,6 @@
 use super::*;
-use crate::kernel::{Address, AddressFlags, Hardware};
+use crate::kernel::examples::{address, link, route};
+use crate::kernel::{Address, AddressFlags};
 use ocf::invocation::Invocation;
 use std::ffi::OsString;
 
@@ -8,50 +9,6 @@ fn settings(pairs: &[(&str, &str)]) -> Settings {
     let call = Invocation::new([OsString::from("IPaddr2"), "start".into()], environment);
     let mut faults = ocf::values::Faults::default();
     crate::config::settings::settle(&call.values, &call, &mut faults).expect("settings")
-}
-
-fn link(index: u32, name: &str) -> Link {
-    Link {
-        index,
-        name: name.into(),
-        altnames: vec![format!("alt-{name}")],
-        loopback: name == "lo",
-        hardware: Hardware::default(),
-        up: true,
-        ..Link::default()
-    }
-}
-
-fn route(network: &str, index: u32, metric: u32) -> Route {
-    let (network, prefix) = network.split_once('/').unwrap();
-    Route {
-        table: TABLE_MAIN,
-        kind: RouteKind::Unicast,
-        network: network.parse().unwrap(),
-        prefix: prefix.parse().unwrap(),
-        index,
-        gateway: false,
-        metric,
-        protocol: 2,
-        source: None,
-    }
-}
-
-fn address(text: &str, index: u32, broadcast: Option<&str>) -> Address {
-    let (ip, prefix) = text.split_once('/').unwrap();
-    Address {
-        index,
-        ip: ip.parse().unwrap(),
-        prefix: prefix.parse().unwrap(),
-        label: None,
-        broadcast: broadcast.map(|b| b.parse().unwrap()),
-        flags: AddressFlags::default(),
-        metric: None,
-        scope: 0,
-        lifetimes: None,
-        peer: None,
-        protocol: None,
-    }
 }
 
 /// lo, ethA and ethC, with these routes.
@@ -132,7 +89,7 @@ fn the_broadcast_address_is_that_of_the_network_unless_it_is_given() {
     let mut connected = route("10.9.0.0/24", 2, 0);
     connected.source = Some("10.9.0.1".parse().unwrap());
     let mut host = host(vec![connected]);
-    host.addresses = vec![address("10.9.0.1/24", 2, Some("10.9.0.255"))];
+    host.addresses = vec![Address { broadcast: Some([10, 9, 0, 255].into()), ..address("10.9.0.1/24", 2) }];
     let broadcast = |pairs: &[(&str, &str)]| place(&settings(pairs), &host).unwrap().0.broadcast.map(|b| b.to_string());
     assert_eq!(broadcast(&[("ip", "10.9.0.50")]).as_deref(), Some("10.9.0.255"));
     assert_eq!(broadcast(&[("ip", "10.9.0.50"), ("broadcast", "10.9.7.7")]).as_deref(), Some("10.9.7.7"));
@@ -187,8 +144,7 @@ fn only_routes_of_the_asked_origin_count() {
 #[test]
 fn ip_f3_a_prefix_route_that_no_address_has_brought_is_not_shared() {
     let advertised = || route("2001:db8:aa::/64", 2, 1024);
-    let own =
-        |prefix: u8, flags: AddressFlags| Address { flags, ..address(&format!("2001:db8:aa::1/{prefix}"), 2, None) };
+    let own = |prefix: u8, flags: AddressFlags| Address { flags, ..address(&format!("2001:db8:aa::1/{prefix}"), 2) };
     let permanent = AddressFlags { permanent: true, ..AddressFlags::default() };
     let decided = |routes: Vec<Route>, addresses: Vec<Address>| {
         let host = Snapshot { addresses, ..host(routes) };
