@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn values_make_no_line_long_and_braces_no_line_slow() {
+    fn wt_7_values_make_no_line_long_and_braces_no_line_slow() {
         let long = "x".repeat(LONGEST / 2);
         let line = expand("${A}${A}${A}", |_| Some(long.clone()));
         assert_eq!(line, [&long, &long, "${A}"].concat());

@@ -384,7 +384,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_doubles_and_a_test_that_is_turned_round_end() {
+    fn wt_7_a_value_that_doubles_and_a_test_that_is_turned_round_end() {
         let doubles = format!("A=aaaaaaaa\n{}export A", "A=\"$A$A\"\n".repeat(64));
         assert!(read(&doubles, &[]).is_err());
         let turned = |count: usize| format!("if {}[ a ]; then export A=1; else export A=2; fi", "! ".repeat(count));

@@ -246,7 +246,7 @@ fn with_fault(subject: &Subject, action: &str, expression: &str) -> harness::Out
 
 /// A library panicked over it, and a stop that had left nothing was a failure.
 #[test]
-fn a_lock_that_the_kernel_does_not_give_back_is_no_failure() {
+fn an_4_a_lock_that_the_kernel_does_not_give_back_is_no_failure() {
     let Some(subject) = Subject::dummy() else { return };
     for (action, up) in [("start", false), ("reload-agent", true), ("stop", true)] {
         subject.prepare(up, action);
@@ -260,7 +260,7 @@ fn a_lock_that_the_kernel_does_not_give_back_is_no_failure() {
 
 /// It said that it has an error of its own.
 #[test]
-fn what_a_library_panics_over_is_named_when_the_machine_is_short_of_it() {
+fn an_4_what_a_library_panics_over_is_named_when_the_machine_is_short_of_it() {
     let Some(subject) = Subject::systemd() else { return };
     let said = with_fault(&subject, "probe", "inject=socketpair:error=EMFILE:when=1");
     said.expect_code(1).expect_reason(&["too many open files", "; free memory, or raise the limits"]);

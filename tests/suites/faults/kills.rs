@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use crate::judge;
 use crate::subject::Subject;
 use crate::{Extent, Findings, dice};
 
@@ -21,8 +20,7 @@ fn rounds(subject: Option<Subject>, extent: Extent) {
             let delay = Duration::from_micros(dice.below(whole.as_micros() as usize) as u64);
             let killed = subject.call(&subject.agent().kill_after(delay), action);
             findings.tries += 1;
-            let (seen, state) = subject.steady(|| subject.call(&subject.agent(), "monitor"));
-            let mut wrong = judge::faults("monitor", &seen, state, false);
+            let (seen, mut wrong) = subject.look(&subject.agent(), "monitor");
             wrong.extend(subject.aftermath());
             let occasion = format!("{} {action}, round {round}, killed after {delay:?}", subject.kind);
             findings.add(&occasion, wrong.into_iter().map(|text| format!("{text}\n{killed}\n{seen}")));

@@ -105,7 +105,10 @@ impl Subject {
             skip(&format!("{program} is not installed, or there is no user for its workers"));
             return None;
         }
-        let host = ["/srv", "/var/log"].into_iter().fold(Host::builder("node"), harness::host::Builder::tmpfs).start();
+        // A server makes directories for its own where it was built to.
+        let own: &[&str] = if kind == "nginx" { &["/var/lib/nginx"] } else { &[] };
+        let empty = ["/srv", "/var/log"].iter().chain(own);
+        let host = empty.fold(Host::builder("node"), |builder, path| builder.tmpfs(path)).start();
         host.sh(&format!("echo alive >/srv/index.html; mkdir /var/log/nginx; cat >{path} <<'END'\n{text}\nEND"));
         Subject::new(kind, Machine::Alone(host), vec![("configfile", path.to_owned())], look)
     }
@@ -172,8 +175,7 @@ impl Subject {
 
     /// What a probe and a stop without a fault come to after one, as far as that is wrong.
     pub fn aftermath(&self) -> Vec<String> {
-        let (probe, state) = self.steady(|| self.call(&self.unhurried(), "probe"));
-        let mut wrong = judge::faults("probe", &probe, state, false);
+        let (probe, mut wrong) = self.look(&self.unhurried(), "probe");
         let stop = self.call(&self.unhurried(), "stop");
         let left = self.settled(false).left;
         if stop.code != 0 || left {
@@ -182,19 +184,21 @@ impl Subject {
         wrong.iter().map(|text| format!("{text}\n{probe}")).collect()
     }
 
-    /// What an action that changes nothing says, and what is there before and after it: what is on its way to its end or to
-    /// its begin is looked at again.
-    pub fn steady(&self, ask: impl Fn() -> Outcome) -> (Outcome, State) {
-        let mut before = self.state();
-        for _ in 0..50 {
-            let said = ask();
+    /// What a monitor or a probe says, and what is wrong with it. Something that is on its way to its end or to its begin may be
+    /// seen as there and as not there at once: it is looked at again.
+    pub fn look(&self, agent: &Agent<'_>, action: &str) -> (Outcome, Vec<String>) {
+        let mut tries = 0;
+        loop {
+            let before = self.state();
+            let said = self.call(agent, action);
             let after = self.state();
-            if before == after {
-                return (said, after);
+            let wrong = judge::faults(action, &said, after, false);
+            if before == after && wrong.is_empty() || tries == 20 {
+                return (said, wrong);
             }
-            before = after;
+            tries += 1;
+            std::thread::sleep(Duration::from_millis(50));
         }
-        panic!("{} never comes to rest", self.kind);
     }
 
     /// What is there.

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use harness::L2;
 use harness::frame::Frame;
 use harness::process::wait_until;
 use harness::rig::{MAC_A, MAC_B, VIP6};
+use harness::{Host, L2};
 
 const STILL_CHECKING: [&str; 3] = ["tentative", "dadfailed", "optimistic"];
 
@@ -87,7 +87,7 @@ fn ip_48_by_default_the_address_is_used_while_detection_runs() {
 /// The servers of the suite are started right after the address: each of them must be able to listen on it at once.
 #[test]
 fn ip_48_servers_can_listen_on_the_address_while_detection_runs() {
-    let rig = L2::new();
+    let rig = L2::with(Host::builder("nodea").tmpfs("/var/lib/nginx").start());
     // Twenty seconds of detection.
     rig.a.sysctl("net/ipv6/conf/ethA/dad_transmits", "20");
     rig.vip6().start().expect_code(0);

@@ -59,8 +59,8 @@ fn apache(host: &Host) -> Agent<'_> {
          LoadModule mpm_event_module {modules}/mod_mpm_event.so\nLoadModule authz_core_module {modules}/mod_authz_core.so\n\
          LoadModule status_module {modules}/mod_status.so\n<Location /server-status>\nSetHandler server-status\n</Location>"
     );
-    write(host, "/etc/apache.conf", &text);
-    watched(agent(host, "apache").instance("site").param("configfile", "/etc/apache.conf"), "30s")
+    write(host, "/srv/apache.conf", &text);
+    watched(agent(host, "apache").instance("site").param("configfile", "/srv/apache.conf"), "30s")
 }
 
 /// The numbers of processes by name, oldest first.

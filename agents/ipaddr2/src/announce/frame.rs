@@ -304,7 +304,7 @@ mod tests {
 
     /// Any neighbour may send them; a nonce or a redirected packet may stand first.
     #[test]
-    fn options_of_every_length_are_passed_over() {
+    fn ip_f15_options_of_every_length_are_passed_over() {
         let ip: Ipv6Addr = "2001:db8:9::50".parse().unwrap();
         let answer = advertisement(ip, &HW, false);
         let with = |kind: u8, units: u8| {

@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn files_that_include_each_other_take_no_time() {
+    fn wt_7_files_that_include_each_other_take_no_time() {
         // Half a megabyte, ten thousand times.
         let text = format!("include /d/*;{}", " # x\n".repeat(100_000));
         let names: Vec<String> = (0..20).map(|number| format!("/d/{number}")).collect();
