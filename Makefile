@@ -44,7 +44,8 @@ help:
 	@echo '                  ROOT=trixie: the suites of clusters and agents on Debian 13, with Pacemaker 3 (mmdebstrap)'
 	@echo 'make package-test builds the packages, installs them on simulated machines, and removes them;'
 	@echo '                  FRESH="bookworm trixie": on fresh systems of these suites, too (mmdebstrap); with FROM_SOURCE=1'
-	@echo '                  packages are built there as well, of what make dist makes, with the Rust of that distribution'
+	@echo '                  packages are built there as well, of what make dist makes, with the Rust of that distribution;'
+	@echo '                  AARCH64=1: the files for aarch64, too, under qemu-user-static'
 	@echo 'make man          man pages and completions anew'
 	@echo 'make doc          the documentation of the crates, without a warning'
 	@echo 'make msrv         checks that the stated version of Rust is enough (rustup installs it)'
@@ -147,6 +148,7 @@ demo:
 	@exec "$${CARGO_TARGET_DIR:-target}/debug/ocf-demo" $(FAULT) $(DEMO)
 
 bench: build
+	@$(MAKE) --no-print-directory portable || echo '*** The portable files are NOT measured.' >&2
 	$(CARGO) build --release --locked -p ocf-agents-tests --bins
 	$(CARGO) run --release --locked -p ocf-agents-tests --bin ocf-bench -- $(BENCH)
 
@@ -231,11 +233,15 @@ dist:
 	cd $(PACKAGE) && sha256sum $(NAME).tar.xz >$(NAME).tar.xz.sha256
 
 # What the quick suites leave out, for it needs release binaries: the packages, installed and removed.
-package-test: deb rpm tarball $(if $(FROM_SOURCE),dist)
+package-test: $(if $(AARCH64),aarch64) deb rpm tarball $(if $(FROM_SOURCE),dist)
 	$(CARGO) build --workspace --locked
 	$(if $(FRESH),$(CARGO) test -p ocf-agents-tests --locked --no-run)
 	OCF_FRESH_ROOTS='$(FRESH)' $(CARGO) test -p ocf-agents-tests --test packaging --locked -- packages:: --ignored \
-		$(if $(FRESH),,--skip fresh_roots) $(if $(FROM_SOURCE),,--skip from_source)
+		$(if $(FRESH),,--skip fresh_roots) $(if $(FROM_SOURCE),,--skip from_source) $(if $(AARCH64),,--skip aarch64)
+
+.PHONY: aarch64
+aarch64:
+	$(MAKE) tarball ARCH=aarch64
 
 reproducible:
 	@SHIPPED='$(SHIPPED)' MEMBERS='$(MEMBERS)' metadata/packaging/reproducible

@@ -111,6 +111,8 @@ pub struct Calls {
     pub children: f64,
     /// Other programs that it ran.
     pub programs: f64,
+    /// Calls for memory.
+    pub memory: f64,
 }
 
 /// Counts system calls.
@@ -134,6 +136,7 @@ pub fn calls(host: &Host, program: &Program) -> Result<Calls, String> {
         calls: calls.len() as f64,
         children: named(&["clone", "clone3", "fork", "vfork"]),
         programs: named(&["execve", "execveat"]) - 1.0,
+        memory: named(&["brk", "mmap", "mremap"]),
     })
 }
 

@@ -1,12 +1,12 @@
 //! `ocf-bench`: our IPaddr2 beside the shell agent and beside the floor, in one run, on one machine.
 //!
 //! Everything happens inside simulated machines of the harness. What drifts with the load of the machine (times) is measured
-//! in turns, A B C A B C …, and told as medians and as ratios of each round; what does not (instructions, system calls,
+//! in rounds, each in a random order, and told as medians and as ratios of each round; what does not (instructions, system calls,
 //! processes) is counted. Where a number cannot be had on a machine, the output says so and why.
 //!
 //! * [`agents`] says what is compared, and with which environment it starts;
 //! * [`spawn`] runs it through a small program of its own, [`count`] under strace, perf or valgrind;
-//! * [`monitor`], [`many`], [`start`], [`parallel`], [`web`], [`director`] and [`systemd`] are the sections; [`report`] is their output.
+//! * [`startup`], [`monitor`], [`many`], [`start`], [`parallel`], [`web`], [`director`] and [`systemd`] are the sections; [`report`] is their output.
 #![allow(
     clippy::disallowed_methods,
     reason = "the bench is the caller: it owns the environment, waits and processes of what it measures"
@@ -22,6 +22,7 @@ mod parallel;
 mod report;
 mod spawn;
 mod start;
+mod startup;
 mod systemd;
 mod web;
 
@@ -39,7 +40,8 @@ use crate::report::{Report, Section};
 
 /// The words after `--only`, and what they measure.
 type Measure = fn(&mut Bench) -> Result<(), String>;
-const SECTIONS: [(&str, Measure); 7] = [
+const SECTIONS: [(&str, Measure); 8] = [
+    ("startup", startup::run),
     ("monitor", monitor::run),
     ("many", many::run),
     ("start", start::run),

@@ -16,7 +16,7 @@ const LIMIT: Duration = Duration::from_secs(1800);
 /// In which order programs run.
 #[derive(Clone, Copy, Debug)]
 pub enum Order {
-    /// One after the other, so many rounds.
+    /// One after the other, so many rounds, each in a random order: a fixed one favours what follows a relative.
     Turns(usize),
     /// As turns, but started in the way that measures memory rightly.
     Memory(usize),

@@ -173,6 +173,22 @@ pub fn run(bench: &mut Bench) -> Result<(), String> {
     Ok(())
 }
 
+/// A machine where ours and the shell's each watch an nginx that they started, and their monitors at a depth.
+pub fn nginx(bench: &mut Bench, depth: &str) -> Result<(Host, Vec<Program>), String> {
+    let host = machine(bench);
+    let servers = [(Who::Ours, 8081), (Who::Shell, 8082)].map(|(who, port)| Server { kind: &NGINX, who, port });
+    let mut monitors = Vec::new();
+    for server in &servers {
+        server.prepare(&host);
+        let actions = (server.action(&host, "start", None), server.action(&host, "monitor", Some(depth)));
+        if let (Some(start), Some(monitor)) = actions {
+            spawn::once(&host, start)?;
+            monitors.push(monitor);
+        }
+    }
+    Ok((host, monitors))
+}
+
 fn machine(bench: &Bench) -> Host {
     let host = Host::builder("web").tmpfs("/var/log").dir("/var/log/nginx").dir("/var/log/apache2").start();
     bench.prepare(&host);

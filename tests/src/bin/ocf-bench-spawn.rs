@@ -3,10 +3,10 @@
 //! It is a program of its own because it has to be small: after `posix_spawn` a child lives in its parent's memory until
 //! exec, and the kernel counts that as the child's largest memory. For the runs that measure memory it forks instead.
 //!
-//! A plan is a file of lines, `WORD VALUE`: `mode turns` (A B C A B C …) or `mode together`; `rounds N`; `fork yes`; then for
-//! each program `program PATH` followed by its `arg` and `env NAME=VALUE`; `{round}` in a value becomes the round's number.
-//! It prints a line a run (program, round, exit code or 128 + signal, nanoseconds, KiB, minor and major page faults,
-//! microseconds of processor time, time of the end in nanoseconds since 1970) and at last `total NANOSECONDS`.
+//! A plan is a file of lines, `WORD VALUE`: `mode turns` (rounds, each in a random order) or `mode together`; `rounds N`;
+//! `fork yes`; then for each program `program PATH` followed by its `arg` and `env NAME=VALUE`; `{round}` in a value becomes
+//! the round's number. It prints a line a run (program, round, exit code or 128 + signal, nanoseconds, KiB, minor and major
+//! page faults, microseconds of processor time, time of the end in nanoseconds since 1970) and at last `total NANOSECONDS`.
 #![allow(clippy::disallowed_methods, reason = "part of the bench: it owns the processes it measures")]
 
 use std::io::{self, Write};
@@ -93,8 +93,12 @@ fn carry_out(plan: &Plan<'_>) -> io::Result<()> {
             }
         }
     } else {
+        let mut order: Vec<usize> = (0..plan.programs.len()).collect();
+        let mut chance = Chance(u64::from(std::process::id()) << 20 | 1);
         for round in 0..plan.rounds {
-            for (number, program) in plan.programs.iter().enumerate() {
+            chance.shuffle(&mut order);
+            for number in &order {
+                let (number, program) = (*number, &plan.programs[*number]);
                 let mut command = program.command(round, plan.fork);
                 let began = Instant::now();
                 let child = command.spawn()?;
@@ -104,6 +108,25 @@ fn carry_out(plan: &Plan<'_>) -> io::Result<()> {
         }
     }
     writeln!(out, "total {}", began.elapsed().as_nanos())
+}
+
+/// Numbers by chance (xorshift), good enough for an order.
+struct Chance(u64);
+
+impl Chance {
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 % limit as u64) as usize
+    }
+
+    /// Each order is as likely as each other (Fisher and Yates).
+    fn shuffle(&mut self, order: &mut [usize]) {
+        for last in (1..order.len()).rev() {
+            order.swap(last, self.below(last + 1));
+        }
+    }
 }
 
 /// The end of a run.

@@ -1,7 +1,9 @@
 //! The packages of `make deb` and `make rpm`, installed on a machine of their own: an overlay of this one, or an empty root.
 
+mod aarch64;
 mod source;
 mod tarball;
+mod upgrade;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

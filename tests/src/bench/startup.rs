@@ -1,0 +1,193 @@
+//! What it costs to start: the portable programs beside those of this build, beside the shell agents, and beside a program
+//! that does nothing but exit.
+//!
+//! A healthy monitor is mostly start: the kernel's exec, a loader, page faults. The programs run in random order, so that each
+//! begins with the caches that the others have left, as it does on a node.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use harness::host::{Host, built_directory};
+use harness::rig::{L2, VIP4};
+
+use crate::Bench;
+use crate::agents::{Program, Resource, Who};
+use crate::count;
+use crate::report::{Row, Section, Unit};
+use crate::spawn::{self, Order, median, ratio};
+use crate::web;
+
+/// At most so many times the wall time of a program that does nothing, for IPaddr2.
+const OVER_NOTHING: f64 = 2.5;
+/// At most this part of the shell IPaddr2's wall time.
+const OF_SHELL: f64 = 1.0 / 75.0;
+/// At most this part of the wall time of this build, for nginx at level 0.
+const OF_BUILD: f64 = 0.55;
+
+/// Where `make portable` puts programs, beside those of `make build`.
+fn portable(name: &str) -> Option<PathBuf> {
+    let target = format!("{}-unknown-linux-musl/portable", std::env::consts::ARCH);
+    let path = built_directory().parent()?.join(target).join(name);
+    path.is_file().then_some(path)
+}
+
+/// IPaddr2, then nginx at both of its levels.
+pub fn run(bench: &mut Bench) -> Result<(), String> {
+    let scratch = tempfile::tempdir().map_err(|error| format!("temporary directory: {error}"))?;
+    let nothing = nothing(scratch.path()).map_err(|error| format!("a program that does nothing: {error}"))?;
+    bench.say("start-up, IPaddr2");
+    let rig = L2::new();
+    bench.prepare(&rig.a);
+    let (ours, shells) = (Resource::new(VIP4, 24), Resource::new("10.9.0.51", 24));
+    let mut programs = Vec::new();
+    for (who, resource) in [(Who::Ours, &ours), (Who::Shell, &shells)] {
+        if let (Some(start), Some(monitor)) = (resource.action(who, &rig.a, "start"), resource.monitor(who, &rig.a)) {
+            spawn::once(&rig.a, start)?;
+            programs.push(monitor);
+        }
+    }
+    bench.settle();
+    let goals = Goals { over_nothing: Some(OVER_NOTHING), of_shell: Some(OF_SHELL), of_build: None };
+    compare(bench, &rig.a, "IPaddr2", &programs, &nothing, &goals)?;
+    if !Path::new("/usr/sbin/nginx").is_file() {
+        bench.not_measured("start-up of nginx's agent: install the package nginx");
+        return Ok(());
+    }
+    for depth in ["0", "10"] {
+        bench.say(&format!("start-up, nginx, depth {depth}"));
+        let (host, programs) = web::nginx(bench, depth)?;
+        let of_build = (depth == "0").then_some(OF_BUILD);
+        let goals = Goals { over_nothing: None, of_shell: None, of_build };
+        compare(bench, &host, &format!("nginx, depth {depth}"), &programs, &nothing, &goals)?;
+    }
+    Ok(())
+}
+
+/// What the portable program may take.
+struct Goals {
+    /// Times the program that does nothing.
+    over_nothing: Option<f64>,
+    /// Part of the shell agent's.
+    of_shell: Option<f64>,
+    /// Part of this build's.
+    of_build: Option<f64>,
+}
+
+/// Monitors in random order: ours as `make build` and as `make portable` make it, the shell agent's, and nothing.
+fn compare(
+    bench: &mut Bench,
+    host: &Host,
+    name: &str,
+    monitors: &[Program],
+    nothing: &Path,
+    goals: &Goals,
+) -> Result<(), String> {
+    let Some(build) = monitors.iter().find(|program| program.who == Who::Ours) else {
+        return Err(format!("our {name} is not built"));
+    };
+    let file = build.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let Some(path) = portable(&file) else {
+        bench.not_measured("start-up of the portable files: make portable");
+        return Ok(());
+    };
+    let mut programs = vec![
+        Program { who: Who::Floor, path: nothing.to_owned(), ..build.clone() },
+        build.clone(),
+        Program { path, ..build.clone() },
+    ];
+    programs.extend(monitors.iter().find(|program| program.who == Who::Shell).cloned());
+    let turns = spawn::run(host, &programs, Order::Turns(bench.rounds(300, 10)))?;
+    if let Some(number) = (0..programs.len()).find(|number| turns.wrong(*number, 0) > 0) {
+        return Err(format!("{}: a healthy monitor did not say so", programs[number].path.display()));
+    }
+    let walls = |number: usize| turns.of(number, |run| run.wall);
+    let of = |number: usize, under: usize| (under < programs.len()).then(|| ratio(&walls(number), &walls(under)))?;
+    let mut rows = Vec::new();
+    for (number, what) in [(2, "portable"), (1, "this build")] {
+        let mut wall = Row::new(format!("{what}: wall time, median"), Unit::Time);
+        let mut faults = Row::new(format!("{what}: page faults"), Unit::Count);
+        for (number, who) in [(number, Who::Ours), (3, Who::Shell), (0, Who::Floor)] {
+            wall.set(who, median(walls(number)));
+            faults.set(who, median(turns.of(number, |run| run.faults)));
+        }
+        if number == 1 {
+            rows.push(wall.compare(Who::Floor, of(1, 0)).compare(Who::Shell, of(1, 3)));
+        } else {
+            let wall = match goals.over_nothing {
+                Some(limit) => wall.at_most_times(limit, Who::Floor, of(2, 0)),
+                None => wall.compare(Who::Floor, of(2, 0)),
+            };
+            let wall = match goals.of_shell {
+                Some(limit) => wall.at_most_times(limit, Who::Shell, of(2, 3)),
+                None => wall.compare(Who::Shell, of(2, 3)),
+            };
+            rows.push(wall);
+            let mut part = Row::new("portable, of this build: wall time", Unit::Ratio);
+            part.set(Who::Ours, of(2, 1));
+            rows.push(goals.of_build.into_iter().fold(part, Row::at_most));
+        }
+        rows.push(faults);
+        rows.extend(asked(bench, host, what, &programs[number]));
+    }
+    let title = format!("Start-up, {name}, beside a program that does nothing");
+    bench.add(Section { name: "startup", title, rows });
+    Ok(())
+}
+
+/// What a program asks of the kernel, and how much of that is for memory.
+fn asked(bench: &mut Bench, host: &Host, what: &str, program: &Program) -> Vec<Row> {
+    match count::calls(host, program) {
+        Ok(found) => [("system calls", found.calls), ("of these for memory (brk, mmap, mremap)", found.memory)]
+            .map(|(name, value)| Row::new(format!("{what}: {name}"), Unit::Count).with(Who::Ours, value))
+            .into(),
+        Err(why) => {
+            bench.not_measured(&why);
+            Vec::new()
+        }
+    }
+}
+
+/// Writes a program of one system call.
+fn nothing(directory: &Path) -> std::io::Result<PathBuf> {
+    let path = directory.join("nothing");
+    std::fs::write(&path, elf(CODE))?;
+    std::fs::set_permissions(&path, PermissionsExt::from_mode(0o755))?;
+    std::fs::set_permissions(directory, PermissionsExt::from_mode(0o755))?;
+    Ok(path)
+}
+
+/// `exit(0)`.
+#[cfg(target_arch = "x86_64")]
+const CODE: &[u8] = &[
+    0x31, 0xff, // xor edi, edi
+    0xb8, 60, 0, 0, 0, // mov eax, 60
+    0x0f, 0x05, // syscall
+];
+
+/// `exit(0)`.
+#[cfg(target_arch = "aarch64")]
+const CODE: &[u8] = &[
+    0x00, 0x00, 0x80, 0xd2, // mov x0, 0
+    0xa8, 0x0b, 0x80, 0xd2, // mov x8, 93
+    0x01, 0x00, 0x00, 0xd4, // svc 0
+];
+
+/// The smallest file that the kernel runs: one header, one segment, and code (elf(5)).
+fn elf(code: &[u8]) -> Vec<u8> {
+    const BASE: u64 = 0x40_0000;
+    const HEADERS: u64 = 64 + 56;
+    let machine: u16 = if cfg!(target_arch = "aarch64") { 183 } else { 62 };
+    let size = HEADERS + code.len() as u64;
+    let mut file = vec![0x7f, b'E', b'L', b'F', 2, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    // An executable; version 1; where it begins; program headers follow, there are no sections.
+    file.extend([2_u16.to_le_bytes(), machine.to_le_bytes()].concat());
+    file.extend(1_u32.to_le_bytes());
+    file.extend([BASE + HEADERS, 64, 0].map(u64::to_le_bytes).concat());
+    file.extend(0_u32.to_le_bytes());
+    file.extend([64_u16, 56, 1, 64, 0, 0].map(u16::to_le_bytes).concat());
+    // To be loaded, readable and executable: all of the file, at its address.
+    file.extend([1_u32, 5].map(u32::to_le_bytes).concat());
+    file.extend([0, BASE, BASE, size, size, 0x1000].map(u64::to_le_bytes).concat());
+    file.extend(code);
+    file
+}
