@@ -119,6 +119,19 @@ fn lintian_finds_nothing_that_is_not_accounted_for() {
 
 #[test]
 #[ignore = "needs the packages: make package-test"]
+fn rpmlint_finds_nothing_that_is_not_accounted_for() {
+    if !possible(&["rpmlint"]) {
+        return;
+    }
+    let known = sources().join("metadata/packaging/rpmlint.toml");
+    let done = Command::new("rpmlint").arg("--config").arg(known).args(rpms()).output().unwrap();
+    let told = String::from_utf8_lossy(&done.stdout).into_owned();
+    let faults: Vec<&str> = told.lines().filter(|line| line.contains(" E: ") || line.contains(" W: ")).collect();
+    assert!(told.contains("2 packages and 0 specfiles checked") && faults.is_empty(), "{told}");
+}
+
+#[test]
+#[ignore = "needs the packages: make package-test"]
 fn the_debian_packages_depend_on_nothing() {
     if !possible(&["dpkg-deb"]) {
         return;
