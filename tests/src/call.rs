@@ -205,12 +205,13 @@ impl<'host> Agent<'host> {
         explained
     }
 
-    /// The files that are the machine's own: in its memory, and systemd's. Of directories only the names count: a file that is
-    /// made and taken away again changes their time. What systemd, its journal and servers' logs get by themselves is left out.
+    /// The machine's own files, and configurations. Of directories only the names count: a file that is made and taken away
+    /// again changes their time. Left out is what is written meanwhile by systemd and its journal, and by announcements in the
+    /// background.
     fn files(&self) -> BTreeSet<String> {
-        let script = r"own=$(grep ' tmpfs ' /proc/self/mounts | cut -d' ' -f2 | grep -v -e '^/dev' -e '^/sys')
-            find $own /etc/systemd \( -path /run/systemd/journal -o -path /run/log -o -path /run/udev -o -path /run/dbus \
-            -o -path /run/systemd/units -o -path /run/systemd/invocation -o -path /var/log -o -name 'within-reach-*' \) -prune \
+        let script = r"find /run /srv /etc/apache2 /etc/ha.d /etc/haproxy /etc/nginx /etc/systemd /var/lib/nginx \
+            \( -path /run/systemd/journal -o -path /run/systemd/units -o -path /run/systemd/invocation -o -path /run/log \
+            -o -path /run/udev -o -path /run/dbus -o -name 'within-reach-*' -o -name '*.gate' \) -prune \
             -o -type d -printf '%p %m\n' -o -printf '%p %i %m %u %s %T@\n' 2>/dev/null || true";
         self.host.sh(script).lines().map(str::to_owned).collect()
     }

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::host::{PATH, built_directory};
+use crate::host::{Host, PATH, built_directory};
 use crate::skip::skip;
 use crate::tell::tell;
 
@@ -38,19 +38,50 @@ const MODULES: &str = "/usr/lib/uml/modules";
 /// Memory of the machine; taken from this one as far as it is used.
 const MEMORY: &str = "mem=1024M";
 
-/// Runs a test where the kernel has IP Virtual Server: here, in a kernel of its own, or not at all and loudly.
+/// Runs a test where the kernel has IP Virtual Server, as [`with`] does.
+pub fn with_ipvs<T: FnOnce()>(limit: Duration, test: T) {
+    with("IP_VS", Path::new("/proc/net/ip_vs").exists(), limit, test);
+}
+
+/// Runs a test where the kernel has devices of these kinds, as [`with`] does. The modules of the kernel of its own are listed in
+/// `ocf-test-uml`.
+pub fn with_devices<T: FnOnce()>(kinds: &[&str], limit: Duration, test: T) {
+    if let Err(reason) = crate::root::available() {
+        return skip(&reason);
+    }
+    let host = Host::new("try");
+    host.ip("link add lower type veth peer name other");
+    let missing = kinds.iter().find(|kind| {
+        let what = match **kind {
+            "vlan" => "link lower type vlan id 7",
+            "macvlan" => "link lower type macvlan mode bridge",
+            "ipvlan" => "link lower type ipvlan mode l2",
+            "vrf" => "type vrf table 77",
+            other => &format!("type {other}"),
+        };
+        let made = host.try_ip(&format!("link add upper {what}")).code == Some(0);
+        if made {
+            host.ip("link del upper");
+        }
+        !made
+    });
+    drop(host);
+    with(&format!("device of the kind {}", missing.unwrap_or(&"")), missing.is_none(), limit, test);
+}
+
+/// Runs a test where the kernel has `what`: here, if `is_here`, else in a kernel of its own, or not at all and loudly.
 ///
 /// `test` is the closure that is the whole test; `limit` is for the run in a kernel of its own.
-pub fn with_ipvs<T: FnOnce()>(limit: Duration, test: T) {
-    if Path::new("/proc/net/ip_vs").exists() {
+fn with<T: FnOnce()>(what: &str, is_here: bool, limit: Duration, test: T) {
+    if is_here {
         return test();
     }
-    assert!(!inside(), "the kernel of our own has no IP_VS either");
+    assert!(!inside(), "the kernel of our own has no {what} either");
     if !Path::new(KERNEL).is_file() || !Path::new(MODULES).is_dir() {
-        return skip("this kernel has no IP_VS, and user-mode-linux is not installed");
+        return skip(&format!("this kernel has no {what}, and user-mode-linux is not installed"));
     }
     if let Err(reason) = crate::root::available() {
-        return skip(&format!("this kernel has no IP_VS, and one of our own needs a namespace: {reason}"));
+        return skip(&format!("this kernel has no {what}, and one of our own needs a namespace: {reason}"));
     }
     again(&name_of(&test), limit);
 }

@@ -19,9 +19,23 @@ use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{Pid, chdir, pivot_root};
 
-/// Modules for machines in namespaces, and for IP Virtual Server with the usual schedulers. The kernel would ask modprobe,
-/// which a machine without modules has not.
-const MODULES: [&str; 8] = ["veth", "bridge", "dummy", "ip_vs", "ip_vs_rr", "ip_vs_wrr", "ip_vs_wlc", "ip_vs_sh"];
+/// Modules for machines in namespaces, for IP Virtual Server with the usual schedulers, and for the kinds of devices that
+/// addresses are put on. The kernel would ask modprobe, which a machine without modules has not.
+const MODULES: [&str; 13] = [
+    "veth",
+    "bridge",
+    "dummy",
+    "ip_vs",
+    "ip_vs_rr",
+    "ip_vs_wrr",
+    "ip_vs_wlc",
+    "ip_vs_sh",
+    "bonding",
+    "8021q",
+    "macvlan",
+    "ipvlan",
+    "vrf",
+];
 
 type Step<T> = Result<T, String>;
 

@@ -4,7 +4,7 @@ use harness::L2;
 use harness::rig::{VIP4, hashes};
 use harness::skip::skip;
 
-use crate::others::everything;
+use crate::others::{everything, wait_quiet};
 
 #[test]
 fn an_explanation_says_what_a_start_would_do_and_why() {
@@ -12,6 +12,7 @@ fn an_explanation_says_what_a_start_would_do_and_why() {
     rig.second_cable();
     rig.a.ip("address add 10.9.0.5/16 dev ethC");
     rig.a.ip("-4 route add default via 10.9.0.2");
+    wait_quiet(&rig);
     let before = everything(&rig);
     let vip = rig.vip4().param("iflabel", "web").param("arp_count_refresh", "1").param("announce_to", "10.9.0.2");
     vip.explain().expect_code(0).expect_lines(&[
@@ -45,6 +46,7 @@ fn an_explanation_of_what_is_here_says_what_monitor_and_record_say() {
     let rig = L2::new();
     let vip = rig.vip6().param("nic", "ethA").param("dad", "off").param("metric", "77");
     vip.start().expect_code(0);
+    wait_quiet(&rig);
     let before = everything(&rig);
     vip.explain().expect_code(0).expect_lines(&[
         "record: 2001:db8:9::50/64 on ethA (what a stop removes)",

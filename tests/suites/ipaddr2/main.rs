@@ -13,6 +13,7 @@ mod explain;
 mod extras;
 mod form;
 mod ipv6;
+mod kinds;
 mod life;
 mod model;
 mod neighbours;

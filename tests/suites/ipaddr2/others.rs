@@ -226,6 +226,17 @@ pub fn everything(rig: &L2) -> Vec<String> {
     lines
 }
 
+/// Waits until the kernel's own work on addresses is over: detection, then the routes that follow from it.
+pub fn wait_quiet(rig: &L2) {
+    rig.a.sh("while ip -6 address | grep -q tentative; do sleep 0.05; done");
+    let quiet = harness::process::wait_until(std::time::Duration::from_secs(20), || {
+        let before = everything(rig);
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        (everything(rig) == before).then_some(())
+    });
+    assert!(quiet.is_some(), "{:#?}", everything(rig));
+}
+
 /// Whatever is configured, a stop leaves everything as it was before the start.
 fn as_before(rig: &L2, ip: &str, choices: Choices) {
     for row in pairwise(choices) {
@@ -266,7 +277,7 @@ fn busy() -> L2 {
     rig.a.ip("addrlabel add prefix 2001:db8:9::/64 label 33");
     // The kernel's own work on these is over.
     rig.a.sh("until test $(ip -6 route show table local | grep -c '^local 2001:db8:') = 3; do sleep 0.05; done");
-    rig.a.sh("while ip -6 address | grep -q tentative; do sleep 0.05; done");
+    wait_quiet(&rig);
     rig
 }
 

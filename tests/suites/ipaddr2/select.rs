@@ -1,6 +1,7 @@
 //! Which interface and prefix: routes are a hint for start, and never change what is there.
 
 use harness::rig::{VIP4, VIP6};
+use harness::skip::skip;
 use harness::{Host, L2};
 
 use crate::{full_life, spare_pair};
@@ -140,6 +141,36 @@ fn ip_15_a_routing_table_of_ones_own_gives_device_and_prefix() {
     let vip = rig.ipaddr2("10.77.0.50");
     vip.start().expect_code(5).expect_reason(&["nic", "cidr_netmask"]);
     full_life(&vip.param("table", "100"), &rig.a, "10.77.0.50", "ethA", 20);
+}
+
+/// A router's hundred thousand routes were read at each start. With interface and prefix length given one question is enough.
+#[test]
+fn a_start_that_is_told_interface_and_prefix_reads_no_list_of_routes() {
+    let rig = L2::new();
+    if rig.a.run("/bin/sh", &["-c", "command -v strace"]).code != Some(0) {
+        return skip("strace is not installed");
+    }
+    // 50,000 of each family.
+    rig.a.sh("awk 'BEGIN { for (i = 0; i < 50000; i++)
+            printf \"route add 172.%d.%d.%d/32 via 10.9.0.2\\n\", 16 + int(i / 65536), int(i / 256) % 256, i % 256 }' > /run/v4
+        awk 'BEGIN { for (i = 1; i <= 50000; i++) printf \"route add 2001:db8:f::%x/128 via 2001:db8:9::2\\n\", i }' > /run/v6
+        ip -batch /run/v4; ip -6 -batch /run/v6");
+    let lists = |vip: &harness::Agent<'_>| {
+        let traced = vip.clone().under(&["strace", "-f", "-s", "64", "-e", "trace=sendto,sendmsg", "-o", "/run/trace"]);
+        traced.timeout(std::time::Duration::from_secs(60)).start().expect_code(0);
+        let trace = rig.a.sh("cat /run/trace");
+        assert!(trace.contains("RTM_GETADDR"), "{trace}");
+        vip.stop().expect_code(0);
+        let is_list =
+            |line: &&str| line.contains("RTM_GETROUTE") && (line.contains("NLM_F_DUMP") || line.contains("NLM_F_ROOT"));
+        trace.lines().filter(is_list).count()
+    };
+    for (vip, prefix) in [(rig.vip4(), "24"), (rig.vip6(), "64")] {
+        let told = vip.clone().param("nic", "ethA").param("cidr_netmask", prefix);
+        assert_eq!(lists(&told), 0, "{told:?}");
+        assert_eq!(lists(&told.param("metric", "7")), 0);
+        assert_eq!(lists(&vip), 1, "else the list tells");
+    }
 }
 
 /// `proto` narrows the choice to routes of one origin.
