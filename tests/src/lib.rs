@@ -10,6 +10,7 @@
 //! * [`rig`] wires hosts together: [`rig::L2`] is A and B joined by a cable, [`rig::Lan`] any number of them on a switch.
 //! * [`call`] runs an OCF agent with Pacemaker's environment, process group, pipes and SIGKILL, and checks on every call
 //!   what holds for all agents (legal exit code, one reason line).
+//! * [`faults`] tries configurations with one fault each on a server.
 //! * [`capture`] hears ARP and neighbour advertisements at the far end, with the kernel's time stamps.
 //! * [`probe`] asks an address for answers at a steady rate, so that an outage shows in full.
 //! * [`visitor`] asks a web site for its page at a steady rate, and knows who answered.
@@ -36,6 +37,7 @@ pub mod call;
 pub mod capture;
 pub mod cluster;
 pub mod enter;
+pub mod faults;
 pub mod figures;
 pub mod frame;
 pub mod host;

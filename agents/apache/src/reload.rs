@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 use nix::sys::signal::Signal;
 use ocf::prelude::*;
 use ocf::sys::clock::Deadline;
+use ocf::sys::listen;
 use ocf::sys::process::Process;
 
 use crate::instance;
@@ -59,7 +60,8 @@ fn renew(context: &Context<'_>, settings: &Settings) -> Result<Reloaded, Failure
     // A server that is signalled to read what it refuses ends.
     let checked = start::plan(Server::read(context, &settings.place), settings).and_then(|mut plan| {
         plan.server.check(&plan.program, context.budget.work())?;
-        trial::addresses(&plan.server.facts.listens, &master, context.budget.work())?;
+        let places = plan.server.facts.listens.iter().map(|listen| (listen.host.as_deref(), listen.port));
+        listen::check(places, &master, context.budget.work())?;
         trial::start(context, &plan.server, &plan.program)?;
         Ok(plan.server)
     });

@@ -1,7 +1,7 @@
 //! What the syntax check does not see, found before a server that runs is signalled.
 //!
 //! A graceful restart ends the server when anything fails that comes after the syntax check: a key that does not belong to
-//! its certificate, an address that cannot be bound. So the new configuration is tried out first. httpd reads it twice when
+//! its certificate, an address that cannot be bound ([`ocf::sys::listen`]). So the new configuration is tried out first. httpd reads it twice when
 //! it starts: the first pass opens logs and addresses and lets each module prepare itself (post_config), then httpd
 //! detaches and does the same again for good (server/main.c, `AP_SQ_MS_CREATE_PRE_CONFIG`). Modules make sockets and shared
 //! memory in the second pass alone. A start apart from everything, with namespaces of its own, ends with the first pass: the
@@ -10,20 +10,13 @@
 //! Apart there is no network, so what a module cannot reach or resolve there proves nothing.
 #![forbid(unsafe_code)]
 
-use std::io::ErrorKind;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 
 use ocf::daemon::WORDLESS;
 use ocf::prelude::*;
-use ocf::sys::clients::listening_ports;
-use ocf::sys::clock::Deadline;
 use ocf::sys::command;
 use ocf::sys::file::{length, read_since};
-use ocf::sys::process::Process;
-use ocf::sys::resolve::resolve;
 
-use crate::listen::Listen;
 use crate::server::{self, Server};
 
 /// What a server writes while it starts; more of it is not read.
@@ -107,36 +100,6 @@ pub fn start(context: &Context<'_>, server: &Server, program: &Path) -> Result<(
     Err(server.refused(&said))
 }
 
-/// Whether a running server can have the addresses of a new configuration. Those on its own ports it can.
-///
-/// # Errors
-/// Which it cannot have, and why.
-pub fn addresses(listens: &[Listen], master: &Process, deadline: Deadline) -> Result<(), Failure> {
-    // Without the right to look, what is in use may be the server's own.
-    let held = listening_ports(master).ok();
-    let is_held = |port: u16| held.as_ref().is_none_or(|held| held.contains(&port));
-    listens.iter().map(|listen| bind(listen, &is_held, deadline)).find(Result::is_err).unwrap_or(Ok(()))
-}
-
-fn bind(listen: &Listen, is_held: &dyn Fn(u16) -> bool, deadline: Deadline) -> Result<(), Failure> {
-    let port = listen.port;
-    let addresses = match &listen.host {
-        Some(host) => resolve(host, port, deadline).unwrap_or_default(),
-        None => vec![SocketAddr::from((Ipv6Addr::UNSPECIFIED, port)), SocketAddr::from((Ipv4Addr::UNSPECIFIED, port))],
-    };
-    let found = addresses.into_iter().find_map(|address| Some((address, TcpListener::bind(address).err()?.kind())));
-    match found {
-        Some((place, ErrorKind::AddrInUse)) if !is_held(port) => {
-            Err(Failure::generic(format!("cannot listen on {place}: another program does (Address already in use)")))
-        }
-        Some((place, ErrorKind::AddrNotAvailable)) if !place.ip().is_unspecified() => Err(Failure::generic(format!(
-            "cannot listen on {place}: the address is not on this machine; order the resource after it"
-        ))),
-        // Whatever else it is, of IPv6 on a machine without it, for instance: the server has the last word.
-        _ => Ok(()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -158,19 +121,5 @@ mod tests {
     fn a_sum_alone_says_nothing() {
         assert!(is_bare("AH00016: Configuration Failed") && is_bare("AH00014: Configuration check failed"));
         assert!(!is_bare("AH00526: Syntax error on line 3 of /c: Invalid command 'X'"));
-    }
-
-    #[test]
-    fn an_address_that_is_not_here_or_taken_is_named() {
-        let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let port = taken.local_addr().unwrap().port();
-        let listen = |host: &str, port| Listen { host: Some(host.into()), port, tls: false };
-        let soon = || Deadline::after(std::time::Duration::from_secs(5));
-        let told = |listen: &Listen| bind(listen, &|_| false, soon()).unwrap_err().to_string();
-        assert!(told(&listen("127.0.0.1", port)).contains("another program does"));
-        assert!(told(&listen("192.0.2.1", port)).contains("not on this machine"));
-        assert_eq!(bind(&listen("127.0.0.2", port), &|_| false, soon()), Ok(()));
-        assert_eq!(bind(&listen("127.0.0.1", port), &|_| true, soon()), Ok(()), "it is the server's own");
-        assert!(bind(&listen("192.0.2.1", port), &|_| true, soon()).is_err(), "the port alone is not enough");
     }
 }

@@ -1,12 +1,16 @@
 //! haproxy's own judgement of its configuration (`-c`). It binds no address and leaves nothing behind.
 #![forbid(unsafe_code)]
 
+use std::path::PathBuf;
+
 use ocf::daemon::complaint;
+use ocf::glob::Files;
 use ocf::prelude::*;
 use ocf::sys::command;
-use ocf::sys::file;
+use ocf::sys::file::{self, Disk};
 
 use crate::instance::Instance;
+use crate::sum;
 
 /// What haproxy thinks of the configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,7 +50,9 @@ pub fn check(context: &Context<'_>, instance: &Instance, extra: bool) -> Result<
     }
     let asked = format!("{program} -c");
     match command::run(instance.check_command(extra), None, context.budget.work()) {
-        Ok(output) if output.code == Some(0) => Ok(Verdict::Good),
+        Ok(output) if output.code == Some(0) => {
+            Ok(missing_chroot(&instance.record.identity.configs).map_or(Verdict::Good, Verdict::Bad))
+        }
         Ok(output) => {
             let output = output.unless_killed(asked)?;
             let is_root = nix::unistd::geteuid().is_root();
@@ -56,15 +62,39 @@ pub fn check(context: &Context<'_>, instance: &Instance, extra: bool) -> Result<
     }
 }
 
+/// haproxy's check does not look at the directory of `chroot`; without it a new worker ends, and the master with all others.
+fn missing_chroot(configs: &[PathBuf]) -> Option<String> {
+    let files = configs.iter().flat_map(|path| sum::files(path));
+    let texts = files.filter_map(|file| Some((Disk.text(&file)?, file)));
+    let mut found = texts.filter_map(|(text, file)| chroot(&text).map(|(line, directory)| (file, line, directory)));
+    let (file, line, directory) = found.next_back()?;
+    (!directory.is_dir())
+        .then(|| format!("{}:{line}: chroot {}: no such directory", file.display(), directory.display()))
+}
+
+/// The directory of `chroot` with its line, where it is plain text: not of a conditional block, without quotes and variables.
+fn chroot(text: &str) -> Option<(usize, PathBuf)> {
+    if text.lines().any(|line| line.trim_start().starts_with(".if")) {
+        return None;
+    }
+    let lines = text.lines().enumerate().map(|(number, line)| (number + 1, line.split_ascii_whitespace()));
+    let found =
+        lines.filter_map(|(number, mut words)| Some((number, (words.next()? == "chroot").then(|| words.next())??)));
+    let (number, directory) = found.last()?;
+    (!directory.contains(['"', '\'', '\\', '$'])).then(|| (number, PathBuf::from(directory)))
+}
+
 /// The most lines of a complaint that are told.
 const LINES: usize = 3;
+
+/// What follows the faults, and only counts.
+const SUMS: [&str; 3] = ["Error(s) found", "Fatal errors found", "Failed to initialize server(s) addr."];
 
 /// Reads what a check that failed has said; `all` is what to tell when nothing in it is known.
 fn judge(said: &str, all: &str, is_root: bool) -> Verdict {
     let alerts = said.lines().filter(|line| line.starts_with("[ALERT]")).filter_map(|line| line.split_once(" : "));
     let texts = alerts.map(|(_, text)| text.trim()).map(|text| text.strip_prefix("config : ").unwrap_or(text));
-    // Each fault is followed by lines that only count.
-    let is_sum = |text: &&str| text.starts_with("Error(s) found") || text.starts_with("Fatal errors found");
+    let is_sum = |text: &&str| SUMS.iter().any(|sum| text.starts_with(sum));
     let faults: Vec<&str> = texts.filter(|text| !is_sum(text)).take(LINES).collect();
     let line = if faults.is_empty() { all.to_owned() } else { faults.join(" / ") };
     if line.contains("Permission denied") && !is_root {
@@ -98,10 +128,23 @@ mod tests {
     }
 
     #[test]
+    fn the_directory_of_chroot_is_found_where_it_is_plain() {
+        let found = |text: &str| chroot(text).map(|(line, path)| (line, path.to_string_lossy().into_owned()));
+        assert_eq!(found("global\n  # chroot /a\n  chroot /var/lib/x # why\n"), Some((3, "/var/lib/x".into())));
+        for other in
+            ["", "global\n  chroot\n", "chroot \"/a b\"", "chroot $HOME", ".if defined(X)\nchroot /a\n.endif\n"]
+        {
+            assert_eq!(found(other), None, "{other}");
+        }
+    }
+
+    #[test]
     fn what_may_be_right_in_a_minute_is_no_fault_of_the_configuration() {
         let name =
             "[ALERT] (1) : config : parsing [/e/a.cfg:9] : 'server app/s1' : could not resolve address 'web1'.\n";
         assert!(matches!(judge(name, "", true), Verdict::NotNow(_)));
+        let with_sum = format!("{name}[ALERT] (1) : config : Failed to initialize server(s) addr.\n");
+        assert_eq!(judge(&with_sum, "", true), judge(name, "", true));
         let both = format!("{name}[ALERT] (1) : config : parsing [/e/a.cfg:10] : unknown keyword 'x'\n");
         assert!(matches!(judge(&both, "", true), Verdict::Bad(_)));
         let denied = "[ALERT] (1) : Could not open configuration file /e/a.cfg : Permission denied\n";

@@ -37,7 +37,7 @@ fn add(sum: &mut u64, bytes: &[u8]) {
 }
 
 /// The files that a configuration stands for: of a directory, those that end in `.cfg`, in order of their names.
-fn files(path: &Path) -> Vec<PathBuf> {
+pub fn files(path: &Path) -> Vec<PathBuf> {
     if !path.is_dir() {
         return vec![path.to_owned()];
     }

@@ -21,6 +21,8 @@ pub enum Verdict {
     Good,
     /// Good, but an address cannot be had at the moment.
     NoAddress(String),
+    /// Good, but a name cannot be resolved at the moment.
+    NoName(String),
     /// The machine does not let this caller look.
     Denied(String),
     /// Wrong, in nginx's words, with file and line.
@@ -63,6 +65,10 @@ pub fn check(context: &Context<'_>, described: &Described) -> Result<Verdict, Fa
 fn judge(said: &str, all: &str) -> Verdict {
     let line = said.lines().find(|line| ["[emerg]", "[crit]", "[alert]"].iter().any(|level| line.contains(level)));
     let line = line.map_or(all, |line| line.split_once("] ").map_or(line, |(_, text)| without_number(text))).to_owned();
+    // A name server that is away comes back, and the configuration is as right as before.
+    if line.contains("host not found in ") || line.contains("could not be resolved") {
+        return Verdict::NoName(line);
+    }
     // After these words only the machine can be at fault.
     if !said.contains("syntax is ok") {
         return if line.contains("(13: Permission denied)") { Verdict::Denied(line) } else { Verdict::Bad(line) };
@@ -137,6 +143,13 @@ mod tests {
         let said = "2026/11/21 09:00:00 [emerg] 10#10: unexpected end of file in /e/n.conf:12\n";
         assert_eq!(judge(said, ""), Verdict::Bad("unexpected end of file in /e/n.conf:12".into()));
         assert_eq!(judge("", "it failed without a word"), Verdict::Bad("it failed without a word".into()));
+    }
+
+    #[test]
+    fn ng_f2_a_name_that_is_not_resolved_now_is_no_fault_of_the_configuration() {
+        let said = "nginx: [emerg] host not found in upstream \"app.example\" in /e/n.conf:7\n";
+        let expected = "host not found in upstream \"app.example\" in /e/n.conf:7";
+        assert_eq!(judge(said, ""), Verdict::NoName(expected.into()));
     }
 
     #[test]

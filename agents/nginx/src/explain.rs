@@ -30,7 +30,7 @@ pub fn explain(context: &Context<'_>, settings: &Settings, explanation: &mut Exp
     }
     match check::check(context, &described)? {
         Verdict::Good => {}
-        Verdict::NoAddress(why) | Verdict::Denied(why) => return Err(Failure::generic(why)),
+        Verdict::NoAddress(why) | Verdict::NoName(why) | Verdict::Denied(why) => return Err(Failure::generic(why)),
         Verdict::Bad(why) => return Err(Failure::installed(why)),
     }
     explanation.line("configuration check", "good");
@@ -81,12 +81,11 @@ fn questions(instance: &Instance, settings: &Settings, explanation: &mut Explana
     for listen in ask::preferred(record, settings.port) {
         explanation.because("level 0 asks", &listen.socket, why);
     }
-    let (listen, page) = monitor::status_page_of(settings, record);
-    let why = match (&settings.status_page, &record.status) {
-        (Some(_), _) => "status10url",
-        (None, Some(_)) => "stub_status in the configuration",
-        (None, None) => "no stub_status in the configuration; set status10url",
+    let Some((listen, page)) = monitor::status_page_of(settings, record) else {
+        explanation.because("level 10 is", "level 0", "no stub_status in the configuration; set status10url");
+        return;
     };
+    let why = if settings.status_page.is_some() { "status10url" } else { "stub_status in the configuration" };
     let url = ocf::web::absolute(&listen.base_url(), page);
     explanation.because("level 10 asks", ocf::sys::http::shown(&url), why);
 }

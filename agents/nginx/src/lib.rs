@@ -90,6 +90,7 @@ impl Agent for Nginx {
         match check::check(context, &described)? {
             // The address may come with another resource, before a start.
             Verdict::Good | Verdict::NoAddress(_) => Ok(()),
+            Verdict::NoName(why) => Err(Failure::generic(why)),
             Verdict::Denied(why) => Err(Failure::new(Kind::Permission, why)),
             Verdict::Bad(why) => Err(Failure::installed(why)),
         }

@@ -18,9 +18,6 @@ use crate::params;
 use crate::record::Record;
 use crate::settings::Settings;
 
-/// The status page where the configuration has none.
-const STATUS_PAGE: &str = "/nginx_status";
-
 /// Tells the state.
 ///
 /// # Errors
@@ -60,69 +57,61 @@ fn look(context: &Context<'_>, settings: &Settings, instance: &Instance) -> Resu
             Err(Failure::generic(format!("the master process has died and left {count} workers; stop ends them")))
         };
     }
-    let record = &instance.record;
-    match context.depth {
-        0 => ask::alive(record, settings.port, context.budget.work()).map(|()| Status::Running),
-        10 => status_page(context, settings, record),
-        20 => test_page(context, settings, record),
-        _ => external(context, settings),
+    deepest(context, settings, &instance.record)
+}
+
+/// The check of the level that was asked for. A level that is not configured is the next lower one: pcs adds a monitor for
+/// each that is advertised, and a resource that was created with defaults must not fail by that.
+fn deepest(context: &Context<'_>, settings: &Settings, record: &Record) -> Result<Status, Failure> {
+    let (depth, limit) = (context.depth, context.budget.work());
+    if let Some(words) = settings.external.as_ref().filter(|_| depth >= 30) {
+        let name = params::EXTERNAL_MONITOR30_CMD.info.name;
+        return external::check(name, words, context, limit).map(|()| Status::Running);
+    }
+    if depth >= 20
+        && let Some(test) = page_of_level_20(context, settings, record)?
+    {
+        return web::check(&test, limit);
+    }
+    match page_of_level_10(settings, record).filter(|_| depth >= 10) {
+        Some(test) => web::check(&test, limit),
+        None => ask::alive(record, settings.port, limit).map(|()| Status::Running),
     }
 }
 
-/// Level 10.
-fn status_page(context: &Context<'_>, settings: &Settings, record: &Record) -> Result<Status, Failure> {
-    let (listen, page) = status_page_of(settings, record);
-    let test = test(settings, &listen, page, &settings.status_regex);
-    let known = settings.status_page.is_some() || record.status.is_some();
-    web::check(&test, context.budget.work()).map_err(|failure| match known {
-        true => failure,
-        false => Failure::generic(format!("{failure} (no stub_status in the configuration; set status10url)")),
-    })
+/// The check of level 10, where there is a page for it.
+fn page_of_level_10(settings: &Settings, record: &Record) -> Option<Test> {
+    let (listen, page) = status_page_of(settings, record)?;
+    Some(test(settings, &listen, page, Some(&settings.status_regex)))
 }
 
-/// The page of level 10, and the server that has it where the page does not say.
-pub fn status_page_of<'a>(settings: &'a Settings, record: &'a Record) -> (Listen, &'a str) {
+/// The status page, and the server that has it where the page does not say: the one that was chosen, or the one with
+/// `stub_status` in the configuration.
+pub fn status_page_of<'a>(settings: &'a Settings, record: &'a Record) -> Option<(Listen, &'a str)> {
     match (&settings.status_page, &record.status) {
-        (Some(page), _) => (first(settings, record), page.as_str()),
-        (None, Some((listen, page))) if settings.port.is_none() => (listen.clone(), page.as_str()),
-        (None, found) => (first(settings, record), found.as_ref().map_or(STATUS_PAGE, |(_, page)| page)),
+        (Some(page), _) => Some((first(settings, record), page)),
+        (None, Some((listen, page))) if settings.port.is_none() => Some((listen.clone(), page)),
+        (None, Some((_, page))) => Some((first(settings, record), page)),
+        (None, None) => None,
     }
 }
 
-/// Level 20.
-fn test_page(context: &Context<'_>, settings: &Settings, record: &Record) -> Result<Status, Failure> {
+/// The page of level 20, or the test from a file.
+fn page_of_level_20(context: &Context<'_>, settings: &Settings, record: &Record) -> Result<Option<Test>, Failure> {
     let listen = first(settings, record);
-    let file = settings.test_file.as_deref();
-    let test = match (file, &settings.test_page, &settings.test_regex) {
-        // As the shell agent has it: a file that is not there leaves the word to the other parameters.
-        (Some(path), page, regex) if path.is_file() || page.is_none() || regex.is_none() => {
-            let found = testfile::load(path, settings.test_name.as_deref())?;
-            for ignored in &found.ignored {
-                context.log.debug(format_args!("has no effect: {ignored}"));
-            }
-            let is_whole = http::is_url(&found.url);
-            let mut test = found.into_test(&listen.base_url(), settings.rules.clone());
-            test.unix_socket = local(&listen, is_whole);
-            test
+    let (file, page) = (settings.test_file.as_deref(), settings.test_page.as_ref());
+    // As the shell agent has it: a file that is not there leaves the word to the other parameters.
+    if let Some(path) = file.filter(|path| path.is_file() || page.is_none() || settings.test_regex.is_none()) {
+        let found = testfile::load(path, settings.test_name.as_deref())?;
+        for ignored in &found.ignored {
+            context.log.debug(format_args!("has no effect: {ignored}"));
         }
-        (_, Some(page), Some(regex)) => test(settings, &listen, page, regex),
-        _ => return Err(unset(context, "a monitor at level 20 needs test20url and test20regex, or test20conffile")),
-    };
-    web::check(&test, context.budget.work())
-}
-
-/// A level was asked for without what it needs: wrong on every node. A probe must not say that nothing runs here.
-fn unset(context: &Context<'_>, why: &str) -> Failure {
-    Failure::new(if context.invocation.is_probe() { Kind::Generic } else { Kind::Configured }, why)
-}
-
-/// Level 30.
-fn external(context: &Context<'_>, settings: &Settings) -> Result<Status, Failure> {
-    match &settings.external {
-        Some(words) => external::check(params::EXTERNAL_MONITOR30_CMD.info.name, words, context, context.budget.work())
-            .map(|()| Status::Running),
-        None => Err(unset(context, "a monitor at level 30 needs external_monitor30_cmd")),
+        let is_whole = http::is_url(&found.url);
+        let mut test = found.into_test(&listen.base_url(), settings.rules.clone());
+        test.unix_socket = local(&listen, is_whole);
+        return Ok(Some(test));
     }
+    Ok(page.map(|page| test(settings, &listen, page, settings.test_regex.as_ref())))
 }
 
 /// The server to ask for a page that does not say which.
@@ -130,10 +119,10 @@ fn first(settings: &Settings, record: &Record) -> Listen {
     ask::preferred(record, settings.port).into_iter().next().unwrap_or_else(Listen::usual)
 }
 
-fn test(settings: &Settings, listen: &Listen, page: &str, regex: &Ere) -> Test {
+fn test(settings: &Settings, listen: &Listen, page: &str, regex: Option<&Ere>) -> Test {
     let mut test = Test::new(web::absolute(&listen.base_url(), page), settings.rules.clone());
     test.unix_socket = local(listen, http::is_url(page));
-    test.regex = Some(regex.clone());
+    test.regex = regex.cloned();
     test
 }
 

@@ -38,7 +38,7 @@ pub const STATUS10URL: Param<String> = Param::new(
     web::page,
     "Status page",
     "The page that a monitor at level 10 asks for: a URL, or a path on the server. If unset, the page with stub_status in \
-     the configuration, and /nginx_status if there is none. It must be this node that answers, not another one.",
+     the configuration; where there is none, level 10 is the same as level 0. It must be this node that answers, not another one.",
 )
 .reloadable();
 pub const STATUS10REGEX: Param<Ere> = Param::new(
@@ -61,7 +61,8 @@ pub const TEST20URL: Param<String> = Param::new(
     "test20url",
     web::page,
     "Page to test at level 20",
-    "The page that a monitor at level 20 asks for: a URL, or a path on the server.",
+    "The page that a monitor at level 20 asks for: a URL, or a path on the server. Without this and test20conffile, level 20 \
+     is the same as level 10.",
 )
 .reloadable();
 pub const TEST20REGEX: Param<Ere> = Param::new(
@@ -87,7 +88,7 @@ pub const EXTERNAL_MONITOR30_CMD: Param<Vec<String>> = Param::new(
     command,
     "Program to run at level 30",
     "The program that a monitor at level 30 runs, with its arguments; success is exit code 0. Words are separated by \
-     spaces and kept together by quotes. No shell is asked: for more, name a script.",
+     spaces and kept together by quotes. No shell is used: for more, name a script. Without this, level 30 is the same as level 20.",
 )
 .reloadable();
 pub const OPTIONS: Param<Vec<String>> = Param::new(

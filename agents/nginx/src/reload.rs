@@ -7,10 +7,12 @@ use nix::sys::signal::Signal;
 use ocf::daemon::Daemon;
 use ocf::prelude::*;
 use ocf::sys::clock::Deadline;
+use ocf::sys::listen;
 use ocf::sys::process::Process;
 
 use crate::ask;
 use crate::check::{self, Verdict};
+use crate::config::listen::Socket;
 use crate::instance::{self, Described};
 use crate::record::Record;
 use crate::settings::Settings;
@@ -68,8 +70,18 @@ fn renew(
         |why: String| Ok(Reloaded::Refused(format!("configuration refused: {why}; nginx keeps its old configuration")));
     match check::check(context, described) {
         Ok(Verdict::Good) => {}
-        Ok(Verdict::NoAddress(why) | Verdict::Denied(why) | Verdict::Bad(why)) => return refused(why),
+        Ok(Verdict::NoAddress(why) | Verdict::NoName(why) | Verdict::Denied(why) | Verdict::Bad(why)) => {
+            return refused(why);
+        }
         Err(failure) => return refused(failure.to_string()),
+    }
+    // nginx's own check passes over an address that is in use, for the one that asks may be the one that uses it.
+    let places = described.instance.record.listens.iter().filter_map(|listen| match &listen.socket {
+        Socket::Inet(host, port) => Some((Some(host.as_str()), *port)),
+        Socket::Unix(_) => None,
+    });
+    if let Err(failure) = listen::check(places, master, context.budget.work()) {
+        return refused(failure.to_string());
     }
     let before = master.descendants().or_fail("/proc")?;
     let handle = master.open().or_fail("nginx")?.ok_or_else(|| Failure::generic("nginx has just ended"))?;

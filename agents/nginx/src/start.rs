@@ -27,7 +27,7 @@ pub fn start(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> 
     let described = instance::Described { instance, ..described };
     match check::check(context, &described)? {
         Verdict::Good => {}
-        Verdict::NoAddress(why) | Verdict::Denied(why) => return Err(Failure::generic(why)),
+        Verdict::NoAddress(why) | Verdict::NoName(why) | Verdict::Denied(why) => return Err(Failure::generic(why)),
         Verdict::Bad(why) => return Err(Failure::installed(why)),
     }
     let instance = described.instance;

@@ -9,6 +9,7 @@ pub mod endpoint;
 pub mod file;
 #[cfg(feature = "http")]
 pub mod http;
+pub mod listen;
 #[cfg(feature = "netlink")]
 pub mod netlink;
 pub mod pidfile;

@@ -1,32 +1,8 @@
-//! Configurations with one fault each: what a start, a reload, a validation and a monitor say, and what serves.
+//! Configurations with one fault each, and directories that a start makes.
 
-use crate::site::{ROOT, Site};
+use harness::faults::{Fault, Server, TLS, fault, make_tls};
 
-/// One fault.
-struct Fault {
-    name: &'static str,
-    /// The lines of the configuration.
-    lines: &'static str,
-    /// The code of a start.
-    start: i32,
-    /// The code of validate-all at level 10: another program's port or an absent address may be right when it is needed.
-    validate: i32,
-    /// What the reasons must say.
-    says: &'static [&'static str],
-}
-
-const TLS: &str = "Listen 127.0.0.1:8443\n<VirtualHost 127.0.0.1:8443>\nSSLEngine on\nSSLCertificateFile CERT\n\
-                   SSLCertificateKeyFile KEY\nMORE\n</VirtualHost>";
-
-const fn fault(
-    name: &'static str,
-    lines: &'static str,
-    start: i32,
-    validate: i32,
-    says: &'static [&'static str],
-) -> Fault {
-    Fault { name, lines, start, validate, says }
-}
+use crate::site::Site;
 
 /// `TLS cert key more` stands for a virtual host with them.
 const FAULTS: [Fault; 13] = [
@@ -45,66 +21,35 @@ const FAULTS: [Fault; 13] = [
     fault("unresolvable name", "Listen nosuch.invalid:8087", 1, 1, &["nosuch.invalid"]),
 ];
 
-impl Fault {
-    fn configuration(&self) -> String {
-        let modules = "LoadModule socache_shmcb_module /usr/lib/apache2/modules/mod_socache_shmcb.so\n\
-                       LoadModule ssl_module /usr/lib/apache2/modules/mod_ssl.so\nListen 127.0.0.1:8081\n";
-        let path = |name: &str| format!("{ROOT}/{name}");
-        let lines = match self.lines.strip_prefix("TLS ").map(|rest| rest.split(' ').collect::<Vec<_>>()) {
-            Some(words) => {
-                let more =
-                    words.get(2).map_or_else(String::new, |directive| format!("{directive} {}", path("none.pem")));
-                TLS.replace("CERT", &path(words[0])).replace("KEY", &path(words[1])).replace("MORE", &more)
-            }
-            None => self.lines.to_owned(),
-        };
-        format!("{modules}{lines}")
-    }
+const TLS_HOST: &str = "LoadModule socache_shmcb_module /usr/lib/apache2/modules/mod_socache_shmcb.so\n\
+                        LoadModule ssl_module /usr/lib/apache2/modules/mod_ssl.so\nListen 127.0.0.1:8443\n\
+                        <VirtualHost 127.0.0.1:8443>\nSSLEngine on\nSSLCertificateFile CERT\nSSLCertificateKeyFile KEY\nMORE\n\
+                        </VirtualHost>";
+
+fn lines(text: &str) -> String {
+    let Some(rest) = text.strip_prefix("TLS ") else { return text.to_owned() };
+    let words: Vec<&str> = rest.split(' ').collect();
+    let path = |name: &str| format!("{TLS}/{name}");
+    let more = words.get(2).map_or_else(String::new, |directive| format!("{directive} {}", path("none.pem")));
+    TLS_HOST.replace("CERT", &path(words[0])).replace("KEY", &path(words[1])).replace("MORE", &more)
 }
 
 /// A reload ended the healthy server: the check skips certificates and keys, and no check binds an address.
 #[test]
 fn ap_f1_a_faulty_configuration_is_named_and_costs_no_service() {
     let Some(site) = Site::new() else { return };
-    site.host.sh(&format!(
-        "cd {ROOT}; openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=web -keyout key.pem -out cert.pem 2>/dev/null; \
-         openssl genrsa -out other.pem 2048 2>/dev/null; openssl rsa -aes128 -passout pass:secret -in key.pem -out secret.pem 2>/dev/null"
-    ));
+    make_tls(&site.host);
     let _other = site.host.spawn("python3", &["-m", "http.server", "8099", "--bind", "127.0.0.1"]);
     let listens = || site.connect("127.0.0.1:8099");
     assert!(harness::process::wait_until(std::time::Duration::from_secs(10), listens).is_some());
-    let good = || site.config("a.conf", "Listen 127.0.0.1:8081");
-    let agent = site.agent("a.conf");
-    for fault in &FAULTS {
-        println!("{}", fault.name);
-        site.config("a.conf", &fault.configuration());
-        agent.start().expect_code(fault.start).expect_reason(fault.says);
-        site.expect_nothing("a.conf");
-        agent.monitor().expect_code(7);
-        let validated = agent.validate_here();
-        validated.expect_code(fault.validate);
-        if fault.validate != 0 {
-            validated.expect_reason(fault.says);
-        }
-    }
-    good();
-    agent.start().expect_code(0);
-    let master = site.master("a.conf");
-    for (number, fault) in FAULTS.iter().enumerate() {
-        println!("{} and a server that runs", fault.name);
-        site.config("a.conf", &fault.configuration());
-        agent.validate_here().expect_code(fault.validate);
-        let agent = agent.clone().param("config_serial", &number.to_string());
-        agent.action("reload").expect_code(1).expect_reason(&["configuration refused", "old configuration"]);
-        agent.action("reload-agent").expect_code(0).expect_stderr(&["190"]).expect_stderr(fault.says);
-        agent.monitor().expect_code(190).expect_reason(&["configuration refused"]);
-        assert!(site.get("127.0.0.1:8081", "/").is_some_and(|page| page.contains("alive")), "{}", fault.name);
-        assert_eq!(site.master("a.conf"), master, "{}", fault.name);
-    }
-    good();
-    agent.clone().param("config_serial", "12").monitor().expect_code(0);
-    agent.stop().expect_code(0);
-    site.expect_nothing("a.conf");
+    let server = Server {
+        agent: site.agent("a.conf"),
+        configure: &|more| site.config("a.conf", &format!("Listen 127.0.0.1:8081\n{}", lines(more))),
+        serves: &|| site.get("127.0.0.1:8081", "/").is_some_and(|page| page.contains("alive")),
+        master: &|| site.master("a.conf").to_string(),
+        expect_gone: &|| site.expect_nothing("a.conf"),
+    };
+    server.expect_faults(&FAULTS);
 }
 
 /// /run is empty after a boot.

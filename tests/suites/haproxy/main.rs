@@ -14,6 +14,7 @@ mod life;
 mod reload;
 mod rows;
 mod scenario;
+mod table;
 mod tester;
 
 use std::time::Duration;

@@ -77,7 +77,7 @@ fn ng_04_what_starts_is_valid() {
     agent.validate_here().expect_code(0).expect_silent();
     agent.start().expect_code(0);
     agent.monitor().expect_code(0);
-    at(&agent, 10).expect_code(1).expect_reason(&["404", "status10url"]);
+    at(&agent, 10).expect_code(0).expect_silent();
     agent.stop().expect_code(0);
 }
 
@@ -141,7 +141,7 @@ fn ng_09_a_program_at_level_30_gets_its_arguments_and_its_failure_is_1() {
         let outcome = at(&agent.clone().param("external_monitor30_cmd", command), 30);
         outcome.expect_code(code).expect_reason(&[reason]);
     }
-    at(&agent, 30).expect_code(6).expect_reason(&["external_monitor30_cmd"]);
+    at(&agent, 30).expect_code(0).expect_silent();
     agent.stop().expect_code(0);
 }
 

@@ -19,16 +19,34 @@ fn level_20_reads_a_page_or_a_test_from_a_file() {
     page("http://127.0.0.1:8081/index.html", "alive").expect_code(0);
     page("/index.html", "dead").expect_code(1).expect_reason(&["dead"]);
     page("/old", "x").expect_code(1).expect_reason(&["301 to https://other.example/new"]);
-    at(&agent, 20).expect_code(6).expect_reason(&["test20url"]);
+    at(&agent.clone().param("test20url", "/index.html"), 20).expect_code(0).expect_silent();
+    at(&agent.clone().param("test20url", "/none"), 20).expect_code(1).expect_reason(&["404"]);
     let file = agent.clone().param("test20conffile", "/etc/nginx/tests");
     at(&file, 20).expect_code(1).expect_reason(&["dead"]);
     at(&file.clone().param("test20name", "site"), 20).expect_code(0).expect_silent();
     at(&file.clone().param("test20name", "login"), 20).expect_code(0);
     at(&agent.clone().param("test20conffile", "/no/file"), 20).expect_code(1).expect_reason(&["/no/file"]);
-    // A probe does not say that nothing runs.
-    for level in ["20", "30"] {
-        agent.clone().env("OCF_CHECK_LEVEL", level).probe().expect_code(1).expect_reason(&["needs"]);
+    agent.stop().expect_code(0);
+}
+
+/// pcs adds a monitor for each level; level 30 without a command was 6 and barred the resource from every node.
+#[test]
+fn al_2_a_level_that_is_not_configured_is_the_next_lower_one() {
+    let Some(host) = machine() else { return };
+    let agent = web(&host, &configure(&host, "a", "server { listen 127.0.0.1:8081; }"));
+    agent.start().expect_code(0);
+    for level in [0, 10, 20, 30] {
+        at(&agent, level).expect_code(0).expect_silent();
+        agent.clone().env("OCF_CHECK_LEVEL", &level.to_string()).probe().expect_code(0);
     }
+    let page = agent.clone().param("status10url", "/none");
+    at(&page, 0).expect_code(0);
+    for level in [10, 20, 30] {
+        at(&page, level).expect_code(1).expect_reason(&["/none", "404"]);
+    }
+    let command = page.param("external_monitor30_cmd", "/bin/true");
+    at(&command, 20).expect_code(1);
+    at(&command, 30).expect_code(0);
     agent.stop().expect_code(0);
 }
 

@@ -10,6 +10,7 @@ mod identity;
 mod levels;
 mod life;
 mod reload;
+mod table;
 mod tester;
 
 use std::time::Duration;
