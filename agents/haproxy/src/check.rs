@@ -4,13 +4,12 @@
 use std::path::PathBuf;
 
 use ocf::daemon::complaint;
-use ocf::glob::Files;
 use ocf::prelude::*;
 use ocf::sys::command;
-use ocf::sys::file::{self, Disk};
+use ocf::sys::file;
 
 use crate::instance::Instance;
-use crate::sum;
+use crate::plain;
 
 /// What haproxy thinks of the configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,24 +63,9 @@ pub fn check(context: &Context<'_>, instance: &Instance, extra: bool) -> Result<
 
 /// haproxy's check does not look at the directory of `chroot`; without it a new worker ends, and the master with all others.
 fn missing_chroot(configs: &[PathBuf]) -> Option<String> {
-    let files = configs.iter().flat_map(|path| sum::files(path));
-    let texts = files.filter_map(|file| Some((Disk.text(&file)?, file)));
-    let mut found = texts.filter_map(|(text, file)| chroot(&text).map(|(line, directory)| (file, line, directory)));
-    let (file, line, directory) = found.next_back()?;
+    let (file, line, directory) = plain::last_chroot(configs)?;
     (!directory.is_dir())
         .then(|| format!("{}:{line}: chroot {}: no such directory", file.display(), directory.display()))
-}
-
-/// The directory of `chroot` with its line, where it is plain text: not of a conditional block, without quotes and variables.
-fn chroot(text: &str) -> Option<(usize, PathBuf)> {
-    if text.lines().any(|line| line.trim_start().starts_with(".if")) {
-        return None;
-    }
-    let lines = text.lines().enumerate().map(|(number, line)| (number + 1, line.split_ascii_whitespace()));
-    let found =
-        lines.filter_map(|(number, mut words)| Some((number, (words.next()? == "chroot").then(|| words.next())??)));
-    let (number, directory) = found.last()?;
-    (!directory.contains(['"', '\'', '\\', '$'])).then(|| (number, PathBuf::from(directory)))
 }
 
 /// The most lines of a complaint that are told.
@@ -125,17 +109,6 @@ mod tests {
             assert_eq!(judge(said, "", true), Verdict::Bad(expected.into()));
         }
         assert_eq!(judge("", "it failed without a word", true), Verdict::Bad("it failed without a word".into()));
-    }
-
-    #[test]
-    fn the_directory_of_chroot_is_found_where_it_is_plain() {
-        let found = |text: &str| chroot(text).map(|(line, path)| (line, path.to_string_lossy().into_owned()));
-        assert_eq!(found("global\n  # chroot /a\n  chroot /var/lib/x # why\n"), Some((3, "/var/lib/x".into())));
-        for other in
-            ["", "global\n  chroot\n", "chroot \"/a b\"", "chroot $HOME", ".if defined(X)\nchroot /a\n.endif\n"]
-        {
-            assert_eq!(found(other), None, "{other}");
-        }
     }
 
     #[test]

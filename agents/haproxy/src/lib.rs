@@ -23,6 +23,7 @@ mod explain;
 mod instance;
 mod monitor;
 mod params;
+mod plain;
 mod record;
 mod reload;
 mod settings;

@@ -6,6 +6,7 @@ use ocf::lock::{Lock, LockError, lock_common};
 use ocf::prelude::*;
 use ocf::state;
 use ocf::sys::clock::Deadline;
+use ocf::sys::file::make_dir;
 use ocf::sys::process::Process;
 
 use crate::ask;
@@ -13,6 +14,7 @@ use crate::bind;
 use crate::check::{self, Verdict};
 use crate::instance::{self, Instance};
 use crate::monitor::RELOADING;
+use crate::plain;
 use crate::settings::Settings;
 use crate::sum;
 
@@ -103,6 +105,9 @@ fn prepare(context: &Context<'_>, settings: &Settings, instance: &Instance) -> R
         Verdict::Bad(why) => return Err(Failure::installed(why)),
     }
     // /run is empty after a boot.
+    for directory in plain::socket_directories(&instance.record.identity.configs) {
+        make_dir(&directory, 0o755, None).or_fail(directory.display())?;
+    }
     let sockets = [&instance.record.master_socket, &instance.record.stats_socket];
     for path in sockets.into_iter().flatten().chain([&instance.record.pid_file]) {
         if path.parent().is_some_and(|directory| !directory.is_dir()) {

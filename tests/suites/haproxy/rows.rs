@@ -123,3 +123,16 @@ fn al_1_a_faulty_value_of_a_reloadable_parameter_is_reported_and_stops_nothing()
     faulty.start().expect_code(6);
     expect_gone(&host);
 }
+
+/// Debian's configuration has its socket in /run/haproxy, which its unit makes, and a boot takes away.
+#[test]
+fn al_2_the_directory_of_a_socket_is_made() {
+    let Some(host) = machine() else { return };
+    let path = configure(&host, "a", PLAIN);
+    host.sh(&format!("sed -i 's#^global#global\\n  stats socket /run/haproxy/admin.sock mode 660#' {path}"));
+    let agent = balancer(&host, &path);
+    agent.start().expect_code(0).expect_silent();
+    host.sh("test -S /run/haproxy/admin.sock");
+    agent.stop().expect_code(0);
+    expect_gone(&host);
+}

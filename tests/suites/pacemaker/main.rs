@@ -4,6 +4,8 @@
 mod addresses;
 mod changes;
 mod cluster;
+mod defaults;
+mod faulty;
 mod tools;
 mod waiting;
 mod web;
