@@ -14,6 +14,7 @@ mod extras;
 mod form;
 mod ipv6;
 mod kinds;
+mod lenient;
 mod life;
 mod model;
 mod neighbours;

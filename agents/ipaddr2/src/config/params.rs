@@ -10,12 +10,12 @@ use std::time::Duration;
 use ocf::param::{AnyParam, Param, TRACE_FILE, TRACE_RA, boolean, text, whole};
 use ocf::watch::{WATCH, WATCH_GRACE};
 
-use crate::config::parse::{self, Broadcast, Dad, Firewall, LinkCheck, Mac, Mask, Nic, Seed};
+use crate::config::parse::{self, Broadcast, Dad, Firewall, Ip, LinkCheck, Mac, Mask, Nic, Seed};
 
 /// The address.
-pub const IP: Param<IpAddr> = Param::new(
+pub const IP: Param<Ip> = Param::new(
     "ip",
-    parse::address,
+    parse::ip,
     "IPv4 or IPv6 address",
     "The virtual address, IPv4 (192.0.2.10) or IPv6 (2001:db8::10). Any valid way to write an IPv6 address will do.",
 )
@@ -177,7 +177,7 @@ pub const UNIQUE_CLONE_ADDRESS: Param<bool> = Param::new(
 /// The time between announcements.
 pub const ARP_INTERVAL: Param<Duration> = Param::new(
     "arp_interval",
-    |text| whole(text, 1, 600_000).map(|ms| Duration::from_millis(ms.into())),
+    |text| whole(text, 1, u32::MAX).map(|ms| Duration::from_millis(ms.into())),
     "Milliseconds between announcements",
     "The time between announcements (ARP, or neighbour advertisements for IPv6) after a start, in milliseconds. If \
      unset, the second follows after 200 ms and the others at steps of 1.1 s, which also reaches neighbours that ignore \
@@ -190,7 +190,7 @@ pub const ARP_INTERVAL: Param<Duration> = Param::new(
 /// How many announcements.
 pub const ARP_COUNT: Param<u32> = Param::new(
     "arp_count",
-    |text| whole(text, 1, 10_000),
+    |text| whole(text, 1, u32::MAX),
     "Number of announcements after a start",
     "How many times a start announces the address. The first time is before start returns.",
 )
@@ -201,7 +201,7 @@ pub const ARP_COUNT: Param<u32> = Param::new(
 /// How many announcements in a monitor.
 pub const ARP_COUNT_REFRESH: Param<u32> = Param::new(
     "arp_count_refresh",
-    |text| whole(text, 0, 10_000),
+    |text| parse::bare(text, |text| whole(text, 0, u32::MAX)),
     "Number of announcements in each monitor",
     "How many times each monitor announces the address again, IPv4 and IPv6 alike. One is enough to correct neighbours \
      that a split brain or a switch has left with a wrong entry.",

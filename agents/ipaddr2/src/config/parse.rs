@@ -14,6 +14,15 @@ pub struct Nic {
     pub label: Option<String>,
 }
 
+/// The address of a resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ip {
+    /// The address.
+    pub address: IpAddr,
+    /// The prefix length, if it was written behind the address.
+    pub prefix: Option<u8>,
+}
+
 /// A prefix length, and whether it was written as an IPv4 netmask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mask {
@@ -77,6 +86,23 @@ pub type Seed = u32;
 
 type Parsed<T> = Result<T, String>;
 
+/// A value without the spaces around it, which configurations have from the shell agent's time: a shell does not see them.
+pub fn bare<T>(text: &str, parse: impl FnOnce(&str) -> Parsed<T>) -> Parsed<T> {
+    parse(text.trim_matches(' '))
+}
+
+/// The address of a resource; with IPv6 the prefix length may follow, as the shell agent lets it pass.
+pub fn ip(text: &str) -> Parsed<Ip> {
+    bare(text, |text| {
+        if let Some((ip, prefix)) = text.split_once('/')
+            && let (Ok(ip @ IpAddr::V6(_)), Ok(prefix)) = (address(ip), whole(prefix, 1, 128))
+        {
+            return Ok(Ip { address: ip, prefix: Some(prefix as u8) });
+        }
+        address(text).map(|address| Ip { address, prefix: None })
+    })
+}
+
 /// An address that a host can have.
 pub fn address(text: &str) -> Parsed<IpAddr> {
     let expected = || "an IPv4 address such as 192.0.2.10, or an IPv6 address such as 2001:db8::10".to_owned();
@@ -115,7 +141,7 @@ pub fn nic(text: &str) -> Parsed<Nic> {
 
 /// A label: what may follow an interface name and a colon within 15 bytes (IFNAMSIZ).
 pub fn label(text: &str) -> Parsed<String> {
-    let allowed = |c: char| c.is_ascii_graphic() && c != '/';
+    let allowed = |c: char| !c.is_control();
     if !text.is_empty() && text.len() <= 13 && text.chars().all(allowed) {
         Ok(text.to_owned())
     } else {
@@ -125,6 +151,7 @@ pub fn label(text: &str) -> Parsed<String> {
 
 /// A prefix length or an IPv4 netmask without holes. Which lengths the family allows is judged with the address.
 pub fn mask(text: &str) -> Parsed<Mask> {
+    let text = text.trim_matches(' ');
     let expected = || "a prefix length such as 24, or an IPv4 netmask such as 255.255.255.0".to_owned();
     if let Ok(netmask) = text.parse::<Ipv4Addr>() {
         let bits = netmask.to_bits();
@@ -139,10 +166,10 @@ pub fn mask(text: &str) -> Parsed<Mask> {
 
 /// A broadcast address.
 pub fn broadcast(text: &str) -> Parsed<Broadcast> {
-    match text {
+    match text.trim_matches(' ') {
         "+" => Ok(Broadcast::HostBitsSet),
         "-" => Ok(Broadcast::HostBitsCleared),
-        _ => text.parse().map(Broadcast::Address).map_err(|_| "an IPv4 address, + or -".to_owned()),
+        text => text.parse().map(Broadcast::Address).map_err(|_| "an IPv4 address, + or -".to_owned()),
     }
 }
 
@@ -254,9 +281,9 @@ pub fn dad(text: &str) -> Parsed<Dad> {
 
 /// A lifetime in seconds; `u32::MAX` is for ever, to us as to the kernel (RFC 4861, section 4.6.2).
 pub fn lifetime(text: &str) -> Parsed<u32> {
-    match text {
+    match text.trim_matches(' ') {
         "forever" => Ok(u32::MAX),
-        _ => whole(text, 0, u32::MAX).map_err(|_| "a number of seconds, or forever".to_owned()),
+        text => whole(text, 0, u32::MAX).map_err(|_| "a number of seconds, or forever".to_owned()),
     }
 }
 
@@ -305,11 +332,24 @@ mod tests {
     }
 
     #[test]
+    fn what_the_shell_agent_takes_with_spaces_or_a_prefix_length_is_taken() {
+        let plain = |text: &str, prefix| Ok(Ip { address: text.parse().unwrap(), prefix });
+        assert_eq!(ip(" 10.9.0.50 "), plain("10.9.0.50", None));
+        assert_eq!(ip("2001:db8::1/64"), plain("2001:db8::1", Some(64)));
+        for bad in ["10.9.0.50/24", "2001:db8::1/129", "2001:db8::1/", "2001:db8::1/x", "10.9.0.50\n", "1 2"] {
+            assert!(ip(bad).is_err(), "{bad:?}");
+        }
+        assert_eq!(mask("24 "), mask("24"));
+        assert_eq!((broadcast(" + "), lifetime("0 ")), (Ok(Broadcast::HostBitsSet), Ok(0)));
+        assert_eq!((label("a b"), label("a/b")), (Ok("a b".into()), Ok("a/b".into())));
+    }
+
+    #[test]
     fn ip_16_masks_are_lengths_or_netmasks_without_holes() {
         assert_eq!(mask("24"), Ok(Mask { length: 24, dotted: false }));
         assert_eq!(mask("255.255.255.0"), Ok(Mask { length: 24, dotted: true }));
         assert_eq!(mask("255.255.255.255"), Ok(Mask { length: 32, dotted: true }));
-        for bad in ["255.0.255.0", "0.0.0.0", "0", "129", "/24", "24 ", "ffffff00", "255.255.255"] {
+        for bad in ["255.0.255.0", "0.0.0.0", "0", "129", "/24", "24\t", "ffffff00", "255.255.255"] {
             assert!(mask(bad).is_err(), "{bad}");
         }
     }

@@ -97,7 +97,9 @@ pub struct ClusterIp {
 /// Judges the combinations and gives the settings; `None` when a value that all depends on is missing or faulty.
 pub fn settle(values: &Values, invocation: &Invocation, faults: &mut Faults) -> Option<Settings> {
     let nic = values.get(&params::NIC);
-    let mask = values.get(&params::CIDR_NETMASK);
+    // What stands behind the address counts where nothing else is said.
+    let behind = values.get(&params::IP).and_then(|ip| ip.prefix).map(|length| Mask { length, dotted: false });
+    let mask = values.get(&params::CIDR_NETMASK).or(behind);
     let ip = effective_address(values, invocation, faults);
     if let (Some(ip), Some(mask)) = (ip, mask) {
         judge_mask(ip, mask, faults);
@@ -157,7 +159,7 @@ pub fn settle(values: &Values, invocation: &Invocation, faults: &mut Faults) -> 
 
 /// The address that this instance manages.
 pub fn effective_address(values: &Values, invocation: &Invocation, faults: &mut Faults) -> Option<IpAddr> {
-    let ip = values.get(&params::IP)?;
+    let ip = values.get(&params::IP)?.address;
     if values.get(&params::UNIQUE_CLONE_ADDRESS) != Some(true) {
         return Some(ip);
     }
