@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::net::IpAddr;
 use std::os::fd::{AsFd as _, OwnedFd};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,7 +42,8 @@ fn clean() -> [(&'static str, &'static str); 3] {
     [("PATH", PATH), ("LC_ALL", "C.UTF-8"), ("TZ", "UTC")]
 }
 
-/// One simulated machine: own network, mount, UTS, IPC and PID namespaces, private `/run`, a process 1 that reaps.
+/// One simulated machine: own network, mount, UTS, IPC and PID namespaces, a `/run` and a `/dev` of its own, a process 1 that reaps.
+/// What it has in common with the machine that it runs on it can only read ([`Builder::overlay`], [`Builder::tmpfs`]).
 ///
 /// Dropping it is a power cut.
 #[derive(Debug)]
@@ -109,6 +110,12 @@ impl Host {
     #[must_use]
     pub fn pid(&self) -> i32 {
         self.init
+    }
+
+    /// Where a path of the machine is as seen from outside: the two have no directory in common that both can write to.
+    #[must_use]
+    pub fn outside(&self, path: &str) -> PathBuf {
+        Path::new("/proc").join(self.init.to_string()).join("root").join(path.trim_start_matches('/'))
     }
 
     /// A program that will start inside, with a clean environment, `/` as directory and no input.

@@ -1,13 +1,12 @@
 //! Counting what a program does: its instructions, its system calls, the processes it starts.
 
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use harness::enter::Entry;
 use harness::host::Host;
 use harness::process::{self, Victim};
-use tempfile::TempDir;
 
 use crate::agents::Program;
 
@@ -67,11 +66,10 @@ impl Counter {
 
 /// User and, where it may be seen, kernel instructions.
 fn perf(host: &Host, program: &Program) -> Result<(f64, Option<f64>), String> {
-    let scratch = scratch()?;
-    let file = scratch.path().join("perf");
+    let (inside, outside) = scratch(host);
     let words = ["perf", "stat", "-x,", "-e", "instructions:u,instructions:k", "-o"];
-    under(host, &words, &file, program)?;
-    let text = std::fs::read_to_string(&file).map_err(|error| format!("perf: {error}"))?;
+    under(host, &words, &Path::new(&inside).join("perf"), program)?;
+    let text = std::fs::read_to_string(outside.join("perf")).map_err(|error| format!("perf: {error}"))?;
     // A machine with two kinds of cores has a line for each; one that never ran the program says "<not counted>".
     let field = |event: &str| {
         let lines = text.lines().filter(|line| line.contains(event));
@@ -85,15 +83,15 @@ fn perf(host: &Host, program: &Program) -> Result<(f64, Option<f64>), String> {
 
 /// User instructions of a program and its children.
 fn callgrind(host: &Host, program: &Program) -> Result<f64, String> {
-    let scratch = scratch()?;
-    let mut words = vec!["valgrind", "-q", "--tool=callgrind", "--trace-children=yes"];
+    let (inside, outside) = scratch(host);
+    let mut words = vec!["valgrind", "-q", "--vgdb=no", "--tool=callgrind", "--trace-children=yes"];
     // A forked child begins with its parent's counts, and a program's counts are lost when it becomes another by exec:
     // what was counted until then is written out, and the counts start at zero again. All parts are summed up.
     words.extend(["--dump-before=fork", "--dump-before=_Fork", "--dump-before=vfork", "--dump-before=execve"]);
-    let out = format!("--callgrind-out-file={}/%p", scratch.path().display());
+    let out = format!("--callgrind-out-file={inside}/%p");
     words.push(&out);
     under(host, &words, Path::new("--"), program)?;
-    let files = std::fs::read_dir(scratch.path()).map_err(|error| format!("callgrind: {error}"))?;
+    let files = std::fs::read_dir(outside).map_err(|error| format!("callgrind: {error}"))?;
     let texts = files.flatten().filter_map(|file| std::fs::read_to_string(file.path()).ok());
     let total = |text: String| text.lines().find_map(|line| line.strip_prefix("totals: ")?.trim().parse::<f64>().ok());
     match texts.filter_map(total).sum() {
@@ -117,10 +115,10 @@ pub struct Calls {
 
 /// Counts system calls.
 pub fn calls(host: &Host, program: &Program) -> Result<Calls, String> {
-    let scratch = scratch()?;
-    let file = scratch.path().join("strace");
-    under(host, &["strace", "-f", "-qq", "-e", "signal=none", "-o"], &file, program)?;
-    let text = std::fs::read_to_string(&file).map_err(|error| format!("strace: {error}"))?;
+    let (inside, outside) = scratch(host);
+    let words = ["strace", "-f", "-qq", "-e", "signal=none", "-o"];
+    under(host, &words, &Path::new(&inside).join("strace"), program)?;
+    let text = std::fs::read_to_string(outside.join("strace")).map_err(|error| format!("strace: {error}"))?;
     // A call that another process interrupted has two lines.
     let calls: Vec<&str> = text
         .lines()
@@ -140,8 +138,11 @@ pub fn calls(host: &Host, program: &Program) -> Result<Calls, String> {
     })
 }
 
-fn scratch() -> Result<TempDir, String> {
-    TempDir::with_prefix("ocf-bench-").map_err(|error| format!("temporary directory: {error}"))
+/// A directory for what a counter writes: inside, and as it is seen from here. It goes with the machine.
+fn scratch(host: &Host) -> (String, PathBuf) {
+    let inside = host.sh("mktemp -d /run/bench-XXXXXX").trim().to_owned();
+    let outside = host.outside(&inside);
+    (inside, outside)
 }
 
 /// Runs a program as arguments of another one; an error unless it ends with exit code 0.
@@ -149,6 +150,8 @@ fn under(host: &Host, words: &[&str], last: &Path, program: &Program) -> Result<
     let (mut command, pid) = host.command_as(words[0], Entry::default());
     let own = [last.as_os_str().to_owned(), OsString::from(&program.path)];
     command.args(&words[1..]).args(own).args(&program.args).env_clear().envs(program.env.iter().cloned());
+    // valgrind writes there; the machine's /tmp can only be read.
+    command.env("TMPDIR", "/run");
     let done = process::run(&mut command, pid, LIMIT, Victim::Process).map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => format!("{} is not installed", words[0]),
         _ => format!("{}: {error}", words[0]),

@@ -190,7 +190,12 @@ pub fn nginx(bench: &mut Bench, depth: &str) -> Result<(Host, Vec<Program>), Str
 }
 
 fn machine(bench: &Bench) -> Host {
-    let host = Host::builder("web").tmpfs("/var/log").dir("/var/log/nginx").dir("/var/log/apache2").start();
+    let host = ["/var/log", "/var/lib/nginx"]
+        .into_iter()
+        .fold(Host::builder("web"), harness::host::Builder::tmpfs)
+        .dir("/var/log/nginx")
+        .dir("/var/log/apache2")
+        .start();
     bench.prepare(&host);
     host
 }

@@ -10,9 +10,11 @@
     reason = "the harness is the caller: it owns the environment, waits and processes of what it tests"
 )]
 
+use std::ffi::CString;
 use std::fs;
 use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd as _, RawFd};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -137,7 +139,12 @@ fn build(steps: &[String]) -> Step<()> {
     };
     // Before anything hides them.
     let mut sources = sources(steps)?.into_iter();
-    devices(root.as_deref())?;
+    if root.is_none() {
+        // Without an overlay it is the outside's. A test that writes to `/etc` needs one, or a file system of its own there; it
+        // fails instead of changing the machine that it runs on.
+        read_only(Path::new("/"), true)?;
+    }
+    devices(root.as_deref().unwrap_or(Path::new("/")))?;
     let quiet = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
     mount(Some("proc"), &place(&root, "/proc"), Some("proc"), quiet, none).at("mount /proc")?;
     // /sys/class/net shows the network namespace of whoever mounted it.
@@ -157,13 +164,15 @@ fn build(steps: &[String]) -> Step<()> {
                         fs::OpenOptions::new().create(true).append(true).open(&to).at("bind")?;
                     }
                 }
-                let open = format!("/proc/self/fd/{}", source.as_raw_fd());
-                mount(Some(open.as_str()), &to, none, MsFlags::MS_BIND | MsFlags::MS_REC, none)
-                    .at(&format!("bind {from}"))?;
+                attach(&source, &to).at(&format!("bind {from}"))?;
             }
             "tmpfs" => {
                 let (at, mode) = (place(&root, word()?), word()?);
-                fs::create_dir_all(&at).at("tmpfs")?;
+                match fs::create_dir_all(&at) {
+                    // The outside has no such directory, for lack of a package: then the machine has none.
+                    Err(error) if error.kind() == io::ErrorKind::ReadOnlyFilesystem => continue,
+                    made => made.at("tmpfs")?,
+                }
                 let mode = format!("mode={mode}");
                 mount(Some("tmpfs"), &at, Some("tmpfs"), MsFlags::MS_NOSUID, Some(mode.as_str())).at("mount tmpfs")?;
             }
@@ -185,7 +194,28 @@ fn build(steps: &[String]) -> Step<()> {
     Ok(())
 }
 
-/// What the steps bind, open, in their order.
+/// A copy of the mount at a path with all below it, which is mounted nowhere yet: what is done to that mount later does not
+/// change it.
+fn copy(path: &str) -> io::Result<fs::File> {
+    let name = CString::new(path)?;
+    let flags = libc::OPEN_TREE_CLONE | libc::OPEN_TREE_CLOEXEC | libc::AT_RECURSIVE as libc::c_uint;
+    // SAFETY: reads a path that ends with a zero.
+    let number = unsafe { libc::syscall(libc::SYS_open_tree, libc::AT_FDCWD, name.as_ptr(), flags) };
+    // SAFETY: a descriptor that the kernel has just given to this process, and to no other owner in it.
+    if number < 0 { Err(io::Error::last_os_error()) } else { Ok(unsafe { fs::File::from_raw_fd(number as RawFd) }) }
+}
+
+/// Mounts such a copy.
+fn attach(source: &fs::File, to: &Path) -> io::Result<()> {
+    let to = CString::new(to.as_os_str().as_encoded_bytes())?;
+    let (from, number) = (source.as_raw_fd(), libc::SYS_move_mount);
+    let empty = libc::MOVE_MOUNT_F_EMPTY_PATH;
+    // SAFETY: reads two paths that end with a zero; the descriptor is open.
+    let result = unsafe { libc::syscall(number, from, c"".as_ptr(), libc::AT_FDCWD, to.as_ptr(), empty) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// What the steps bind, in their order.
 fn sources(steps: &[String]) -> Step<Vec<fs::File>> {
     let mut words = steps.iter();
     let mut open = Vec::new();
@@ -197,30 +227,44 @@ fn sources(steps: &[String]) -> Step<Vec<fs::File>> {
         if step == "bind"
             && let Some(from) = arguments.next()
         {
-            open.push(fs::File::open(from).at(from)?);
+            open.push(copy(from).at(from)?);
         }
         arguments.for_each(drop);
     }
     Ok(open)
 }
 
-/// Keeps the machine's processes from the outside's syslog and shared memory: an overlaid machine has a `/dev` of its own
-/// with the harmless devices, another one only loses `/dev/log`.
-fn devices(root: Option<&Path>) -> Step<()> {
+/// Makes a mount read-only, with all below it if that is wanted. What is forbidden there already stays so.
+fn read_only(path: &Path, recursive: bool) -> Step<()> {
+    let attributes = libc::mount_attr { attr_set: libc::MOUNT_ATTR_RDONLY, attr_clr: 0, propagation: 0, userns_fd: 0 };
+    let name = CString::new(path.as_os_str().as_encoded_bytes()).at("path")?;
+    let flags = if recursive { libc::AT_RECURSIVE } else { 0 };
+    let (number, size) = (libc::SYS_mount_setattr, size_of_val(&attributes));
+    // SAFETY: reads a path that ends with a zero and a struct of this size; both live longer than the call.
+    let result = unsafe { libc::syscall(number, libc::AT_FDCWD, name.as_ptr(), flags, &raw const attributes, size) };
+    let done = if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) };
+    done.at(&format!("make {} read-only", path.display()))
+}
+
+/// A `/dev` of its own with the harmless devices: no shared memory, terminals or log of the outside's.
+fn devices(root: &Path) -> Step<()> {
     let none: Option<&str> = None;
-    let Some(root) = root else {
-        if fs::symlink_metadata("/dev/log").is_ok_and(|log| !log.is_symlink()) {
-            mount(Some("/dev/null"), "/dev/log", none, MsFlags::MS_BIND, none).at("hide /dev/log")?;
-        }
-        return Ok(());
-    };
     let dev = root.join("dev");
     fs::create_dir_all(&dev).at("/dev")?;
-    mount(Some("tmpfs"), &dev, Some("tmpfs"), MsFlags::MS_NOSUID, Some("mode=755")).at("mount /dev")?;
+    // Open before the mount hides them.
+    let mut devices = Vec::new();
     for name in ["null", "zero", "full", "random", "urandom", "tty"] {
-        let (from, to) = (Path::new("/dev").join(name), dev.join(name));
+        let path = Path::new("/dev").join(name);
+        devices.push((name, fs::OpenOptions::new().read(true).custom_flags(libc::O_PATH).open(path).at(name)?));
+    }
+    mount(Some("tmpfs"), &dev, Some("tmpfs"), MsFlags::MS_NOSUID, Some("mode=755")).at("mount /dev")?;
+    for (name, device) in devices {
+        let to = dev.join(name);
         fs::File::create(&to).at(name)?;
-        mount(Some(&from), &to, none, MsFlags::MS_BIND, none).at(name)?;
+        let from = format!("/proc/self/fd/{}", device.as_raw_fd());
+        mount(Some(from.as_str()), &to, none, MsFlags::MS_BIND, none).at(name)?;
+        // A device works as before, but its mode and its owner are those of the outside's.
+        read_only(&to, false)?;
     }
     for name in ["shm", "pts"] {
         fs::create_dir(dev.join(name)).at(name)?;

@@ -45,7 +45,8 @@ impl Builder {
         self
     }
 
-    /// An empty private file system at `path`; everybody may write to it where that is the custom.
+    /// An empty private file system at `path`, where the outside has such a directory; everybody may write to it where that is
+    /// the custom. Everything else of a machine without an overlay can only be read, but for `/run` and `/dev`, which are its own.
     #[must_use]
     pub fn tmpfs(mut self, path: &str) -> Self {
         let open = ["/tmp", "/var/tmp", "/dev/shm"].contains(&path);

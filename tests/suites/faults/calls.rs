@@ -138,8 +138,8 @@ fn all(loader: &str, action: &str) -> Vec<Fault> {
 
 /// What strace has written, and no longer there.
 fn take_trace(subject: &Subject) -> String {
-    let path = format!("/proc/{}/root{TRACE}", subject.host().pid());
-    let text = std::fs::read(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+    let path = subject.host().outside(TRACE);
+    let text = std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let _ = std::fs::remove_file(&path);
     String::from_utf8_lossy(&text).into_owned()
 }
@@ -181,7 +181,7 @@ fn campaign(subject: Option<Subject>, extent: Extent) {
         }
         if extent == Extent::Sample {
             let mut dice = dice(&format!("{}{action}{up}", subject.kind));
-            let wanted = if matches!(subject.kind, "Dummy" | "IPaddr2" | "ldirectord") { 6 } else { 2 };
+            let wanted = if matches!(subject.kind, "Dummy" | "IPaddr2" | "ldirectord") { 8 } else { 4 };
             faults = (0..wanted).map(|_| faults[dice.below(faults.len())].clone()).collect();
         }
         for fault in faults {

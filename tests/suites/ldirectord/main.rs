@@ -64,7 +64,7 @@ fn has(files: &[&str]) -> bool {
 
 /// A machine with an ldirectord of its own: the program of this one, and nothing else of it.
 fn machine(name: &str) -> Host {
-    let empty = ["/tmp", "/etc/ha.d", "/var/log", "/srv"];
+    let empty = ["/tmp", "/etc/ha.d", "/var/log", "/var/lib/nginx", "/srv"];
     empty.into_iter().fold(Host::builder(name), harness::host::Builder::tmpfs).start()
 }
 

@@ -75,7 +75,9 @@ pub fn administered(program: &str) -> Option<Host> {
         skip(&format!("cibadmin, crm_verify or {program} is not installed"));
         return None;
     }
-    let mut host = Host::builder("admin").tmpfs("/usr/lib/ocf/resource.d").dir("/usr/lib/ocf/resource.d/native");
+    let empty = ["/tmp", "/var/log", "/usr/lib/ocf/resource.d"];
+    let mut host = empty.into_iter().fold(Host::builder("admin"), harness::host::Builder::tmpfs);
+    host = host.dir("/var/log/crmsh").dir("/usr/lib/ocf/resource.d/native");
     for agent in agents() {
         host = host.bind(&executable(&agent), &format!("/usr/lib/ocf/resource.d/native/{agent}"));
     }

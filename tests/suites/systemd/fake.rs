@@ -12,7 +12,6 @@ use harness::host::Resident;
 use harness::process::wait_until;
 use harness::skip::skip;
 use harness::{Agent, Host, agent};
-use tempfile::TempDir;
 use zbus::export::futures_core::Stream;
 use zbus::message::{Message, Type};
 use zbus::zvariant::{ObjectPath, Value};
@@ -67,7 +66,6 @@ struct Fake<'host> {
     asked: Arc<Mutex<Vec<String>>>,
     bus: Option<Resident>,
     thread: Option<JoinHandle<()>>,
-    _folder: TempDir,
 }
 
 /// Where the bus is; or nothing, and a loud skip.
@@ -82,16 +80,16 @@ fn place() -> Option<Host> {
 impl<'host> Fake<'host> {
     /// Comes up with a manner.
     fn with(host: &'host Host, manner: Manner) -> Fake<'host> {
-        let folder = TempDir::with_prefix("ocf-bus-").expect("temporary directory");
-        let socket = folder.path().join("bus");
-        let address = format!("unix:path={}", socket.display());
+        let socket = format!("{}/bus", host.sh("mktemp -d /run/bus-XXXXXX").trim());
+        let address = format!("unix:path={socket}");
+        let outside = host.outside(&socket);
         let bus = host.spawn("dbus-daemon", &["--session", "--nofork", "--nopidfile", &format!("--address={address}")]);
-        let there = wait_until(crate::SOON, || UnixStream::connect(&socket).ok());
+        let there = wait_until(crate::SOON, || UnixStream::connect(&outside).ok());
         assert!(there.is_some(), "the bus does not come up");
         let asked = Arc::new(Mutex::new(Vec::new()));
         let (ready, wait) = std::sync::mpsc::channel();
         let thread = {
-            let (address, asked) = (address.clone(), Arc::clone(&asked));
+            let (address, asked) = (format!("unix:path={}", outside.display()), Arc::clone(&asked));
             std::thread::spawn(move || {
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
                 // It ends with the bus.
@@ -99,7 +97,7 @@ impl<'host> Fake<'host> {
             })
         };
         wait.recv_timeout(crate::SOON).expect("the stand-in comes up");
-        Fake { host, address, asked, bus: Some(bus), thread: Some(thread), _folder: folder }
+        Fake { host, address, asked, bus: Some(bus), thread: Some(thread) }
     }
 
     fn agent(&self) -> Agent<'_> {
