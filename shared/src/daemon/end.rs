@@ -33,7 +33,8 @@ pub fn end<S: Daemon + ?Sized>(server: &S, polite: Option<Polite>, deadline: Dea
         // What is held by a signal hears no other one, but SIGKILL.
         let held = tree.iter().any(|member| member.held);
         if let Some(polite) = polite.filter(|_| !held) {
-            polite::ask(&polite, &master, tree.len() > 1, deadline).or_fail(server.name())?;
+            polite::ask(&polite, &master, tree.len() > 1, deadline)
+                .or_fail(format_args!("cannot ask {} to end", server.name()))?;
             tree.extend(self::tree(server, &master)?);
         }
         let mut all: Vec<Process> = tree.iter().map(|member| member.process).collect();
@@ -119,7 +120,8 @@ fn tree<S: Daemon + ?Sized>(server: &S, master: &Process) -> Result<Vec<Member>,
 /// Ends what has no master: there is no use in waiting for long until it hears SIGTERM.
 fn end_orphans<S: Daemon + ?Sized>(server: &S, orphans: &[Process], deadline: Deadline) -> Result<(), Failure> {
     let hearing = deadline.min(Deadline::after(ORPHANS));
-    let deaf = end_all(orphans, &[Signal::SIGTERM], hearing).or_fail(server.name())?;
+    let deaf = end_all(orphans, &[Signal::SIGTERM], hearing)
+        .or_fail(format_args!("cannot end the processes of {}", server.name()))?;
     end_each(server, &deaf, &KILL, deadline)
 }
 
@@ -132,7 +134,8 @@ fn end_each<S: Daemon + ?Sized>(
     if processes.is_empty() {
         return Ok(());
     }
-    let left = end_all(processes, signals, deadline).or_fail(server.name())?;
+    let left =
+        end_all(processes, signals, deadline).or_fail(format_args!("cannot end the processes of {}", server.name()))?;
     let Some(one) = left.first() else { return Ok(()) };
     let more = if left.len() > 1 { format!(" and {} more", left.len() - 1) } else { String::new() };
     Err(Failure::generic(format!("process {}{more} survived SIGKILL (uninterruptible sleep?)", look::named(one))))
