@@ -188,7 +188,7 @@ fn take_lock(context: &Context<'_>, spec: &Spec) -> Result<Option<Lock>, Failure
             let path = state::directory(context.invocation).display();
             // Any user may call an agent that does not need root.
             let level = if error.kind() == ErrorKind::PermissionDenied { Level::Debug } else { Level::Warn };
-            context.log.write(level, format_args!("no lock in {path}: {error}; going on without"));
+            context.log.write(level, format_args!("no lock in {path}: {}; going on without", plain(&error)));
             Ok(None)
         }
     }

@@ -10,7 +10,7 @@ use ocf::failure::{Failure, OrFail};
 use ocf::state::StateFile as _;
 use ocf::sys::clock::Deadline;
 
-use crate::address::{link, observe};
+use crate::address::{link, observe, prefix_route};
 use crate::announce::conflict;
 use crate::announce::wire::ArpSocket;
 use crate::announce::{self, Announcer};
@@ -20,7 +20,7 @@ use crate::config::parse::{Dad, LinkCheck};
 use crate::config::settings::Settings;
 use crate::kernel::changes::Changes;
 use crate::kernel::dad::{self, Verdict};
-use crate::kernel::place::Place;
+use crate::kernel::place::{Place, prefix_table};
 use crate::kernel::questions::{AddressEvents, Questions};
 use crate::kernel::{Link, Snapshot, labels, sysctl};
 use crate::plan::{Next, Plan, add_flags, copy_on_loopback, next, optimistic_dad, plan, subject};
@@ -217,13 +217,10 @@ fn add(
         // Another instance of the clone has put it there.
         return Ok(());
     }
-    let optimistic = optimistic_dad(place);
-    let flags = add_flags(settings, place);
-    context.log.trace(format_args!("add {} to {} with {flags:?}", settings.ip, place.name));
     let turn = || turns::addresses(ocf::state::directory(context.invocation), context.log, context.budget.work());
     let IpAddr::V6(ip) = settings.ip else {
         let _turn = turn();
-        changes.add(settings.ip, place, flags)?;
+        changes.add(settings.ip, place, add_flags(settings, place))?;
         return confirm(questions, settings, place);
     };
     if (1..SMALLEST_V6_MTU).contains(&link.mtu) {
@@ -234,10 +231,13 @@ fn add(
         )));
     }
     let events = AddressEvents::listen()?;
+    let alone = turn();
+    let place = &with_prefix_route(context, settings, questions, snapshot, place, link)?;
+    let flags = add_flags(settings, place);
+    context.log.trace(format_args!("add {} to {} with {flags:?}", settings.ip, place.name));
     if flags.optimistic {
-        let _turn = turn();
         // The kernel takes the flag only where the interface allows it (`ipv6_allow_optimistic_dad`).
-        let (added, allowed) = sysctl::with(&optimistic, "1", || changes.add(settings.ip, place, flags));
+        let (added, allowed) = sysctl::with(&optimistic_dad(place), "1", || changes.add(settings.ip, place, flags));
         added?;
         if !allowed && settings.dad == Dad::Optimistic {
             context
@@ -245,9 +245,9 @@ fn add(
                 .warn(format_args!("this kernel has no optimistic duplicate address detection; waiting instead"));
         }
     } else {
-        let _turn = turn();
         changes.add(settings.ip, place, flags)?;
     }
+    drop(alone);
     match dad::wait(questions, &events, ip, place.index, verdict_by(context, link))? {
         Verdict::Unique => confirm(questions, settings, place),
         Verdict::Duplicate => Err(conflict::duplicate(ip, link, context.budget.work())),
@@ -260,6 +260,32 @@ fn add(
             Err(Failure::generic(format!("duplicate address detection for {ip} on {} does not end", place.name)))
         }
     }
+}
+
+/// The place, with a prefix route if it was only for a moment that the route to the network seemed to be another's: a stop had
+/// removed the address that had brought it, and not yet the route.
+fn with_prefix_route(
+    context: &Context<'_>,
+    settings: &Settings,
+    questions: &Questions,
+    snapshot: &Snapshot,
+    place: &Place,
+    link: &Link,
+) -> Result<Place, Failure> {
+    if settings.noprefixroute || !place.noprefixroute {
+        return Ok(place.clone());
+    }
+    let now = Snapshot {
+        links: snapshot.links.clone(),
+        addresses: questions.addresses(settings.ip)?,
+        routes: questions.routes(settings.ip, prefix_table(link, &snapshot.links))?,
+    };
+    let place = Place { noprefixroute: prefix_route::is_foreign(settings.ip, place, link, &now), ..place.clone() };
+    if !place.noprefixroute {
+        let record = Record::load(context.invocation).unwrap_or_default();
+        note(context, &Record { added: Some(observe::added(settings, &place)), ..record });
+    }
+    Ok(place)
 }
 
 /// Until when to wait for the verdict: without a link there will be none.

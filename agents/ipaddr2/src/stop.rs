@@ -165,7 +165,8 @@ fn remove(context: &Context<'_>, target: &Target<'_>) -> Result<(), Failure> {
 /// asked to do. Gives whether there were any, and what went wrong on the way although they are gone.
 ///
 /// All of it under one lock, the looks too: while another stop puts back what the kernel has removed with its address,
-/// ours could be among that, and would be gone only for the moment.
+/// ours could be among that, and would be gone only for the moment; and a start that finds the route to its network without
+/// an address would take it for another's.
 fn take_off(
     context: &Context<'_>,
     target: &Target<'_>,
@@ -174,7 +175,7 @@ fn take_off(
     links: &[Link],
 ) -> Result<(bool, Vec<Failure>), Failure> {
     let directory = ocf::state::directory(context.invocation);
-    let _turn = target.wanted.ip.is_ipv4().then(|| turns::addresses(directory, context.log, context.budget.rollback()));
+    let _turn = turns::addresses(directory, context.log, context.budget.rollback());
     let addresses = questions.addresses(target.wanted.ip)?;
     let (wanted, recorded) = (&target.wanted, target.recorded());
     let ours = judge::ours(wanted, recorded, &addresses, links);
@@ -198,17 +199,16 @@ fn take_off(
         let name = name_of(links, other.index);
         context.log.info(format_args!("{}/{} on {name} is not this resource's, and stays", other.ip, other.prefix));
     }
-    failures.extend(remove_prefix_routes(context, target, &ours, &now, (questions, changes), links).err());
+    failures.extend(remove_prefix_routes(target, &ours, &now, changes, links).err());
     Ok((!ours.is_empty(), failures))
 }
 
 /// Removes the prefix routes that the kernel leaves behind when the addresses are gone; see [`prefix_route`].
 fn remove_prefix_routes(
-    context: &Context<'_>,
     target: &Target<'_>,
     ours: &[&Address],
     now: &[Address],
-    (questions, changes): (&Questions, &Changes),
+    changes: &Changes,
     links: &[Link],
 ) -> Result<(), Failure> {
     let link_of = |index: u32| links.iter().find(|link| link.index == index);
@@ -219,11 +219,7 @@ fn remove_prefix_routes(
         places.extend(target.recorded().map(|added| added.place.clone()));
     }
     for place in places.iter().filter(|place| prefix_route::may_be_left(target.wanted.ip, place, now)) {
-        let Some(link) = link_of(place.index) else { continue };
-        // A start may add an address of the same network at this moment.
-        let directory = ocf::state::directory(context.invocation);
-        let _turn = turns::addresses(directory, context.log, context.budget.rollback());
-        if prefix_route::may_be_left(target.wanted.ip, place, &questions.addresses(target.wanted.ip)?) {
+        if let Some(link) = link_of(place.index) {
             changes.remove_prefix_route(target.wanted.ip, place, prefix_table(link, links))?;
         }
     }

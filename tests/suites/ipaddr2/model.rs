@@ -27,7 +27,27 @@ fn address(number: usize) -> String {
 fn resource(rig: &L2, number: usize) -> Agent<'_> {
     let prefix = if number.is_multiple_of(2) { "24" } else { "64" };
     let vip = rig.ipaddr2(&address(number)).param("nic", nic(number)).param("cidr_netmask", prefix);
+    let vip = if has_own_metric(number) { vip.param("metric", METRIC) } else { vip };
     vip.param("arp_count", "1").param("arp_bg", "false")
+}
+
+/// The metric of some IPv6 addresses, which come with a second route to their network.
+const METRIC: &str = "77";
+
+fn has_own_metric(number: usize) -> bool {
+    number % 8 == 3 || number % 8 == 5
+}
+
+/// On which interfaces there is such a route, and on which an address that has brought it. An address without a metric of its own
+/// takes that of the route which is there.
+fn own_metrics(rig: &L2) -> [Vec<&'static str>; 2] {
+    let routes = rig.a.ip(&format!("-6 route show metric {METRIC}"));
+    let on = |is_there: &dyn Fn(&str) -> bool| ["ethA", "ethC"].into_iter().filter(|nic| is_there(nic)).collect();
+    let has_address = |nic: &str| {
+        let addresses = rig.a.ip(&format!("-6 address show dev {nic}"));
+        addresses.lines().any(|line| line.contains(&format!("metric {METRIC} ")) && !line.contains("noprefixroute"))
+    };
+    [on(&|nic| routes.contains(&format!("dev {nic} "))), on(&has_address)]
 }
 
 /// Addresses of nobody's resource, in the same networks.
@@ -129,6 +149,10 @@ fn run(promote: &str, seed: u64, actions: usize) -> Vec<String> {
                 "stop" => drop(model.remove(&ip)),
                 _ => {}
             }
+        }
+        let [routes, expected] = own_metrics(&rig);
+        if routes != expected {
+            wrong.push(format!("round {round}: routes of metric {METRIC} on {routes:?} instead of {expected:?}"));
         }
         let now: BTreeMap<String, String> = present(&rig).into_iter().map(|(ip, (nic, _))| (ip, nic)).collect();
         if now != model {
