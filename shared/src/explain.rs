@@ -1,8 +1,9 @@
 //! `--explain`: what a start would do here and why, what a monitor sees, and what is on record. For people who call the agent by
 //! hand; it changes nothing.
 //!
-//! An agent's [`Agent::explain`] says what its start and its monitor go by, from the functions that they call. Two things keep
-//! it from changing anything: every monitor in it is a probe, and records are not written ([`Invocation::is_explanation`]).
+//! An agent's [`Agent::explain`] says what its start and its monitor go by, from the functions that they call. Three things keep
+//! it from changing anything: every monitor in it is a probe, records are not written, and neither is any log
+//! ([`Invocation::is_explanation`]).
 #![forbid(unsafe_code)]
 
 use std::fmt::Display;

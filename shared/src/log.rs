@@ -111,16 +111,15 @@ fn places(invocation: &Invocation) -> Places {
     let target =
         invocation.variable("OCF_TRACE_FILE").map(str::to_owned).or_else(|| invocation.values.get(&TRACE_FILE));
     let named = target.as_deref().filter(|_| traced).and_then(|target| trace_target(target, invocation));
+    let debug = invocation.variable("HA_debug").is_some_and(|level| level != "0");
+    if invocation.is_explanation() {
+        // It writes to no file and no log: a person reads its standard streams.
+        let trace = named.filter(|path| descriptor(path).is_some()).map(Trace::File);
+        return Places { debug, trace, ..Places::default() };
+    }
     let refused = target.filter(|_| traced && named.is_none());
     let trace = traced.then(|| named.map_or(Trace::Own, Trace::File));
-    Places {
-        facility,
-        file: file("HA_LOGFILE"),
-        debug_file: file("HA_DEBUGLOG"),
-        debug: invocation.variable("HA_debug").is_some_and(|level| level != "0"),
-        trace,
-        refused,
-    }
+    Places { facility, file: file("HA_LOGFILE"), debug_file: file("HA_DEBUGLOG"), debug, trace, refused }
 }
 
 /// Where a trace may go: to a descriptor that the caller has opened, or to a file below the directories of the cluster and of

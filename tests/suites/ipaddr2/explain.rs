@@ -80,7 +80,9 @@ fn an_explanation_of_a_start_that_would_fail_has_its_code_and_reason() {
     let nowhere = rig.ipaddr2("192.0.2.5").explain();
     nowhere.expect_code(5).expect_reason(&["192.0.2.5", "set both nic and cidr_netmask"]);
     nowhere.expect_lines(&["route: none has the address", "monitor: not running"]);
-    let missing = rig.vip4().param("nic", "eth9").explain();
+    // Nothing of it stands in a log or a trace.
+    let missing = rig.vip4().param("nic", "eth9").param("trace_ra", "1").env("HA_VARLIB", "/run/varlib");
+    let missing = missing.env("HA_LOGFILE", "/run/ha.log").env("HA_DEBUGLOG", "/run/ha-debug.log").explain();
     missing.expect_code(5).expect_reason(&["eth9", "ethA"]);
     missing.expect_lines(&["interface: ethA, up, 10.9.0.1/24 (not considered: nic is another one)"]);
     let faulty = rig.vip4().param("arp_count", "many").explain();
