@@ -104,7 +104,7 @@ fn serves_on(cluster: Cluster, server: &Server) {
     node.write(server.configfile, &server.faulty);
     update("config_serial=1");
     degraded("configuration refused");
-    cluster.wait_idle();
+    // Not until the cluster is idle: Pacemaker 3.0.0 never says so while a monitor is degraded.
     std::thread::sleep(Duration::from_secs(3));
     // Mended: the next monitor loads it.
     node.write(server.configfile, &server.good);
