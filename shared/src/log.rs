@@ -107,9 +107,12 @@ fn places(invocation: &Invocation) -> Places {
         _ => is_true("HA_LOGD").then_some(DAEMON),
     };
     let file = |name: &str| invocation.variable(name).and_then(|path| absolute_path(path).ok());
-    let traced = is_true("OCF_TRACE_RA") || invocation.values.get(&TRACE_RA) == Some(true);
-    let target =
-        invocation.variable("OCF_TRACE_FILE").map(str::to_owned).or_else(|| invocation.values.get(&TRACE_FILE));
+    let by_caller = is_true("OCF_TRACE_RA");
+    let traced = by_caller || invocation.values.get(&TRACE_RA) == Some(true);
+    // crm_resource always says stderr. A trace that the parameter asks for goes to its file: pcs 0.12 shows as a warning whatever
+    // a validation writes there.
+    let of_caller = invocation.variable("OCF_TRACE_FILE").filter(|_| by_caller).map(str::to_owned);
+    let target = of_caller.or_else(|| invocation.values.get(&TRACE_FILE));
     let named = target.as_deref().filter(|_| traced).and_then(|target| trace_target(target, invocation));
     let debug = invocation.variable("HA_debug").is_some_and(|level| level != "0");
     if invocation.is_explanation() {
@@ -337,6 +340,8 @@ mod tests {
         assert_eq!(places(&call(&[("OCF_RESKEY_trace_ra", "1")])).trace, Some(Trace::Own));
         let file = [("OCF_TRACE_RA", "1"), ("OCF_TRACE_FILE", "/dev/stderr")];
         assert_eq!(places(&call(&file)).trace, Some(Trace::File("/dev/stderr".into())));
+        let of_crm_resource = [("OCF_RESKEY_trace_ra", "1"), ("OCF_TRACE_FILE", "/dev/stderr")];
+        assert_eq!(places(&call(&of_crm_resource)).trace, Some(Trace::Own));
         let number = [("OCF_TRACE_RA", "1"), ("OCF_TRACE_FILE", "9")];
         assert_eq!(places(&call(&number)).trace, Some(Trace::File("/dev/fd/9".into())));
     }

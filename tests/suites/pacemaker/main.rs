@@ -6,6 +6,7 @@ mod changes;
 mod cluster;
 mod defaults;
 mod faulty;
+mod recipes;
 mod tools;
 mod waiting;
 mod web;

@@ -44,3 +44,28 @@ fn the_reference_agent_runs() {
     assert_eq!(node.results("REF").last().map(String::as_str), Some("stop: ok"));
     cluster.down();
 }
+
+/// What an administrator sees: pcs, which lets the agent validate, said that there was something and not what.
+#[test]
+fn al_6_a_trace_is_silent_and_a_refresh_forgets_the_parameters_of_the_start() {
+    if harness::call::foreign() {
+        return harness::skip::skip("the agents under test are somebody else's, who promised nothing of the kind");
+    }
+    let Some(cluster) = one_node(&["pcs"]) else { return };
+    let node = cluster.node(1);
+    let created = node.tool("pcs", &["resource", "create", "REF", "ocf:native:Dummy", "trace_ra=1"]);
+    assert!(created.code == Some(0) && !created.stderr.contains("from agent"), "{created:#?}");
+    cluster.wait_for("REF started", SOON, |status| status.are_well(&["REF"]));
+    let count = |task: &str| node.results("REF").iter().filter(|found| **found == format!("{task}: ok")).count();
+    node.pcs("resource update REF trace_ra=0");
+    cluster.wait_for("a reload", SOON, |_| count("reload-agent") == 1);
+    cluster.wait_idle();
+    assert_eq!((count("start"), count("stop")), (1, 0), "{:?}", node.results("REF"));
+    // As the README says of both versions of Pacemaker.
+    node.pcs("resource refresh REF");
+    cluster.wait_idle();
+    node.pcs("resource update REF trace_ra=1");
+    cluster.wait_for("a restart", SOON, |_| count("start") == 2);
+    crate::faulty::expect_no_assertion(node);
+    cluster.down();
+}
