@@ -88,14 +88,24 @@ impl Machine {
         done.stdout
     }
 
-    /// Every path but those of a package system itself, and of the kernel.
-    fn paths(&self) -> BTreeSet<String> {
-        let listed = self.sh(
+    /// Lists every path but those of a package system itself, and of the kernel, into a file.
+    fn list(&self, file: &str) {
+        self.sh(&format!(
             "find / -xdev \\( -path /proc -o -path /sys -o -path /dev -o -path /run -o -path /tmp -o -path /var/tmp \
              -o -path /var/lib/dpkg -o -path /var/cache -o -path /var/log -o -path /root -o -path /work \\) \
-             -prune -o -print",
-        );
-        listed.lines().map(str::to_owned).collect()
+             -prune -o -print | LC_ALL=C sort >{file}"
+        ));
+    }
+
+    /// Remembers which paths there are.
+    fn remember(&self) {
+        self.list("/run/before");
+    }
+
+    /// The paths that there were not at the last [`Machine::remember`]. Compared there: all paths of a machine are many.
+    fn added(&self) -> Vec<String> {
+        self.list("/run/after");
+        self.sh("LC_ALL=C comm -13 /run/before /run/after").lines().map(str::to_owned).collect()
     }
 }
 
@@ -147,7 +157,7 @@ fn the_debian_packages_depend_on_nothing() {
 fn live_and_die(machine: &Machine, packages: [&str; 2]) {
     // Where there are many pages, an index of all of them takes man-db longer than the rest.
     machine.sh("rm -f /var/lib/man-db/auto-update");
-    let before = machine.paths();
+    machine.remember();
     machine.sh(&format!("dpkg -i {} {}", packages[0], packages[1]));
     let listed = machine.sh("HOME=/root crm ra list ocf native");
     for agent in agents() {
@@ -170,7 +180,7 @@ fn live_and_die(machine: &Machine, packages: [&str; 2]) {
     // In the PATH of root the shell agents' tester comes first, where it is installed.
     machine.sh("/usr/bin/ocf-tester --strict --only well-formed,start-running ocf:native:Dummy");
     machine.sh("dpkg --purge ocf-agents ocf-agents-tester");
-    let left: Vec<String> = machine.paths().difference(&before).cloned().collect();
+    let left = machine.added();
     assert!(left.is_empty(), "{left:#?}");
 }
 
@@ -189,11 +199,15 @@ fn the_debian_packages_live_through_installation_use_and_purge() {
     live_and_die(&Machine { host: builder.start(), root: None }, PLACES);
 }
 
-/// Makes a system of Debian's essential packages and some more, as a directory or an archive. It is made of the release as
-/// such: updates of an old one are no longer kept on every mirror.
-fn fresh(suite: &str, packages: &str, target: &Path) {
+/// A release as it was made: updates of an old one are no longer kept on every mirror.
+const RELEASE: &[&str] = &["http://deb.debian.org/debian"];
+
+/// Makes a system of Debian's essential packages and some more, as a directory or an archive; without mirrors from those that
+/// mmdebstrap knows, updates included.
+fn fresh(suite: &str, packages: &str, target: &Path, mirrors: &[&str]) {
     let (more, target) = (format!("--include={packages}"), target.to_str().unwrap());
-    tell("mmdebstrap", &["--quiet", "--variant=minbase", &more, suite, target, "http://deb.debian.org/debian"]);
+    let words = ["--quiet", "--variant=minbase", &more, suite, target];
+    tell("mmdebstrap", &[&words, mirrors].concat());
 }
 
 /// The overlay has what this machine has. A system of nothing but Debian's essential packages and the cluster's shells shows
@@ -209,7 +223,7 @@ fn the_debian_packages_live_in_fresh_roots() {
     let directory = tempfile::tempdir().unwrap();
     for suite in suites.split_whitespace() {
         let archive = directory.path().join(format!("{suite}.tar"));
-        fresh(suite, "pcs,crmsh,pacemaker-cli-utils,iproute2", &archive);
+        fresh(suite, "pcs,crmsh,pacemaker-cli-utils,iproute2", &archive, RELEASE);
         let host = Host::builder("fresh").tmpfs("/srv").bind(directory.path(), "/srv/given").start();
         host.sh(&format!("mkdir /srv/root; tar -C /srv/root --exclude='./dev/*' -xf /srv/given/{suite}.tar"));
         host.sh("cd /srv/root; mount --rbind /dev dev; mount -t proc proc proc; mount -t tmpfs tmpfs run");
@@ -271,7 +285,7 @@ fn the_list_of_packages_is_whole_in_fresh_roots() {
     for system in suites.split_whitespace() {
         let directory = tempfile::tempdir().unwrap();
         let root = directory.path().join("root");
-        fresh(system, "apt", &root);
+        fresh(system, "apt", &root, RELEASE);
         let inside = |words: &[&str]| {
             let mut command = Command::new("unshare");
             command.args(["--mount", "--pid", "--fork", "--kill-child", "sh", "-euc", ENTER, "enter"]);
@@ -344,7 +358,7 @@ fn the_rpm_packages_are_installed_upgraded_and_gone() {
     let machine = Machine { host: builder.start(), root: None };
     let rpm = |words: &str| machine.sh(&format!("rpm --dbpath /run/records {words}"));
     rpm("--initdb");
-    let before = machine.paths();
+    machine.remember();
     for words in ["-i --nodeps --force-debian", "-U --nodeps --force-debian --replacepkgs"] {
         rpm(&format!("{words} {}", places.join(" ")));
         rpm("-V --nodeps ocf-agents ocf-agents-tester");
@@ -354,7 +368,7 @@ fn the_rpm_packages_are_installed_upgraded_and_gone() {
         }
     }
     rpm("-e ocf-agents ocf-agents-tester");
-    let left: Vec<String> = machine.paths().difference(&before).cloned().collect();
+    let left = machine.added();
     // Directories of completions are those of other packages, which may be missing here.
     let left: Vec<_> = left.iter().filter(|path| !path.contains("/zsh") && !path.contains("/fish")).collect();
     assert!(left.is_empty(), "{left:#?}");

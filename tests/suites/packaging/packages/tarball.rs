@@ -43,7 +43,7 @@ fn the_tarball_is_installed_checked_and_removed() {
         root: None,
     };
     machine.sh("tar --zstd -C /srv -xf /run/archive.tar.zst; mv /srv/ocf-agents-* /srv/unpacked");
-    let before = machine.paths();
+    machine.remember();
     machine.sh("/srv/unpacked/install");
     // An installation over the same one is an upgrade.
     machine.sh("/srv/unpacked/install");
@@ -55,7 +55,7 @@ fn the_tarball_is_installed_checked_and_removed() {
     machine.sh("ip link set lo up; mkdir -p /run/resource-agents");
     machine.sh("/usr/bin/ocf-tester --strict --only well-formed,start-running ocf:native:Dummy");
     machine.sh("/srv/unpacked/install uninstall");
-    let left: Vec<String> = machine.paths().difference(&before).cloned().collect();
+    let left = machine.added();
     assert!(left.is_empty(), "{left:#?}");
     // A damaged copy is not installed.
     machine.sh("echo x >>/srv/unpacked/bin/Dummy");
