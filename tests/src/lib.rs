@@ -11,6 +11,7 @@
 //! * [`call`] runs an OCF agent with Pacemaker's environment, process group, pipes and SIGKILL, and checks on every call
 //!   what holds for all agents (legal exit code, one reason line).
 //! * [`faults`] tries configurations with one fault each on a server.
+//! * [`meanwhile`] calls monitors while something else happens to a server.
 //! * [`capture`] hears ARP and neighbour advertisements at the far end, with the kernel's time stamps.
 //! * [`probe`] asks an address for answers at a steady rate, so that an outage shows in full.
 //! * [`visitor`] asks a web site for its page at a steady rate, and knows who answered.
@@ -42,6 +43,7 @@ pub mod figures;
 pub mod frame;
 pub mod host;
 pub mod impostor;
+pub mod meanwhile;
 pub mod onlooker;
 pub mod outcome;
 pub mod probe;

@@ -41,7 +41,7 @@ pub fn read(arguments: &[Vec<u8>], program: &Path) -> Told {
         (Some(conf), Some(word)) if STARTING.contains(&word.as_slice()) => {
             Told::Daemon(Path::new(OsStr::from_bytes(conf)).to_owned())
         }
-        (Some(word), None) if STARTING.contains(&word.as_slice()) => Told::Daemon("ldirectord.cf".into()),
+        (Some(word), None) if STARTING.contains(&word.as_slice()) => Told::Daemon(UNNAMED.0.into()),
         _ => Told::Other,
     }
 }
@@ -58,6 +58,10 @@ pub fn pid_file(conf: &Path) -> PathBuf {
     let name = conf.file_name().unwrap_or(conf.as_os_str());
     Path::new("/var/run").join([b"ldirectord.", name.as_bytes(), b".pid"].concat().as_os())
 }
+
+/// The configuration of a daemon that is started without the name of one, and the pid file that it has then: Debian's unit
+/// starts it so.
+pub const UNNAMED: (&str, &str) = ("ldirectord.cf", "/var/run/ldirectord.ldirectord.pid");
 
 /// Bytes as a name.
 trait AsOs {

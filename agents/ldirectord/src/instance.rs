@@ -8,7 +8,8 @@ use nix::sys::signal::Signal;
 use ocf::daemon::{Daemon, Polite};
 use ocf::prelude::*;
 use ocf::sys::command::hide_parameters;
-use ocf::sys::file;
+use ocf::sys::process::Process;
+use ocf::sys::{file, pidfile};
 
 use crate::argv::{self, Told};
 use crate::record::Record;
@@ -19,6 +20,8 @@ pub struct Instance {
     pub conf: PathBuf,
     /// Its pid file.
     pub pid_file: PathBuf,
+    /// Whether the daemon that runs was started without the name of its configuration.
+    unnamed: bool,
     /// Its program, as the parameters name it.
     program: PathBuf,
     /// What its processes run: the script's interpreter.
@@ -30,10 +33,13 @@ pub struct Instance {
 impl Instance {
     /// The daemon of a configuration; `number` tells those of one resource apart.
     pub fn new(invocation: &Invocation, program: &Path, conf: &Path, number: usize) -> Self {
+        let own = argv::pid_file(conf);
+        let unnamed = runs_unnamed(conf, &own);
         let kind = if number == 0 { "master".to_owned() } else { format!("master{number}") };
         Self {
             conf: conf.to_owned(),
-            pid_file: argv::pid_file(conf),
+            pid_file: if unnamed { argv::UNNAMED.1.into() } else { own },
+            unnamed,
             program: program.to_owned(),
             programs: programs(program),
             note: Record::path(invocation, &kind),
@@ -43,7 +49,10 @@ impl Instance {
     /// A call of the daemon's program with this configuration and a word.
     pub fn command(&self, word: &str) -> Command {
         let mut command = Command::new(&self.program);
-        command.arg(&self.conf).arg(word);
+        if !self.unnamed {
+            command.arg(&self.conf);
+        }
+        command.arg(word);
         // Whatever directory the caller was in: the daemon looks for helpers beside it.
         command.current_dir("/");
         hide_parameters(&mut command);
@@ -100,6 +109,16 @@ impl Daemon for Instance {
     fn forget(&self, _invocation: &Invocation) -> Result<(), Failure> {
         Ok(())
     }
+}
+
+/// Whether the daemon of a configuration has the pid file of one that was started without a name: the distribution's unit may
+/// have started it.
+fn runs_unnamed(conf: &Path, own: &Path) -> bool {
+    let lives = |pid_file: &Path| {
+        let numbers = pidfile::read(pid_file).unwrap_or_default();
+        numbers.into_iter().any(|pid| Process::find(pid).is_ok_and(|process| process.is_some()))
+    };
+    argv::conf(Path::new(argv::UNNAMED.0), Path::is_file) == conf && lives(Path::new(argv::UNNAMED.1)) && !lives(own)
 }
 
 /// As much of a script as the kernel looks at for the name of its interpreter (BINPRM_BUF_SIZE).

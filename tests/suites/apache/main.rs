@@ -9,6 +9,7 @@ mod explain;
 mod identity;
 mod layouts;
 mod life;
+mod meanwhile;
 mod ocft;
 mod processes;
 mod reload;

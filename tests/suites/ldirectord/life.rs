@@ -88,6 +88,40 @@ fn ld_04_whoever_ended_the_daemon_only_what_the_start_added_goes() {
     });
 }
 
+/// Debian's enabled unit started it between probe and start: its services counted as those of before, and stayed.
+#[test]
+fn ld_f1_a_daemon_that_its_unit_has_started_is_taken_over_and_its_services_go_with_it() {
+    with_ipvs(|| {
+        let host = machine("lvs01");
+        write(&host, CONF, PLAIN);
+        let agent = director(&host);
+        for with_start in [true, false] {
+            agent.probe().expect_code(7);
+            host.sh("ldirectord start");
+            expect_table(&host, &FILLED);
+            agent.probe().expect_code(0);
+            let before = processes(&host);
+            if with_start {
+                agent.start().expect_code(0);
+                assert_eq!(processes(&host), before, "a start starts no second one");
+            }
+            for level in [0, 10, 20] {
+                at(&agent, level).expect_code(0).expect_silent();
+            }
+            agent.stop().expect_code(0);
+            expect_table(&host, &[]);
+            expect_gone(&host);
+            agent.probe().expect_code(7);
+        }
+        // One that runs is the one to look at, whatever another pid file says.
+        agent.start().expect_code(0);
+        host.sh("echo 1 > /run/ldirectord.ldirectord.pid");
+        agent.monitor().expect_code(0);
+        agent.stop().expect_code(0);
+        expect_table(&host, &[]);
+    });
+}
+
 #[test]
 fn a_recovery_goes_on_with_what_the_dead_daemon_had_in_the_table() {
     with_ipvs(|| {

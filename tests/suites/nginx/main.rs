@@ -9,6 +9,7 @@ mod failures;
 mod identity;
 mod levels;
 mod life;
+mod meanwhile;
 mod reload;
 mod table;
 mod tester;
