@@ -84,14 +84,17 @@ portable: has-target
 		$(CARGO) build --profile portable --locked --target $(TARGET) -p $$member || exit 1; \
 	done
 
+HAS_TARGET = [ -d "$$(rustc --print target-libdir --target $(TARGET))" ]
+
 .PHONY: portable has-target
 has-target:
-	@[ -d "$$(rustc --print target-libdir --target $(TARGET))" ] || \
+	@$(HAS_TARGET) || \
 		{ echo 'make portable: the standard library of $(TARGET) is missing: rustup target add $(TARGET)' >&2; exit 1; }
 
 # Two of the portable programs, built quickly, and their lives. Where the target is missing they are not tested.
+# (A recipe with $$(MAKE) in it would be run by make -n, too.)
 portable-test:
-	@if $(MAKE) --no-print-directory has-target; then \
+	@if $(HAS_TARGET); then \
 		$(CARGO) build --locked --target $(TARGET) -p ocf-dummy -p ocf-ipaddr2 && \
 		OCF_PORTABLE='$(or $(CARGO_TARGET_DIR),target)/$(TARGET)/debug' \
 			$(CARGO) test -p ocf-agents-tests --test packaging --locked -- portable:: --ignored; \
