@@ -50,7 +50,7 @@ pub fn page(agent: &Description, provider: &str, example: &Example) -> String {
     page.control("SH", ["FILES"]).control("TP", []);
     page.text([italic(format!("/usr/lib/ocf/resource.d/{provider}/{}", agent.name))]);
     page.text([roman("The agent. "), bold("--help"), roman(" lists its parameters. "), bold("--explain"),
-        roman(", with the parameters in the environment as OCF_RESKEY_<name>, tells what a start would do on this node and why, what a monitor sees and what is on record. It changes nothing."),
+        roman(", with the parameters in the environment as OCF_RESKEY_<name>, shows what a start would do on this node and why, what a monitor sees and what is on record. It changes nothing."),
     ]);
     page.control("SH", ["SEE ALSO"]);
     let references = [("crm", "8"), ("crm_resource", "8"), ("ocf-tester", "1"), ("pcs", "8")];

@@ -71,7 +71,7 @@ pub trait Agent {
         Ok(Sources::default())
     }
 
-    /// Tells what a start would do here and why, what a monitor sees, and what is on record, by the functions that start and monitor
+    /// Explains what a start would do here and why, what a monitor sees, and what is on record, by the functions that start and monitor
     /// use. It changes nothing.
     ///
     /// # Errors

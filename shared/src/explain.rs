@@ -26,7 +26,7 @@ use crate::{lock, message, refused, run};
 /// How long a program may take to say its version.
 const VERSION: Duration = Duration::from_secs(5);
 
-/// What is told: lines of the form `name: value (why)`.
+/// The explanation: lines of the form `name: value (why)`.
 #[derive(Debug)]
 pub struct Explanation {
     text: String,
@@ -194,26 +194,26 @@ mod tests {
         all.line("program", "/usr/sbin/x");
         all.because("interface", "eth1", "the only one");
         all.list("listens on", ["a", "b"], "nothing");
-        all.list("asks", [""; 0], "nothing");
+        all.list("requests", [""; 0], "nothing");
         let mut command = Command::new("/usr/sbin/x");
         command.args(["-c", "a b", ""]);
         all.command("start", &command);
         all.line("page", "http://u:secret@host/\nx");
-        let expected = "program: /usr/sbin/x\ninterface: eth1 (the only one)\nlistens on: a\nlistens on: b\nasks: nothing\nstart: /usr/sbin/x -c 'a b' ''\n\
+        let expected = "program: /usr/sbin/x\ninterface: eth1 (the only one)\nlistens on: a\nlistens on: b\nrequests: nothing\nstart: /usr/sbin/x -c 'a b' ''\n\
                         page: http://u:***@host/ x\n";
         assert_eq!(all.text(), expected);
     }
 
     #[test]
-    fn each_answer_of_a_monitor_is_told() {
-        let told = |seen| {
+    fn each_answer_of_a_monitor_is_shown() {
+        let shown = |seen| {
             let mut all = explanation();
             all.monitor(&seen);
             all.text
         };
-        assert_eq!(told(Ok(Status::Running)), "monitor: running\n");
-        assert_eq!(told(Ok(Status::Degraded("slow".into()))), "monitor: degraded (slow)\n");
-        assert_eq!(told(Ok(Status::STOPPED)), "monitor: not running\n");
-        assert_eq!(told(Err(Failure::generic("broken"))), "monitor: failed (broken)\n");
+        assert_eq!(shown(Ok(Status::Running)), "monitor: running\n");
+        assert_eq!(shown(Ok(Status::Degraded("slow".into()))), "monitor: degraded (slow)\n");
+        assert_eq!(shown(Ok(Status::STOPPED)), "monitor: not running\n");
+        assert_eq!(shown(Err(Failure::generic("broken"))), "monitor: failed (broken)\n");
     }
 }

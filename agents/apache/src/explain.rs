@@ -73,7 +73,7 @@ fn files(server: &Server, settings: &Settings, context: &Context<'_>, explanatio
     }
 }
 
-/// What a monitor asks.
+/// What a monitor requests.
 fn questions(
     context: &Context<'_>,
     known: &Known,
@@ -87,9 +87,13 @@ fn questions(
         (None, false) => "the page of mod_status",
         (None, true) => "no mod_status in the configuration; any answer below 500 is good",
     };
-    explanation.because("level 0 asks", ocf::sys::http::shown(&check::page(known, &settings.checks)), why);
+    explanation.because("level 0 requests", ocf::sys::http::shown(&check::page(known, &settings.checks)), why);
     if let Some(test) = check::test(context, known, &settings.checks)? {
-        explanation.because("level 10 asks", ocf::sys::http::shown(&test.url), "testurl, testregex10 or testconffile");
+        explanation.because(
+            "level 10 requests",
+            ocf::sys::http::shown(&test.url),
+            "testurl, testregex10 or testconffile",
+        );
     }
     Ok(())
 }

@@ -23,7 +23,7 @@ pub fn explain(context: &Context<'_>, settings: &Settings, explanation: &mut Exp
     let found = explanation.processes(running, context.budget.work())?;
     sockets(running, explanation);
     if let Some(url) = &settings.status_url {
-        explanation.because("level 10 asks", ocf::sys::http::shown(url), "status_url, besides the frontends");
+        explanation.because("level 10 requests", ocf::sys::http::shown(url), "status_url, besides the frontends");
     }
     explanation.monitor(&monitor::monitor(context, settings));
     if let Some(master) = &found.master {
@@ -82,7 +82,7 @@ fn files(described: &Instance, settings: &Settings, context: &Context<'_>, expla
 fn sockets(instance: &Instance, explanation: &mut Explanation) {
     let all = [("master socket", &instance.record.master_socket), ("stats socket", &instance.record.stats_socket)];
     for (name, path) in all.into_iter().filter_map(|(name, path)| Some((name, path.as_ref()?))) {
-        let why = if path.exists() { "there; monitors ask it" } else { "not there" };
+        let why = if path.exists() { "there; monitors use it" } else { "not there" };
         explanation.because(name, path.display(), why);
     }
     if instance.record.identity.mode == Mode::MasterWorker && instance.record.master_socket.is_none() {

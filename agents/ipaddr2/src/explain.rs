@@ -32,7 +32,7 @@ pub fn explain(context: &Context<'_>, settings: &Settings, explanation: &mut Exp
     let (_, snapshot) = plan::look(context, settings)?;
     interfaces(settings, &snapshot, explanation);
     routes(settings, &snapshot, explanation);
-    // Told also where a start fails.
+    // A start that fails does not change what a monitor sees.
     explanation.monitor(&monitor::thorough(context, settings).map(|(status, _)| status));
     let (place, route) = select::place(settings, &snapshot)?;
     chosen(settings, &snapshot, &place, route, explanation);
@@ -204,7 +204,7 @@ fn extras(settings: &Settings, snapshot: &Snapshot, place: &Place, explanation: 
         };
         explanation.because("duplicate address detection", how, why);
     } else if settings.detect_conflict {
-        explanation.because("conflict", "a start asks the network for the address first", "run_arping");
+        explanation.because("conflict", "a start sends ARP probes for the address first", "run_arping");
     }
     if let Some(label) = settings.address_label {
         explanation.because("address label", label, "lvs_ipv6_addrlabel: no source address of this node");
@@ -238,7 +238,7 @@ fn announcements(
         explanation.because(
             "announcements",
             "none",
-            "there is no neighbour to tell, or only the shared MAC may be known",
+            "no neighbours, no link, or only the shared MAC address may be known",
         );
         return;
     }

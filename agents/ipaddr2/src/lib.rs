@@ -21,12 +21,13 @@
 //!   with Override at once, though RFC 4429 asks hosts to wait: the cluster has already decided who owns it.
 //!
 //! # Rooms
-//! - `start`, `stop`, `monitor`: the actions, read from top to bottom. `plan`: what a start decides. `explain`: what start and monitor go by, in words.
-//!   `watch`: what wakes a monitor that waits.
+//! - `start`, `stop`, `monitor`: the actions, read from top to bottom. `plan`: what a start decides. `watch`: what wakes a monitor
+//!   that waits. `explain`: what start and monitor go by, in words.
 //! - `config`: parameters, the forms of their values, and all of them judged together. Pure.
-//! - `address`: where the address belongs (`select`), what is there (`judge`, `observe`), what a lost link means (`link`).
-//! - `kernel`: what the kernel knows (`questions`, `labels`), what is changed (`changes`, `sysctl`), namespaces, duplicate
-//!   address detection, TCP connections. Messages become plain data in `decode`.
+//! - `address`: where the address belongs (`select`), what is there (`judge`, `observe`), what a lost link means (`link`), whose
+//!   the route to its network is (`prefix_route`).
+//! - `kernel`: questions (`questions`, `labels`), changes (`changes`, `sysctl`), messages as plain data (`decode`, `place`),
+//!   namespaces, duplicate address detection, TCP connections. It needs no other room.
 //! - `announce`: frames, sockets, schedule and pacing of announcements, their background, and the look for a conflict.
 //! - `cluster_ip`: the share of the clients that this node answers, and the firewall's rules for it.
 //! - `record`, `turns`: what is kept between two calls, and the locks.
@@ -60,7 +61,7 @@ pub const SPEC: Spec = Spec {
     name: "IPaddr2",
     version: env!("CARGO_PKG_VERSION"),
     short: "Virtual IPv4 or IPv6 address",
-    long: "Puts an IPv4 or IPv6 address on a network interface of this node and tells the neighbours, so that clients \
+    long: "Puts an IPv4 or IPv6 address on a network interface of this node and announces it to the neighbours, so that clients \
            follow a service from node to node. Interface and prefix length are found in the routing table unless they \
            are given.\n\n\
            As a globally unique clone with several instances, all nodes have the address and each answers its share of \

@@ -29,7 +29,7 @@ use crate::turns;
 /// How long to wait for duplicate address detection that runs again, as it does after a link came back.
 const DAD_AGAIN: Duration = Duration::from_secs(3);
 
-/// Tells the state.
+/// Gives the state.
 ///
 /// # Errors
 /// When the address is there and not as it should be, or cannot be looked for.
@@ -82,7 +82,7 @@ fn quick(settings: &Settings, added: &Added, deadline: Deadline) -> Result<Optio
             .filter(|found| dad::verdict(found.flags) == Verdict::Unique)
             .map(|found| found.prefix),
     };
-    // The rare link that is not running may still be one that counts (dormant, or not looked at): the whole look tells.
+    // The rare link that is not running may still be one that counts (dormant, or not looked at): the whole look decides.
     let flags = asker.flags(&place.name).or_fail(context())?.filter(|flags| flags.is_running());
     let (Some(found), Some(flags)) = (found, flags) else { return Ok(None) };
     let subject =
@@ -137,7 +137,7 @@ fn not_this_share(settings: &Settings, node: u32) -> Result<(Status, Option<(Add
     Ok((Status::NotRunning(Some(why)), None))
 }
 
-/// An address that somebody else put here for this resource (the peer, before a change of agents) becomes ours, so that
+/// An address that another agent put here for this resource (the peer, before a change of agents) becomes ours, so that
 /// a stop knows it. Without the right to write it goes on as before.
 fn adopt(context: &Context<'_>, settings: &Settings, address: &Address, link: &Link, record: Record) {
     let place = Place::of(address, link);

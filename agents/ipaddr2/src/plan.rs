@@ -138,7 +138,7 @@ pub fn optimistic_dad(place: &Place) -> String {
     format!("ipv6/conf/{}/optimistic_dad", place.name)
 }
 
-/// What is asked of the kernel besides the place.
+/// The options of the new address, besides its place.
 pub fn add_flags(settings: &Settings, place: &Place) -> AddFlags {
     let v6 = settings.ip.is_ipv6();
     let optimistic = match settings.dad {

@@ -75,7 +75,7 @@ fn bring_up(context: &Context<'_>, settings: &Settings, plan: Plan, had_label: b
     let Plan { questions, snapshot, place } = plan;
     let changes = Changes::open(context.budget.work())?;
     let link = usable_link(context, settings, &questions, &changes, &snapshot, &place)?;
-    let asked = look_for_conflict(context, settings, &snapshot, &link)?;
+    let arp_socket = look_for_conflict(context, settings, &snapshot, &link)?;
     if settings.lvs_support {
         set_aside(context, &changes, &snapshot, settings)?;
     }
@@ -96,7 +96,7 @@ fn bring_up(context: &Context<'_>, settings: &Settings, plan: Plan, had_label: b
         match changes.label_address(settings.ip, label, true) {
             Ok(true) => {}
             Ok(false) if had_label => {}
-            // Somebody else has given the address a label. It stays, also when the address goes.
+            // Another program has given the address a label. It stays, also when the address goes.
             Ok(false) => {
                 let record = Record::load(context.invocation).unwrap_or_default();
                 let added = record.added.map(|added| Added { address_label: None, ..added });
@@ -108,7 +108,7 @@ fn bring_up(context: &Context<'_>, settings: &Settings, plan: Plan, had_label: b
     }
     // Opened first, so that nothing but the kernel's own work lies between the address and its announcement.
     let subject = subject(settings, &place, &link, shared.as_ref().map(|(share, _)| share));
-    let arp = match (settings.ip, asked) {
+    let arp = match (settings.ip, arp_socket) {
         (IpAddr::V4(ip), Some(socket)) => Some(Ok(Announcer::V4(socket, ip))),
         (IpAddr::V4(_), None) if subject.has_neighbours => Some(Announcer::open(&subject)),
         _ => None,
@@ -122,12 +122,12 @@ fn bring_up(context: &Context<'_>, settings: &Settings, plan: Plan, had_label: b
     }
     let announcer = arp.unwrap_or_else(|| Announcer::open(&subject));
     context.log.trace(format_args!("announce {subject:?} with {:?}", link.hardware));
-    let told = announcer.or_fail(format!("announcing {}", settings.ip)).and_then(|announcer| {
+    let announced = announcer.or_fail(format!("announcing {}", settings.ip)).and_then(|announcer| {
         let places = observe::places(context.invocation, place.index);
         announce::after_start(announcer, &subject, &link, &settings.announce, &places, context.budget.work())
     });
-    if let Err(failure) = told {
-        // The address works for everybody who asks for it: no reason to take it down again.
+    if let Err(failure) = announced {
+        // Neighbours find the address by ARP or neighbour discovery: no reason to remove it again.
         context.log.warn(format_args!("{failure}"));
     }
     Ok(())

@@ -161,8 +161,8 @@ fn remove(context: &Context<'_>, target: &Target<'_>) -> Result<(), Failure> {
     forget(context, target, found)
 }
 
-/// Removes the addresses that are the resource's, and looks again: what counts is what is there, not what the kernel was
-/// asked to do. Gives whether there were any, and what went wrong on the way although they are gone.
+/// Removes the addresses that are the resource's, and looks again: what counts is what is there, not what was
+/// requested. Gives whether there were any, and what went wrong on the way although they are gone.
 ///
 /// All of it under one lock, the looks too: while another stop puts back what the kernel has removed with its address,
 /// ours could be among that, and would be gone only for the moment; and a start that finds the route to its network without
@@ -215,7 +215,7 @@ fn remove_prefix_routes(
     let mut places: Vec<Place> =
         ours.iter().filter_map(|address| Some(Place::of(address, link_of(address.index)?))).collect();
     if places.is_empty() {
-        // Somebody else has removed the address.
+        // Another program has removed the address.
         places.extend(target.recorded().map(|added| added.place.clone()));
     }
     for place in places.iter().filter(|place| prefix_route::may_be_left(target.wanted.ip, place, now)) {
@@ -258,7 +258,7 @@ fn leave_to_other_instances(
         let link = links.iter().find(|link| link.index == address.index)?;
         Some(Place::of(address, link))
     });
-    // The rules may be there without the address, when somebody else has removed it.
+    // The rules may be there without the address, when another program has removed it.
     let added = target.record.as_ref().and_then(|record| record.added.as_ref());
     let Some(place) = here.or_else(|| added.map(|added| added.place.clone())) else { return Ok(false) };
     let directory = ocf::state::directory(context.invocation);
@@ -332,7 +332,7 @@ fn tidy(context: &Context<'_>, target: &Target<'_>, changes: &Changes, links: &[
 }
 
 /// The file in which the peer notes that it has taken a copy off the loopback interface: after a change of agents
-/// nobody else puts it back. `None` without `lvs_support`, or when there is no such note.
+/// no other program puts it back. `None` without `lvs_support`, or when there is no such note.
 fn peers_note(context: &Context<'_>, target: &Target<'_>) -> Option<PathBuf> {
     const LARGEST: u64 = 256;
     if !target.settings.is_some_and(|settings| settings.lvs_support) {

@@ -135,20 +135,20 @@ mod tests {
     #[test]
     fn news_of_this_address_and_this_link_count_and_others_do_not() {
         use RouteNetlinkMessage::{DelAddress, DelLink, NewAddress, NewLink};
-        let told = |messages| {
+        let heard = |messages| {
             let events: Vec<RouteNetlinkMessage> = events(&datagram(messages)).unwrap();
             events.iter().find_map(|event| about(event, IP, 3, "eth0"))
         };
         let none = || vec![NewAddress(address("10.9.0.51")), DelAddress(address("10.9.0.5")), NewLink(link(4))];
-        assert_eq!(told(vec![]), None);
-        assert_eq!(told(none()), None);
+        assert_eq!(heard(vec![]), None);
+        assert_eq!(heard(none()), None);
         for (message, expected) in [
             (DelAddress(address("10.9.0.50")), "10.9.0.50 was removed"),
             (NewAddress(address("10.9.0.50")), "10.9.0.50 changed"),
             (NewLink(link(3)), "eth0 changed"),
             (DelLink(link(3)), "eth0 was removed"),
         ] {
-            assert_eq!(told([none(), vec![message]].concat()).as_deref(), Some(expected));
+            assert_eq!(heard([none(), vec![message]].concat()).as_deref(), Some(expected));
         }
         assert!(events::<RouteNetlinkMessage>(b"nonsense").is_err());
     }

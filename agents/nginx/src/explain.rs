@@ -73,13 +73,13 @@ fn files(described: &Described, settings: &Settings, context: &Context<'_>, expl
     explanation.because("configuration", record.conf.display(), why);
 }
 
-/// What a monitor asks.
+/// What a monitor requests.
 fn questions(instance: &Instance, settings: &Settings, explanation: &mut Explanation) {
     let record = &instance.record;
     explanation.list("listens on", record.listens.iter().map(|listen| &listen.socket), "nothing that is known");
     let why = if settings.port.is_some() { "port" } else { "the configuration" };
     for listen in ask::preferred(record, settings.port) {
-        explanation.because("level 0 asks", &listen.socket, why);
+        explanation.because("level 0 requests", &listen.socket, why);
     }
     let Some((listen, page)) = monitor::status_page_of(settings, record) else {
         explanation.because("level 10 is", "level 0", "no stub_status in the configuration; set status10url");
@@ -87,5 +87,5 @@ fn questions(instance: &Instance, settings: &Settings, explanation: &mut Explana
     };
     let why = if settings.status_page.is_some() { "status10url" } else { "stub_status in the configuration" };
     let url = ocf::web::absolute(&listen.base_url(), page);
-    explanation.because("level 10 asks", ocf::sys::http::shown(&url), why);
+    explanation.because("level 10 requests", ocf::sys::http::shown(&url), why);
 }

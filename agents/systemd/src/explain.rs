@@ -58,7 +58,7 @@ fn state(unit: &Unit, facts: &Facts, explanation: &mut Explanation) {
     }
     if let Some(kind) = &facts.service_type {
         let why =
-            if facts.tells_when_ready() { "it tells when it is ready" } else { "start_settle shows whether it lives" };
+            if facts.tells_when_ready() { "it says when it is ready" } else { "start_settle shows whether it lives" };
         explanation.because("type", kind, why);
     }
     if let Some(pid) = facts.main_pid {
@@ -70,16 +70,16 @@ fn state(unit: &Unit, facts: &Facts, explanation: &mut Explanation) {
     explanation.list("drop-in", &facts.drop_ins, "none");
 }
 
-/// What monitors at levels 10 and 20 ask, and a start.
+/// What monitors at levels 10 and 20 check, and a start.
 fn checks(checks: &Checks, explanation: &mut Explanation) {
     if let Some((page, _)) = &checks.http {
-        explanation.because("level 10 asks", ocf::sys::http::shown(page), "check_http");
+        explanation.because("level 10 requests", ocf::sys::http::shown(page), "check_http");
     }
     if let Some(place) = &checks.tcp {
-        explanation.because("level 10 asks", format_args!("port {} of {}", place.port, place.host), "check_tcp");
+        explanation.because("level 10 requests", format_args!("port {} of {}", place.port, place.host), "check_tcp");
     }
     if let Some(path) = &checks.unix {
-        explanation.because("level 10 asks", path.display(), "check_unix");
+        explanation.because("level 10 requests", path.display(), "check_unix");
     }
     if let Some(words) = &checks.command {
         explanation.because("level 20 runs", words.join(" "), "check_command");

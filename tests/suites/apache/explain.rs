@@ -12,7 +12,7 @@ fn an_explanation_says_what_was_found_and_what_a_start_would_do() {
         "program: /usr/sbin/apache2 (the usual place; httpd is not there)",
         config.as_str(),
         "listens on: http://127.0.0.1:8081",
-        "level 0 asks: http://127.0.0.1:8081/state (the page of mod_status)",
+        "level 0 requests: http://127.0.0.1:8081/state (the page of mod_status)",
     ];
     let stopped = agent.explain();
     stopped.expect_code(0).expect_lines(&expected).expect_lines(&[

@@ -31,7 +31,7 @@ fn an_explanation_says_what_was_found_and_what_a_start_would_do() {
         "record: /usr/sbin/haproxy (a monitor goes by it)",
         "record: the configuration has changed since (reload, or reload_on=change, loads it)",
         &format!("pid file: /run/resource-agents/haproxy-lb.pid (says {number})"),
-        "master socket: /run/resource-agents/haproxy-lb.sock (there; monitors ask it)",
+        "master socket: /run/resource-agents/haproxy-lb.sock (there; monitors use it)",
         "monitor: running",
         "start: does nothing as long as haproxy answers (it runs)",
     ]);

@@ -10,8 +10,8 @@ fn an_explanation_says_what_was_found_and_what_a_start_would_do() {
         "program: /usr/sbin/nginx (the usual place)",
         "configuration: /etc/nginx/a.conf (configfile)",
         "listens on: 127.0.0.1:8081",
-        "level 0 asks: 127.0.0.1:8081 (the configuration)",
-        "level 10 asks: http://127.0.0.1:8081/nginx_status (stub_status in the configuration)",
+        "level 0 requests: 127.0.0.1:8081 (the configuration)",
+        "level 10 requests: http://127.0.0.1:8081/nginx_status (stub_status in the configuration)",
     ];
     let stopped = agent.explain();
     stopped.expect_code(0).expect_lines(&expected).expect_lines(&[

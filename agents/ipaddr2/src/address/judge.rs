@@ -61,7 +61,7 @@ pub fn judge<'a>(wanted: &Wanted, addresses: &'a [Address], links: &'a [Link]) -
 }
 
 /// Whether an address is the resource's: the record names it, or a monitor would take it for the resource. The same address
-/// on another interface, or with another prefix length than the configured one, is somebody else's: a resource whose start
+/// on another interface, or with another prefix length than the configured one, belongs to others: a resource whose start
 /// was refused must not take it away.
 pub fn is_ours(wanted: &Wanted, recorded: Option<&Added>, address: &Address, links: &[Link]) -> bool {
     let link = links.iter().find(|link| link.index == address.index);
@@ -184,7 +184,7 @@ mod tests {
         assert_eq!(found(&wanted(Some("ethC"), None, None), None), [(3, 24)]);
         assert_eq!(found(&wanted(Some("ethC"), Some(32), None), None), []);
         assert_eq!(found(&wanted(None, None, Some("other")), None), [(2, 24), (3, 24)]);
-        // The record tells, whatever the parameters say by now.
+        // The record decides, whatever the parameters say by now.
         assert_eq!(found(&wanted(Some("eth9"), Some(32), None), Some(&added(2, "ethA", 24))), [(2, 24)]);
         assert_eq!(found(&wanted(Some("ethC"), None, None), Some(&added(2, "ethA", 24))), [(2, 24), (3, 24)]);
         // Another prefix length than on record, an interface that was made anew.

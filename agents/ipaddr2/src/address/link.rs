@@ -20,7 +20,7 @@ pub fn check(configured: Option<LinkCheck>) -> LinkCheck {
     configured.unwrap_or_else(|| by_distribution(&Disk.text(Path::new(RELEASE)).unwrap_or_default()))
 }
 
-/// Red Hat's agents before 10.1 do not look at the link unless they are told to.
+/// Red Hat's agents before 10.1 do not look at the link unless it is configured.
 fn by_distribution(release: &str) -> LinkCheck {
     let version = release.split_whitespace().find_map(|word| {
         let (major, minor) = word.split_once('.').unwrap_or((word, "0"));
@@ -32,7 +32,7 @@ fn by_distribution(release: &str) -> LinkCheck {
     }
 }
 
-/// How people are told.
+/// The text for people.
 pub fn lost(link: &Link) -> String {
     let state = if link.state == State::LowerLayerDown { "LOWERLAYERDOWN" } else { "DOWN" };
     format!("interface {} has no link (state {state})", link.name)

@@ -50,7 +50,7 @@ pub fn places(invocation: &Invocation, index: u32) -> Places {
     }
 }
 
-/// The neighbours that are told directly, with the link-layer addresses that are known.
+/// The neighbours to announce to directly, with the link-layer addresses that are known.
 ///
 /// # Errors
 /// When the kernel does not answer.

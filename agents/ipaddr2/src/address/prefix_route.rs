@@ -1,7 +1,7 @@
 //! The route to its network that an IPv6 address comes with: whose is it, and when does it stay without an address? Pure.
 //!
 //! The kernel looks for the route by network and interface alone, not by metric (`cleanup_prefix_route`,
-//! net/ipv6/addrconf.c). With the last address of a network it removes the first route that it finds, whoever has added it.
+//! net/ipv6/addrconf.c). With the last address of a network it removes the first route that it finds, whatever has added it.
 //! While another address of the network is there it removes none, also where the two have routes of different metrics.
 #![forbid(unsafe_code)]
 

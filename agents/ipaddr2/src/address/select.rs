@@ -91,7 +91,7 @@ fn no_network(settings: &Settings) -> Failure {
     Failure::installed(format!("{on} has no route to the network of {ip}; set both nic and cidr_netmask"))
 }
 
-/// The route that tells where the address belongs: of the first table that has any.
+/// The route that decides where the address belongs: of the first table that has any.
 fn best_route<'a>(settings: &Settings, link: Option<&Link>, snapshot: &'a Snapshot) -> Option<&'a Route> {
     let tables = tables(settings, &snapshot.links);
     tables.iter().find_map(|table| {
@@ -119,8 +119,8 @@ pub fn objection(settings: &Settings, link: Option<&Link>, route: &Route) -> Opt
         (route.gateway, "leads to a router"),
         (route.index == 0, "leads over no single interface"),
         (link.is_some_and(|link| route.index != link.index), "leads over another interface than nic"),
-        (settings.prefix.is_some_and(|asked| route.prefix > asked), "is narrower than cidr_netmask"),
-        (settings.route_protocol.is_some_and(|asked| route.protocol != asked), "has another origin than proto"),
+        (settings.prefix.is_some_and(|given| route.prefix > given), "is narrower than cidr_netmask"),
+        (settings.route_protocol.is_some_and(|given| route.protocol != given), "has another origin than proto"),
         // That of an address that is there already says nothing about its network.
         (route.network == ip && is_host_route(route) && settings.prefix.is_none(), "is the address's own"),
     ];

@@ -2,7 +2,7 @@
 //!
 //! Pacemaker closes its ends of our pipes when the action's process ends, and kills the process group when the action
 //! takes too long: the work gets a session and standard streams of its own. It is found again by a lock that it holds
-//! (the kernel tells who), never by a number in a file.
+//! (the kernel gives the process), never by a number in a file.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, IntoRawFd, RawFd};
@@ -20,39 +20,39 @@ use ocf::lock;
 /// open, only `keep` is open there: a lock, above all, must not outlive its owner in a copy.
 ///
 /// # Errors
-/// When there is no new process, or when somebody else holds the lock.
+/// When there is no new process, or when another process holds the lock.
 pub fn run<T>(lock: &Path, keep: Option<RawFd>, work: impl FnOnce() -> T) -> io::Result<()> {
     let file = lock::open_holder(lock)?;
-    let (told, tell) = pipe()?;
+    let (ready_reader, ready) = pipe()?;
     let (gone, alive) = pipe()?;
     // SAFETY: no thread but this one exists (tokio's runtime is of the current-thread kind and has ended), so no lock of
     // the allocator or of std can be held by a thread that the copy does not have.
     match unsafe { fork() }? {
         ForkResult::Parent { .. } => {
-            drop(tell);
+            drop(ready);
             // Stays open until this process ends: that is what the other one waits for.
             let _ = alive.into_raw_fd();
             let mut answer = [0];
-            match read(&told, &mut answer)? {
+            match read(&ready_reader, &mut answer)? {
                 1 => Ok(()),
                 _ => Err(io::Error::other("the background process ended at once")),
             }
         }
         ForkResult::Child => {
             let done = catch_unwind(AssertUnwindSafe(move || {
-                drop((told, alive));
-                let mut kept = vec![file.as_raw_fd(), tell.as_raw_fd(), gone.as_raw_fd()];
+                drop((ready_reader, alive));
+                let mut kept = vec![file.as_raw_fd(), ready.as_raw_fd(), gone.as_raw_fd()];
                 kept.extend(keep);
                 close_others(kept);
                 if detach().is_err() || !lock::hold(&file).unwrap_or(false) {
                     return;
                 }
-                if write(&tell, &[1]).is_ok() {
-                    drop(tell);
+                if write(&ready, &[1]).is_ok() {
+                    drop(ready);
                     // Nothing is ever written: this ends when the caller does.
                     let _ = read(&gone, &mut [0]);
                     let rest = work();
-                    // The work is done: whoever looks for it must not wait for what is left to be closed.
+                    // The work is done: a stop that looks for it must not wait for what is left to be closed.
                     drop(file);
                     drop(rest);
                 }

@@ -1,4 +1,4 @@
-//! Asks the network for an IPv4 address before taking it (RFC 5227, section 2.1), in a fifth of a second; and for the owner
+//! Probes the network for an IPv4 address before a start adds it (RFC 5227, section 2.1), in a fifth of a second; and for the owner
 //! of an IPv6 address that the kernel has found to be a duplicate.
 //!
 //! The RFC spreads its probes over seconds, for hosts that all boot at once. Here a cluster has already decided who
@@ -22,12 +22,12 @@ const BETWEEN: Duration = Duration::from_millis(50);
 /// How long to listen after the last one.
 const LAST: Duration = Duration::from_millis(100);
 
-/// Asks; gives the link-layer address of whoever claims the address or asks for it for itself.
+/// Probes; gives the link-layer address of a host that claims the address or probes for it itself.
 ///
 /// The socket comes back, for closing it takes longer than all the rest may; see [`ArpSocket`].
 ///
 /// # Errors
-/// When the network cannot be asked.
+/// When no probe can be sent or no answer received.
 pub fn look(
     ip: Ipv4Addr,
     link: &Link,
@@ -51,7 +51,7 @@ pub fn look(
     Ok((None, socket))
 }
 
-/// Who else claims the address by this packet: any sender of it, and whoever probes for it at the same time (RFC 5227,
+/// Which host claims the address by this packet: any sender of it, and one that probes for it at the same time (RFC 5227,
 /// section 2.1.1). Packets from interfaces of this very host are no rivals.
 fn rival(packet: &Arp, ip: Ipv4Addr, own: &[Vec<u8>]) -> Option<Vec<u8>> {
     let claims = packet.sender_ip == ip;
@@ -81,7 +81,7 @@ pub fn in_use(ip: IpAddr, link: &Link, hw: &[u8]) -> Failure {
     ))
 }
 
-/// Asks the neighbours who has an IPv6 address: the kernel notes it nowhere but in its log.
+/// Sends neighbour solicitations for an IPv6 address: the kernel notes the owner nowhere but in its log.
 fn owner(ip: Ipv6Addr, link: &Link, deadline: Deadline) -> io::Result<Option<Vec<u8>>> {
     let socket = AdvertisementSocket::anonymous(link.index)?;
     let question = solicitation(ip, &link.hardware.address);
@@ -109,7 +109,7 @@ mod tests {
         assert_eq!(rival(&Arp::announcement(1, &other, ip, Operation::Reply), ip, &own), Some(other.clone()));
         assert_eq!(rival(&Arp::probe(1, &other, ip), ip, &own), Some(other.clone()));
         assert_eq!(rival(&Arp::probe(1, &ours, ip), ip, &own), None);
-        // Somebody who merely wants to talk to the address does not have it.
+        // A host that only wants to reach the address does not have it.
         assert_eq!(rival(&Arp::question(1, &other, Ipv4Addr::new(10, 9, 0, 2), ip), ip, &own), None);
         assert_eq!(readable(&other), "02:00:00:00:00:02");
     }

@@ -36,7 +36,7 @@ pub struct Arp {
     pub sender_hw: Vec<u8>,
     /// The sender's address.
     pub sender_ip: Ipv4Addr,
-    /// The target's link-layer address; zeros where it is what is asked for.
+    /// The target's link-layer address; zeros in a request for it.
     pub target_hw: Vec<u8>,
     /// The target's address.
     pub target_ip: Ipv4Addr,
@@ -56,7 +56,7 @@ impl Arp {
         Self { kind, operation, sender_hw: hw.to_vec(), sender_ip: ip, target_hw, target_ip: ip }
     }
 
-    /// The question whether anybody has `ip`, asked without claiming it (RFC 5227, section 2.1.1).
+    /// The probe for `ip`, which does not claim it (RFC 5227, section 2.1.1).
     #[must_use]
     pub fn probe(kind: u16, hw: &[u8], ip: Ipv4Addr) -> Self {
         Self {

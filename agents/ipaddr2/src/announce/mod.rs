@@ -1,4 +1,4 @@
-//! Tells neighbours where the address is: ARP for IPv4, neighbour advertisements for IPv6.
+//! Announces to neighbours where the address is: ARP for IPv4, neighbour advertisements for IPv6.
 
 pub mod background;
 pub mod conflict;
@@ -40,9 +40,9 @@ pub struct Subject {
     pub place: Place,
     /// A link-layer address to announce instead of the interface's own, for a cluster IP.
     pub hardware: Option<Vec<u8>>,
-    /// Whether there is anybody to tell.
+    /// Whether there are neighbours to announce to.
     pub has_neighbours: bool,
-    /// Neighbours to tell directly.
+    /// Neighbours to announce to directly.
     pub direct: Vec<Neighbour>,
 }
 
@@ -194,7 +194,7 @@ pub fn end(lock: &Path, deadline: Deadline) -> Result<(), Failure> {
 /// anew: a bond may have changed it.
 ///
 /// No socket is held through a longer pause: a stop that ends this process waits until it is closed. The last one is given
-/// back, to be closed when nobody waits any more.
+/// back, to be closed when no stop waits any more.
 fn repeat(
     mut announcer: Option<Announcer>,
     subject: &Subject,
@@ -232,7 +232,7 @@ fn repeat(
     announcer
 }
 
-/// The time for an answer of the kernel's, which it gives while it is asked.
+/// The time for an answer of the kernel, which comes at once.
 fn soon() -> Deadline {
     Deadline::after(Duration::from_secs(5))
 }

@@ -1,5 +1,5 @@
 //! Turns for later announcements on one interface, of whatever resources: with hundreds of addresses moving at once,
-//! switches and neighbours see at most 500 announcements a second. First announcements wait for nobody.
+//! switches and neighbours see at most 500 announcements a second. First announcements do not wait.
 //!
 //! A file holds the next free moment. Who wants one takes it under a lock, puts the following one there, and waits
 //! without the lock: no crowd forms, however many come at the same time.

@@ -1,4 +1,4 @@
-//! A cluster IP's rules on this node: asks and changes the firewall by its own tools, and the interface's multicast list.
+//! A cluster IP's rules on this node: reads and changes the firewall with its own tools, and the interface's multicast list.
 //!
 //! This is the one thing that the agent starts programs for: nft, or iptables where nft is not installed.
 

@@ -258,7 +258,7 @@ pub const RUN_ARPING: Param<bool> = Param::new(
     "run_arping",
     boolean,
     "Look for an address conflict first (IPv4)",
-    "Whether start asks the network for the IPv4 address before it takes it (RFC 5227), and fails when somebody \
+    "Whether start sends ARP probes for the IPv4 address before it adds it (RFC 5227), and fails when another host \
      answers. Costs about 0.2 seconds.",
 )
 .boolean()
@@ -356,7 +356,7 @@ pub const KILL_CONNECTIONS: Param<bool> = Param::new(
 .or("false")
 .reloadable();
 
-/// Whom to announce to besides everybody.
+/// Neighbours to announce to directly, besides the broadcast.
 pub const ANNOUNCE_TO: Param<Vec<IpAddr>> = Param::new(
     "announce_to",
     parse::addresses,

@@ -16,9 +16,9 @@ const LOST_EVENT: Duration = Duration::from_millis(250);
 /// What the kernel has found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// Nobody else has the address.
+    /// No other host has the address.
     Unique,
-    /// Somebody has.
+    /// Another host has it.
     Duplicate,
     /// It was removed while we waited.
     Gone,
@@ -40,7 +40,7 @@ pub fn verdict(flags: AddressFlags) -> Verdict {
 /// Waits for the verdict by the kernel's own word. `events` must have listened since before the address was added.
 ///
 /// # Errors
-/// When the kernel cannot be asked.
+/// When the kernel does not answer.
 pub fn wait(
     questions: &Questions,
     events: &AddressEvents,
@@ -62,7 +62,7 @@ pub fn wait(
 /// Waits for the verdict by looking now and then, for an address that was there before.
 ///
 /// # Errors
-/// When the kernel cannot be asked.
+/// When the kernel does not answer.
 pub fn poll(questions: &Questions, ip: Ipv6Addr, index: u32, deadline: Deadline) -> Result<Verdict, Failure> {
     deadline
         .poll(|| match look(questions, ip, index) {

@@ -170,7 +170,7 @@ pub fn removed_prefix_route(ip: IpAddr, place: &Place, table: u32) -> RouteMessa
     message
 }
 
-/// What is asked of the kernel besides the place of a new address.
+/// Options of a new address, besides its place.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct AddFlags {
     /// No duplicate address detection.

@@ -1,4 +1,4 @@
-//! "Does this IPv4 address stand under this interface name or label?", asked of the kernel directly, in constant time.
+//! "Does this IPv4 address stand under this interface name or label?", answered by the kernel in constant time.
 //!
 //! A yes is a yes. A no only means that the address is not there under this name, for a labelled address has only its label:
 //! the caller looks further.
@@ -24,7 +24,7 @@ impl InterfaceFlags {
         self.0 & both == both
     }
 
-    /// Whether neighbours can be told about an address on it.
+    /// Whether an address on it can be announced to neighbours.
     #[must_use]
     pub fn has_neighbours(self) -> bool {
         self.0 & (libc::IFF_NOARP | libc::IFF_LOOPBACK) == 0

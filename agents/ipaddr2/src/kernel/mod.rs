@@ -43,7 +43,7 @@ pub struct Link {
     pub master: Option<u32>,
     /// The routing table of a VRF.
     pub vrf_table: Option<u32>,
-    /// The largest packet, in bytes; 0 when it is not told.
+    /// The largest packet, in bytes; 0 when it is not known.
     pub mtu: u32,
 }
 
@@ -54,7 +54,7 @@ pub struct Hardware {
     pub kind: u16,
     /// The interface's own address: 6 bytes on Ethernet, 20 on InfiniBand.
     pub address: Vec<u8>,
-    /// The address of everybody.
+    /// The broadcast address.
     pub broadcast: Vec<u8>,
 }
 
@@ -85,7 +85,7 @@ impl Link {
         self.name == name || self.altnames.iter().any(|other| other == name)
     }
 
-    /// Whether neighbours can be told about an address on it.
+    /// Whether an address on it can be announced to neighbours.
     #[must_use]
     pub fn has_neighbours(&self) -> bool {
         !self.loopback && !self.noarp && !self.hardware.address.is_empty()
@@ -148,7 +148,7 @@ pub struct AddressFlags {
     pub tentative: bool,
     /// Usable meanwhile.
     pub optimistic: bool,
-    /// Somebody else has it.
+    /// Detection has found another owner.
     pub dadfailed: bool,
     /// It came without a prefix route.
     pub noprefixroute: bool,
