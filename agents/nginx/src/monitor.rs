@@ -3,11 +3,13 @@
 #![forbid(unsafe_code)]
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use ocf::daemon::Daemon;
 use ocf::ere::Ere;
 use ocf::external;
 use ocf::prelude::*;
+use ocf::sys::clock::Deadline;
 use ocf::sys::http;
 use ocf::web::{self, Test, testfile};
 
@@ -17,6 +19,9 @@ use crate::instance::{self, Instance};
 use crate::params;
 use crate::record::Record;
 use crate::settings::Settings;
+
+/// How long a new master may be without a pid file when somebody upgrades the program.
+const UPGRADING: Duration = Duration::from_secs(1);
 
 /// Tells the state.
 ///
@@ -48,7 +53,13 @@ pub fn monitor(context: &Context<'_>, settings: &Settings) -> Result<Status, Fai
 }
 
 fn look(context: &Context<'_>, settings: &Settings, instance: &Instance) -> Result<Status, Failure> {
-    let found = instance.observe(context.budget.work())?;
+    // Workers without a master may be those of an upgrade: for a moment no pid file names the new one.
+    let work = context.budget.work();
+    let whole = Deadline::after(UPGRADING).min(work).poll(|| match instance.observe(work) {
+        Ok(found) if found.master.is_none() && !found.orphans.is_empty() => None,
+        other => Some(other),
+    });
+    let found = whole.unwrap_or_else(|| instance.observe(work))?;
     if found.master.is_none() {
         let count = found.orphans.len();
         return if count == 0 {
