@@ -107,3 +107,16 @@ impl Server<'_> {
         expect_gone();
     }
 }
+
+/// A probe with a faulty parameter looks for the server all the same, by the record where there is no configuration; and a stop
+/// ends it. `expect_gone` panics unless nothing is left.
+#[track_caller]
+pub fn expect_probes_look(agent: &Agent<'_>, expect_gone: impl Fn()) {
+    let faulty = agent.clone().param("stop_grace", "soon");
+    faulty.probe().expect_code(7).expect_reason(&["stop_grace"]);
+    agent.start().expect_code(0);
+    faulty.probe().expect_code(0).expect_stderr(&["stop_grace"]);
+    agent.clone().param("configfile", "no/path").probe().expect_code(0).expect_stderr(&["configfile"]);
+    faulty.stop().expect_code(0);
+    expect_gone();
+}

@@ -50,3 +50,13 @@ pub fn has_other_users() -> bool {
     std::fs::read_to_string("/proc/self/uid_map")
         .is_ok_and(|map| map.lines().any(|line| line.split_whitespace().nth(2).is_some_and(|count| count != "1")))
 }
+
+/// [`has_other_users`] for a test that needs a user for a server's workers: `None` and a loud skip without one.
+#[must_use]
+pub fn users_for_workers() -> Option<()> {
+    if !has_other_users() {
+        crate::skip::skip("there is no user for workers");
+        return None;
+    }
+    Some(())
+}

@@ -11,10 +11,7 @@ use crate::{PLAIN, answers, balancer, configure, eventually, expect_gone, machin
 
 /// A machine with a configuration whose workers are another user's.
 fn with_users() -> Option<(Host, String)> {
-    if !harness::root::has_other_users() {
-        harness::skip::skip("there is no user for workers");
-        return None;
-    }
+    harness::root::users_for_workers()?;
     let host = machine()?;
     let path = configure(&host, "a", PLAIN);
     host.sh(&format!("sed -i 's/^global/global\\n  user nobody\\n  group nogroup\\n  chroot \\/srv/' {path}"));

@@ -16,10 +16,7 @@ fn count(host: &Host) -> usize {
 
 /// A machine whose workers are another user's.
 fn with_users() -> Option<(Host, String)> {
-    if !harness::root::has_other_users() {
-        harness::skip::skip("there is no user for workers");
-        return None;
-    }
+    harness::root::users_for_workers()?;
     let host = machine()?;
     let path = configure(&host, "a", PLAIN);
     host.sh(&format!("sed -i 's/^user root;/user nobody nogroup;/' {path}; chmod 711 /var/lib/nginx"));

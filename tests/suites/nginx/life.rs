@@ -218,12 +218,5 @@ fn the_usual_configuration_needs_no_parameter() {
 fn an_1_a_probe_with_a_faulty_parameter_looks_for_the_server() {
     let Some(host) = machine() else { return };
     let agent = web(&host, &configure(&host, "a", PLAIN));
-    let faulty = agent.clone().param("stop_grace", "soon");
-    faulty.probe().expect_code(7).expect_reason(&["stop_grace"]);
-    agent.start().expect_code(0);
-    faulty.probe().expect_code(0).expect_stderr(&["stop_grace"]);
-    // Without a configuration, the record tells.
-    agent.clone().param("configfile", "no/path").probe().expect_code(0).expect_stderr(&["configfile"]);
-    faulty.stop().expect_code(0);
-    expect_gone(&host);
+    harness::faults::expect_probes_look(&agent, || expect_gone(&host));
 }
