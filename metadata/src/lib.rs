@@ -35,9 +35,9 @@ pub fn outputs(directory: &Path) -> Result<Vec<Output>, String> {
     let mut made = Vec::new();
     for name in sources(directory).map_err(|error| format!("{}: {error}", directory.display()))? {
         let path = directory.join(&name);
-        let told = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
-        let text = fs::read_to_string(&path).map_err(|error| told(&error))?;
-        let description = Description::parse(&text).map_err(|error| told(&error))?;
+        let named = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
+        let text = fs::read_to_string(&path).map_err(|error| named(&error))?;
+        let description = Description::parse(&text).map_err(|error| named(&error))?;
         let example = examples::of(&description.name)
             .ok_or_else(|| format!("{} has no example: add one to metadata/src/examples.rs", description.name))?;
         let page = page::page(&description, PROVIDER, &example);
@@ -47,7 +47,7 @@ pub fn outputs(directory: &Path) -> Result<Vec<Output>, String> {
     Ok(made)
 }
 
-/// The outputs that are not in `directory` as they should be; and files there that nobody makes any more.
+/// The outputs that are not in `directory` as they should be; and files there that are not generated any more.
 ///
 /// # Errors
 /// As [`outputs`].
@@ -59,7 +59,7 @@ pub fn stale(directory: &Path) -> Result<Vec<PathBuf>, String> {
     Ok(stale)
 }
 
-/// Writes what is stale, and removes what nobody makes any more. Returns what was touched.
+/// Writes what is stale, and removes what is not generated any more. Returns what was touched.
 ///
 /// # Errors
 /// With the file that cannot be written.
@@ -132,7 +132,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("Dummy.xml")).unwrap();
         fs::write(directory.path().join("x.xml"), text.replace("name=\"Dummy\"", "name=\"Other\"")).unwrap();
-        let told = outputs(directory.path()).unwrap_err();
-        assert!(told.contains("Other has no example"), "{told}");
+        let error = outputs(directory.path()).unwrap_err();
+        assert!(error.contains("Other has no example"), "{error}");
     }
 }

@@ -30,7 +30,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Writes what is stale, and tells which files that were.
+/// Writes what is stale, and prints which files those were.
 fn pages(directory: &Path) -> Result<String, String> {
     let touched = ocf_agents_docs::update(directory)?;
     Ok(touched.iter().map(|path| format!("{}\n", path.display())).collect())

@@ -17,7 +17,7 @@ The programs of ocf-agents are linked with the crates below, and with the standa
 (https://github.com/rust-lang/rust, MIT or Apache-2.0). Where a crate has several licences to choose from, all are here.
 ";
 
-/// A crate of somebody else.
+/// A crate from outside this project.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Part {
     name: String,
@@ -137,11 +137,11 @@ mod tests {
             fs::write(directory.path().join(name).join("LICENSE-MIT"), "may be used\n").unwrap();
         }
         fs::write(directory.path().join("c/main.rs"), "no licence").unwrap();
-        let told = notices(&graph(directory.path()), &["a".to_owned()]).unwrap();
-        assert!(told.contains("\nb 1.0.0: MIT\nc 1.0.0: MIT\n"), "{told}");
-        assert!(!told.contains("\na 1.0.0") && !told.contains("\nd 1.0.0") && !told.contains("no licence"), "{told}");
-        assert_eq!(told.matches("may be used").count(), 1, "{told}");
-        assert!(told.contains("\nb, c\n"), "{told}");
+        let text = notices(&graph(directory.path()), &["a".to_owned()]).unwrap();
+        assert!(text.contains("\nb 1.0.0: MIT\nc 1.0.0: MIT\n"), "{text}");
+        assert!(!text.contains("\na 1.0.0") && !text.contains("\nd 1.0.0") && !text.contains("no licence"), "{text}");
+        assert_eq!(text.matches("may be used").count(), 1, "{text}");
+        assert!(text.contains("\nb, c\n"), "{text}");
     }
 
     #[test]

@@ -11,7 +11,7 @@ const ACTIONS: &[(&str, &str)] = &[
     ("start", "Starts the resource. Returns when a monitor would find it running."),
     ("stop", "Stops the resource. Returns when nothing of it is left."),
     ("status", "The same as monitor, for people."),
-    ("monitor", "Tells whether the resource works."),
+    ("monitor", "Reports whether the resource works."),
     ("reload", "Makes a running resource use what has changed, without a restart."),
     ("reload-agent", "Takes over changes of the reloadable parameters, without a restart."),
     ("validate-all", "Checks the parameters, and from level 10 on also what they need on this node."),

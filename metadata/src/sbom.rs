@@ -67,20 +67,20 @@ mod tests {
 
     #[test]
     fn what_is_not_linked_is_not_listed() {
-        let told =
+        let text =
             linked(BILL, "a v1.0.0 (/home/me/x/agents/a)\nnix v0.31.3\nnix v0.31.3 (*)\n", "/home/me/x").unwrap();
-        let bill: Value = serde_json::from_str(&told).unwrap();
+        let bill: Value = serde_json::from_str(&text).unwrap();
         assert_eq!(bill["components"].as_array().map(Vec::len), Some(1));
         assert_eq!(bill["components"][0]["bom-ref"], "r#nix@0.31.3");
         assert_eq!(bill["dependencies"].as_array().map(Vec::len), Some(2));
         assert_eq!(bill["dependencies"][0]["dependsOn"], serde_json::json!(["r#nix@0.31.3"]));
-        assert!(!told.contains("reqwest") && !told.contains("/home/me"), "{told}");
+        assert!(!text.contains("reqwest") && !text.contains("/home/me"), "{text}");
     }
 
     #[test]
     fn a_bill_that_lacks_something_is_refused() {
-        let told = linked(BILL, "a v1.0.0\nnix v0.31.3\ntokio v1.54.1\n", "/home/me/x");
-        assert_eq!(told.unwrap_err(), "the bill of materials lacks tokio 1.54.1");
+        let text = linked(BILL, "a v1.0.0\nnix v0.31.3\ntokio v1.54.1\n", "/home/me/x");
+        assert_eq!(text.unwrap_err(), "the bill of materials lacks tokio 1.54.1");
         assert!(linked("{}", "", "/").is_err());
     }
 }

@@ -41,7 +41,7 @@ fn command() -> Command {
 }
 
 fn page() -> io::Result<String> {
-    // The agent is told of in its own words, below the options.
+    // The agent is described in its own words, below the options.
     let command = command().mut_arg("agent", |agent| agent.hide(true));
     let after = command.get_after_help().map(ToString::to_string).unwrap_or_default();
     let man = Man::new(command);
@@ -53,8 +53,8 @@ fn page() -> io::Result<String> {
     man.render_synopsis_section(&mut text)?;
     man.render_description_section(&mut text)?;
     let mut more = Roff::new();
-    let (told, rest): (Vec<_>, Vec<_>) = after.split("\n\n").partition(|part| !part.contains(':') || !is_headed(part));
-    for paragraph in told {
+    let (prose, rest): (Vec<_>, Vec<_>) = after.split("\n\n").partition(|part| !part.contains(':') || !is_headed(part));
+    for paragraph in prose {
         more.control("PP", []).text([roman(paragraph.replace('\n', " "))]);
     }
     text.extend(more.to_roff().into_bytes());

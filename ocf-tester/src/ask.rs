@@ -1,7 +1,7 @@
-//! What is asked of an agent in one call, as data.
+//! One call of an agent, as data.
 #![forbid(unsafe_code)]
 
-/// The interval that a call is told.
+/// The interval in the environment of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Interval {
     /// None: start, stop, a probe. Pacemaker takes the variable away then (`lib/pengine/pe_actions.c`).

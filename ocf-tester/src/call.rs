@@ -27,7 +27,7 @@ pub struct Done {
     pub environment: Vec<(OsString, OsString)>,
     /// How it ended.
     pub ended: Ended,
-    /// The time-out that it was told.
+    /// The time-out in its environment.
     pub timeout: Duration,
     /// The tester killed it on purpose, before its time-out.
     pub cut_short: bool,
@@ -118,7 +118,7 @@ impl Done {
 
     /// The call and how it ended.
     #[must_use]
-    pub fn told(&self) -> String {
+    pub fn summary(&self) -> String {
         let how = if self.how.is_empty() { String::new() } else { format!(" ({})", self.how) };
         format!("{}{how} {}", self.what, self.ending())
     }
@@ -176,11 +176,11 @@ mod tests {
     fn the_reason_is_the_last_one_to_the_end_of_its_line() {
         let done = done(1, "x\nocf-exit-reason:first\nocf-exit-reason: second \nmore\n");
         assert_eq!(done.reason().as_deref(), Some("second"));
-        assert_eq!(done.told(), "start gave 1 (error): second");
+        assert_eq!(done.summary(), "start gave 1 (error): second");
     }
 
     #[test]
-    fn without_a_reason_the_last_words_are_told() {
+    fn without_a_reason_the_last_line_is_the_summary() {
         assert_eq!(done(5, "a\nno httpd\n\n").ending(), "gave 5 (not installed): no httpd");
         assert_eq!(done(0, "").ending(), "gave 0 (success)");
     }

@@ -52,7 +52,7 @@ pub enum Proof {
     Calls(fn(&Done, &MetaData) -> Option<String>),
 }
 
-/// A state of the resource, as a probe tells it.
+/// A state of the resource, as a probe reports it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
     /// Nothing of it is there.

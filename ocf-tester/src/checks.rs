@@ -1,4 +1,4 @@
-//! Every check, in the order in which a report tells them.
+//! Every check, in the order of a report.
 //!
 //! A check is data: what a good agent does, the clause that says so, how to mend one that does not, and the proof. To add
 //! one, add it to the table of its group, and a broken agent to the zoo of the suites that only it finds.

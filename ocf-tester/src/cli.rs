@@ -1,4 +1,4 @@
-//! The tool: what was asked for, done and told. Here alone it meets its environment, its streams and its signals.
+//! The tool: options in, tests, report out. Only here it uses its environment, its streams and its signals.
 #![forbid(unsafe_code)]
 
 use std::collections::BTreeMap;
@@ -13,7 +13,7 @@ use crate::check::Check;
 use crate::environment::Environment;
 use crate::matrix::Set;
 use crate::observer::{Event, Observer};
-use crate::options::{Asked, Format, Options, parse};
+use crate::options::{Format, Options, Request, parse};
 use crate::progress::{ERASE, Progress};
 use crate::report::text::{self, Style};
 use crate::report::{folded, github, html, json, junit, tap};
@@ -38,8 +38,8 @@ pub fn main() -> ExitCode {
         _ => {
             let table: Vec<_> = checks::all().collect();
             let answered = match parse(words, &environment, &table) {
-                Ok(Asked::Text(text)) => say(&text).map(|()| 0),
-                Ok(Asked::Test(options)) => test(&options, &table),
+                Ok(Request::Text(text)) => say(&text).map(|()| 0),
+                Ok(Request::Test(options)) => test(&options, &table),
                 Err(complaint) => Err(complaint),
             };
             answered.unwrap_or_else(|complaint| {
@@ -71,7 +71,7 @@ fn say(text: &str) -> Result<(), String> {
     }
 }
 
-/// Makes all runs and tells what they came to.
+/// Makes all runs and prints the result.
 fn test(options: &Options, table: &[&'static Check]) -> Result<u8, String> {
     let prepared = signals::watch().and_then(|()| process::adopt_orphans());
     prepared.map_err(|error| format!("this process cannot be prepared: {error}"))?;
@@ -93,7 +93,7 @@ fn test(options: &Options, table: &[&'static Check]) -> Result<u8, String> {
         }
         announce(options, agent, round, set)?;
         match one(options, agent, set) {
-            Ok(report) => reports.push(told(options, table, report)?),
+            Ok(report) => reports.push(printed(options, table, report)?),
             Err(error) if set.name.is_empty() => trouble = Some(error),
             Err(error) => trouble = Some(format!("{error} (set {})", set.name)),
         }
@@ -112,8 +112,8 @@ fn announce(options: &Options, agent: &Path, round: u64, set: &Set) -> Result<()
     say(&text::opening(&agent.to_string_lossy(), &set.name, &round))
 }
 
-/// Tells a run, in the formats that can before the others are known. What nobody needs any more goes.
-fn told(options: &Options, table: &[&'static Check], mut report: Report) -> Result<Report, String> {
+/// Prints a run, in the formats that can before the others are known. What is not needed any more is dropped.
+fn printed(options: &Options, table: &[&'static Check], mut report: Report) -> Result<Report, String> {
     match options.format {
         Format::Text => say(&text::run(&report, table, style(options)))?,
         Format::Json => say(&json::line(&report))?,
@@ -178,7 +178,7 @@ fn conclude(
     }
 }
 
-/// Judges what all agents say of themselves, several at a time; told in their order.
+/// Judges the meta-data of all agents, several at a time; printed in their order.
 fn described(options: &Options, table: &[&'static Check]) -> Result<u8, String> {
     let workers = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
     let (next, found) = (AtomicUsize::new(0), Mutex::new(BTreeMap::new()));
@@ -204,7 +204,7 @@ fn described(options: &Options, table: &[&'static Check]) -> Result<u8, String> 
         return if INTERRUPTED.load(Ordering::Relaxed) { Err(signals::interruption()) } else { Ok(u8::from(failed)) };
     }
     let reports: Vec<Report> =
-        found.into_values().map(|report| told(options, table, report)).collect::<Result<_, _>>()?;
+        found.into_values().map(|report| printed(options, table, report)).collect::<Result<_, _>>()?;
     conclude(options, table, &reports, None)
 }
 
@@ -236,7 +236,7 @@ fn one(options: &Options, agent: &Path, set: &Set) -> Result<Report, String> {
     };
     let stand = run::described(&setup, &INTERRUPTED)?;
     let unknown = names::unknown(&stand.metadata, set, options.matrix.as_deref());
-    unknown.iter().for_each(|told| complain(told));
+    unknown.iter().for_each(|name| complain(name));
     let seed = options.seed.unwrap_or_else(|| fastrand::u64(..1_000_000));
     let report = match options.stress {
         Some(seconds) => stress::stress(&stand, seconds, seed, options.force),
@@ -258,7 +258,7 @@ fn one(options: &Options, agent: &Path, set: &Set) -> Result<Report, String> {
     Ok(report)
 }
 
-/// What was asked of a cluster's tools, and how often.
+/// The calls of a cluster's tools, and how often.
 fn stub_notes(tools: &Path) -> impl Iterator<Item = String> {
     let mut counted = BTreeMap::new();
     for call in stubs::calls(tools) {
@@ -267,13 +267,13 @@ fn stub_notes(tools: &Path) -> impl Iterator<Item = String> {
     counted.into_iter().map(|(call, count)| format!("of a cluster's tool, {count} times: {call}"))
 }
 
-/// Who is told what goes on, and whether it stands on a terminal, to be erased at the end.
+/// The observer of the run, and whether it writes to a terminal, to be erased at the end.
 fn observer(options: &Options, agent: &Path) -> (Observer, bool) {
     if options.trace {
         let agent = agent.to_owned();
         let trace = move |event: Event<'_>| {
             if let Event::Done(done) = event {
-                let _ = io::stderr().write_all(trace::told(&agent, done).as_bytes());
+                let _ = io::stderr().write_all(trace::trace(&agent, done).as_bytes());
             }
         };
         return (Observer::new(trace), false);

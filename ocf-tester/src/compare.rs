@@ -64,11 +64,11 @@ pub fn changes(old: &Old, report: &Report) -> Vec<String> {
             Some(was) if was == now => {}
             Some(was) => {
                 let text = judgement.verdict.text().map_or_else(String::new, |text| format!(": {text}"));
-                let told = format!("{id}: {was} before, {now} now{text}");
+                let change = format!("{id}: {was} before, {now} now{text}");
                 if rank(now) > rank(was) {
-                    worse.push(format!("worse: {told}"));
+                    worse.push(format!("worse: {change}"));
                 } else {
-                    better.push(format!("better: {told}"));
+                    better.push(format!("better: {change}"));
                 }
             }
         }
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_worse_comes_first_and_what_is_the_same_is_not_told() {
+    fn what_is_worse_comes_first_and_what_is_the_same_is_left_out() {
         let fail = || Verdict::Fail("it hangs".to_owned());
         let before = report("/old/agent", &[("a", Verdict::Pass), ("b", fail()), ("c", fail()), ("e", Verdict::Pass)]);
         let old = parse(&json::line(&before)).unwrap();
@@ -115,8 +115,8 @@ mod tests {
     #[test]
     fn what_is_no_report_is_told_with_its_line() {
         for (text, line) in [("", "line 1"), ("{}", "line 1"), ("\n[1]", "line 2"), ("x", "line 1")] {
-            let told = parse(text).unwrap_err();
-            assert!(told.starts_with(line) && told.contains("--format json"), "{text:?}: {told}");
+            let error = parse(text).unwrap_err();
+            assert!(error.starts_with(line) && error.contains("--format json"), "{text:?}: {error}");
         }
     }
 }

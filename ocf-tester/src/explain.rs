@@ -78,7 +78,7 @@ mod tests {
 
     #[test]
     fn a_first_line_is_explained() {
-        let told = |line: &str| fault(line, |path| path == Path::new("/bin/sh")).unwrap_or_default();
+        let text = |line: &str| fault(line, |path| path == Path::new("/bin/sh")).unwrap_or_default();
         let expected = [
             ("/bin/sh", ""),
             (" /bin/sh -e", ""),
@@ -88,14 +88,14 @@ mod tests {
             ("", "names no interpreter"),
         ];
         for (line, part) in expected {
-            let told = told(line);
-            assert!(told.contains(part) && told.is_empty() == part.is_empty(), "{line:?}: {told}");
+            let text = text(line);
+            assert!(text.contains(part) && text.is_empty() == part.is_empty(), "{line:?}: {text}");
         }
     }
 
     #[test]
     fn what_cannot_be_explained_is_said_as_the_system_says_it() {
-        let told = not_run(Path::new("/bin/sh"), &io::Error::from_raw_os_error(Errno::EMFILE as i32));
-        assert!(told.starts_with("/bin/sh could not be run: Too many open files"), "{told}");
+        let text = not_run(Path::new("/bin/sh"), &io::Error::from_raw_os_error(Errno::EMFILE as i32));
+        assert!(text.starts_with("/bin/sh could not be run: Too many open files"), "{text}");
     }
 }

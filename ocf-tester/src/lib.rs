@@ -4,7 +4,7 @@
 //! [`cli`] reads the command line ([`options`]), and for each set of parameters ([`matrix`]) makes a [`stand::Stand`]: one
 //! agent, called as a cluster calls it. [`run::run`] asks for its meta-data, looks whether the resource is in use, and
 //! makes the [`checks`]: first those that leave the resource alone, side by side, then its life, one check at a time, and
-//! at last the rules for each call that was made. What comes out is a [`verdict::Report`], told by [`report`].
+//! at last the rules for each call that was made. The result is a [`verdict::Report`], printed by [`report`].
 //!
 //! # Invariants
 //! - A check finds its own rule broken or says nothing: where another one has the cause, the verdict is a skip that

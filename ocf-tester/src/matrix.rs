@@ -110,8 +110,8 @@ mod tests {
             ("[a]\n\nx = \"\\u0000\"\n", "line 3: \"x\" cannot be"),
         ];
         for (text, expected) in faults {
-            let told = refused(text);
-            assert!(told.starts_with(expected) && !told.contains('\n'), "{text:?}: {told}");
+            let error = refused(text);
+            assert!(error.starts_with(expected) && !error.contains('\n'), "{text:?}: {error}");
         }
     }
 }

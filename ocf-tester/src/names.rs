@@ -58,9 +58,9 @@ mod tests {
     fn a_name_with_a_mistake_is_told_with_the_nearest_one() {
         let parameters = [("staet", ""), ("State", ""), ("zzz", ""), ("count", ""), ("trace_ra", "")];
         let parameters: Parameters = parameters.map(|(name, value)| (name.into(), value.into())).into();
-        let told = unknown(&metadata(), &Set { parameters, ..Set::default() }, None);
+        let lines = unknown(&metadata(), &Set { parameters, ..Set::default() }, None);
         assert_eq!(
-            told,
+            lines,
             [
                 "-o: the agent has no parameter State; do you mean state?",
                 "-o: the agent has no parameter staet; do you mean state?",
@@ -71,10 +71,10 @@ mod tests {
     }
 
     #[test]
-    fn in_a_matrix_the_line_is_told() {
+    fn in_a_matrix_the_line_is_named() {
         let sets = parse("[a]\nip = 1\n[b]\nstaet = 2\n", &Parameters::from([("con".into(), "".into())])).unwrap();
-        let told = unknown(&metadata(), &sets[1], Some(OsStr::new("m.toml")));
-        assert_eq!(told[0], "-o: the agent has no parameter con; do you mean count?");
-        assert_eq!(told[1], "m.toml: line 4: the agent has no parameter staet; do you mean state?");
+        let lines = unknown(&metadata(), &sets[1], Some(OsStr::new("m.toml")));
+        assert_eq!(lines[0], "-o: the agent has no parameter con; do you mean count?");
+        assert_eq!(lines[1], "m.toml: line 4: the agent has no parameter staet; do you mean state?");
     }
 }

@@ -1,4 +1,4 @@
-//! Who is told what a run does, while it does it.
+//! The observer of a run: it gets each event while the run goes on.
 #![forbid(unsafe_code)]
 
 use std::sync::Arc;
@@ -15,22 +15,22 @@ pub enum Event<'a> {
     Done(&'a Done),
 }
 
-/// Told about each event, from whichever thread it happens in. The default is told nothing.
+/// Gets each event, from the thread in which it happens. The default ignores them.
 #[derive(Clone, Default)]
 pub struct Observer(Option<Arc<Callback>>);
 
 type Callback = dyn Fn(Event<'_>) + Send + Sync;
 
 impl Observer {
-    /// Tells this function.
-    pub fn new(told: impl Fn(Event<'_>) + Send + Sync + 'static) -> Self {
-        Self(Some(Arc::new(told)))
+    /// Calls this function for each event.
+    pub fn new(function: impl Fn(Event<'_>) + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(function)))
     }
 
-    /// Tells it.
+    /// Passes an event on.
     pub fn tell(&self, event: Event<'_>) {
-        if let Some(told) = &self.0 {
-            told(event);
+        if let Some(function) = &self.0 {
+            function(event);
         }
     }
 }

@@ -22,7 +22,7 @@ use crate::report::find;
 
 /// What is wanted.
 #[derive(Clone, Debug)]
-pub enum Asked {
+pub enum Request {
     /// This text.
     Text(String),
     /// Tests.
@@ -79,7 +79,7 @@ pub struct Options {
     pub stub_cluster: bool,
     /// Test although the resource seems to be in use.
     pub force: bool,
-    /// What the agent is told besides, of debugging and tracing.
+    /// Variables for debugging and tracing.
     pub extra: Environment,
     /// Tell everything.
     pub verbose: bool,
@@ -117,20 +117,20 @@ impl Options {
 ///
 /// # Errors
 /// In one line, what is wrong with it.
-pub fn parse(words: Vec<OsString>, environment: &Environment, table: &[&'static Check]) -> Result<Asked, String> {
+pub fn parse(words: Vec<OsString>, environment: &Environment, table: &[&'static Check]) -> Result<Request, String> {
     let program = [OsString::from("ocf-tester")];
     let matches = match command().try_get_matches_from(program.into_iter().chain(modern(words))) {
         Ok(matches) => matches,
         Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
-            return Ok(Asked::Text(error.to_string()));
+            return Ok(Request::Text(error.to_string()));
         }
         Err(error) => return Err(complaint(error)),
     };
     if matches.get_flag("list") {
-        return Ok(Asked::Text(list(table)));
+        return Ok(Request::Text(list(table)));
     }
     if let Some(id) = matches.get_one::<String>("explain") {
-        return known(id, table).map(|check| Asked::Text(explain(check)));
+        return known(id, table).map(|check| Request::Text(explain(check)));
     }
     let variable = |name: &str| environment.get(OsStr::new(name)).filter(|value| !value.is_empty()).cloned();
     let root = variable("OCF_ROOT").unwrap_or_else(|| "/usr/lib/ocf".into());
@@ -161,7 +161,7 @@ pub fn parse(words: Vec<OsString>, environment: &Environment, table: &[&'static 
         _ => Format::Text,
     };
     let host = nix::unistd::gethostname().map_err(|error| format!("the name of this host: {error}"))?;
-    Ok(Asked::Test(Box::new(Options {
+    Ok(Request::Test(Box::new(Options {
         selected: selected(&matches, table)?,
         meta_data_only: matches.get_flag("meta-data-only"),
         sets: sets(&matches)?,
@@ -284,7 +284,7 @@ mod tests {
     use crate::report::tests::table;
     use std::os::unix::ffi::OsStringExt as _;
 
-    fn parsed(words: &[&str]) -> Result<Asked, String> {
+    fn parsed(words: &[&str]) -> Result<Request, String> {
         parse(words.iter().map(OsString::from).collect(), &Environment::new(), &table())
     }
 
@@ -292,7 +292,7 @@ mod tests {
         let environment = environment.iter().map(|(name, value)| (name.into(), value.into())).collect();
         let words = [words, &["/bin/true"]].concat().iter().map(OsString::from).collect();
         match parse(words, &environment, &table()) {
-            Ok(Asked::Test(options)) => *options,
+            Ok(Request::Test(options)) => *options,
             other => panic!("{other:?}"),
         }
     }
@@ -322,10 +322,10 @@ mod tests {
     fn the_environment_gives_name_and_root_and_no_parameter() {
         let given =
             [("OCF_RESOURCE_INSTANCE", "db"), ("OCF_ROOT", "/opt/ocf"), ("OCF_RESKEY_ip", "x"), ("TERM", "xterm")];
-        let told = options(&[], &given);
-        assert_eq!((told.name, told.root), ("db".into(), "/opt/ocf".into()));
-        assert_eq!(told.unused, ["OCF_RESKEY_ip"]);
-        assert!(told.sets[0].parameters.is_empty() && told.colour.is_none());
+        let parsed_options = options(&[], &given);
+        assert_eq!((parsed_options.name, parsed_options.root), ("db".into(), "/opt/ocf".into()));
+        assert_eq!(parsed_options.unused, ["OCF_RESKEY_ip"]);
+        assert!(parsed_options.sets[0].parameters.is_empty() && parsed_options.colour.is_none());
         let silent = options(&[], &[("OCF_ROOT", ""), ("TERM", "xterm"), ("NO_COLOR", "1")]);
         assert_eq!((silent.name, silent.root, silent.colour), ("test".into(), "/usr/lib/ocf".into(), Some(false)));
     }
@@ -352,15 +352,15 @@ mod tests {
             (&["--seed", "1", "/bin/true"], "the following required arguments were not provided: --stress <SECONDS>"),
         ];
         for (words, expected) in faults {
-            let told = parsed(words).unwrap_err();
-            assert!(told.starts_with(expected) && !told.contains('\n'), "{words:?}: {told}");
+            let error = parsed(words).unwrap_err();
+            assert!(error.starts_with(expected) && !error.contains('\n'), "{words:?}: {error}");
         }
     }
 
     #[test]
     fn help_version_and_the_checks_are_texts() {
         for word in ["-h", "--help", "-?", "--version", "--list", "--explain=starts"] {
-            assert!(matches!(parsed(&[word]), Ok(Asked::Text(text)) if !text.is_empty()), "{word}");
+            assert!(matches!(parsed(&[word]), Ok(Request::Text(text)) if !text.is_empty()), "{word}");
         }
     }
 }

@@ -48,7 +48,7 @@ pub enum Input {
     Usual,
     /// It has none.
     Closed,
-    /// A terminal where nobody types.
+    /// A terminal without any input.
     Terminal(Arc<OwnedFd>),
 }
 

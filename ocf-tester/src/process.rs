@@ -29,7 +29,7 @@ use ocf::sys::process::Process;
 use crate::place::Place;
 use crate::stream::Stream;
 
-/// How long somebody else may still have the output open after the agent's end: an ordinary child that is about to end.
+/// How long another process may still have the output open after the agent's end: an ordinary child that is about to end.
 const GRACE: Duration = Duration::from_millis(200);
 
 /// How often to look whether the user wants an end, in milliseconds.
@@ -79,7 +79,7 @@ pub struct Ended {
 /// What the thread that waits for our children knows.
 #[derive(Default)]
 struct Children {
-    /// Started by [`run`] and not yet asked for; with the status once it has ended.
+    /// Started by [`run`] and not yet collected; with the status once it has ended.
     ours: HashMap<i32, Option<WaitStatus>>,
     /// Those that ended last, and when.
     ended: VecDeque<(i32, Instant)>,
@@ -202,7 +202,7 @@ pub fn name_of(process: &Process) -> String {
     format!("{} ({})", words.join(" "), process.pid)
 }
 
-/// Runs a program until it ends, or is killed at its limit with its process group. Then its output is closed, whoever else
+/// Runs a program until it ends, or is killed at its limit with its process group. Then its output is closed, even if other processes
 /// has it open. `stop` ends it early, in the same way.
 ///
 /// # Errors
@@ -228,7 +228,7 @@ pub fn run(program: &Program, stop: Option<&AtomicBool>) -> io::Result<Ended> {
     let served = serve(pid, [&mut out, &mut err], Deadline::after(program.limit), stop);
     let elapsed = began.elapsed();
     if !matches!(served, Ok(true)) {
-        // The group has the child's number, and that is nobody else's while `ours` holds it unreaped or the group lives.
+        // The group has the child's number, and no other process gets that while `ours` holds it unreaped or the group lives.
         let _ = killpg(Pid::from_raw(pid), Signal::SIGKILL);
     }
     let status = status_of(pid, DYING);

@@ -62,7 +62,7 @@ fn untested(report: &Report) -> Option<String> {
     (!ids.is_empty()).then(|| format!("not tested, for the agent does not end in time: {}", ids.join(", ")))
 }
 
-/// A stand for an agent, which has been asked for its description; an unreadable one is empty.
+/// A stand for an agent, which has printed its description; an unreadable one is empty.
 ///
 /// # Errors
 /// Why the agent cannot be called, in one line.
@@ -88,7 +88,7 @@ pub(crate) struct Blocked {
     answered: bool,
 }
 
-/// Looks at the resource before anything is done to it. Gives the reason for leaving it alone when nobody can tell whether
+/// Looks at the resource before anything is done to it. Gives the reason for leaving it alone when it is not known whether
 /// it is in use; refuses when it is.
 pub(crate) fn untouched(stand: &Stand<'_>, force: bool) -> Result<Option<Blocked>, String> {
     let done = match stand.ask(PROBE) {
@@ -102,14 +102,14 @@ pub(crate) fn untouched(stand: &Stand<'_>, force: bool) -> Result<Option<Blocked
         }
         return Err(format!(
             "the resource is running ({}): a test would stop it; --force does, and leaves it stopped",
-            done.told()
+            done.summary()
         ));
     }
     // 5: what is not installed does not run.
     let answered = known(done.clone()).is_ok();
     let doubt = !answered || !done.is(STOPPED) && !done.is(&[5]);
     let reason =
-        format!("{}: the resource may be in use, so it is left alone; --force tests it nonetheless", done.told());
+        format!("{}: the resource may be in use, so it is left alone; --force tests it nonetheless", done.summary());
     Ok((doubt && !force).then_some(Blocked { reason, answered }))
 }
 
@@ -161,7 +161,7 @@ fn judge(stand: &Stand<'_>, check: &'static Check) -> Judgement {
 fn shown_by(stand: &Stand<'_>, check: &Check, found: &str) -> Option<Done> {
     let calls = stand.calls();
     let own = || calls.iter().rev().filter(|done| done.check == check.id);
-    let spoken_of = own().find(|done| found.contains(&done.told()));
+    let spoken_of = own().find(|done| found.contains(&done.summary()));
     let last = || if check.is_alone() { own().next() } else { None };
     spoken_of.or_else(last).or(Some(stand.described.as_ref())).filter(|done| !done.what.is_empty()).cloned()
 }
@@ -235,7 +235,7 @@ pub(crate) fn leave(stand: &Stand<'_>, touched: bool) -> Vec<String> {
         }
         match state {
             Some(done) if done.is(STOPPED) || done.is(&[5]) => {}
-            Some(done) => notes.push(format!("the resource may still be there: {}", done.told())),
+            Some(done) => notes.push(format!("the resource may still be there: {}", done.summary())),
             None => notes.push("the resource may still be there: its monitor does not end".to_owned()),
         }
     }

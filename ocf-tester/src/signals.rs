@@ -60,8 +60,8 @@ pub fn watch() -> io::Result<()> {
             let Ok(signal) = Signal::try_from(info.ssi_signo as i32) else { continue };
             match origin(&info) {
                 Origin::Agent(name) => {
-                    let told = format!("{name} sent {signal} to the process that had called the agent");
-                    locked(&SENT).push((info.ssi_pid as i32, told));
+                    let text = format!("{name} sent {signal} to the process that had called the agent");
+                    locked(&SENT).push((info.ssi_pid as i32, text));
                     continue;
                 }
                 Origin::Gone(pid) => {
@@ -99,7 +99,7 @@ fn origin(info: &siginfo) -> Origin {
         _ => return Origin::Other,
     };
     let own = Process { pid: std::process::id() as i32, start_time: 0 };
-    // A process whose parent ends just now is nobody's child for a moment.
+    // A process whose parent ends just now has no parent of ours for a moment.
     for _ in 0..2 {
         if let Some(process) = own.descendants().unwrap_or_default().iter().find(|process| process.pid == pid) {
             return Origin::Agent(name_of(process));

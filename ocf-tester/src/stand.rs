@@ -38,13 +38,13 @@ pub struct Setup {
     pub agent: PathBuf,
     /// The resource that it manages.
     pub resource: Resource,
-    /// Variables besides Pacemaker's: what the caller asked for.
+    /// Variables besides Pacemaker's: what the caller added.
     pub extra: Environment,
     /// No action gets more time than this, whatever it advertises.
     pub longest: Option<Duration>,
     /// An empty directory, where agents run.
     pub directory: PathBuf,
-    /// Told what happens.
+    /// Gets each event.
     pub observer: Observer,
 }
 
@@ -120,10 +120,10 @@ impl<'a> Stand<'a> {
     /// Notes signals with the calls in which their senders began: numbers of processes are given in their order.
     pub fn attribute(&self, signals: Vec<(i32, String)>) {
         let mut calls = self.shared.calls();
-        for (sender, told) in signals {
+        for (sender, text) in signals {
             let before = calls.iter_mut().filter(|done| done.ended.pid <= sender);
             if let Some(call) = before.max_by_key(|done| done.ended.pid) {
-                call.signals.push(told);
+                call.signals.push(text);
             }
         }
     }
@@ -191,7 +191,7 @@ impl<'a> Stand<'a> {
     /// What a probe says; `None` when it is neither of the states.
     ///
     /// # Errors
-    /// When it could not be asked, or did not end in time.
+    /// When it could not be called, or did not end in time.
     pub fn state(&self) -> Result<Option<State>, Trouble> {
         let done = known(self.ask(PROBE)?)?;
         Ok(state_of(&done))
@@ -223,7 +223,7 @@ impl<'a> Stand<'a> {
 
     fn bring(&self, ask: Ask, wanted: State) -> Judged {
         let blocked =
-            |done: &Done| Trouble::unknown(format!("{} is needed first, but {}", phrase(wanted), done.told()));
+            |done: &Done| Trouble::unknown(format!("{} is needed first, but {}", phrase(wanted), done.summary()));
         let done = self.ask(ask)?;
         if !done.is(&[0]) {
             return Err(blocked(&done));
@@ -324,10 +324,10 @@ fn phrase(state: State) -> &'static str {
 /// For those.
 pub fn known(done: Done) -> Result<Done, Trouble> {
     if done.hung() {
-        return Err(Trouble::unknown(format!("{} (see the check in-time)", done.told())));
+        return Err(Trouble::unknown(format!("{} (see the check in-time)", done.summary())));
     }
     if !done.cut_short && !matches!(done.ended.code, Some(0..=9 | 190 | 191)) {
-        return Err(Trouble::unknown(format!("{} (see the check codes)", done.told())));
+        return Err(Trouble::unknown(format!("{} (see the check codes)", done.summary())));
     }
     Ok(done)
 }

@@ -30,7 +30,7 @@ impl Stream {
         Self { pipe, bytes: Vec::new() }
     }
 
-    /// Whether somebody may still write to it.
+    /// Whether a process may still write to it.
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.pipe.is_some()

@@ -128,7 +128,7 @@ fn agree(done: &Done, codes: &[u8], state: Known) -> Result<(), Trouble> {
         return Ok(());
     }
     let model = state.map_or_else(|| "in doubt".to_owned(), |state| format!("{state:?}").to_lowercase());
-    Err(Trouble::broken(format!("the resource was {model}, then {}; expected {}", done.told(), choice(codes))))
+    Err(Trouble::broken(format!("the resource was {model}, then {}; expected {}", done.summary(), choice(codes))))
 }
 
 /// Makes a move, and monitors as fast as they go beside it.

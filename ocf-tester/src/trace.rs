@@ -37,7 +37,7 @@ fn assignment(name: &OsStr, value: &OsStr) -> String {
 
 /// Everything about a call. The command can be pasted into a shell.
 #[must_use]
-pub fn told(agent: &Path, done: &Done) -> String {
+pub fn trace(agent: &Path, done: &Done) -> String {
     let how = if done.how.is_empty() { String::new() } else { format!(" ({})", plain(&done.how)) };
     let end = match (done.ended.signal, done.ended.code) {
         (Some(signal), _) => format!("signal {signal}"),
@@ -106,7 +106,7 @@ mod tests {
         let mut done = Done { what: "probe".into(), words, environment, ended, ..Done::default() };
         let expected = "# probe: 0 (success) after 0 ms\nenv -i \\\n  OCF_RESKEY_p='a b' \\\n  /x/agent monitor\n    \
                         stdout: up\n    stderr: \\u{1b}[2Jx\n";
-        assert_eq!(told(Path::new("/x/agent"), &done), expected);
+        assert_eq!(trace(Path::new("/x/agent"), &done), expected);
         assert_eq!(command(Path::new("/x/agent"), &done), "env -i OCF_RESKEY_p='a b' /x/agent monitor");
         done.shell.commands.push("umask 077".to_owned());
         done.shell.words.push("nice -n 5".to_owned());

@@ -16,7 +16,7 @@ pub enum Verdict {
     Warn(String),
     /// It breaks a rule whose breach costs a node, data or the truth.
     Fail(String),
-    /// Nobody knows, and why.
+    /// Not known, and why.
     Skip(String),
 }
 

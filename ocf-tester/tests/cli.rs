@@ -10,7 +10,7 @@ use std::fs::{Permissions, write};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 
 const PASSED: i32 = 0;
 const FAILED: i32 = 1;
@@ -70,35 +70,38 @@ impl Bench {
         command
     }
 
-    fn run(&self, words: &[&str]) -> Told {
-        told(&mut self.command(words))
+    fn run(&self, words: &[&str]) -> Output {
+        output(&mut self.command(words))
     }
 
     /// Tests an agent with a state file and some checks.
-    fn test(&self, agent: &str, words: &[&str]) -> Told {
+    fn test(&self, agent: &str, words: &[&str]) -> Output {
         let state = format!("state={}", self.path("state file").display());
         self.run(&[&["-n", "x", "-o", &state, "--only", "start,stop,status"], words, &[agent]].concat())
     }
 }
 
 #[derive(Debug)]
-struct Told {
+struct Output {
     code: i32,
     stdout: String,
     stderr: String,
 }
 
-fn told(command: &mut Command) -> Told {
-    let Output { status, stdout, stderr } = command.output().unwrap();
+fn output(command: &mut Command) -> Output {
+    let std::process::Output { status, stdout, stderr } = command.output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    Told { code: status.code().unwrap(), stdout: text(stdout), stderr: text(stderr) }
+    Output { code: status.code().unwrap(), stdout: text(stdout), stderr: text(stderr) }
 }
 
 /// Exit code 2, nothing on stdout, and one clean line on stderr that holds this.
-fn refuses(told: &Told, what: &str) {
-    assert_eq!((told.code, told.stdout.as_str()), (UNTESTED, ""), "{told:?}");
-    let line = told.stderr.strip_prefix("ocf-tester: ").and_then(|line| line.strip_suffix('\n'));
-    assert!(line.is_some_and(|line| line.contains(what) && !line.chars().any(char::is_control)), "{what:?}: {told:?}");
+fn refuses(output: &Output, what: &str) {
+    assert_eq!((output.code, output.stdout.as_str()), (UNTESTED, ""), "{output:?}");
+    let line = output.stderr.strip_prefix("ocf-tester: ").and_then(|line| line.strip_suffix('\n'));
+    assert!(
+        line.is_some_and(|line| line.contains(what) && !line.chars().any(char::is_control)),
+        "{what:?}: {output:?}"
+    );
 }
 
 #[test]
@@ -149,7 +152,7 @@ fn an_agent_without_its_path_is_looked_for() {
     let installed = bench.path("resource.d/acme");
     std::fs::create_dir_all(&installed).unwrap();
     std::fs::copy(bench.path("agent"), installed.join("web")).unwrap();
-    let run = |agent| told(bench.command(&["--only", "file-mode", agent]).env("OCF_ROOT", bench.directory.path()));
+    let run = |agent| output(bench.command(&["--only", "file-mode", agent]).env("OCF_ROOT", bench.directory.path()));
     refuses(&run("web"), &format!("do you mean {}?", installed.join("web").display()));
     assert_eq!(run("ocf:acme:web").code, PASSED);
 }
@@ -165,9 +168,9 @@ fn texts_are_on_stdout_and_0() {
         (["--list"], "must"),
         (["--explain=start"], "start\n  start succeeds\n"),
     ] {
-        let told = bench.run(&words);
-        assert_eq!((told.code, told.stderr.as_str()), (PASSED, ""), "{told:?}");
-        assert!(told.stdout.contains(expected), "{told:?}");
+        let output = bench.run(&words);
+        assert_eq!((output.code, output.stderr.as_str()), (PASSED, ""), "{output:?}");
+        assert!(output.stdout.contains(expected), "{output:?}");
     }
 }
 
@@ -185,32 +188,32 @@ fn every_listed_check_can_be_explained() {
 #[test]
 fn a_good_agent_is_told_in_the_words_of_the_shell_tester() {
     let bench = Bench::new();
-    let told = bench.test("./agent", &["-L", "-d"]);
+    let output = bench.test("./agent", &["-L", "-d"]);
     let agent = bench.path("agent");
-    assert_eq!((told.code, told.stderr.as_str()), (PASSED, ""), "{told:?}");
-    assert_eq!(told.stdout.lines().next(), Some(format!("Beginning tests for {}...", agent.display()).as_str()));
-    assert_eq!(told.stdout.lines().last(), Some(format!("{} passed all tests", agent.display()).as_str()));
-    assert!(told.stdout.contains("2 passed, 0 failed, 0 warned, 1 skipped"), "{told:?}");
-    assert!(told.stdout.contains("-v shows why"), "{told:?}");
+    assert_eq!((output.code, output.stderr.as_str()), (PASSED, ""), "{output:?}");
+    assert_eq!(output.stdout.lines().next(), Some(format!("Beginning tests for {}...", agent.display()).as_str()));
+    assert_eq!(output.stdout.lines().last(), Some(format!("{} passed all tests", agent.display()).as_str()));
+    assert!(output.stdout.contains("2 passed, 0 failed, 0 warned, 1 skipped"), "{output:?}");
+    assert!(output.stdout.contains("-v shows why"), "{output:?}");
     assert!(bench.test("agent", &["-v"]).stdout.contains("why:  status is not advertised"));
 }
 
 #[test]
 fn a_bad_agent_is_told_with_rule_and_remedy_and_1() {
     let bench = Bench::new();
-    let told = bench.test("broken", &[]);
-    assert_eq!(told.code, FAILED, "{told:?}");
-    assert!(told.stdout.contains("FAIL start: start succeeds\n       what: start gave 1"), "{told:?}");
+    let output = bench.test("broken", &[]);
+    assert_eq!(output.code, FAILED, "{output:?}");
+    assert!(output.stdout.contains("FAIL start: start succeeds\n       what: start gave 1"), "{output:?}");
     let broken = bench.path("broken");
-    assert_eq!(told.stderr, format!("Tests failed: {} failed 1 tests\n", broken.display()), "{told:?}");
+    assert_eq!(output.stderr, format!("Tests failed: {} failed 1 tests\n", broken.display()), "{output:?}");
 }
 
 #[test]
 fn skips_alone_are_no_pass() {
     let bench = Bench::new();
-    let told = bench.run(&["--only", "status", "-o", "state=/nowhere/x", "agent"]);
-    assert_eq!(told.code, UNTESTED, "{told:?}");
-    assert!(told.stderr.contains("nothing could be tested") && !told.stdout.contains("passed all"), "{told:?}");
+    let output = bench.run(&["--only", "status", "-o", "state=/nowhere/x", "agent"]);
+    assert_eq!(output.code, UNTESTED, "{output:?}");
+    assert!(output.stderr.contains("nothing could be tested") && !output.stdout.contains("passed all"), "{output:?}");
 }
 
 #[test]
@@ -218,9 +221,9 @@ fn every_format_of_several_runs_can_be_read() {
     let bench = Bench::new();
     bench.file("matrix", "[one]\n[two]\n", 0o644);
     let stdout = |format| {
-        let told = bench.test("agent", &["--matrix", "matrix", "--format", format]);
-        assert_eq!((told.code, told.stderr.as_str()), (PASSED, ""), "{told:?}");
-        told.stdout
+        let output = bench.test("agent", &["--matrix", "matrix", "--format", format]);
+        assert_eq!((output.code, output.stderr.as_str()), (PASSED, ""), "{output:?}");
+        output.stdout
     };
     assert!(stdout("text").contains("/agent (two)...\n"));
     assert!(stdout("tap").starts_with("TAP version 14\n1..6\n"));
@@ -253,20 +256,20 @@ fn a_finding_comes_with_the_command_that_shows_it() {
     let found = bench.test("broken", &["--only", "start"]);
     let line = found.stdout.lines().find_map(|line| line.trim_start().strip_prefix("run:  ")).unwrap();
     assert!(line.starts_with("env -i ") && line.ends_with("/broken start"), "{line}");
-    let shown = told(Command::new("/bin/sh").args(["-c", line]));
+    let shown = output(Command::new("/bin/sh").args(["-c", line]));
     assert_eq!(shown.code, 1, "{shown:?}");
 }
 
 #[test]
 fn ts_4_a_name_that_the_agent_does_not_have_is_told_before_the_run() {
     let bench = Bench::new();
-    let told = bench.test("agent", &["-o", "staet=x"]);
-    assert_eq!(told.stderr, "ocf-tester: -o: the agent has no parameter staet; do you mean state?\n");
+    let output = bench.test("agent", &["-o", "staet=x"]);
+    assert_eq!(output.stderr, "ocf-tester: -o: the agent has no parameter staet; do you mean state?\n");
     bench.file("sets.toml", "[one]\n\nstat = 1\n", 0o644);
-    let told = bench.test("agent", &["--matrix", "sets.toml", "--format", "json"]);
+    let output = bench.test("agent", &["--matrix", "sets.toml", "--format", "json"]);
     let line = "sets.toml: line 3: the agent has no parameter stat; do you mean state?";
-    assert_eq!((told.code, told.stderr.as_str()), (PASSED, format!("ocf-tester: {line}\n").as_str()));
-    let run: serde_json::Value = serde_json::from_str(&told.stdout).unwrap();
+    assert_eq!((output.code, output.stderr.as_str()), (PASSED, format!("ocf-tester: {line}\n").as_str()));
+    let run: serde_json::Value = serde_json::from_str(&output.stdout).unwrap();
     assert_eq!(run["notes"][0], line);
 }
 
@@ -286,27 +289,27 @@ fn a_message_of_the_system_is_explained() {
 #[test]
 fn stubs_answer_and_tell_what_was_asked() {
     let bench = Bench::new();
-    let told = bench.test("agent", &["--stub-cluster", "-v"]);
-    assert_eq!(told.code, PASSED, "{told:?}");
-    assert!(told.stdout.contains("times: crm_master -v 7\n"), "{told:?}");
+    let output = bench.test("agent", &["--stub-cluster", "-v"]);
+    assert_eq!(output.code, PASSED, "{output:?}");
+    assert!(output.stdout.contains("times: crm_master -v 7\n"), "{output:?}");
 }
 
 #[test]
 fn a_trace_goes_to_stderr() {
     let bench = Bench::new();
-    let told = bench.test("agent", &["--trace", "-q"]);
-    assert_eq!(told.code, PASSED);
+    let output = bench.test("agent", &["--trace", "-q"]);
+    assert_eq!(output.code, PASSED);
     let state = format!("  OCF_RESKEY_state='{}' \\\n", bench.path("state file").display());
-    assert!(told.stderr.contains(&state), "{told:?}");
-    assert_eq!(told.stdout, format!("{} passed all tests\n", bench.path("agent").display()));
+    assert!(output.stderr.contains(&state), "{output:?}");
+    assert_eq!(output.stdout, format!("{} passed all tests\n", bench.path("agent").display()));
 }
 
 #[test]
 fn parameters_of_the_environment_are_named_and_not_used() {
     let bench = Bench::new();
-    let told = told(bench.command(&["--only", "file-mode", "agent"]).env("OCF_RESKEY_state", "/x"));
-    assert_eq!(told.code, PASSED);
-    assert!(told.stderr.starts_with("ocf-tester: OCF_RESKEY_state in the environment: not used"), "{told:?}");
+    let output = output(bench.command(&["--only", "file-mode", "agent"]).env("OCF_RESKEY_state", "/x"));
+    assert_eq!(output.code, PASSED);
+    assert!(output.stderr.starts_with("ocf-tester: OCF_RESKEY_state in the environment: not used"), "{output:?}");
 }
 
 #[test]
@@ -316,7 +319,7 @@ fn values_need_not_be_text() {
     state.extend(bench.path("a=\u{1b}b ").as_os_str().as_bytes());
     state.push(0xff);
     let mut command = bench.command(&["--only", "start", "agent", "-o"]);
-    assert_eq!(told(command.arg(OsStr::from_bytes(&state))).code, PASSED);
+    assert_eq!(output(command.arg(OsStr::from_bytes(&state))).code, PASSED);
 }
 
 #[test]
@@ -324,10 +327,10 @@ fn a_reader_that_goes_is_no_failure_and_a_full_disk_is_one() {
     let bench = Bench::new();
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
-    let gone = told(bench.command(&["--list"]).stdout(writer));
+    let gone = output(bench.command(&["--list"]).stdout(writer));
     assert_eq!((gone.code, gone.stderr.as_str()), (PASSED, ""));
     let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
-    refuses(&told(bench.command(&["--list"]).stdout(full)), "No space left");
+    refuses(&output(bench.command(&["--list"]).stdout(full)), "No space left");
 }
 
 #[test]

@@ -65,7 +65,7 @@ impl Action {
         matches!(self, Self::MetaData | Self::Usage)
     }
 
-    /// Tells a state and changes nothing.
+    /// Reports the state and changes nothing.
     #[must_use]
     pub fn is_monitor(self) -> bool {
         matches!(self, Self::Monitor | Self::Status)

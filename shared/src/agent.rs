@@ -56,7 +56,7 @@ pub trait Agent {
     /// What is left, or could not be looked at.
     fn stop(context: &Context<'_>, params: Option<&Self::Params>) -> Result<(), Failure>;
 
-    /// Tells the state.
+    /// Returns the state.
     ///
     /// # Errors
     /// Why the state is neither running nor cleanly stopped, or cannot be known.

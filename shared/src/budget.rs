@@ -7,7 +7,7 @@
 //!
 //! Whatever waits takes the deadline of its phase, and a step with a limit of its own the earlier of both:
 //! `Deadline::after(limit).min(budget.work())`. Parts of what is left are never handed on: they multiply, and in the end
-//! nobody can say how long a step may take.
+//! it is not clear how long a step may take.
 #![forbid(unsafe_code)]
 
 use std::time::{Duration, Instant};

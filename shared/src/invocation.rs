@@ -61,7 +61,7 @@ impl Invocation {
             environment.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
         let mut values = Values::default();
         for (name, value) in &environment {
-            // The prefix first: most of an environment is somebody else's.
+            // The prefix first: most variables of an environment belong to other programs.
             let ours = name.as_encoded_bytes().starts_with(PREFIX.as_bytes());
             if ours && let Some(name) = name.to_str().and_then(parameter_name) {
                 values.insert(name, value.to_str());
@@ -94,7 +94,7 @@ impl Invocation {
         self.variable(&format!("OCF_RESKEY_CRM_meta_{name}"))
     }
 
-    /// The resource's name in the cluster, `default` when nobody says.
+    /// The resource's name in the cluster, `default` where it is not given.
     #[must_use]
     pub fn instance(&self) -> &str {
         self.variable("OCF_RESOURCE_INSTANCE").unwrap_or("default")
@@ -120,7 +120,7 @@ impl Invocation {
         (given > 0).then(|| Duration::from_millis(given))
     }
 
-    /// The check level that was asked for. Nonsense is level 0: the cheapest check that still tells the truth.
+    /// The check level of this call. Nonsense is level 0: the cheapest check that is still right.
     #[must_use]
     pub fn depth(&self) -> u32 {
         let given = self.variable("OCF_CHECK_LEVEL").or_else(|| self.variable("OCF_RESKEY_OCF_CHECK_LEVEL"));

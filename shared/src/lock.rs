@@ -2,11 +2,11 @@
 //!
 //! Two kinds. [`Lock`] (flock) makes actions take turns: [`lock_resource`], which the frame takes for every action that changes
 //! something, and [`lock_common`], for what several resources change. All are in the state directory, where only root can
-//! open them: whoever can open a file can hold its lock.
+//! open them: any process that can open a file can hold its lock.
 //! A *holder's* lock (a POSIX record lock) marks a process that works
-//! in the background: the kernel tells its number to whoever asks, so that it can be found and ended without believing
+//! in the background: the kernel reports its number, so that it can be found and ended without believing
 //! a file. The file of a lock is deleted only by who holds it ([`Lock::remove`]), and who gets a lock looks whether its file is
-//! still there: a lock on a deleted file excludes nobody.
+//! still there: a lock on a deleted file excludes no one.
 
 use std::fmt;
 use std::fs::File;
@@ -202,7 +202,7 @@ pub fn holder(path: &Path) -> io::Result<Option<Process>> {
     for _ in 0..ATTEMPTS {
         let Some(pid) = holder_pid(&file)? else { return Ok(None) };
         let process = Process::find(pid)?;
-        // Asked again: the number was the holder's before and after we learned whose it is, so it is this process's. A
+        // Read again: the number was the holder's before and after we learned whose it is, so it is this process's. A
         // lock that has changed hands in between is held all the same.
         if process.is_some() && holder_pid(&file)? == Some(pid) {
             return Ok(process);

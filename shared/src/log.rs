@@ -2,7 +2,7 @@
 //!
 //! As the shell library does it: with `HA_LOGFACILITY` (or `HA_LOGD=yes`) to syslog, with `HA_LOGFILE` and `HA_DEBUGLOG`
 //! to these files, without any of them to stderr. On a terminal, to the terminal. Debug messages only with `HA_debug`. But
-//! for two things: stderr gets warnings and worse only (what is well frightens nobody), and a message is logged once.
+//! for two things: stderr gets warnings and worse only (good news must not look like a fault), and a message is logged once.
 
 use std::fmt::Arguments;
 use std::io::{self, IsTerminal, Write};
@@ -231,7 +231,7 @@ impl Log {
 
     fn put(&self, level: Level, text: Arguments<'_>, to_stderr: bool) {
         let places = &self.places;
-        // A trace tells the whole story, whatever the messages' own level.
+        // A trace has all messages, whatever their level.
         self.trace(format_args!("{}: {text}", level.word()));
         if level == Level::Debug && !places.debug {
             return;
@@ -244,7 +244,7 @@ impl Log {
         }
         let text = format!("{}: {}", level.word(), line(&text.to_string(), &self.prefix));
         if stderr {
-            // A closed stderr cannot be told about.
+            // A closed stderr cannot be reported.
             let _ = writeln!(io::stderr(), "{}: {text}", self.tag());
             if io::stderr().is_terminal() {
                 return;

@@ -23,7 +23,7 @@ pub enum Code {
     Configured = 6,
     /// Cleanly and fully stopped.
     NotRunning = 7,
-    /// Running, but not well: shown to people, acted on by nobody (Pacemaker 2.1 and later).
+    /// Running, but degraded: shown in the status, without any recovery (Pacemaker 2.1 and later).
     Degraded = 190,
 }
 
@@ -73,7 +73,7 @@ pub enum Reloaded {
 }
 
 impl Reloaded {
-    /// For the action `reload`, which a person has asked for: a refused configuration is a failure there.
+    /// For the action `reload`, which an administrator has ordered: a refused configuration is a failure there.
     ///
     /// # Errors
     /// The reason of a refusal.

@@ -29,7 +29,7 @@ impl Content {
     }
 }
 
-/// All that people and tools are told about a parameter.
+/// All that documents and tools show of a parameter.
 #[derive(Debug)]
 pub struct Info {
     /// Its name in the cluster's configuration.
@@ -57,7 +57,7 @@ pub struct Info {
 /// A parameter whose value has the type `T`.
 #[derive(Debug)]
 pub struct Param<T> {
-    /// What people and tools are told about it.
+    /// What documents and tools show of it.
     pub info: Info,
     pub(crate) parse: fn(&str) -> Result<T, String>,
 }
@@ -145,7 +145,7 @@ impl<T> Param<T> {
 
 /// A parameter of whatever type, for tables.
 pub trait AnyParam: Sync {
-    /// What people and tools are told about it.
+    /// What documents and tools show of it.
     fn info(&self) -> &Info;
 
     /// Whether a text is a value of it.

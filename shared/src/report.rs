@@ -26,7 +26,7 @@ pub(crate) fn report(exit: &Exit, invocation: &Invocation, log: &Log) -> u8 {
         let put = if short.contains('…') { Log::write } else { Log::aside };
         put(log, level, format_args!("{reason}"));
         let line = format!("{prefix}{short}\n");
-        // A closed stderr cannot be told about; the exit code still speaks.
+        // A closed stderr cannot be reported; the exit code is still right.
         let _ = std::io::stderr().write_all(line.as_bytes());
     }
     code

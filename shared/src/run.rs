@@ -45,7 +45,7 @@ fn remember_panic(info: &std::panic::PanicHookInfo<'_>) {
     let text = payload.downcast_ref::<&str>().copied().or_else(|| payload.downcast_ref::<String>().map(String::as_str));
     let text = text.unwrap_or("no message");
     let place = info.location().map_or_else(String::new, |l| format!(" ({}:{})", l.file(), l.line()));
-    // Only the first panic tells the cause.
+    // Only the first panic names the cause.
     let _ = PANIC.set(format!("{text}{place}"));
 }
 
@@ -212,11 +212,11 @@ fn look_in_spite_of<A: Agent>(context: &Context<'_>, faulty: Failure) -> Result<
 }
 
 fn tell_status(status: Status) -> Exit {
-    let told = say(&format!("{}\n", status.word()));
-    if told == Exit::OK { status.into() } else { told }
+    let printed = say(&format!("{}\n", status.word()));
+    if printed == Exit::OK { status.into() } else { printed }
 }
 
-/// Names that mean nothing are most often typos of names that do. Told where a person may be looking, not at each monitor.
+/// Names that mean nothing are most often typos of names that do. Reported where a person may be looking, not at each monitor.
 fn warn_of_unknown(context: &Context<'_>, spec: &Spec) {
     for (name, nearest) in context.invocation.values.unknown(spec.parameters) {
         if name.starts_with("trace_") {

@@ -94,7 +94,7 @@ impl Program {
         assert_eq!(intervals.len(), depths.len(), "{intervals:?}");
     }
 
-    /// All of these values are told to be faulty, in one reason.
+    /// All of these values are reported as faulty, in one reason.
     ///
     /// # Panics
     /// When that is not so.

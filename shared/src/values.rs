@@ -241,8 +241,8 @@ mod tests {
         };
         assert_eq!(faults(&[("number", "3"), ("count", "3")]), None);
         assert_eq!(faults(&[("number", "3"), ("count", "")]), None);
-        let told = faults(&[("number", "3"), ("count", "4")]).unwrap();
-        assert_eq!(told, "count and number are two names of one parameter, with two values: unset number");
+        let reason = faults(&[("number", "3"), ("count", "4")]).unwrap();
+        assert_eq!(reason, "count and number are two names of one parameter, with two values: unset number");
     }
 
     #[test]

@@ -17,7 +17,7 @@ use crate::sys::http::{self, Answer, Get, HttpError, HttpErrorKind, Trust};
 pub use params::{CA, EXPECT_STATUS, HOST_HEADER, MAX_LATENCY, Rules, VERIFY, expression, page, url};
 pub use status::Statuses;
 
-/// One check: what is asked, and what must come back.
+/// One check: the request, and the answer that is expected.
 #[derive(Debug, PartialEq)]
 pub struct Test {
     /// An `http` or `https` URL.
@@ -71,7 +71,7 @@ pub fn absolute(base: &str, url: &str) -> String {
     format!("{}/{}", base.trim_end_matches('/'), url.trim_start_matches('/'))
 }
 
-/// Which certificates are good. Nobody issues any for this machine's own addresses: there, only if asked.
+/// Which certificates are accepted. No authority issues any for this machine's own addresses: those are verified only on demand.
 fn trust(test: &Test) -> Trust {
     match (&test.rules.ca, test.rules.verify) {
         (_, Some(false)) => Trust::None,

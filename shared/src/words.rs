@@ -1,4 +1,4 @@
-//! Words of a command line that an administrator wrote: split at spaces, kept together by quotes. No shell is asked, so
+//! Words of a command line that an administrator wrote: split at spaces, kept together by quotes. No shell is involved, so
 //! that a value is a value and never a program.
 #![forbid(unsafe_code)]
 

@@ -2,7 +2,7 @@
 //!
 //! The environment is the tester's: what Pacemaker sets and nothing else. The interval is there for recurring monitors
 //! only. The agent leads its own process group; on time-out SIGKILL goes to all of it with no warning; when the agent has
-//! ended, its pipes are closed, whoever else holds them.
+//! ended, its pipes are closed, even if another process holds them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -55,7 +55,7 @@ pub fn agent<'host>(host: &'host Host, kind: &str) -> Agent<'host> {
     }
 }
 
-/// Whether the suites run against somebody else's agents (`OCF_AGENTS_DIR`), to compare.
+/// Whether the suites run against other agents (`OCF_AGENTS_DIR`), to compare.
 #[must_use]
 pub fn foreign() -> bool {
     std::env::var_os("OCF_AGENTS_DIR").is_some()
@@ -122,7 +122,7 @@ impl<'host> Agent<'host> {
         self
     }
 
-    /// SIGKILL to the process group so long after the start, whatever the time-out that the agent is told.
+    /// SIGKILL to the process group so long after the start, whatever the time-out in the agent's environment.
     #[must_use]
     pub fn kill_after(mut self, delay: Duration) -> Self {
         self.kill_after = Some(delay);
@@ -157,7 +157,7 @@ impl<'host> Agent<'host> {
         self
     }
 
-    /// Somebody else's agent of this name, in `directory`, to compare; nothing is expected of it.
+    /// Another agent of this name, in `directory`, to compare; nothing is expected of it.
     #[must_use]
     pub fn peer(mut self, directory: &str) -> Self {
         self.peer = Some(Path::new(directory).join(&self.kind));

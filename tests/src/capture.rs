@@ -29,7 +29,7 @@ pub struct Heard {
     pub intact: bool,
 }
 
-/// A capture on one device. It listens from the moment it exists; frames wait in the socket until they are asked for.
+/// A capture on one device. It listens from the moment it exists; frames wait in the socket until they are read.
 #[derive(Debug)]
 pub struct Capture {
     socket: OwnedFd,
@@ -95,7 +95,7 @@ impl Capture {
             match recvmsg::<LinkAddr>(self.socket.as_raw_fd(), &mut parts, Some(&mut control), flags) {
                 Ok(received) => break received,
                 Err(nix::errno::Errno::EINTR) => {}
-                // ENETDOWN is told once when the device goes down; the socket stays good.
+                // ENETDOWN is reported once when the device goes down; the socket stays good.
                 Err(nix::errno::Errno::ENETDOWN) => return Some(None),
                 Err(_) => return None,
             }
@@ -120,7 +120,7 @@ fn packet_type(address: &LinkAddr) -> u8 {
     raw.sll_pkttype
 }
 
-/// Whether a frame tells others where an address is, unasked.
+/// Whether a frame is a gratuitous announcement of an address.
 #[must_use]
 pub fn announces(frame: &Frame, address: IpAddr) -> bool {
     match (frame, address) {

@@ -117,7 +117,7 @@ impl Builder {
         self
     }
 
-    /// Where the nodes' disks are made; whoever names a directory can clear up after a process that was killed.
+    /// Where the nodes' disks are made; with a directory of its own, a caller can clear up after a process that was killed.
     #[must_use]
     pub fn disks_in(mut self, directory: &Path) -> Self {
         self.disks = Some(directory.to_owned());

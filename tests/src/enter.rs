@@ -2,7 +2,7 @@
 //!
 //! Joining a PID namespace takes effect for children only, so between the caller and the program stands one process that
 //! waits and passes the exit on. It runs no program of its own: it is what `fork` left of the caller, reduced to system
-//! calls. The program is therefore what it would be under Pacemaker's executor: if asked, leader of its own process group
+//! calls. The program is therefore what it would be under Pacemaker's executor: on demand, leader of its own process group
 //! as seen from inside too.
 
 use std::fs::File;
@@ -72,7 +72,7 @@ pub const CAP_SYS_PTRACE: i32 = 19;
 /// Number of the capability that network configuration needs.
 pub const CAP_NET_ADMIN: i32 = 12;
 
-/// Tells the program's process id, as the caller sees it.
+/// Reports the program's process id, as the caller sees it.
 #[derive(Debug)]
 pub struct PidPipe(File);
 
@@ -114,7 +114,7 @@ fn go_inside(pidfd: RawFd, report: RawFd, entry: &Entry) -> io::Result<()> {
             -1 => return Err(io::Error::last_os_error()),
             0 => {}
             child => {
-                // Nobody may want to know.
+                // The caller may not want to know.
                 libc::signal(libc::SIGPIPE, libc::SIG_IGN);
                 let bytes = child.to_ne_bytes();
                 libc::write(report, bytes.as_ptr().cast(), bytes.len());
@@ -157,7 +157,7 @@ fn pass_on(child: i32) -> ! {
 
 /// A process handle of the kernel for `pid`.
 pub(crate) fn open_pidfd(pid: i32) -> io::Result<OwnedFd> {
-    // SAFETY: the call returns a new descriptor that nobody else owns, or -1.
+    // SAFETY: the call returns a new descriptor that has no other owner, or -1.
     unsafe {
         let fd = libc::syscall(libc::SYS_pidfd_open, pid, 0);
         if fd < 0 { Err(io::Error::last_os_error()) } else { Ok(std::os::fd::FromRawFd::from_raw_fd(fd as RawFd)) }

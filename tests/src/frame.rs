@@ -69,7 +69,7 @@ pub enum Frame {
     },
     /// Neighbour solicitation: a question, or duplicate address detection when the source is `::`.
     Solicitation {
-        /// The address that is asked for.
+        /// The requested address.
         target: Ipv6Addr,
         /// Source of the packet.
         source: Ipv6Addr,

@@ -94,7 +94,7 @@ impl Host {
         Host::builder(name).start()
     }
 
-    /// A machine whose process 1 somebody else has started: `outside` ends when that does.
+    /// A machine whose process 1 another part has started: `outside` ends when that does.
     pub(crate) fn adopt(name: &str, init: i32, outside: Child) -> std::io::Result<Host> {
         let pidfd = Arc::new(open_pidfd(init)?);
         Ok(Host { name: name.to_owned(), init, pidfd, outside, _cord: None, _scratch: None })
@@ -288,7 +288,7 @@ impl Host {
 
     /// Every process inside dies at once. Returns when they have.
     pub fn cut_power(&mut self) {
-        // SAFETY: plain system call; the handle means process 1 and nobody else, even if its number was used again.
+        // SAFETY: plain system call; the handle means process 1 and no other, even if its number was used again.
         unsafe {
             use std::os::fd::AsRawFd as _;
             libc::syscall(libc::SYS_pidfd_send_signal, self.pidfd.as_raw_fd(), libc::SIGKILL, 0, 0);

@@ -23,7 +23,7 @@
 //! * [`shell_tester`] knows what the shell agents' tester may say.
 //! * [`skip`] leaves a test out loudly, and not at all in an official run (`OCF_OFFICIAL=1`).
 //!
-//! The caller's environment chooses: `OCF_AGENTS_DIR` (somebody else's agents, to compare; the checks that hold for ours on
+//! The caller's environment chooses: `OCF_AGENTS_DIR` (other agents, to compare; the checks that hold for ours on
 //! every call are left out), `OCF_OFFICIAL=1` (nothing may be left out), `OCF_SLOW` (more rounds where chance plays).
 //!
 //! What is deliberately absent: mocks, fixed sleeps, anything that ends processes by name, any way out of a namespace.

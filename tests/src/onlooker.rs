@@ -1,4 +1,4 @@
-//! A client that watches a site: who serves it, for how long nobody does, and when addresses are announced.
+//! A client that watches a site: which node serves it, for how long none does, and when addresses are announced.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -81,7 +81,7 @@ impl Onlooker {
         })
     }
 
-    /// Does something to the cluster, waits until one of `pages` is served, and tells what was seen from the beginning of it.
+    /// Does something to the cluster, waits until one of `pages` is served, and returns what was seen from the beginning of it.
     #[track_caller]
     pub fn during(
         &mut self,
@@ -96,7 +96,7 @@ impl Onlooker {
         self.account(cluster, what, began)
     }
 
-    /// What was seen since `began`; it is told too.
+    /// What was seen since `began`; it is printed, too.
     pub fn account(&mut self, cluster: &Cluster, what: &str, began: SystemTime) -> Seen {
         let seen = self.seen(began, SystemTime::now());
         tell(&format!("{what}: {seen}; cluster: {}", cluster.status().brief()));

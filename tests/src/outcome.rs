@@ -28,7 +28,7 @@ pub struct Outcome {
     pub elapsed: Duration,
     /// The limit passed and the process group was killed.
     pub timed_out: bool,
-    /// Somebody else still held its output open after its end.
+    /// Another process still held its output open after its end.
     pub held_output: bool,
     what: String,
     environment: BTreeMap<String, String>,
@@ -68,7 +68,10 @@ impl Outcome {
             _ => self.check(self.reasons == 1, "a failure has exactly one reason line"),
         }
         self.check(self.reason.as_deref() != Some(""), "the reason must say something");
-        self.check(!self.held_output, "nobody may hold its output after its end: the next write there is a SIGPIPE");
+        self.check(
+            !self.held_output,
+            "no process may hold its output after its end: the next write there is a SIGPIPE",
+        );
     }
 
     #[track_caller]

@@ -1,4 +1,4 @@
-//! Is it there? Asked at a steady rate, whatever became of the last question.
+//! Requests at a steady rate, whatever became of the last one.
 //!
 //! Open loop: a client that waits for each answer asks less while there is none, and so hides the outage it should measure.
 //! The questions are ICMP echo requests; answers carry the kernel's time of arrival.
@@ -169,7 +169,7 @@ fn answer(socket: &OwnedFd, six: bool) -> Option<(u16, SystemTime)> {
             let (fd, flags) = (socket.as_raw_fd(), MsgFlags::MSG_DONTWAIT);
             let received = match recvmsg::<()>(fd, &mut parts, Some(&mut control), flags) {
                 Ok(received) => received,
-                // An error that the kernel learnt of: told once.
+                // An error that the kernel learnt of: reported once.
                 Err(nix::errno::Errno::EAGAIN) => return None,
                 Err(nix::errno::Errno::EINTR) => continue,
                 Err(_) => return None,

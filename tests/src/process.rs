@@ -11,7 +11,7 @@ use ocf_tester::stream::Stream;
 
 use crate::enter::{PidPipe, open_pidfd};
 
-/// How long to look for whoever keeps a pipe open after the program has ended.
+/// How long to look for the process that keeps a pipe open after the program has ended.
 const GRACE: Duration = Duration::from_secs(3);
 
 /// What became of a program.
@@ -45,7 +45,7 @@ pub enum Victim {
 }
 
 /// Runs `command` until it ends or `limit` passes, then SIGKILLs `victim`. Output is read as Pacemaker's executor reads it:
-/// until the program itself ends, then the pipes are closed, whoever still holds the other end.
+/// until the program itself ends, then the pipes are closed, even if another process still holds the other end.
 pub fn run(command: &mut Command, pid: PidPipe, limit: Duration, victim: Victim) -> io::Result<Finished> {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let began = Instant::now();
@@ -109,7 +109,7 @@ pub fn run(command: &mut Command, pid: PidPipe, limit: Duration, victim: Victim)
 }
 
 /// Whether another program has the writing end of a pipe. A fork of ours that has not begun its own program yet does not
-/// count: tests run in parallel, and it has every descriptor for a moment. So what it runs is asked first: it may begin
+/// count: tests run in parallel, and it has every descriptor for a moment. So its program is read first: it may begin
 /// between the two questions.
 fn held_by_another(streams: &[&Stream]) -> bool {
     let pipes: Vec<_> = streams.iter().filter_map(|stream| stream.name()).collect();

@@ -213,7 +213,7 @@ impl Lan {
         self.hosts.push(host);
     }
 
-    /// Joins a machine to the switch as number `number`, whoever owns it. What was at that port before is unplugged.
+    /// Joins a machine to the switch as number `number`, whichever machine it is. What was at that port before is unplugged.
     pub fn wire(&self, number: usize, host: &Host) {
         quiet(host);
         let (net, nic) = (&self.net, &self.net.nic);

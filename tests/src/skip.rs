@@ -15,7 +15,7 @@ pub fn skip(reason: &str) {
     let thread = std::thread::current();
     let name = thread.name().unwrap_or("a test");
     assert!(!official(), "{name} cannot run here, and this run is official: {reason}");
-    // A write to the handle is not captured by libtest, unlike eprintln!. A closed stderr is nobody's failure.
+    // A write to the handle is not captured by libtest, unlike eprintln!. A closed stderr is no failure.
     // In one piece: other tests write too.
     let _ = std::io::stderr().write_all(format!("SKIPPED {name}: {reason}\n").as_bytes());
 }

@@ -93,7 +93,7 @@ impl Default for Wish {
 pub struct Stage {
     /// The cluster.
     pub cluster: Cluster,
-    /// What is seen from outside; may be shared with whoever tells about it.
+    /// What is seen from outside; may be shared with the part that prints it.
     pub eyes: Arc<Eyes>,
     wish: Wish,
     capture: Capture,

@@ -154,15 +154,15 @@ impl SystemdBox {
         self.sh("systemctl daemon-reload");
     }
 
-    /// A property of a unit, as systemctl tells it: the second opinion.
+    /// A property of a unit, as systemctl prints it: the second opinion.
     #[must_use]
     pub fn property(&self, unit: &str, name: &str) -> String {
         // While systemd replaces itself, systemctl gets no answer.
-        let told = wait_until(BOOT, || {
+        let value = wait_until(BOOT, || {
             let said = self.run("systemctl", &["show", "--value", "-p", name, unit]);
             (said.code == Some(0)).then(|| said.stdout.trim().to_owned())
         });
-        told.unwrap_or_else(|| panic!("{unit}: systemctl does not tell {name}"))
+        value.unwrap_or_else(|| panic!("{unit}: systemctl does not print {name}"))
     }
 
     /// The main process of a unit, as seen from inside.
@@ -279,7 +279,7 @@ fn console(disk: &Path) -> String {
 #[derive(Debug)]
 pub(crate) struct Groups {
     directories: Vec<PathBuf>,
-    /// Whoever writes a 0 to all of these is in them.
+    /// A process that writes a 0 to all of these is in them.
     pub(crate) entries: Vec<File>,
 }
 

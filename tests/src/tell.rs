@@ -1,4 +1,4 @@
-//! What a run of minutes tells while it goes on.
+//! What a run of minutes prints while it goes on.
 
 use std::io::Write as _;
 
@@ -8,6 +8,6 @@ use crate::uml;
 pub fn tell(text: &str) {
     let mark = if uml::inside() { uml::TOLD } else { "" };
     let lines: String = text.lines().map(|line| format!("{mark}{line}\n")).collect();
-    // In one piece: other tests write too. A closed stderr is nobody's failure.
+    // In one piece: other tests write too. A closed stderr is no failure.
     let _ = std::io::stderr().write_all(lines.as_bytes());
 }

@@ -23,7 +23,7 @@ use crate::tell::tell;
 /// Set in the test that runs inside.
 const INSIDE: &str = "OCF_IN_UML";
 
-/// Begins a line that is told outside at once.
+/// Begins a line that is printed outside at once.
 pub(crate) const TOLD: &str = "TOLD ";
 
 /// Whether this is the kernel of its own.
@@ -97,7 +97,7 @@ fn name_of<T>(test: &T) -> String {
 fn again(name: &str, limit: Duration) {
     let executable = std::env::current_exe().expect("path of the test executable");
     let path = executable.as_os_str().to_str().expect("a plain path");
-    // Whoever asked for it outside has decided whether one that is ignored runs.
+    // The caller outside has decided whether one that is ignored runs.
     let words = [path, "--exact", name, "--include-ignored", "--nocapture", "--test-threads=1"];
     let ran = run(&words, limit);
     if ran.said.contains("SKIPPED ") {
@@ -134,7 +134,7 @@ pub fn run(words: &[&str], limit: Duration) -> Ran {
     let console = fs::File::create(file("console")).expect("console");
     let version = newest(Path::new(MODULES)).expect("modules of the kernel");
     let began = Instant::now();
-    // A PID namespace, so that nothing outlives it: the kernel has a process here for each of its own. And whoever ends the
+    // A PID namespace, so that nothing outlives it: the kernel has a process here for each of its own. And what ends the
     // test ends that.
     let mut child = Command::new("setpriv")
         .args([
@@ -173,14 +173,14 @@ pub fn run(words: &[&str], limit: Duration) -> Ran {
         .stderr(console)
         .spawn()
         .expect("setpriv starts");
-    let mut told = Told::of(&file("said"));
+    let mut relay = Relay::of(&file("said"));
     while matches!(child.try_wait(), Ok(None)) && began.elapsed() < limit {
         std::thread::sleep(Duration::from_millis(20));
-        told.relay();
+        relay.pass_on();
     }
     let _ = child.kill();
     let _ = child.wait();
-    told.relay();
+    relay.pass_on();
     let text = |name: &str| String::from_utf8_lossy(&fs::read(file(name)).unwrap_or_default()).into_owned();
     Ran {
         code: text("code").trim().parse().ok(),
@@ -205,26 +205,26 @@ fn completing_ptrace() -> &'static Path {
     })
 }
 
-/// What the program inside tells, on its way out.
-struct Told {
+/// What the program inside prints, on its way out.
+struct Relay {
     said: fs::File,
     /// The beginning of a line.
     rest: Vec<u8>,
 }
 
-impl Told {
-    fn of(said: &Path) -> Told {
-        Told { said: fs::File::open(said).expect("said"), rest: Vec::new() }
+impl Relay {
+    fn of(said: &Path) -> Relay {
+        Relay { said: fs::File::open(said).expect("said"), rest: Vec::new() }
     }
 
-    /// Tells what has been told since the last time.
-    fn relay(&mut self) {
+    /// Prints what has come since the last time.
+    fn pass_on(&mut self) {
         self.said.read_to_end(&mut self.rest).expect("said");
         let whole = self.rest.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1);
         let lines: Vec<u8> = self.rest.drain(..whole).collect();
         // libtest has begun a line with the name of the test.
-        let told = |line| Some(str::split_once(line, TOLD)?.1);
-        String::from_utf8_lossy(&lines).lines().filter_map(told).for_each(tell);
+        let marked = |line| Some(str::split_once(line, TOLD)?.1);
+        String::from_utf8_lossy(&lines).lines().filter_map(marked).for_each(tell);
     }
 }
 

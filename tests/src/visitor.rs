@@ -1,7 +1,7 @@
 //! A visitor of a web site: a new request at a steady rate, whatever became of the last one, so that an outage shows in full.
 //!
 //! Each request has a connection of its own. An answer counts when it is complete, has status 200 and is in time; the time
-//! is less than TCP's first repetition (one second), so that a request that found nobody is a failure and not a late answer.
+//! is less than TCP's first repetition (one second), so that a request that found no server is a failure and not a late answer.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -23,7 +23,7 @@ pub const INTERVAL: Duration = Duration::from_millis(20);
 /// Until an answer must be complete.
 pub const PATIENCE: Duration = Duration::from_millis(900);
 
-/// What is said of a request that found somebody, or nobody, and had no complete answer in time.
+/// The error of a request that had no complete answer in time, with or without a connection.
 pub const NO_ANSWER: &str = "no answer";
 
 /// One request.
@@ -57,7 +57,7 @@ pub fn outage(requests: &[Request], from: SystemTime, to: SystemTime) -> Outage 
     Outage::between(&probes, from, to)
 }
 
-/// Somebody who asks, from the moment it exists until it is dropped.
+/// A client that sends requests until it is dropped.
 #[derive(Debug)]
 pub struct Visitor {
     requests: Arc<Mutex<Vec<Request>>>,
@@ -140,7 +140,7 @@ pub fn get(host: &Host, address: SocketAddr, path: &str) -> Result<String, Strin
 struct Visit {
     stream: TcpStream,
     index: usize,
-    asked: bool,
+    is_sent: bool,
     answer: Vec<u8>,
 }
 
@@ -153,29 +153,29 @@ impl Visit {
             Ok(()) | Err(Errno::EINPROGRESS) => {}
             Err(error) => return Err(error.desc().to_owned()),
         }
-        Ok(Visit { stream: TcpStream::from(socket), index, asked: false, answer: Vec::new() })
+        Ok(Visit { stream: TcpStream::from(socket), index, is_sent: false, answer: Vec::new() })
     }
 
     fn wants(&self) -> PollFlags {
-        if self.asked { PollFlags::POLLIN } else { PollFlags::POLLOUT }
+        if self.is_sent { PollFlags::POLLIN } else { PollFlags::POLLOUT }
     }
 
     /// Does what can be done at once; the end, if this was it.
     fn go_on(&mut self, path: &str) -> Option<Result<String, String>> {
-        if !self.asked {
+        if !self.is_sent {
             match getsockopt(&self.stream, sockopt::SocketError) {
                 Ok(0) => {}
                 Ok(errno) => return Some(Err(Errno::from_raw(errno).desc().to_owned())),
                 Err(error) => return Some(Err(error.desc().to_owned())),
             }
-            let asked = write!(self.stream, "GET {path} HTTP/1.0\r\nHost: site\r\nConnection: close\r\n\r\n");
-            match asked {
-                Ok(()) => self.asked = true,
+            let written = write!(self.stream, "GET {path} HTTP/1.0\r\nHost: site\r\nConnection: close\r\n\r\n");
+            match written {
+                Ok(()) => self.is_sent = true,
                 // Not connected yet.
                 Err(error) if [io::ErrorKind::NotConnected, io::ErrorKind::WouldBlock].contains(&error.kind()) => {
                     return None;
                 }
-                Err(error) => return Some(Err(told(&error))),
+                Err(error) => return Some(Err(described(&error))),
             }
         }
         let mut bytes = [0; 4096];
@@ -185,13 +185,13 @@ impl Visit {
                 Ok(count) => self.answer.extend_from_slice(&bytes[..count]),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return None,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Some(Err(told(&error))),
+                Err(error) => return Some(Err(described(&error))),
             }
         }
     }
 }
 
-fn told(error: &io::Error) -> String {
+fn described(error: &io::Error) -> String {
     error.raw_os_error().map_or_else(|| error.to_string(), |errno| Errno::from_raw(errno).desc().to_owned())
 }
 

@@ -1,4 +1,4 @@
-//! When addresses appear and disappear on a machine, and what it learns of its neighbours, told by its kernel.
+//! When addresses appear and disappear on a machine, and what it learns of its neighbours, as its kernel reports it.
 
 use std::net::IpAddr;
 use std::os::fd::{AsRawFd as _, OwnedFd};
@@ -15,7 +15,7 @@ use crate::process::wait_until;
 /// An address came or went.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
-    /// When we were told: never before it happened, and as a rule some microseconds after.
+    /// When the kernel reported it: never before it happened, and as a rule some microseconds after.
     pub at: SystemTime,
     /// It came (or changed); else it went.
     pub added: bool,
@@ -28,7 +28,7 @@ pub struct Change {
 /// A neighbour became known, or known otherwise.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Neighbour {
-    /// When we were told.
+    /// When the kernel reported it.
     pub at: SystemTime,
     /// Whose Ethernet address it is.
     pub address: IpAddr,

@@ -1,6 +1,6 @@
 //! The way to systemd: a D-Bus connection that is made when it is needed, and again when it breaks.
 //!
-//! Nobody who asks may take silence for an answer. systemd drops its connections when it replaces itself (`daemon-reexec`),
+//! Silence is never taken for an answer. systemd drops its connections when it replaces itself (`daemon-reexec`),
 //! and a bus that is restarted drops everybody's; Pacemaker took that for "not running" and restarted what ran
 //! (pacemaker#3880, #3927). So whatever may pass is tried again until the limit, and what is left then is a doubt.
 #![forbid(unsafe_code)]
@@ -22,7 +22,7 @@ use zbus::message::Message;
 use zbus::zvariant::DynamicType;
 use zbus::{Address, Connection};
 
-/// Where the bus of the system is, unless somebody says otherwise.
+/// Where the bus of the system is by default.
 pub const SYSTEM_BUS: &str = "unix:path=/run/dbus/system_bus_socket";
 
 /// systemd's name on the bus.
@@ -41,7 +41,7 @@ pub const QUESTION: Duration = Duration::from_secs(2);
 /// What is waited for only once: an answer that comes when the work is done.
 pub const ORDER: Duration = Duration::MAX;
 
-/// Errors that say: nobody has looked at the question.
+/// Errors that mean: the call was not processed.
 const AWAY: [&str; 8] = [
     "org.freedesktop.DBus.Error.NoReply",
     "org.freedesktop.DBus.Error.Disconnected",
@@ -63,7 +63,7 @@ pub enum Trouble {
         /// In systemd's words.
         text: String,
     },
-    /// Nobody has answered until the limit.
+    /// No answer until the limit.
     Away(String),
     /// There is an answer, and it cannot be.
     Garbled(String),
@@ -114,7 +114,7 @@ pub struct Bus {
 }
 
 impl Bus {
-    /// The bus that the parameter or the environment names; nothing is asked yet.
+    /// The bus that the parameter or the environment names; no connection is made yet.
     ///
     /// # Errors
     /// When the operating system lacks resources.
@@ -124,7 +124,7 @@ impl Bus {
         Ok(Self { runtime, address: named.to_owned(), is_own: named == SYSTEM_BUS, connection: None })
     }
 
-    /// Calls a method and reads its answer; tries again until the limit where nobody was there to look at it, so it must be
+    /// Calls a method and reads its answer; tries again until the limit where it was not processed, so it must be
     /// a question, or an order that does no harm when it is given twice.
     ///
     /// # Errors
@@ -239,7 +239,7 @@ fn classify<T>(error: zbus::Error) -> Try<T> {
     match error {
         zbus::Error::MethodError(name, text, _) => {
             let (name, text) = (name.as_str().to_owned(), text.unwrap_or_default());
-            // The bus could not bring systemd back by itself, which it cannot: somebody else does.
+            // The bus could not bring systemd back by itself, which it cannot: something else does.
             if AWAY.contains(&name.as_str()) || name.starts_with("org.freedesktop.DBus.Error.Spawn.") {
                 return Try::Again(if text.is_empty() { name } else { text });
             }

@@ -3,12 +3,12 @@
 //!
 //! - `Restart=no`: systemd must not restart what the cluster believes to be down, or restarts itself.
 //! - `Before=pacemaker.service pacemaker_remote.service`: when the machine goes down, things stop in the opposite order, so
-//!   Pacemaker stops the unit, and does not find it stopped. Of a scope, which is made by somebody else, this is all.
+//!   Pacemaker stops the unit, and does not find it stopped. For a scope, which another program makes, this is all.
 //!
 //! systemd reads such files when it reads all of its files again, which takes a moment on a large machine and holds up
 //! everybody else: one for each start and stop of a dozen resources at boot is a storm (resource-agents#1983). So a start asks
 //! first what systemd has in memory, and makes it read only what it lacks. A stop takes the file away and leaves it at that:
-//! until somebody makes systemd read its files again, it still holds what the file said about a unit that does not run, where
+//! until systemd reads its files again, it still holds what the file said about a unit that does not run, where
 //! it does no harm, and the next start here costs nothing. The file has always the same time stamp, so that systemd does not
 //! take the next one, with the same content, for a change.
 //!
@@ -143,7 +143,7 @@ fn holds(facts: &Facts, kind: Kind) -> bool {
     ordered && (kind != Kind::Service || facts.restart.as_deref() == Some("no"))
 }
 
-/// Writes the file unless it is there; tells whether it was not.
+/// Writes the file unless it is there; returns whether it was not.
 fn write(path: &Path, content: &str) -> io::Result<bool> {
     if let Some(parent) = path.parent() {
         file::ensure_dir(parent, 0o755)?;
@@ -200,7 +200,7 @@ mod tests {
         facts.drop_ins = list(&[path.to_str().unwrap()]);
         facts.before = list(&LATER);
         assert!(must_read(&facts, path, Kind::Service, true), "other content");
-        assert!(!must_read(&facts, path, Kind::Service, false), "overridden by somebody's file: for good");
+        assert!(!must_read(&facts, path, Kind::Service, false), "overridden by the administrator's file: for good");
         facts.restart = Some("no".into());
         assert!(!must_read(&facts, path, Kind::Service, true), "taken away and put back");
         facts.before.pop();

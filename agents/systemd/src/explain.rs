@@ -57,8 +57,11 @@ fn state(unit: &Unit, facts: &Facts, explanation: &mut Explanation) {
         explanation.line("unit file", &facts.file_state);
     }
     if let Some(kind) = &facts.service_type {
-        let why =
-            if facts.tells_when_ready() { "it says when it is ready" } else { "start_settle shows whether it lives" };
+        let why = if facts.notifies_when_ready() {
+            "it notifies systemd when it is ready"
+        } else {
+            "start_settle shows whether it lives"
+        };
         explanation.because("type", kind, why);
     }
     if let Some(pid) = facts.main_pid {

@@ -25,7 +25,7 @@ pub fn read(common: &Properties, special: &Properties) -> Facts {
         load_error: value::<(String, String)>(common, "LoadError").map(|(_, why)| why).unwrap_or_default(),
         file_state: text(common, "UnitFileState").unwrap_or_default(),
         can_reload: value(common, "CanReload").unwrap_or_default(),
-        // Without a time, nobody has looked yet.
+        // Without a time, it has not been evaluated yet.
         condition: value::<u64>(common, "ConditionTimestamp")
             .filter(|moment| *moment != 0)
             .and_then(|_| value(common, "ConditionResult")),

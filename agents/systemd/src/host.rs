@@ -31,7 +31,7 @@ pub fn check(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> 
         }
     }
     match unit.unusable(&facts.load_error) {
-        // Administrators mask units so that nobody starts them on this node; that may be meant, or change.
+        // Administrators mask units so that they are not started on this node; that may be intended, or change.
         Some(why) if unit.load == "masked" => {
             context.log.warn(format_args!("{why}"));
             Ok(())
@@ -77,7 +77,7 @@ pub fn warnings(unit: &Unit, facts: &Facts, settings: &Settings) -> Vec<String> 
 mod tests {
     use super::*;
 
-    fn told(facts: &Facts, pairs: &[(&str, &str)]) -> Vec<String> {
+    fn found(facts: &Facts, pairs: &[(&str, &str)]) -> Vec<String> {
         let mut faults = Faults::default();
         let values = Values::from_pairs(&[&[("unit", "a")], pairs].concat());
         let settings = crate::settings::settle(&values, &mut faults).unwrap();
@@ -94,18 +94,18 @@ mod tests {
     }
 
     #[test]
-    fn sd_10_what_works_against_the_cluster_is_told() {
-        assert!(told(&Facts::default(), &[]).is_empty());
+    fn sd_10_what_works_against_the_cluster_is_reported() {
+        assert!(found(&Facts::default(), &[]).is_empty());
         let enabled = Facts { file_state: "enabled".into(), ..Facts::default() };
-        assert!(told(&enabled, &[])[0].contains("systemctl disable a.service"));
+        assert!(found(&enabled, &[])[0].contains("systemctl disable a.service"));
         let restarts = Facts { restart: Some("always".into()), ..Facts::default() };
-        assert!(told(&restarts, &[]).is_empty(), "our settings see to it");
-        assert!(told(&restarts, &[("drop_in", "no")])[0].contains("Restart"));
+        assert!(found(&restarts, &[]).is_empty(), "our settings see to it");
+        assert!(found(&restarts, &[("drop_in", "no")])[0].contains("Restart"));
         let triggered = Facts { triggered_by: vec!["a.socket".into()], ..Facts::default() };
-        assert!(told(&triggered, &[])[0].contains("a.socket"));
+        assert!(found(&triggered, &[])[0].contains("a.socket"));
         let upheld = Facts { upheld_by: vec!["a.target".into()], ..Facts::default() };
-        assert!(told(&upheld, &[])[0].contains("a.target (Upholds=)"));
+        assert!(found(&upheld, &[])[0].contains("a.target (Upholds=)"));
         let remains = Facts { remains: true, service_type: Some("forking".into()), ..Facts::default() };
-        assert!(told(&remains, &[])[0].contains("RemainAfterExit=yes"));
+        assert!(found(&remains, &[])[0].contains("RemainAfterExit=yes"));
     }
 }

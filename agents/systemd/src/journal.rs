@@ -1,7 +1,7 @@
 //! The last line that a unit wrote, for reasons: what the administrator would look up first.
 //!
-//! The journal's files are read by its own program, which is asked for one line: their format is no interface, and the
-//! library for it is written in C. It is asked only after a failure; without it, or without an answer in time, the reason goes
+//! The journal's files are read by its own program (`journalctl -n 1`): their format is no interface, and the
+//! library for it is written in C. It runs only after a failure; without it, or without an answer in time, the reason goes
 //! without the line.
 #![forbid(unsafe_code)]
 

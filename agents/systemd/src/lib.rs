@@ -6,9 +6,9 @@
 //! - **A start is over when the unit is active and the application works**, and not a moment later: the end of the very job
 //!   that was begun is waited for, without asking again and again.
 //! - **Silence is no answer.** A manager that replaces itself (`daemon-reexec`), a bus that is restarted, an answer that is
-//!   lost: the question is asked again until the time is over, and what is left then is a doubt (1), never "not running".
+//!   lost: the call is repeated until the time is over; without an answer the result is 1, never "not running".
 //! - **Each failure has a reason**: the job's result, how the main process ended, the last line that it wrote.
-//! - **A unit that is on its way** is waited for, within the time that the operation has; one that is stuck there is told
+//! - **A unit that is on its way** is waited for, within the time that the operation has; one that is stuck there is reported
 //!   with its state before Pacemaker's own limit.
 //! - **Settings for the time in the cluster** (`dropin`): no restart by systemd, and Pacemaker before the unit when the
 //!   machine goes down; systemd reads its files again only when it does not know them yet.

@@ -73,7 +73,7 @@ pub fn early(deadline: Deadline) -> Deadline {
 pub enum Ended {
     /// With a result in systemd's word.
     With(String),
-    /// It is over, and nobody has heard how: the unit's state must tell.
+    /// It is over, and its result is not known: the unit's state decides.
     Unheard,
     /// It is not over; the job's object.
     Late(String),
@@ -88,7 +88,7 @@ pub struct Manager {
 }
 
 impl Manager {
-    /// systemd on the bus that the settings name; nothing is asked yet.
+    /// systemd on the bus that the settings name; no connection is made yet.
     ///
     /// # Errors
     /// When the operating system lacks resources.
@@ -117,7 +117,7 @@ impl Manager {
         let answer: Result<Vec<Listed>, Trouble> = self.ask("ListUnitsByNames", &(texts,));
         let listed = answer.map_err(|trouble| trouble.into_failure(what))?;
         if listed.len() != names.len() {
-            let why = format!("{} units where {} were asked for", listed.len(), names.len());
+            let why = format!("{} units where {} were requested", listed.len(), names.len());
             return Err(Trouble::Garbled(why).into_failure(what));
         }
         Ok(listed.into_iter().map(unit).collect())
@@ -172,14 +172,14 @@ impl Manager {
     /// # Errors
     /// When it does not.
     pub fn daemon_reload(&mut self) -> Result<(), Failure> {
-        // The answer comes when all is read, which may take long: it is waited for, and not asked for again.
+        // The answer comes when all is read, which may take long: it is waited for, and not requested again.
         let reloaded = self.bus.with(self.deadline, ORDER, async |connection: &Connection| {
             connection.call_method(Some(SYSTEMD), OBJECT, Some(MANAGER), "Reload", &()).await
         });
         reloaded.map(drop).map_err(|trouble| trouble.into_failure("daemon-reload"))
     }
 
-    /// Keeps a unit in systemd's memory as long as this connection lasts: one that nobody needs is forgotten as soon as it has
+    /// Keeps a unit in systemd's memory as long as this connection lasts: one that nothing needs is forgotten as soon as it has
     /// ended, with what there was to say about it.
     pub fn hold(&mut self, unit: &Unit) {
         let _: Result<(), Trouble> = self.ask("RefUnit", &(unit.id.as_str(),));
@@ -221,7 +221,7 @@ impl Manager {
     }
 
     /// Gives an order and waits for the end of this job, and no other one, until the limit. A connection that breaks is made
-    /// anew; the order is given twice only when nobody has confirmed it, and systemd makes one job of two alike.
+    /// anew; the order is repeated only if it was not confirmed, and systemd makes one job of two alike.
     ///
     /// # Errors
     /// When systemd refuses it, or does not answer.
@@ -246,8 +246,8 @@ struct Order<'a> {
 }
 
 impl Order<'_> {
-    /// Gives the order, unless there is a job already, and waits for the job's end. Whoever asks only afterwards misses the
-    /// end of a fast one: first the signal is asked for, then the job.
+    /// Gives the order, unless there is a job already, and waits for the job's end. A caller that subscribes only afterwards misses the
+    /// end of a fast one: first it subscribes to the signal, then it orders the job.
     async fn follow(&self, connection: &Connection, job: &mut Option<String>) -> zbus::Result<Result<Ended, Trouble>> {
         let mut signals = self.listen(connection).await?;
         if job.is_some() && !is_there(connection, job).await? {

@@ -15,7 +15,7 @@ use crate::state::{Facts, Unit, Verdict};
 /// As many letters of a command line are shown.
 const COMMAND: usize = 20;
 
-/// Tells the state. A healthy unit at level 0 costs one question.
+/// Returns the state. A healthy unit at level 0 costs one D-Bus call.
 ///
 /// # Errors
 /// Why it is neither running nor cleanly stopped, or cannot be known.
@@ -201,7 +201,7 @@ fn stuck(manager: &mut Manager, settings: &Settings, unit: &Unit) -> Failure {
     let advice = if unit.restarts() {
         "systemd restarts it again and again: Restart=no, or drop_in=yes, leaves that to the cluster"
     } else {
-        "it is stuck, or needs more time than the operation has: systemctl status tells more"
+        "it is stuck, or needs more time than the operation has: look at systemctl status"
     };
     Failure::generic(format!("{unit}{queued}{end}: {advice}"))
 }

@@ -39,11 +39,11 @@ pub enum Kind {
     Mount,
     /// A group of units.
     Target,
-    /// Processes that somebody else has started.
+    /// Processes that another program has started.
     Scope,
     /// A file whose change starts a unit.
     Path,
-    /// A file system that is mounted when somebody looks.
+    /// A file system that is mounted when it is accessed.
     Automount,
     /// Swap space.
     Swap,

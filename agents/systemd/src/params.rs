@@ -109,7 +109,7 @@ pub const CHECK_COMMAND: Param<Vec<String>> = Param::new(
     command,
     "Program that must succeed",
     "The program, with its arguments, that must end with exit code 0 before a start counts as good, and in monitors at level \
-     20. Words are separated by spaces and kept together by quotes. No shell is asked: for more, name a script.",
+     20. Words are separated by spaces and kept together by quotes. No shell is involved: for more, name a script.",
 )
 .reloadable();
 pub const REQUIRED_UNITS: Param<Vec<UnitName>> = Param::new(

@@ -36,8 +36,8 @@ pub fn reload(context: &Context<'_>, settings: &Settings) -> Result<(), Failure>
         Ended::With(result) => job_failure("reload", &unit.id, &result),
         Ended::Unheard => None,
         Ended::Late(job) => {
-            let told = if manager.cancel(&job) { "was cancelled" } else { "could not be cancelled" };
-            Some(format!("the reload of {} did not end in time; our job {told}", unit.id))
+            let cancellation = if manager.cancel(&job) { "was cancelled" } else { "could not be cancelled" };
+            Some(format!("the reload of {} did not end in time; our job {cancellation}", unit.id))
         }
     };
     let seen = monitor::settled(&mut manager, settings, early(early(context.budget.rollback())), true)?.unit;

@@ -28,7 +28,7 @@ pub fn start(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> 
     if !is_up {
         startable(&unit, settings, || manager.facts(&unit, &settings.unit).load_error)?;
     }
-    // Asked before the start, which then ends the sooner.
+    // Read before the start, which then ends the sooner.
     let facts = match settings.drop_in {
         true => dropin::ensure(context, &mut manager, &unit, &settings.unit)?,
         false => manager.facts(&unit, &settings.unit),
@@ -36,8 +36,8 @@ pub fn start(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> 
     if facts.refuses_stop && !is_up {
         return Err(refuses_stop(&unit));
     }
-    let tells = facts.tells_when_ready();
-    let mut attempt = Attempt { context, settings, manager, unit, limit, tells };
+    let notifies = facts.notifies_when_ready();
+    let mut attempt = Attempt { context, settings, manager, unit, limit, notifies };
     if !is_up {
         attempt.run()?;
     }
@@ -56,7 +56,7 @@ pub fn startable(unit: &Unit, settings: &Settings, problem: impl FnOnce() -> Str
         return Err(Failure::installed(why));
     }
     if settings.unit.kind == UnitKind::Scope {
-        let why = "a scope is made by whoever runs processes in it, and cannot be started";
+        let why = "a scope is made by the program that runs processes in it, and cannot be started";
         return Err(Failure::generic(format!("{}: {why}", unit.id)));
     }
     Ok(())
@@ -74,8 +74,8 @@ struct Attempt<'a> {
     manager: Manager,
     unit: Unit,
     limit: Deadline,
-    /// Whether the unit tells when it is ready.
-    tells: bool,
+    /// Whether the unit notifies systemd when it is ready.
+    notifies: bool,
 }
 
 impl Attempt<'_> {
@@ -93,8 +93,8 @@ impl Attempt<'_> {
             Ended::Unheard => Ok(()),
             Ended::Late(job) => {
                 let cancelled = self.manager.cancel(&job);
-                let told = if cancelled { "our job was cancelled" } else { "our job could not be cancelled" };
-                Err(self.withdraw(&format!("was not active in time; {told}")))
+                let cancellation = if cancelled { "our job was cancelled" } else { "our job could not be cancelled" };
+                Err(self.withdraw(&format!("was not active in time; {cancellation}")))
             }
         }
     }
@@ -134,7 +134,7 @@ impl Attempt<'_> {
 
     /// Of some services systemd knows only that a process was begun: a moment shows whether it could.
     fn watch(&mut self) -> Result<(), Failure> {
-        if self.tells {
+        if self.notifies {
             return Ok(());
         }
         let moment = Deadline::after(self.settings.start_settle).min(self.limit);
@@ -188,12 +188,12 @@ impl Attempt<'_> {
     /// Takes the start back: what came up later would be where the cluster does not expect it.
     fn withdraw(&mut self, why: &str) -> Failure {
         let ended = self.manager.order(Verb::Stop, &self.unit, "replace", self.context.budget.rollback());
-        let told = match ended {
+        let undone = match ended {
             Ok(Ended::With(result)) if result == "done" => "it was stopped again",
             Ok(Ended::Unheard) => "it was stopped again",
             Ok(_) => "it is being stopped",
             Err(_) => "it could not be stopped again",
         };
-        Failure::generic(format!("{} {why}; {told}", self.unit.id))
+        Failure::generic(format!("{} {why}; {undone}", self.unit.id))
     }
 }

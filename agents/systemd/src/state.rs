@@ -14,10 +14,10 @@ pub struct Job {
     pub path: String,
 }
 
-/// A unit at one moment, as `ListUnitsByNames` tells it.
+/// A unit at one moment, as `ListUnitsByNames` reports it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unit {
-    /// Its own name, whatever alias was asked for.
+    /// Its own name, whichever alias was given.
     pub id: String,
     /// `loaded`, `not-found`, `masked`, `bad-setting`, `error`.
     pub load: String,
@@ -47,7 +47,7 @@ pub enum Verdict {
     Reloading,
     /// It does nothing.
     Stopped,
-    /// It does nothing, and not because somebody wanted so.
+    /// It does nothing, and not because it was ordered to.
     Failed,
     /// It is on the way to one of the others.
     Changing,
@@ -85,12 +85,12 @@ impl Unit {
     #[must_use]
     pub fn unusable(&self, problem: &str) -> Option<String> {
         let id = &self.id;
-        let told = if problem.is_empty() { String::new() } else { format!(": {problem}") };
+        let detail = if problem.is_empty() { String::new() } else { format!(": {problem}") };
         match self.load.as_str() {
             "not-found" => Some(format!("{id} is not installed: systemd knows no unit of this name")),
             "masked" => Some(format!("{id} is masked: systemctl unmask {id} allows it to be started")),
-            "bad-setting" => Some(format!("{id} has a faulty unit file{told}: systemd-analyze verify {id} tells more")),
-            "error" => Some(format!("{id} cannot be loaded{told}")),
+            "bad-setting" => Some(format!("{id} has a faulty unit file{detail}: run systemd-analyze verify {id}")),
+            "error" => Some(format!("{id} cannot be loaded{detail}")),
             _ => None,
         }
     }
@@ -196,9 +196,9 @@ impl Facts {
         matches!(self.kill_mode.as_deref(), Some("process" | "none"))
     }
 
-    /// Whether the unit tells when it is ready. Of the other types systemd knows only that a process was started.
+    /// Whether the unit notifies systemd when it is ready. Of the other types systemd knows only that a process was started.
     #[must_use]
-    pub fn tells_when_ready(&self) -> bool {
+    pub fn notifies_when_ready(&self) -> bool {
         !matches!(self.service_type.as_deref(), Some("simple" | "exec" | "idle"))
     }
 }
@@ -214,7 +214,7 @@ pub fn job_failure(verb: &str, id: &str, result: &str) -> Option<String> {
     let why = match result {
         "done" => return None,
         "failed" => "failed".to_owned(),
-        "canceled" => "was cancelled: somebody wanted something else of the unit meanwhile".to_owned(),
+        "canceled" => "was cancelled by another job of the unit".to_owned(),
         "timeout" => "did not end within the time that the unit itself allows (JobTimeoutSec)".to_owned(),
         "dependency" => "was not run, for a unit that it depends on failed; see systemctl list-dependencies".to_owned(),
         "skipped" => "was skipped: it does not apply to the unit as it is".to_owned(),
@@ -317,11 +317,11 @@ mod tests {
             "once",
             "new",
         ];
-        let mut told: Vec<String> =
+        let mut reasons: Vec<String> =
             all.iter().map(|result| job_failure("start", "a.service", result).unwrap()).collect();
-        assert!(told.iter().all(|reason| reason.starts_with("the start job of a.service ")));
-        told.sort();
-        told.dedup();
-        assert_eq!(told.len(), all.len());
+        assert!(reasons.iter().all(|reason| reason.starts_with("the start job of a.service ")));
+        reasons.sort();
+        reasons.dedup();
+        assert_eq!(reasons.len(), all.len());
     }
 }

@@ -95,7 +95,7 @@ fn started_again(unit: &Unit, facts: &Facts) -> String {
             format!("{unit} in spite of the stop: {trigger} has started it again; stop or manage that")
         }
         (None, Some(all)) => format!("{unit} in spite of the stop: it is started again by {all}; stop or manage that"),
-        (None, None) => format!("{unit} in spite of the stop: it was started again; systemctl status tells more"),
+        (None, None) => format!("{unit} in spite of the stop: it was started again; look at systemctl status"),
     }
 }
 

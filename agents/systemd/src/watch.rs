@@ -68,7 +68,7 @@ async fn open(address: &str, units: &[Unit]) -> zbus::Result<(OwnedFd, Connectio
     Ok((fd, connection, signals))
 }
 
-/// What the bus is asked for, as match rules (D-Bus Specification, "Match Rules").
+/// What we subscribe to, as match rules (D-Bus Specification, "Match Rules").
 fn rules(units: &[Unit]) -> Vec<String> {
     let from = format!("type='signal',sender='{SYSTEMD}'");
     let manager = format!("{from},interface='{}'", manager::MANAGER);
@@ -148,15 +148,15 @@ mod tests {
     #[test]
     fn signals_are_named_and_other_messages_are_none() {
         let units = [unit()];
-        let told = |path: &str, interface: &str, member: &str| about(&signal(path, interface, member), &units);
+        let event = |path: &str, interface: &str, member: &str| about(&signal(path, interface, member), &units);
         assert_eq!(
-            told(&units[0].path, manager::PROPERTIES, "PropertiesChanged").as_deref(),
+            event(&units[0].path, manager::PROPERTIES, "PropertiesChanged").as_deref(),
             Some("a.service changed")
         );
         let object = "/org/freedesktop/systemd1";
-        assert_eq!(told(object, manager::MANAGER, "JobNew").as_deref(), Some("a job for a.service began"));
-        assert!(told("/org/freedesktop/DBus", BUS, "NameOwnerChanged").unwrap().contains("systemd"));
-        assert_eq!(told("/org/freedesktop/DBus", BUS, "NameAcquired"), None);
+        assert_eq!(event(object, manager::MANAGER, "JobNew").as_deref(), Some("a job for a.service began"));
+        assert!(event("/org/freedesktop/DBus", BUS, "NameOwnerChanged").unwrap().contains("systemd"));
+        assert_eq!(event("/org/freedesktop/DBus", BUS, "NameAcquired"), None);
         let call = Message::method_call("/x", "Get").unwrap().build(&()).unwrap();
         assert_eq!(about(&call, &units), None);
     }

@@ -96,7 +96,7 @@ pub(super) const CHECKS: &[Check] = &[
         says: "what standard input is does not matter",
         clause: "services_linux.c: Pacemaker gives its own, /dev/null; crm_resource and people give a terminal, or none",
         fix: "read nothing from standard input; start programs with </dev/null",
-        costs: "the agent waits for a line that nobody types, until it is killed",
+        costs: "the agent waits for input that never comes, until it is killed",
         weight: Weight::Must,
         proof: Proof::Alone(inputs),
     },
@@ -281,7 +281,7 @@ fn empty_path(stand: &Stand<'_>) -> Judged {
 }
 
 fn inputs(stand: &Stand<'_>) -> Judged {
-    // What is written to the other end nobody reads, and nobody types there.
+    // The other end is neither read nor written.
     let pair = openpty(None, None).map_err(std::io::Error::from)?;
     for end in [&pair.master, &pair.slave] {
         fcntl(end, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC)).map_err(std::io::Error::from)?;

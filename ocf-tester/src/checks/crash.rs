@@ -63,25 +63,25 @@ fn measured(stand: &Stand<'_>, from: State, ask: Ask) -> Result<Duration, Troubl
     if done.is(OK) || done.is(RUNNING) {
         return Ok(done.ended.elapsed);
     }
-    Err(Trouble::unknown(format!("{}, even when it is not killed", done.told())))
+    Err(Trouble::unknown(format!("{}, even when it is not killed", done.summary())))
 }
 
 /// A stop after something was killed.
 fn stop_cleans(stand: &Stand<'_>, killed: &str, after: Duration) -> Judged {
-    let told = |trouble| match trouble {
+    let reworded = |trouble| match trouble {
         Trouble::Broken(what) => {
             Trouble::broken(format!("after a {killed} that was killed at {:.3} s: {what}", after.as_secs_f32()))
         }
         unknown => unknown,
     };
-    stand.call(STOP).how(format!("after a killed {killed}")).expect(OK).map_err(told)?;
-    stand.call(PROBE).how(format!("after a killed {killed} and a stop")).expect(STOPPED).map_err(told)?;
+    stand.call(STOP).how(format!("after a killed {killed}")).expect(OK).map_err(reworded)?;
+    stand.call(PROBE).how(format!("after a killed {killed} and a stop")).expect(STOPPED).map_err(reworded)?;
     if stand.is_leaky() {
         // The check process-left has said it: also without a kill something is left.
         return Ok(());
     }
     match stand.left_over()?.first() {
-        Some(process) => Err(told(Trouble::broken(format!("stop has left {}", name_of(process))))),
+        Some(process) => Err(reworded(Trouble::broken(format!("stop has left {}", name_of(process))))),
         None => Ok(()),
     }
 }

@@ -1,4 +1,4 @@
-//! The action `meta-data`, asked in every way that a cluster and its tools ask it.
+//! The action `meta-data`, called in every way in which a cluster and its tools call it.
 #![forbid(unsafe_code)]
 
 use std::os::unix::fs::PermissionsExt as _;
@@ -64,7 +64,7 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         id: "meta-data-as-nobody",
         says: "an ordinary user gets the same description",
-        clause: "Pacemaker Administration, Resource Agents: meta-data are asked for by tools that are not root",
+        clause: "Pacemaker Administration, Resource Agents: meta-data are read by tools that are not root",
         fix: "answer meta-data before checking rights, writing files or reading what root alone may read",
         costs: "Pacemaker's controller asks as the user hacluster: without an answer every change is a restart",
         weight: Weight::Must,
@@ -73,7 +73,7 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         id: "meta-data-bare",
         says: "the same description comes with no environment at all",
-        clause: "Pacemaker Administration, Resource Agents: meta-data are asked for without parameters",
+        clause: "Pacemaker Administration, Resource Agents: meta-data are read without parameters",
         fix: "set a PATH, and use no OCF variable, before meta-data is answered",
         costs: "a cluster sets the variables; only people who call the agent by hand see it",
         weight: Weight::May,
@@ -111,7 +111,7 @@ pub(super) const CHECKS: &[Check] = &[
 fn meta_data(stand: &Stand<'_>) -> Judged {
     let done = known(stand.described.as_ref().clone())?;
     if !done.is(OK) {
-        return Err(Trouble::broken(done.told()));
+        return Err(Trouble::broken(done.summary()));
     }
     if done.ended.stdout.is_empty() {
         return Err(Trouble::broken("nothing came on stdout"));

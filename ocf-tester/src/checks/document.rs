@@ -110,7 +110,7 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         id: "action-pairs",
         says: "no two actions have the same name, role and interval",
-        clause: "Pacemaker tells operations of a resource apart by name and interval alone",
+        clause: "Pacemaker distinguishes operations of a resource by name and interval alone",
         fix: "give each depth and each role an interval of its own",
         costs: "Pacemaker runs one of the two and drops the other: what it looks for is not monitored",
         weight: Weight::Must,

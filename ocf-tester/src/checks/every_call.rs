@@ -1,4 +1,4 @@
-//! Rules for each call. They judge whatever the run has asked, and so find what happens only once in a while.
+//! Rules for each call. They judge all calls of the run, and so find what happens only once in a while.
 #![forbid(unsafe_code)]
 
 use crate::ask::UNKNOWN_ACTION;
@@ -14,7 +14,7 @@ pub(super) const CHECKS: &[Check] = &[
         fix: "wait with a deadline below OCF_RESKEY_CRM_meta_timeout, then fail with a reason; or advertise more time",
         costs: "Pacemaker kills it: a stop that is killed fences the node, and no failure has a reason",
         weight: Weight::Must,
-        proof: Proof::Calls(|done, _| done.hung().then(|| done.told())),
+        proof: Proof::Calls(|done, _| done.hung().then(|| done.summary())),
     },
     Check {
         id: "codes",
@@ -28,7 +28,7 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         id: "held-output",
         says: "nothing keeps the output open after the agent's end",
-        clause: "Pacemaker closes its ends then (services_linux.c): the next write of whoever holds them is a SIGPIPE",
+        clause: "Pacemaker closes its ends then (services_linux.c): the next write of a process that holds them is a SIGPIPE",
         fix: "start background processes with stdin, stdout and stderr of their own, in a session of their own",
         costs: "a background process dies at its next line of output, or keeps older clusters waiting",
         weight: Weight::Must,
@@ -71,18 +71,18 @@ pub(super) const CHECKS: &[Check] = &[
     },
     Check {
         id: "streams",
-        says: "what failed, and why, is told on stderr, not on stdout",
+        says: "the reason of a failure is printed on stderr, not on stdout",
         clause: "Pacemaker looks for the reason on stderr only, and shows stderr of what failed (services_linux.c)",
         fix: "print it to stderr",
         costs: "crm_mon shows a failure and no reason",
         weight: Weight::Should,
-        proof: Proof::Calls(|done, _| misplaced(done).then(|| format!("{}, on stdout", done.told()))),
+        proof: Proof::Calls(|done, _| misplaced(done).then(|| format!("{}, on stdout", done.summary()))),
     },
     Check {
         id: "quiet-monitor",
         says: "a healthy monitor prints nothing on stderr",
         clause: "Pacemaker logs it, every few seconds on every node (services_linux.c)",
-        fix: "print only when something is wrong; debug messages only if asked",
+        fix: "print only when something is wrong; debug messages only on demand",
         costs: "the log of every node gets the same lines every few seconds",
         weight: Weight::Should,
         proof: Proof::Calls(quiet),
@@ -91,7 +91,7 @@ pub(super) const CHECKS: &[Check] = &[
 
 fn codes(done: &Done, _: &MetaData) -> Option<String> {
     let legal = matches!(done.ended.code, Some(0..=9 | 190 | 191)) || done.ended.killed;
-    (!legal).then(|| done.told())
+    (!legal).then(|| done.summary())
 }
 
 /// Whether the agent itself calls it a failure. Bad use is none: it is answered with 3, or with a usage text.
@@ -103,8 +103,8 @@ fn failed(done: &Done) -> bool {
 fn reason(done: &Done, _: &MetaData) -> Option<String> {
     // Without the environment there is no prefix to print either.
     let told_how = done.environment.iter().any(|(name, _)| name == "OCF_EXIT_REASON_PREFIX");
-    // A cluster's calls are root's: what others are told, the checks of not-root judge.
-    (told_how && !done.as_other && failed(done) && reasons(done) == 0 && !misplaced(done)).then(|| done.told())
+    // A cluster's calls are root's: the results for others are judged by the checks of not-root.
+    (told_how && !done.as_other && failed(done) && reasons(done) == 0 && !misplaced(done)).then(|| done.summary())
 }
 
 /// How many lines on stderr give a reason.
@@ -121,7 +121,7 @@ fn misplaced(done: &Done) -> bool {
 }
 
 fn quiet(done: &Done, _: &MetaData) -> Option<String> {
-    // Unusual surroundings may make a program complain; what the agent was asked plainly counts.
+    // Unusual surroundings may make a program complain; ordinary calls count.
     let healthy = done.action == "monitor" && done.how.is_empty() && done.is(RUNNING) && done.is(&[0]);
     let line = done.stderr().lines().next().map(str::to_owned)?;
     (healthy).then(|| format!("{}: {line}", done.what))

@@ -42,7 +42,7 @@ fn process_left(stand: &Stand<'_>) -> Judged {
     known(stand.ask(MONITOR)?)?;
     let stop = known(stand.ask(STOP)?)?;
     if !stop.is(OK) {
-        return Err(Trouble::unknown(format!("{} (see the check stop)", stop.told())));
+        return Err(Trouble::unknown(format!("{} (see the check stop)", stop.summary())));
     }
     let left: Vec<_> = stand.left_over()?.iter().map(name_of).collect();
     if left.is_empty() {
@@ -66,7 +66,7 @@ fn file_left(stand: &Stand<'_>) -> Judged {
         let done = known(within(ask).run()?)?;
         if !done.is(codes) {
             within(STOP).run()?;
-            return Err(Trouble::unknown(format!("{} where its files can be watched", done.told())));
+            return Err(Trouble::unknown(format!("{} where its files can be watched", done.summary())));
         }
     }
     let mut left = overlaid.left()?;

@@ -151,7 +151,7 @@ pub(super) const CHECKS: &[Check] = &[
     },
     Check {
         id: "monitor-depths",
-        says: "each advertised depth of monitor tells the truth in both states",
+        says: "each advertised depth of monitor is right in both states",
         clause: "OCF 1.1, Check Levels: levels are advertised by the attribute depth",
         fix: "implement the level, or do not advertise it",
         costs: "the deeper monitor restarts a healthy service, or sees a dead one as healthy",
@@ -277,9 +277,9 @@ fn monitor_depths(stand: &Stand<'_>) -> Judged {
             let done = at_level(stand, &depth.to_string())?;
             if done.is(&[2, 5, 6]) {
                 unconfigured =
-                    Err(Trouble::unknown(format!("{}: give the parameters that this depth needs", done.told())));
+                    Err(Trouble::unknown(format!("{}: give the parameters that this depth needs", done.summary())));
             } else if !done.is(codes) {
-                return Err(Trouble::broken(format!("{}; expected {}", done.told(), choice(codes))));
+                return Err(Trouble::broken(format!("{}; expected {}", done.summary(), choice(codes))));
             }
         }
     }
@@ -297,7 +297,7 @@ fn alike(stand: &Stand<'_>, level: &str, as_level: u32) -> Judged {
     if done.code() == usual.code() || done.is(RUNNING) {
         return Ok(());
     }
-    Err(Trouble::broken(format!("{}; level {as_level} {}", done.told(), usual.ending())))
+    Err(Trouble::broken(format!("{}; level {as_level} {}", done.summary(), usual.ending())))
 }
 
 fn unsupported_depth(stand: &Stand<'_>) -> Judged {

@@ -106,9 +106,9 @@ fn no_action(stand: &Stand<'_>) -> Judged {
         return Ok(());
     }
     if for_all_unknown(stand)? == Some(done.code()) {
-        return Err(Trouble::unknown(format!("{}: {AS_UNKNOWN}", done.told())));
+        return Err(Trouble::unknown(format!("{}: {AS_UNKNOWN}", done.summary())));
     }
-    Err(Trouble::broken(format!("{}; expected {}", done.told(), named(3))))
+    Err(Trouble::broken(format!("{}; expected {}", done.summary(), named(3))))
 }
 
 fn extra_arguments(stand: &Stand<'_>) -> Judged {
@@ -119,7 +119,7 @@ fn extra_arguments(stand: &Stand<'_>) -> Judged {
     same(stand, stand.call(Ask::words(&["meta-data", "stop", "--nonsense"])).how("with further arguments"))?;
     let (probe, more) = (known(stand.ask(PROBE)?)?, known(stand.ask(Ask::words(&["monitor", "--nonsense"]))?)?);
     if probe.code() != more.code() {
-        return Err(Trouble::broken(format!("{}, {}", probe.told(), more.told())));
+        return Err(Trouble::broken(format!("{}, {}", probe.summary(), more.summary())));
     }
     Ok(())
 }
@@ -145,7 +145,7 @@ fn validate(stand: &Stand<'_>, ask: Ask) -> Judged {
     // A common mistake with an explanation of its own.
     let helped = stand.call(ask).how("with __OCF_ACTION").env("__OCF_ACTION", "validate-all").run()?;
     let hint = if helped.is(OK) { "; it relies on __OCF_ACTION, which Pacemaker never sets" } else { "" };
-    Err(Trouble::broken(format!("{}{hint}; expected 0", done.told())))
+    Err(Trouble::broken(format!("{}{hint}; expected 0", done.summary())))
 }
 
 fn validate_nowhere(stand: &Stand<'_>) -> Judged {
@@ -158,7 +158,7 @@ fn validate_nowhere(stand: &Stand<'_>) -> Judged {
     root()?;
     let here = known(stand.ask(VALIDATE.at("0"))?)?;
     if !here.is(OK) {
-        return Err(Trouble::unknown(format!("{} on this host already", here.told())));
+        return Err(Trouble::unknown(format!("{} on this host already", here.summary())));
     }
     // What programs need to run at all.
     let basics = ["/etc/alternatives", "/etc/ld.so.cache", "/etc/passwd", "/etc/group", "/etc/nsswitch.conf"];
@@ -177,9 +177,9 @@ fn interpreters(stand: &Stand<'_>) -> Judged {
     }
     let default = Path::new("/bin/sh").canonicalize()?;
     let shells = SHELLS.iter().filter(|words| Path::new(words[0]).canonicalize().is_ok_and(|shell| shell != default));
-    let mut asked = false;
+    let mut tried = false;
     for shell in shells {
-        asked = true;
+        tried = true;
         let words: Vec<OsString> = shell.iter().map(OsString::from).collect();
         for ask in [META_DATA, PROBE, VALIDATE] {
             let plain = known(stand.ask(ask.clone())?)?;
@@ -188,11 +188,15 @@ fn interpreters(stand: &Stand<'_>) -> Judged {
             let complains = plain.ended.stderr.is_empty() && !other.ended.stderr.is_empty();
             if plain.code() != other.code() || complains {
                 let usual = named(plain.code().into());
-                return Err(Trouble::broken(format!("{}; under {} it gives {usual}", other.told(), default.display())));
+                return Err(Trouble::broken(format!(
+                    "{}; under {} it gives {usual}",
+                    other.summary(),
+                    default.display()
+                )));
             }
         }
     }
-    if asked {
+    if tried {
         Ok(())
     } else {
         Err(Trouble::unknown(format!("there is no other shell here than {}", default.display())))
@@ -223,7 +227,7 @@ fn unadvertised(stand: &Stand<'_>) -> Judged {
     if stand.metadata.text.is_empty() {
         return Err(Trouble::unknown("the description cannot be read (see the check well-formed)"));
     }
-    // One that hangs at what it does not know has told all with that.
+    // A hang at an unknown action is a finding by itself.
     let usual = for_all_unknown(stand)?;
     let before = known(stand.ask(PROBE)?)?;
     let (mut found, mut unknown) = (Vec::new(), None);
@@ -231,8 +235,8 @@ fn unadvertised(stand: &Stand<'_>) -> Judged {
         let done = known(stand.ask(ask.clone())?)?;
         match done.code() {
             3 => {}
-            code if usual == Some(code) => unknown = Some(done.told()),
-            _ => found.push(done.told()),
+            code if usual == Some(code) => unknown = Some(done.summary()),
+            _ => found.push(done.summary()),
         }
     }
     if before.is(STOPPED) {
@@ -240,7 +244,7 @@ fn unadvertised(stand: &Stand<'_>) -> Judged {
     }
     match (found.is_empty(), unknown) {
         (false, _) => Err(Trouble::broken(format!("not advertised, yet {}", found.join("; ")))),
-        (true, Some(told)) => Err(Trouble::unknown(format!("{told}: {AS_UNKNOWN}"))),
+        (true, Some(text)) => Err(Trouble::unknown(format!("{text}: {AS_UNKNOWN}"))),
         (true, None) => Ok(()),
     }
 }

@@ -131,7 +131,7 @@ fn implemented(done: Done) -> Result<Done, Trouble> {
         return Err(Trouble::unknown(format!("{} is not possible with these parameters: {reason}", done.what)));
     }
     if done.is(&[3]) {
-        return Err(Trouble::unknown(format!("{} (see the check advertised-actions)", done.told())));
+        return Err(Trouble::unknown(format!("{} (see the check advertised-actions)", done.summary())));
     }
     Ok(done)
 }
@@ -197,7 +197,7 @@ fn notify(stand: &Stand<'_>) -> Judged {
                 .env("OCF_RESKEY_CRM_meta_notify_start_uname", node);
             let done = implemented(call.run()?)?;
             if !done.is(OK) {
-                return Err(Trouble::broken(format!("{}; expected 0", done.told())));
+                return Err(Trouble::broken(format!("{}; expected 0", done.summary())));
             }
         }
     }
@@ -210,7 +210,7 @@ fn reloads(stand: &Stand<'_>, ask: Ask) -> Judged {
     let before = main_process()?;
     let done = implemented(stand.ask(ask)?)?;
     if !done.is(OK) {
-        return Err(Trouble::broken(format!("{}; expected 0", done.told())));
+        return Err(Trouble::broken(format!("{}; expected 0", done.summary())));
     }
     stand.expect(PROBE, RUNNING)?;
     if let Some(process) = before

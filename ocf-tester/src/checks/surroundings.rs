@@ -33,10 +33,10 @@ pub(super) const CHECKS: &[Check] = &[
     },
     Check {
         id: "not-root-truth",
-        says: "an ordinary user is not told that something was done, or is stopped, when it is not so",
+        says: "an ordinary user does not get 0 or 7 where nothing was done, or the resource runs",
         clause: "OCF 1.1, Exit Status Codes: 7, completely stopped; if there is doubt, some other status should be returned",
         fix: "never read a lack of rights as not running, and never ignore it",
-        costs: "who asks is told that a running service is stopped; on a file system that turned read-only so is the cluster",
+        costs: "a running service is reported as stopped; on a file system that turned read-only, to the cluster",
         weight: Weight::Must,
         proof: Proof::Alone(not_root_truth),
     },
@@ -69,7 +69,11 @@ fn as_nobody(stand: &Stand<'_>, ask: Ask) -> Result<Done, Trouble> {
 fn not_root(stand: &Stand<'_>) -> Judged {
     stand.rehearse()?;
     let start = as_nobody(stand, START)?;
-    if start.is(OK) || start.is(&[4]) { Ok(()) } else { Err(Trouble::broken(format!("{}; expected 4", start.told()))) }
+    if start.is(OK) || start.is(&[4]) {
+        Ok(())
+    } else {
+        Err(Trouble::broken(format!("{}; expected 4", start.summary())))
+    }
 }
 
 fn not_root_truth(stand: &Stand<'_>) -> Judged {
@@ -77,17 +81,17 @@ fn not_root_truth(stand: &Stand<'_>) -> Judged {
     let start = as_nobody(stand, START)?;
     let seen = known(stand.ask(PROBE)?)?;
     if start.is(OK) && !seen.is(RUNNING) {
-        return Err(Trouble::broken(format!("start as nobody gave 0, but then {}", seen.told())));
+        return Err(Trouble::broken(format!("start as nobody gave 0, but then {}", seen.summary())));
     }
     stand.given(State::Running)?;
     let probe = as_nobody(stand, PROBE)?;
     if probe.is(STOPPED) {
-        return Err(Trouble::broken(format!("{}, while the resource runs", probe.told())));
+        return Err(Trouble::broken(format!("{}, while the resource runs", probe.summary())));
     }
     let stop = as_nobody(stand, STOP)?;
     let after = known(stand.ask(PROBE)?)?;
     if stop.is(OK) && !after.is(STOPPED) {
-        return Err(Trouble::broken(format!("stop as nobody gave 0, but then {}", after.told())));
+        return Err(Trouble::broken(format!("stop as nobody gave 0, but then {}", after.summary())));
     }
     Ok(())
 }

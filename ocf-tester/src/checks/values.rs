@@ -126,19 +126,19 @@ fn refused(stand: &Stand<'_>, name: &str, value: Option<&str>) -> Result<Option<
     if stand.metadata.advertises("validate-all") {
         let done = known(call(VALIDATE).run()?)?;
         if !done.is(REFUSED) && !done.is(&[3]) {
-            return Ok(Some(done.told()));
+            return Ok(Some(done.summary()));
         }
         if done.is(REFUSED) && !names(&done, name, value) {
-            return Ok(Some(format!("{}, which does not name the parameter", done.told())));
+            return Ok(Some(format!("{}, which does not name the parameter", done.summary())));
         }
     }
     stand.given(State::Stopped)?;
     let done = known(call(START).run()?)?;
     if done.is(OK) {
         call(STOP).run()?;
-        return Ok(Some(format!("{}: it has started", done.told())));
+        return Ok(Some(format!("{}: it has started", done.summary())));
     }
-    Ok((!done.is(REFUSED)).then(|| format!("{}; expected 2 or 6", done.told())))
+    Ok((!done.is(REFUSED)).then(|| format!("{}; expected 2 or 6", done.summary())))
 }
 
 fn missing_required(stand: &Stand<'_>) -> Judged {
@@ -207,7 +207,7 @@ fn odd_values(stand: &Stand<'_>) -> Judged {
         let done = known(call.run()?)?;
         // 5: without the usual value, something that is not installed may be meant.
         if !done.is(&[0, 2, 6, 5]) {
-            found.push(format!("{}; expected 0, 2 or 6", done.told()));
+            found.push(format!("{}; expected 0, 2 or 6", done.summary()));
         }
     }
     super::document::faults(found)
@@ -226,12 +226,12 @@ fn probe_without_parameters(stand: &Stand<'_>) -> Judged {
     stand.given(State::Stopped)?;
     let done = known(stand.call(PROBE).how("without parameters").parameters(Parameters::new()).run()?)?;
     if done.is(RUNNING) || done.is(PROMOTED) {
-        return Err(Trouble::broken(format!("{}, and nothing can be running", done.told())));
+        return Err(Trouble::broken(format!("{}, and nothing can be running", done.summary())));
     }
     if done.is(&[7, 5, 2, 6]) {
         Ok(())
     } else {
-        Err(Trouble::broken(format!("{}; expected 7, or 2, 5 or 6", done.told())))
+        Err(Trouble::broken(format!("{}; expected 7, or 2, 5 or 6", done.summary())))
     }
 }
 
@@ -245,14 +245,14 @@ fn stop_without_parameters(stand: &Stand<'_>) -> Judged {
 fn stop_bad_values(stand: &Stand<'_>) -> Judged {
     stand.given(State::Stopped)?;
     stand.presume(STOP, OK)?;
-    let mut asked = false;
+    let mut tried = false;
     for Parameter { name, .. } in typed(stand, &["integer", "boolean", "select"]) {
-        asked = true;
+        tried = true;
         // A probe between two stops: what a second one does is another check's matter.
         stand.given(State::Stopped)?;
         let value = "ocf-tester-nonsense";
         let call = stand.call(STOP).how(format!("{name}={value:?}")).parameters(with(stand, name, Some(value)));
         call.expect(OK)?;
     }
-    if asked { Ok(()) } else { Err(Trouble::unknown("no parameter has a type that a value could violate")) }
+    if tried { Ok(()) } else { Err(Trouble::unknown("no parameter has a type that a value could violate")) }
 }

@@ -42,9 +42,9 @@ mod tests {
 
     #[test]
     fn an_explanation_says_where_the_rule_is_from_and_how_to_keep_it() {
-        let told = explain(table()[1]);
+        let text = explain(table()[1]);
         for part in ["stops\n", "It stops.", "should: ", "OCF 1.1, start", "Start it.", "costs:  It does not run."] {
-            assert!(told.contains(part), "{told}");
+            assert!(text.contains(part), "{text}");
         }
     }
 }

@@ -51,10 +51,10 @@ fn run(report: &Report, table: &[&'static Check], strict: bool) -> String {
     let title = if report.set.is_empty() { String::new() } else { format!("<h2>{}</h2>\n", escaped(&report.set)) };
     let counts: String =
         [("fail", "failed"), ("warn", "warned"), ("info", "informed"), ("skip", "skipped"), ("pass", "passed")]
-            .map(|(word, told)| {
+            .map(|(word, label)| {
                 let count = report.count(word);
                 let class = if count == 0 { "none" } else { word };
-                format!("<li class=\"{class}\"><b>{count}</b> {told}</li>\n")
+                format!("<li class=\"{class}\"><b>{count}</b> {label}</li>\n")
             })
             .concat();
     let (seconds, calls) = (report.took.as_secs_f64(), report.calls.len());
@@ -98,8 +98,8 @@ fn finding(report: &Report, judgement: &Judgement, table: &[&'static Check], ope
         id = escaped(judgement.id)
     );
     if let Some(check) = check {
-        for (name, told) in [("Rule", check.clause), ("What it costs", check.costs), ("How to mend it", check.fix)] {
-            text += &format!("<dt>{name}</dt><dd>{}</dd>\n", escaped(told));
+        for (name, text_of) in [("Rule", check.clause), ("What it costs", check.costs), ("How to mend it", check.fix)] {
+            text += &format!("<dt>{name}</dt><dd>{}</dd>\n", escaped(text_of));
         }
     }
     text += "</dl>\n";
@@ -121,13 +121,13 @@ fn before(report: &Report, call: &Done) -> String {
     let mut earlier: Vec<&Done> = own.filter(|done| done.began < call.began).collect();
     earlier.sort_by_key(|done| done.began);
     let last = earlier.len().saturating_sub(BEFORE);
-    let items: String = earlier[last..].iter().map(|done| format!("<li>{}</li>\n", escaped(&done.told()))).collect();
+    let items: String = earlier[last..].iter().map(|done| format!("<li>{}</li>\n", escaped(&done.summary()))).collect();
     if items.is_empty() { items } else { format!("<p>After:</p>\n<ul class=\"notes\">\n{items}</ul>\n") }
 }
 
 /// How a call ended, and what it printed.
 fn came(call: &Done) -> String {
-    let mut text = format!("<p>{}, after {} ms</p>\n", escaped(&call.told()), call.ended.elapsed.as_millis());
+    let mut text = format!("<p>{}, after {} ms</p>\n", escaped(&call.summary()), call.ended.elapsed.as_millis());
     for (name, bytes) in [("stdout", &call.ended.stdout), ("stderr", &call.ended.stderr)] {
         if bytes.is_empty() {
             continue;

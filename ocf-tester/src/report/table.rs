@@ -16,8 +16,8 @@ pub fn table(reports: &[Report], checks: &[&'static Check], verbose: bool) -> St
     let mut text = String::new();
     for (report, name) in reports.iter().zip(&names) {
         let found: Vec<String> = GRAVITY.iter().filter_map(|word| listed(report, word)).collect();
-        let told = if found.is_empty() { "well".to_owned() } else { found.join("; ") };
-        text.push_str(&format!("{name:width$}  {told}\n"));
+        let result = if found.is_empty() { "well".to_owned() } else { found.join("; ") };
+        text.push_str(&format!("{name:width$}  {result}\n"));
         // An agent without meta-data has no other finding: its line alone would not say what to do.
         let details = report.judgements.iter().filter(|judgement| verbose || judgement.id == "meta-data");
         for (id, found) in details.filter_map(|judgement| Some((judgement.id, judgement.verdict.found()?))) {

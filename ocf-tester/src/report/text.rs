@@ -6,7 +6,7 @@ use crate::check::Check;
 use crate::checks;
 use crate::verdict::{Judgement, Report, Verdict};
 
-/// How much is told, and how.
+/// How much is printed, and how.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Style {
     /// Every check, with its reasons.
@@ -59,7 +59,7 @@ pub fn run(report: &Report, table: &[&'static Check], style: Style) -> String {
 
 /// Failures and warnings, one after another.
 fn findings(report: &Report, table: &[&'static Check], style: Style) -> String {
-    let told = |judgement: &&Judgement| match judgement.verdict {
+    let printed = |judgement: &&Judgement| match judgement.verdict {
         Verdict::Fail(_) => true,
         Verdict::Warn(_) => !style.quiet || style.strict,
         Verdict::Info(_) => !style.quiet,
@@ -73,7 +73,7 @@ fn findings(report: &Report, table: &[&'static Check], style: Style) -> String {
             details(report, judgement, table)
         )
     };
-    report.judgements.iter().filter(told).map(one).collect()
+    report.judgements.iter().filter(printed).map(one).collect()
 }
 
 /// Every check, in groups.
@@ -114,11 +114,11 @@ fn details(report: &Report, judgement: &Judgement, table: &[&'static Check]) -> 
 fn indented(first: &str, others: &str, text: &str) -> String {
     let text = plain(text.trim_end());
     let mut lines = text.lines();
-    let mut told = format!("{first}{}\n", lines.next().unwrap_or_default());
+    let mut text = format!("{first}{}\n", lines.next().unwrap_or_default());
     for line in lines {
-        told.push_str(&format!("{others}{line}\n"));
+        text.push_str(&format!("{others}{line}\n"));
     }
-    told
+    text
 }
 
 fn word(verdict: &Verdict, style: Style) -> String {
@@ -153,13 +153,13 @@ mod tests {
     use super::*;
     use crate::report::tests::{report, table};
 
-    fn told(style: Style) -> String {
+    fn report_in(style: Style) -> String {
         run(&report(), &table(), style)
     }
 
     #[test]
     fn by_default_what_is_not_well_is_told_with_rule_and_remedy() {
-        let text = told(Style::default());
+        let text = report_in(Style::default());
         assert!(text.starts_with("FAIL starts: It starts #1.\n       what: a\\u{1b}[2J"), "{text}");
         assert!(
             text.contains("       rule: OCF 1.1, start\n       fix:  Start it.\nWARN stops: It stops.\n"),
@@ -172,7 +172,7 @@ mod tests {
 
     #[test]
     fn verbose_tells_every_check_in_groups() {
-        let text = told(Style { verbose: true, ..Style::default() });
+        let text = report_in(Style { verbose: true, ..Style::default() });
         assert!(text.starts_with("  FAIL starts   It starts #1.\n"), "{text}");
         assert!(text.contains("  pass starts   It starts #1.\n"), "{text}");
         assert!(text.contains("  skip unknown\n       why:  a"), "{text}");
@@ -181,14 +181,14 @@ mod tests {
 
     #[test]
     fn quiet_tells_failures_only() {
-        let text = told(Style { quiet: true, ..Style::default() });
+        let text = report_in(Style { quiet: true, ..Style::default() });
         assert!(text.contains("FAIL") && !text.contains("WARN") && !text.contains("passed"), "{text}");
-        assert!(told(Style { quiet: true, strict: true, ..Style::default() }).contains("WARN"));
+        assert!(report_in(Style { quiet: true, strict: true, ..Style::default() }).contains("WARN"));
     }
 
     #[test]
     fn colours_are_ours_alone() {
-        let text = told(Style { colour: true, ..Style::default() });
+        let text = report_in(Style { colour: true, ..Style::default() });
         assert!(text.starts_with("\x1b[31mFAIL\x1b[0m starts"), "{text}");
         assert_eq!(text.matches('\x1b').count(), 4, "{text}");
     }

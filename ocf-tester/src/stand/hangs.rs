@@ -38,7 +38,7 @@ impl Hangs {
         self.wasted += ended.saturating_duration_since(from);
         self.until = Some(self.until.map_or(ended, |until| until.max(ended)));
         let (what, how) = (done.what.clone(), done.how.clone());
-        self.known.push(Hang { what, how, ending: done.told() });
+        self.known.push(Hang { what, how, ending: done.summary() });
     }
 
     /// Whether a plain call in these words hangs.
@@ -124,12 +124,12 @@ mod tests {
     fn cleaning_up_gets_what_is_left_of_three_time_outs() {
         let most = hangs(&[("start", "", 0, 20), ("stop", "", 20, 20), ("probe", "x", 40, 15)]);
         assert_eq!(most.allow("monitor", "", LONGEST, LONGEST, true), Ok(Duration::from_secs(5)));
-        let told = most.allow("status", "", LONGEST, LONGEST, false).unwrap_err();
+        let text = most.allow("status", "", LONGEST, LONGEST, false).unwrap_err();
         assert!(
-            told.contains(
+            text.contains(
                 "after 55 s of waiting for calls that did not end within their time-outs (3); the first: start"
             ),
-            "{told}"
+            "{text}"
         );
     }
 }

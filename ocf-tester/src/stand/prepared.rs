@@ -102,7 +102,7 @@ impl<'a> Call<'a> {
         self
     }
 
-    /// Killed after this time, whatever the time-out that it is told.
+    /// Killed after this time, whatever the time-out in its environment.
     #[must_use]
     pub fn kill_after(mut self, delay: Duration) -> Self {
         self.kill_after = Some(delay);
@@ -141,7 +141,7 @@ impl<'a> Call<'a> {
         if done.is(codes) && (!unusual || matches!(done.ended.code, Some(0..=9 | 190 | 191))) {
             return Ok(done);
         }
-        Err(Trouble::broken(format!("{}; expected {}", done.told(), choice(codes))))
+        Err(Trouble::broken(format!("{}; expected {}", done.summary(), choice(codes))))
     }
 
     /// Makes it.

@@ -55,14 +55,14 @@ fn print(stdout: String) -> Reply {
 }
 
 fn node(call: Call<'_>) -> Reply {
-    let told = call.words.iter().find_map(|word| match word.split('=').next()? {
+    let value = call.words.iter().find_map(|word| match word.split('=').next()? {
         "-n" | "--name" | "-N" | "--name-for-id" => Some(format!("{}\n", call.node)),
         "-p" | "--partition" => Some(format!("{} \n", call.node)),
         "-l" | "--list" => Some(format!("1 {} member\n", call.node)),
         "-i" | "--cluster-id" | "-q" | "--quorum" => Some("1\n".to_owned()),
         _ => None,
     });
-    print(told.unwrap_or_default())
+    print(value.unwrap_or_default())
 }
 
 /// What an option of the tools for attributes is about.
@@ -201,7 +201,7 @@ mod tests {
 
     #[test]
     fn what_was_kept_is_told_in_each_tools_way() {
-        let told: [(&[&str], &str); 9] = [
+        let answers: [(&[&str], &str); 9] = [
             (&["crm_attribute -n a -v 3", "crm_attribute -n a -G"], "scope=crm_config  name=a value=3\n"),
             (&["crm_attribute --name=a --update=3", "crm_attribute --name a --query --quiet"], "3\n"),
             (&["crm_attribute -N b -na -v3", "crm_attribute -Gqn a --node b"], "3\n"),
@@ -212,7 +212,7 @@ mod tests {
             (&["crm_master -r db -v -5", "crm_attribute -p db -l forever -G -q"], "-5\n"),
             (&["crm_attribute -n a -G -d 7"], "scope=crm_config  name=a value=7\n"),
         ];
-        for (calls, expected) in told {
+        for (calls, expected) in answers {
             let reply = after(calls);
             assert_eq!((reply.stdout.as_str(), reply.code), (expected, 0), "{calls:?}");
         }

@@ -1,8 +1,8 @@
 //! The tools of a cluster where no cluster runs (`--stub-cluster`): agents that keep a promotion score or ask for the node's
-//! name can be tested, and what they asked is known.
+//! name can be tested, and their calls are recorded.
 //!
 //! Each tool is a file whose first line makes the kernel run this very program (`execve(2)`, "Interpreter scripts"). What
-//! was asked and kept is a log that is only ever appended to, so calls at the same time need no lock: the last line about
+//! was called and kept is a log that is only ever appended to, so calls at the same time need no lock: the last line about
 //! an attribute is its value.
 //!
 //! Agents may run as any user, so any user may append to the log. It is a plain file in a directory of ours, which lives as
@@ -216,9 +216,9 @@ mod tests {
 
     #[test]
     fn a_path_that_no_script_can_name_is_refused() {
-        let told = |path: &str| prepare(Path::new(path), "alpha").unwrap_err().to_string();
-        assert!(told("/tmp/a b").contains("set TMPDIR"));
-        assert!(told(&format!("/tmp/{}", "x".repeat(120))).contains("set TMPDIR"));
+        let error = |path: &str| prepare(Path::new(path), "alpha").unwrap_err().to_string();
+        assert!(error("/tmp/a b").contains("set TMPDIR"));
+        assert!(error(&format!("/tmp/{}", "x".repeat(120))).contains("set TMPDIR"));
     }
 
     #[test]

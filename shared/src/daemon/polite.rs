@@ -22,7 +22,7 @@ pub const STOP_GRACE: Param<Duration> = Param::new(
     |text| time(text, Duration::from_secs(1)),
     "Time for requests at a stop",
     "How long requests that are being answered have to end at a stop, in seconds or with a unit: 30, 30s, 500ms, 2min; three \
-     seconds less than the operation's time-out at most. Nobody else is served meanwhile, on any node. Clients that have \
+     seconds less than the operation's time-out at most. No other client is served meanwhile, on any node. Clients that have \
      connected and not sent a byte get none of it.",
 )
 .or("3s")

@@ -1,6 +1,6 @@
 //! Who is connected to a process, and whether they have said anything.
 //!
-//! The kernel counts what it has received on a TCP connection (tcp(7), `TCP_INFO`), and tells whoever has the socket. So
+//! The kernel counts what it has received on a TCP connection (tcp(7), `TCP_INFO`), and reports it to the owner of the socket. So
 //! each socket of the process is borrowed for as long as the question takes (pidfd_getfd(2), Linux 5.6).
 
 use std::io;
@@ -20,7 +20,7 @@ pub enum Clients {
     None,
     /// They have connected, and not sent a byte.
     Silent,
-    /// One has sent something, or it cannot be told whether.
+    /// One has sent something, or that cannot be determined.
     Talking,
 }
 
@@ -119,8 +119,9 @@ fn of_connection(socket: &OwnedFd) -> io::Result<Clients> {
     let mut length = size_of::<libc::tcp_info>() as libc::socklen_t;
     let place = std::ptr::from_mut(&mut info).cast();
     // SAFETY: `place` is `length` bytes that are ours; the kernel writes at most so many.
-    let told = unsafe { libc::getsockopt(socket.as_raw_fd(), libc::IPPROTO_TCP, libc::TCP_INFO, place, &mut length) };
-    if told != 0 {
+    let examined =
+        unsafe { libc::getsockopt(socket.as_raw_fd(), libc::IPPROTO_TCP, libc::TCP_INFO, place, &mut length) };
+    if examined != 0 {
         return Err(io::Error::last_os_error());
     }
     if (length as usize) < std::mem::offset_of!(libc::tcp_info, tcpi_bytes_received) + size_of::<u64>() {
@@ -143,7 +144,7 @@ mod tests {
     use std::os::linux::net::SocketAddrExt as _;
     use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
 
-    fn told(socket: impl Into<OwnedFd>) -> Clients {
+    fn examined(socket: impl Into<OwnedFd>) -> Clients {
         of_socket(&socket.into()).unwrap()
     }
 
@@ -153,16 +154,16 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (mut server, _) = listener.accept().unwrap();
-        assert_eq!(told(server.try_clone().unwrap()), Clients::Silent);
+        assert_eq!(examined(server.try_clone().unwrap()), Clients::Silent);
         client.write_all(b"G").unwrap();
         server.read_exact(&mut [0]).unwrap();
-        assert_eq!(told(server), Clients::Talking);
-        assert_eq!(told(listener), Clients::None);
+        assert_eq!(examined(server), Clients::Talking);
+        assert_eq!(examined(listener), Clients::None);
     }
 
     #[test]
     fn what_cannot_be_told_counts_as_talking() {
-        assert_eq!(told(UdpSocket::bind("127.0.0.1:0").unwrap()), Clients::Talking);
+        assert_eq!(examined(UdpSocket::bind("127.0.0.1:0").unwrap()), Clients::Talking);
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("socket");
         let without_file = SocketAddr::from_abstract_name(path.as_os_str().as_bytes()).unwrap();
@@ -170,7 +171,10 @@ mod tests {
             let listener = UnixListener::bind_addr(&address).unwrap();
             let client = UnixStream::connect_addr(&address).unwrap();
             let (server, _) = listener.accept().unwrap();
-            assert_eq!((told(server), told(client), told(listener)), (Clients::Talking, Clients::None, Clients::None));
+            assert_eq!(
+                (examined(server), examined(client), examined(listener)),
+                (Clients::Talking, Clients::None, Clients::None)
+            );
         }
     }
 

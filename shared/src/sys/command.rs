@@ -84,7 +84,7 @@ impl RunError {
 }
 
 impl Output {
-    /// A program that a signal has ended has said nothing about what it was asked: the kernel may have lacked memory for it.
+    /// A program that a signal has ended has given no answer: the kernel may have lacked memory for it.
     ///
     /// # Errors
     /// That it was killed; `what` names it.
@@ -97,7 +97,7 @@ impl Output {
 }
 
 /// Keeps the cluster's variables (`OCF_*`: the parameters, and with them passwords) from a program: a server hands its
-/// environment on to whatever it starts, and shows it to whoever may look.
+/// environment on to whatever it starts, and shows it to any process that may look.
 #[expect(clippy::disallowed_methods, reason = "names of variables, which the program must not inherit")]
 pub fn hide_parameters(command: &mut Command) {
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"OCF_")) {
@@ -107,7 +107,7 @@ pub fn hide_parameters(command: &mut Command) {
 
 /// Runs a program in a process group of its own; it does not outlive us, for the cluster kills an agent that is late, and
 /// what that agent was just starting must not come up afterwards. Its input is `input`, or empty. What it leaves running when it ends in
-/// time lives on; that needs streams of its own, for nobody reads these any more.
+/// time lives on; that needs streams of its own, for no process reads these any more.
 ///
 /// # Errors
 /// When it cannot be started or served, or does not end by the deadline; it is killed then, with its process group.
@@ -188,7 +188,7 @@ fn serve(child: &mut Child, mut input: &[u8], output: &mut Output, deadline: Dea
             Err(error) => return Err(error.into()),
         }
         let ended = waits[0].any().unwrap_or(true);
-        // None of the streams blocks, so which of them is ready need not be asked.
+        // None of the streams blocks, so it does not matter which of them is ready.
         if let Some(pipe) = stdin {
             match pipe.write(input) {
                 Ok(count) => input = &input[count..],
@@ -197,7 +197,7 @@ fn serve(child: &mut Child, mut input: &[u8], output: &mut Output, deadline: Dea
                 Err(_) => input = &[],
             }
         }
-        // Of a child that has ended, all that is still in the pipes: at most their size, whoever else writes to them.
+        // Of a child that has ended, all that is still in the pipes: at most their size, whichever process writes to them.
         let mut rounds = if ended { KEPT / CHUNK } else { 1 };
         while rounds > 0 && keep(stdout, &mut output.stdout)? | keep(stderr, &mut output.stderr)? {
             rounds -= 1;

@@ -1,4 +1,4 @@
-//! The cheapest question to a server: is somebody there, and does he answer?
+//! The cheapest request to a server: does it accept connections, and does it answer?
 //!
 //! A connection alone says little: the kernel accepts for a server that is frozen, until the queue is full. So a few bytes
 //! are sent, and any reaction is waited for.
@@ -38,10 +38,10 @@ impl fmt::Display for Endpoint {
     }
 }
 
-/// Whether somebody listens.
+/// Whether a server listens.
 ///
 /// # Errors
-/// Why nobody does, or that the deadline came first.
+/// Why none does, or that the deadline passed.
 pub fn connect(endpoint: &Endpoint, deadline: Deadline) -> Result<(), HttpError> {
     open(endpoint, deadline).map(drop)
 }
@@ -53,8 +53,8 @@ pub fn connect(endpoint: &Endpoint, deadline: Deadline) -> Result<(), HttpError>
 pub fn answers(endpoint: &Endpoint, deadline: Deadline) -> Result<(), HttpError> {
     let limit = deadline.left();
     let mut stream = open(endpoint, deadline)?;
-    let asked = stream.ask(deadline);
-    match asked.map_err(|error| (error.kind(), error)) {
+    let answer = stream.ask(deadline);
+    match answer.map_err(|error| (error.kind(), error)) {
         Ok(()) => Ok(()),
         Err((io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe, _)) => Ok(()),
         Err((io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut, _)) => Err(late(endpoint, "no answer from", limit)),
@@ -181,7 +181,7 @@ mod tests {
     }
 
     /// What a question to this server, which is given one connection, leads to.
-    fn asked(serve: impl FnOnce(TcpStream) + Send + 'static) -> Result<(), HttpError> {
+    fn answered(serve: impl FnOnce(TcpStream) + Send + 'static) -> Result<(), HttpError> {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         std::thread::spawn(move || serve(listener.accept().unwrap().0));
@@ -191,14 +191,14 @@ mod tests {
     #[test]
     fn any_reaction_is_an_answer() {
         let question = |stream: &mut TcpStream| stream.read_exact(&mut vec![0; QUESTION.len()]).unwrap();
-        asked(move |mut stream| {
+        answered(move |mut stream| {
             question(&mut stream);
             stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").unwrap();
         })
         .unwrap();
-        asked(move |mut stream| question(&mut stream)).unwrap();
+        answered(move |mut stream| question(&mut stream)).unwrap();
         // Closing with something unread resets the connection.
-        asked(drop).unwrap();
+        answered(drop).unwrap();
     }
 
     #[test]

@@ -79,7 +79,7 @@ pub struct Answer {
     pub location: Option<String>,
     /// The body, or its beginning.
     pub body: Vec<u8>,
-    /// Whether there is more of it; always with a limit of 0, for nobody looked.
+    /// Whether there is more of it; always with a limit of 0, because none of it was read.
     pub truncated: bool,
     /// How long all of it took.
     pub elapsed: Duration,
@@ -165,7 +165,7 @@ pub fn is_local(url: &str) -> bool {
     name == "localhost" || name.ends_with(".localhost") || resolve::literal(host).is_some()
 }
 
-/// Whether a text is a URL that can be asked; else why not.
+/// Whether a text is a URL that can be requested; else why not.
 ///
 /// # Errors
 /// What is wrong with it.

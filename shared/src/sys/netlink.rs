@@ -1,7 +1,7 @@
 //! One client of netlink, for all that agents ask the kernel: lists, single questions, changes, and events.
 //!
 //! What is easily overlooked is done here once: a wait ends at the deadline; a list may end with an error in its last
-//! message (NLMSG_DONE); a list that a change has interrupted (NLM_F_DUMP_INTR) is asked for again; the kernel's own words
+//! message (NLMSG_DONE); a list that a change has interrupted (NLM_F_DUMP_INTR) is requested again; the kernel's own words
 //! about a refusal (extended acknowledgements) belong to the error.
 
 use std::cell::Cell;
@@ -25,7 +25,7 @@ use crate::sys::clock::Deadline;
 /// The kernel fills at most this much at a time.
 const CHUNK: usize = 32 * 1024;
 
-/// How often an interrupted list is asked for before it is taken as it is. What does not change is on each of them.
+/// How often an interrupted list is requested before it is taken as it is. What does not change is on each of them.
 const TRIES: u32 = 8;
 
 /// The attribute of an extended acknowledgement that carries its text (NLMSGERR_ATTR_MSG).

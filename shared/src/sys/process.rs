@@ -1,7 +1,7 @@
 //! Other processes: who they are, and how to end exactly those.
 //!
-//! A process is known by its number and its start time; a number alone may be somebody else's by now. Signals go
-//! through a pidfd (Linux 5.3) that was opened first and checked afterwards, so they reach the process meant or nobody.
+//! A process is known by its number and its start time; a number alone may be another process's by now. Signals go
+//! through a pidfd (Linux 5.3) that was opened first and checked afterwards, so they reach the intended process or none.
 
 use std::ffi::OsStr;
 use std::io;
@@ -98,7 +98,7 @@ pub struct Member {
     /// The number of its session: of the process that began it. The kernel gives that number to no other process while
     /// one of the session lives, the first one or not (kernel/pid.c: a number is freed when nothing refers to it).
     pub session: i32,
-    /// A signal, or somebody's debugger, holds it: it does nothing until it may go on.
+    /// A signal or a debugger holds it: it does nothing until it may go on.
     pub held: bool,
 }
 
@@ -157,7 +157,7 @@ impl Process {
         Ok(Duration::from_secs_f64((up - self.start_time as f64 / TICKS).max(0.0)))
     }
 
-    /// Whether a signal, or somebody's debugger, holds it.
+    /// Whether a signal or a debugger holds it.
     ///
     /// # Errors
     /// When /proc cannot be read.
@@ -249,7 +249,7 @@ pub fn program_of(pid: i32) -> io::Result<PathBuf> {
     Ok(OsStr::from_bytes(name.strip_suffix(b" (deleted)").unwrap_or(name)).into())
 }
 
-/// A hold on a process: nobody else can get its number's place in it.
+/// A hold on a process: no other process can get its number meanwhile.
 #[derive(Debug)]
 pub struct Handle {
     /// Readable when the process has ended (pidfd_open(2)).
@@ -264,7 +264,7 @@ impl AsFd for Handle {
 }
 
 impl Handle {
-    /// A hold on a child that has not been waited for: until then its number is nobody else's.
+    /// A hold on a child that has not been waited for: until then no other process gets its number.
     pub(super) fn of_child(child: &Child) -> io::Result<Self> {
         Ok(Self { fd: open_pid(child.id() as i32)? })
     }

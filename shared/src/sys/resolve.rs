@@ -71,11 +71,11 @@ pub fn resolve(host: &str, port: u16, deadline: Deadline) -> Result<Vec<SocketAd
     let limit = deadline.left();
     let (sender, answer) = mpsc::channel();
     let question = (host.to_owned(), port);
-    let asked = std::thread::Builder::new().name("resolve".to_owned()).spawn(move || {
+    let started = std::thread::Builder::new().name("resolve".to_owned()).spawn(move || {
         // The receiver may have given up.
         let _ = sender.send(look_up(&question));
     });
-    if let Err(error) = asked {
+    if let Err(error) = started {
         return Err(ResolveError { cause: Cause::NotNow, text: format!("cannot look up {host}: {error}") });
     }
     match answer.recv_timeout(limit) {

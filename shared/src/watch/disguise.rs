@@ -15,7 +15,7 @@ use crate::sys::file;
 /// The command name, at most 15 bytes (prctl(2)).
 const NAME: &std::ffi::CStr = c"ocf-wait";
 
-/// What the kernel's killer of last resort is told while we wait: the server and much else goes first (proc_pid_oom_score_adj(5)).
+/// Our OOM score while we wait: the OOM killer ends the server and much else first (proc_pid_oom_score_adj(5)).
 const KEEP: &str = "-900";
 
 const OOM: &str = "/proc/self/oom_score_adj";

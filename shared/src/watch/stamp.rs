@@ -62,7 +62,7 @@ impl Entry {
     }
 }
 
-/// The last runs of all recurring monitors of a resource; one for each interval, by which Pacemaker tells them apart.
+/// The last runs of all recurring monitors of a resource; one for each interval, by which Pacemaker distinguishes them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Appointments {
     executor: Process,

@@ -49,7 +49,7 @@ pub const VERIFY: Param<bool> = Param::new(
     boolean,
     "Check the server's certificate",
     "Whether the certificate of an https server must be valid. If unset, it must be where the URL has a host name, or \
-     where ca is set; not where the URL has an address or localhost, for which nobody issues certificates.",
+     where ca is set; not where the URL has an address or localhost, for which no authority issues certificates.",
 )
 .boolean()
 .reloadable();

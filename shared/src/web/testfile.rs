@@ -13,7 +13,7 @@
 //!
 //! The shell agents read the lines with the shell's `read`, and so it is here: blanks around keyword and value are dropped, a
 //! backslash makes the next character an ordinary one and vanishes (`\\.` in the file is the expression `\.`), and one at the
-//! end of a line joins it with the next. Only the test that is asked for is judged.
+//! end of a line joins it with the next. Only the test that the parameter names is judged.
 #![forbid(unsafe_code)]
 
 use std::io;

@@ -35,9 +35,9 @@ fn ap_14_a_redirect_is_explained() {
         judge(&test(None), &redirect).unwrap_err(),
         "301 to https://127.0.0.1/status: give that URL, or expect_status=301"
     );
-    let mut asked = test(None);
-    asked.rules.expect_status = Statuses::parse("301").unwrap();
-    assert_eq!(judge(&asked, &redirect), Ok(Status::Running));
+    let mut wanted = test(None);
+    wanted.rules.expect_status = Statuses::parse("301").unwrap();
+    assert_eq!(judge(&wanted, &redirect), Ok(Status::Running));
 }
 
 #[test]
@@ -75,7 +75,7 @@ fn paths_are_put_after_the_servers_address() {
     assert_eq!(absolute("http://[::1]:8082", "httpd-status"), "http://[::1]:8082/httpd-status");
 }
 
-/// What a check of a server that says this leads to, and what the server was asked.
+/// What a check of a server that says this leads to, and the request that the server received.
 fn checked(says: &'static str, change: impl FnOnce(&mut Test)) -> (Result<Status, String>, String) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();

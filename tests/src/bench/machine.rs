@@ -41,7 +41,7 @@ pub fn describe() -> Vec<(&'static str, String)> {
     ]
 }
 
-/// Numbers of a debug build mean nothing; whoever reads them must know.
+/// Numbers of a debug build mean nothing; their reader must know.
 fn profile() -> &'static str {
     if cfg!(debug_assertions) { "DEBUG BUILD: these numbers mean nothing, add --release" } else { "release build" }
 }

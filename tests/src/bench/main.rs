@@ -1,7 +1,7 @@
 //! `ocf-bench`: our IPaddr2 beside the shell agent and beside the floor, in one run, on one machine.
 //!
 //! Everything happens inside simulated machines of the harness. What drifts with the load of the machine (times) is measured
-//! in rounds, each in a random order, and told as medians and as ratios of each round; what does not (instructions, system calls,
+//! in rounds, each in a random order, and printed as medians and as ratios of each round; what does not (instructions, system calls,
 //! processes) is counted. Where a number cannot be had on a machine, the output says so and why.
 //!
 //! * [`agents`] says what is compared, and with which environment it starts;
@@ -51,7 +51,7 @@ const SECTIONS: [(&str, Measure); 8] = [
     ("systemd", systemd::run),
 ];
 
-/// The run: what was asked for, and what is known so far.
+/// The run: its options, and what is known so far.
 #[derive(Debug)]
 pub struct Bench {
     /// Few rounds: whether it works, not how good the numbers are.
@@ -66,9 +66,9 @@ impl Bench {
         if self.quick { quick } else { full }
     }
 
-    /// Tells who waits what is going on.
+    /// Prints what is going on.
     pub fn say(&self, what: &str) {
-        // A closed stderr is nobody's failure.
+        // A closed stderr is no failure.
         let _ = writeln!(std::io::stderr(), "measuring: {what}");
     }
 

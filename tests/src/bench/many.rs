@@ -136,7 +136,7 @@ fn churn(bench: &mut Bench) -> Result<(), String> {
         spawn::once(&rig.a, here.action(Who::Ours, &rig.a, "start").ok_or("our agent is not there")?)?;
         let comes_and_goes = match family {
             // Of another scope than the others, so that the kernel puts it before them: who lists by position then misses
-            // somebody whenever it goes.
+            // one of them whenever it goes.
             "IPv4" => "10.201.0.1/32 dev ethA scope link",
             _ => "2001:db8:b::1/128 dev ethA nodad",
         };

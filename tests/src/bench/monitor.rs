@@ -149,7 +149,7 @@ pub fn times(host: &Host, programs: &[Program], rounds: usize) -> Result<[Row; 2
     ])
 }
 
-/// The largest process of each, and of a program that does nothing: what is not above that cannot be told.
+/// The largest process of each, and of a program that does nothing: what is not above that cannot be measured.
 pub fn memory(host: &Host, programs: &[Program], rounds: usize, limit: Option<f64>) -> Result<Row, String> {
     let mut all = programs.to_vec();
     let nothing = std::path::PathBuf::from("/bin/true");

@@ -26,7 +26,7 @@ struct Rounds {
     /// When they are over.
     stop: Vec<f64>,
     /// From the address to its first announcement at the neighbour.
-    told: Vec<f64>,
+    heard: Vec<f64>,
     /// From the kernel's verdict on the address to the end of the start.
     after_verdict: Vec<f64>,
     unheard: usize,
@@ -44,7 +44,7 @@ fn kind(bench: &mut Bench, title: &str, resource: Resource, (own, shells): (usiz
     let mut longest = Row::new("start, wall time, longest", Unit::Time);
     let mut stops = Row::new("stop, wall time, median", Unit::Time);
     let mut early = Row::new("stop while still announcing, wall time, median", Unit::Time);
-    let mut told = Row::new("address there to first announcement heard, median", Unit::Time);
+    let mut heard = Row::new("address there to first announcement heard, median", Unit::Time);
     let mut latest = Row::new("address there to first announcement heard, longest", Unit::Time);
     let mut after = Row::new("end of start after the kernel's verdict, median", Unit::Time);
     let mut note = Vec::new();
@@ -66,16 +66,16 @@ fn kind(bench: &mut Bench, title: &str, resource: Resource, (own, shells): (usiz
         starts.set(who, median(found.start));
         stops.set(who, median(found.stop));
         early.set(who, median(found.stop_early));
-        latest.set(who, largest(&found.told));
-        told.set(who, median(found.told));
+        latest.set(who, largest(&found.heard));
+        heard.set(who, median(found.heard));
         after.set(who, median(found.after_verdict));
         note.push(format!("{rounds} {}", if who == Who::Ours { "of ours" } else { "of the shell's" }));
         if found.unheard > 0 {
             note.push(format!("{} of them never announced", found.unheard));
         }
     }
-    let told = told.compare(Who::Shell, None).note(&note.join(", "));
-    let mut rows = vec![told, latest, starts.compare(Who::Shell, None), longest];
+    let heard = heard.compare(Who::Shell, None).note(&note.join(", "));
+    let mut rows = vec![heard, latest, starts.compare(Who::Shell, None), longest];
     rows.extend([stops.compare(Who::Shell, None), early.compare(Who::Shell, None)]);
     if after.get(Who::Ours).is_some() {
         rows.push(after);
@@ -100,7 +100,7 @@ fn starts_and_stops(bench: &Bench, resource: &Resource, who: Who, rounds: usize)
         };
         capture.wait_until(PATIENCE, announced);
         match capture.announcements(resource.ip()).first() {
-            Some(first) => found.told.push(between(there, first.at)),
+            Some(first) => found.heard.push(between(there, first.at)),
             None => found.unheard += 1,
         }
         if let Some(verdict) = verdict(&watch.changes(), resource.ip()) {
@@ -120,7 +120,7 @@ fn starts_and_stops(bench: &Bench, resource: &Resource, who: Who, rounds: usize)
 }
 
 /// A listener that runs before everything else, where this user may demand that: the program under test may announce within
-/// microseconds, and a listener that is told later than the wire gives times below zero.
+/// microseconds, and a listener that is woken later than the wire gives times below zero.
 fn watch(host: &Host) -> AddressWatch {
     let schedule = |policy, priority| {
         let parameters = libc::sched_param { sched_priority: priority };

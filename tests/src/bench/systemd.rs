@@ -18,10 +18,10 @@ const INSTRUCTIONS: (f64, f64) = (2.5, 1.0);
 /// Nanoseconds from the unit's active state to the end of the start.
 const AFTER: f64 = 30e6;
 
-/// A service that tells when it is ready, and one of which systemd knows only that it was begun.
+/// A service that notifies systemd when it is ready, and one of which systemd knows only that it was begun.
 const UNITS: [(&str, &str); 2] = [
     (
-        "tells.service",
+        "notifies.service",
         "[Service]\nType=notify\nNotifyAccess=all\nExecStart=/bin/sh -c 'systemd-notify --ready; exec sleep infinity'",
     ),
     ("plain.service", "[Service]\nExecStart=/bin/sleep infinity"),
@@ -35,9 +35,9 @@ pub fn run(bench: &mut Bench) -> Result<(), String> {
     }
     bench.say("units of systemd");
     let host = UserSystemd::up(&UNITS);
-    spawn::once(&host, action("tells", "start", "0"))?;
+    spawn::once(&host, action("notifies", "start", "0"))?;
     for depth in ["0", "10"] {
-        let programs = [action("tells", "monitor", depth), floor("tells")];
+        let programs = [action("notifies", "monitor", depth), floor("notifies")];
         let mut rows = Vec::new();
         rows.extend(monitor::instructions(bench, &host, &programs, INSTRUCTIONS));
         rows.extend(monitor::calls(bench, &host, &programs));
@@ -57,7 +57,7 @@ pub fn run(bench: &mut Bench) -> Result<(), String> {
 fn starts(bench: &mut Bench, host: &UserSystemd) -> Result<(), String> {
     let mut rows = Vec::new();
     for (unit, what) in
-        [("tells", "start: its end after the active state, Type=notify"), ("plain", "the same, Type=simple")]
+        [("notifies", "start: its end after the active state, Type=notify"), ("plain", "the same, Type=simple")]
     {
         let (mut after, mut stops) = (Vec::new(), Vec::new());
         for _ in 0..bench.rounds(20, 3) {

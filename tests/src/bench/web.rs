@@ -28,7 +28,7 @@ struct Kind {
     parameters: &'static [(&'static str, &'static str)],
     /// How it is started without an agent, with the same marks; the configuration comes last.
     plain: &'static [&'static str],
-    /// What a start asks the server first, where nobody should leave that out; the configuration comes last.
+    /// The check of the configuration before a start, which no agent should leave out; the configuration comes last.
     check: &'static str,
     /// At most so many times the floor's instructions.
     most: f64,

@@ -1,7 +1,7 @@
 //! `ocf-bench-floor-web PORT PATH PIDFILE`: what a web server's monitor cannot do without. It looks whether the process of a
 //! pid file lives, and asks for one page on the loopback address. Exit 0: both well; 7: no process; 1: no good answer.
 //!
-//! `ocf-bench-floor-web SOCKET QUESTION PIDFILE`: the same of haproxy, which is asked on the local socket of its master.
+//! `ocf-bench-floor-web SOCKET QUESTION PIDFILE`: the same of haproxy, with a question on the local socket of its master.
 //!
 //! `ocf-bench-floor-web PIDFILE`: the look at the process alone.
 //!
@@ -35,7 +35,7 @@ fn main() -> ExitCode {
 #[expect(clippy::disallowed_methods, reason = "what the least program would call")]
 fn lives(file: &str) -> bool {
     let pid = std::fs::read_to_string(file).ok().and_then(|text| text.trim().parse::<i32>().ok());
-    // SAFETY: a plain call; signal 0 is sent to nobody.
+    // SAFETY: a plain call; signal 0 is not delivered.
     pid.is_some_and(|pid| pid > 1 && unsafe { libc::kill(pid, 0) } == 0)
 }
 

@@ -71,7 +71,7 @@ fn there_v6(ip: Ipv6Addr, index: u32) -> io::Result<bool> {
 }
 
 fn open(family: i32, kind: i32) -> io::Result<OwnedFd> {
-    // SAFETY: a plain call; the descriptor that it returns belongs to nobody else.
+    // SAFETY: a plain call; the descriptor that it returns has no other owner.
     unsafe { check(libc::socket(family, kind | libc::SOCK_CLOEXEC, 0)).map(|fd| OwnedFd::from_raw_fd(fd)) }
 }
 

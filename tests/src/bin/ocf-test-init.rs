@@ -3,7 +3,7 @@
 //! `ocf-test-init STEP…` with steps in order: `overlay DIR tmpfs|disk` (first, if at all), `name NAME`, `bind FROM TO`,
 //! `tmpfs PATH MODE`, `dir PATH`. Once all is ready it prints the process id of process 1, as the caller sees it, on stdout.
 //!
-//! It ends when its stdin ends: whoever made the machine holds the other end of that pipe, so the machine cannot outlive a
+//! It ends when its stdin ends: the maker of the machine holds the other end of that pipe, so the machine cannot outlive a
 //! test process that was killed. Processes that lose their parent are adopted and reaped, as a real init would.
 #![allow(
     clippy::disallowed_methods,
@@ -70,7 +70,7 @@ fn run() -> Step<ExitCode> {
     }
 }
 
-/// The process outside: tells the caller which pid process 1 has there, and ends with it.
+/// The process outside: reports to the caller which pid process 1 has there, and ends with it.
 fn outside(child: Pid, ready: &mut impl Read) -> Step<ExitCode> {
     let mut word = String::new();
     ready.read_to_string(&mut word).at("ready pipe")?;
@@ -147,7 +147,7 @@ fn build(steps: &[String]) -> Step<()> {
     devices(root.as_deref().unwrap_or(Path::new("/")))?;
     let quiet = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
     mount(Some("proc"), &place(&root, "/proc"), Some("proc"), quiet, none).at("mount /proc")?;
-    // /sys/class/net shows the network namespace of whoever mounted it.
+    // /sys/class/net shows the network namespace of the process that mounted it.
     mount(Some("sysfs"), &place(&root, "/sys"), Some("sysfs"), quiet, none).at("mount /sys")?;
     let mut words = steps.iter().map(String::as_str);
     while let Some(step) = words.next() {

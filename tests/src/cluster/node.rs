@@ -17,7 +17,7 @@ use super::{AGENTS, PROVIDER, Status, census};
 /// Limit of a single command: the cluster's tools wait for the cluster.
 const TOOL: Duration = Duration::from_secs(120);
 
-/// Until the daemons must have ended when they are asked to: they stop the resources first.
+/// Until the daemons must have ended after a SIGTERM: they stop the resources first.
 const SHUTDOWN: Duration = Duration::from_secs(90);
 
 /// What a node's processes live in.
@@ -118,8 +118,8 @@ impl Node {
         }
         self.launch("corosync");
         let answers = wait_until(Duration::from_secs(30), || {
-            let asked = self.tool("corosync-cmapctl", &["-g", "runtime.votequorum.this_node_id"]);
-            (asked.code == Some(0)).then_some(())
+            let answer = self.tool("corosync-cmapctl", &["-g", "runtime.votequorum.this_node_id"]);
+            (answer.code == Some(0)).then_some(())
         });
         assert!(answers.is_some(), "corosync does not answer on {}: {}", self.name(), self.logs());
         self.launch("pacemakerd");
@@ -168,7 +168,7 @@ impl Node {
         }
     }
 
-    /// Goes down as on a person's order: whoever is process 1 ends all in good order.
+    /// Shuts down as an administrator does: process 1 ends everything in good order.
     pub(super) fn halt(&mut self) {
         match &mut self.machine {
             Machine::Plain(..) => {
@@ -198,13 +198,13 @@ impl Node {
     /// What the executor's children, the agents, have used of the processor until now; and the executor itself.
     #[must_use]
     pub fn agents_cpu(&self) -> (Duration, Duration) {
-        // Its forks have its name until they are agents, and have waited for nobody.
+        // Its forks have its name until they are agents, and have not waited.
         let all = self.processes("pacemaker-execd").into_iter().map(census::cpu);
         let (own, children) = all.max_by_key(|(_, children)| *children).unwrap_or_default();
         (children, own)
     }
 
-    /// The number that the next process or thread inside gets; it goes to the one that tells.
+    /// The number that the next process or thread inside gets; it goes to the process that reports it.
     #[must_use]
     pub fn next_process(&self) -> u64 {
         let said = self.sh("echo $$");

@@ -60,7 +60,7 @@ pub fn keep() -> io::Result<ExitCode> {
     Ok(ExitCode::from(code))
 }
 
-/// Waits for the end of the child, and ends it when this process is told to end.
+/// Waits for the end of the child, and ends it when this process is to end.
 fn watch(news: &SignalFd, child: Pid) -> io::Result<u8> {
     let mut interrupted = false;
     loop {

@@ -25,7 +25,7 @@ namespaces. A virtual address and nginx run on one of the nodes; the client asks
 for the page every 20 ms. Then faults befall that node, one after another:
 
   server   all processes of nginx are killed
-  address  somebody removes the address
+  address  an administrator removes the address
   standby  an administrator moves everything away
   power    the node loses its power
   cable    the node's cable is pulled
@@ -34,7 +34,7 @@ for the page every 20 ms. Then faults befall that node, one after another:
   --no-watch  with monitors every 2 s that do not wait for events
 ";
 
-/// What was asked for.
+/// The options.
 struct Wish {
     whose: Whose,
     faults: Vec<Fault>,
@@ -108,7 +108,7 @@ fn perform(wish: &Wish, directory: &std::path::Path) -> ExitCode {
     let colour = io::stdout().is_terminal();
     match std::panic::catch_unwind(|| show::run(wish.whose, wish.watch, &wish.faults, directory, colour)) {
         Ok(Ok(())) => ExitCode::SUCCESS,
-        // Nobody reads any more.
+        // Nothing reads any more.
         Ok(Err(_)) => ExitCode::SUCCESS,
         Err(_) => ExitCode::FAILURE,
     }

@@ -93,7 +93,7 @@ fn table(paper: &Paper, accounts: &[Account]) -> io::Result<()> {
     Ok(())
 }
 
-/// Where it is told.
+/// Where it is printed.
 #[derive(Clone, Copy)]
 struct Paper {
     colour: bool,
@@ -109,7 +109,7 @@ impl Paper {
     }
 }
 
-/// Tells what the eyes see, on a thread of its own, until it is dropped.
+/// Prints what the eyes see, on a thread of its own, until it is dropped.
 struct Teller {
     over: Arc<AtomicBool>,
     thread: Mutex<Option<std::thread::JoinHandle<()>>>,
@@ -120,7 +120,7 @@ impl Teller {
         let over = Arc::new(AtomicBool::new(false));
         let (eyes, flag) = (Arc::clone(eyes), Arc::clone(&over));
         let thread = std::thread::spawn(move || {
-            // Nobody reads any more: the programme goes on to its end, and says so there.
+            // Nothing reads any more: the programme goes on to its end, and says so there.
             let _ = tell(&eyes, &flag, Paper { colour });
         });
         Teller { over, thread: Mutex::new(Some(thread)) }
@@ -144,7 +144,7 @@ fn tell(eyes: &Eyes, over: &AtomicBool, paper: Paper) -> io::Result<()> {
     let mut number = 0_u32;
     while !over.load(Ordering::Relaxed) {
         std::thread::sleep(TICK);
-        // What is told is a second old, so that all its requests are over.
+        // What is printed is a second old, so that all its requests are over.
         if SystemTime::now() < from + second * 2 {
             continue;
         }

@@ -30,7 +30,7 @@ impl Builder {
         Self { steps: Vec::new(), overlay: None, name: name.to_owned() }
     }
 
-    /// The machine's `/` becomes an overlay of ours: what it changes nobody else sees, and it is gone with the machine.
+    /// The machine's `/` becomes an overlay of ours: its changes are visible to no one else, and are gone with the machine.
     #[must_use]
     pub fn overlay(mut self) -> Self {
         self.overlay = Some(Disk::Memory);

@@ -1,4 +1,4 @@
-//! What is seen of a stage from outside, by threads of its own, so that it can be told while something happens.
+//! What is seen of a stage from outside, by threads of its own, so that it can be printed while something happens.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Mutex, PoisonError};

@@ -9,7 +9,7 @@ use super::{Power, SOON, Stage, VIP};
 pub enum Fault {
     /// All processes of the web server are killed.
     Server,
-    /// Somebody removes the address.
+    /// An administrator removes the address.
     Address,
     /// An administrator moves everything away.
     Standby,

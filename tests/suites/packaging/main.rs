@@ -38,11 +38,11 @@ fn text(path: &str) -> String {
 
 /// The documents for administrators and contributors: those of the project, and each agent's.
 fn documents() -> Vec<String> {
-    let mut found = vec!["README.md".to_owned(), "CONTRIBUTING.md".to_owned()];
+    let mut found = vec!["README.md".to_owned(), "CONTRIBUTING.md".to_owned(), "SECURITY.md".to_owned()];
     let members = std::fs::read_dir(sources().join("agents")).unwrap().map(|entry| entry.unwrap().file_name());
     let members = members
         .map(|name| format!("agents/{}", name.to_string_lossy()))
-        .chain(["shared".to_owned(), "ocf-tester".to_owned()]);
+        .chain(["shared", "ocf-tester", "tests", "metadata/packaging"].map(str::to_owned));
     let mut more: Vec<String> =
         members.map(|member| format!("{member}/README.md")).filter(|name| sources().join(name).is_file()).collect();
     more.sort();

@@ -205,9 +205,9 @@ fn agents_answer_what_is_written() {
 
 /// The commands of the walk-through.
 pub fn walk() -> Vec<String> {
-    let blocks = blocks(&text("README.md"));
+    let blocks = blocks(&text("CONTRIBUTING.md"));
     let walk = blocks.into_iter().find(|block| block.commands.first().is_some_and(|first| first.starts_with(WALK)));
-    walk.expect("README has a walk-through").commands
+    walk.expect("CONTRIBUTING has a walk-through").commands
 }
 
 #[test]

@@ -15,7 +15,7 @@ fn an_explanation_says_what_was_found_and_what_a_start_would_do() {
         "unit: ready.service (unit, and instance)",
         "state: ready.service is inactive (dead) (loaded)",
         "unit file: static",
-        "type: notify (it says when it is ready)",
+        "type: notify (it notifies systemd when it is ready)",
         "required unit: other.service is inactive (dead)",
         "level 10 requests: port 8085 of 127.0.0.1 (check_tcp)",
         "settings for the cluster: /run/systemd/system (drop_in: a start writes them)",

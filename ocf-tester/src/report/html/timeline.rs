@@ -56,10 +56,10 @@ fn bar(call: &Done, whole: f64) -> String {
         Some(0 | 7 | 8 | 190 | 191) => "seen",
         _ => "other",
     };
-    let told = format!("{:.3} s: {}, {} ms", call.began.as_secs_f64(), call.told(), call.ended.elapsed.as_millis());
+    let title = format!("{:.3} s: {}, {} ms", call.began.as_secs_f64(), call.summary(), call.ended.elapsed.as_millis());
     format!(
         "<rect class=\"{class}\" x=\"{left:.1}\" y=\"1\" width=\"{width:.1}\" height=\"12\"><title>{}</title></rect>",
-        escaped(&told)
+        escaped(&title)
     )
 }
 

@@ -74,7 +74,7 @@ fn sl_20_no_state_directory_is_made_where_others_could_replace_it() {
 #[test]
 fn sl_20_a_link_leads_to_a_state_directory_only_if_it_is_ours() {
     if !nix::unistd::geteuid().is_root() {
-        return; // Only root can make a link that is somebody else's.
+        return; // Only root can make a link that belongs to another user.
     }
     let folder = folder();
     let (real, link) = (folder.path().join("real"), folder.path().join("link"));

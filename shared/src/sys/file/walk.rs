@@ -108,7 +108,7 @@ impl Walk {
         Ok(here)
     }
 
-    /// Whether a directory is one in which only root decides, where that is asked for. A group that may write is root's choice.
+    /// Whether only root can change a directory, in strict walks. A group that may write is root's choice.
     fn judge(&self, whole: &Path, place: &Path, stat: &FileStat) -> io::Result<()> {
         let is_kept = bits(stat) & ALL_WRITE == 0 || bits(stat) & STICKY != 0;
         if self.strict && !(is_trusted(stat.st_uid) && is_kept) {

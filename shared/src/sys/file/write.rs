@@ -24,7 +24,7 @@ const LONGEST_NAME: usize = 200;
 /// Writes a file so that readers see the old content or the new, never a part: a new file beside it, then a rename. Not
 /// synced to disk, for state belongs in /run, which a power cut empties anyway.
 ///
-/// The mode is as asked whatever the caller's umask (Pacemaker's daemons have 026).
+/// The mode is exactly this one, whatever the caller's umask (Pacemaker's daemons have 026).
 ///
 /// # Errors
 /// When it cannot be written, or something else than a plain file is in its place; the old content is then still there.

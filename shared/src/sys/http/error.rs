@@ -14,7 +14,7 @@ use crate::failure::plain;
 pub enum HttpErrorKind {
     /// The URL, a header or the certificates that were given cannot be used.
     Request,
-    /// Nobody is there: no such address, or nobody listens.
+    /// No connection: no such address, or nothing listens there.
     Connect,
     /// The time was over.
     Timeout,
@@ -55,7 +55,7 @@ impl HttpError {
     /// An error of the client library; `peer` is whom it talked to.
     pub(super) fn from_client(error: &reqwest::Error, peer: &str) -> Self {
         if find::<TlsError>(error, |tls| tls.to_string().contains("No CA certificates")).is_some() {
-            let text = "this machine trusts nobody's certificates (is there no package ca-certificates?)";
+            let text = "no certificate authority is trusted on this machine; install ca-certificates";
             return Self::new(HttpErrorKind::Tls, text);
         }
         if error.is_builder() {

@@ -11,7 +11,7 @@ use super::*;
 mod tls;
 
 /// Serves connections one after the other for as long as the test runs, and gives the address. A server that does not want
-/// to end keeps its thread, and nobody waits for that.
+/// to end keeps its thread, which no test waits for.
 fn serve(each: impl Fn(TcpStream, String) + Send + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -196,31 +196,31 @@ fn a_server_that_is_gone_is_told() {
 
 #[test]
 fn redirects_are_reported_and_not_followed() {
-    let (sent, asked) = mpsc::channel();
+    let (sent, requests) = mpsc::channel();
     let peer = serve(move |mut stream, request| {
         sent.send(request).unwrap();
         let _ = stream.write_all(b"HTTP/1.1 302 Found\r\nLocation: /again?a=b\r\nContent-Length: 0\r\n\r\n");
     });
     let answer = ask(&peer).unwrap();
     assert_eq!((answer.status, answer.location), (302, Some(format!("http://{peer}/again?a=b"))));
-    assert_eq!(asked.try_iter().count(), 1);
+    assert_eq!(requests.try_iter().count(), 1);
 }
 
 #[test]
 fn the_request_says_what_it_was_told_to() {
-    let (sent, asked) = mpsc::channel();
+    let (sent, requests) = mpsc::channel();
     let peer = serve(move |mut stream, request| {
         sent.send(request).unwrap();
         let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
     });
     ask(&peer).unwrap();
-    let plain = asked.recv().unwrap().to_ascii_lowercase();
+    let plain = requests.recv().unwrap().to_ascii_lowercase();
     assert!(plain.starts_with("get / http/1.1\r\n") && plain.contains(&format!("\r\nhost: {peer}\r\n")), "{plain}");
     assert!(plain.contains(&format!("\r\nuser-agent: ocf-agents/{}\r\n", env!("CARGO_PKG_VERSION"))), "{plain}");
     let url = format!("http://{}/a?b", peer.replace("127.0.0.1", "localhost"));
     let full = Get { host_header: Some("www.example.com"), user: Some(("joe", "a:b")), ..Get::new(&url, soon()) };
     get(&full).unwrap();
-    let full = asked.recv().unwrap().to_ascii_lowercase();
+    let full = requests.recv().unwrap().to_ascii_lowercase();
     assert!(full.starts_with("get /a?b http/1.1\r\n") && full.contains("\r\nhost: www.example.com\r\n"), "{full}");
     assert_eq!(full.matches("\r\nhost:").count(), 1);
     assert!(full.contains("\r\nauthorization: basic am9lomE6yg==\r\n".to_ascii_lowercase().as_str()), "{full}");
@@ -236,10 +236,10 @@ fn ng_05_unix_sockets_and_ipv6_addresses_are_reached() {
         head(&mut stream);
         stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").unwrap();
     });
-    let asked = Get { unix_socket: Some(&path), ..Get::new("http://localhost/status", soon()) };
-    assert_eq!(get(&asked).unwrap().body, b"ok");
+    let request = Get { unix_socket: Some(&path), ..Get::new("http://localhost/status", soon()) };
+    assert_eq!(get(&request).unwrap().body, b"ok");
     let missing = folder.path().join("missing");
-    let (kind, text) = kind_and_text(get(&Get { unix_socket: Some(&missing), ..asked }).unwrap_err());
+    let (kind, text) = kind_and_text(get(&Get { unix_socket: Some(&missing), ..request }).unwrap_err());
     assert_eq!(
         (kind, text),
         (HttpErrorKind::Connect, format!("no connection to {}: No such file or directory", missing.display()))

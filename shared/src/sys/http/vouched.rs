@@ -1,7 +1,7 @@
 //! Certificates that a file vouches for: those that its authorities issued, and those that are in the file themselves.
 //!
 //! `openssl req -x509` makes by default a certificate that is its own authority, and many servers use one. The library
-//! refuses any authority as a server, even one that it was told to trust; other clients accept it, and so it is here when
+//! refuses any authority as a server, even one that it is configured to trust; other clients accept it, and so it is here when
 //! exactly this certificate is in the file. Time and name must be right in any case.
 #![forbid(unsafe_code)]
 

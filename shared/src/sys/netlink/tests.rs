@@ -69,7 +69,7 @@ fn the_kernel_answers_lists_and_questions() {
 #[test]
 fn a_refusal_carries_the_words_of_the_kernel() {
     let socket = Netlink::open(SockProtocol::NetlinkRoute).unwrap();
-    // Neither a header nor an address: whoever asks is told what is missing, or that it may not ask.
+    // Neither a header nor an address: the caller learns what is missing, or that it has no permission.
     let fault = socket.change(request(NEW_ADDRESS, 8), 0, None, soon()).unwrap_err();
     let errno = fault.errno().expect("a refusal");
     assert!(
