@@ -16,7 +16,7 @@ use crate::settings::Checks;
 /// A server that takes longer to say anything at all does not work.
 const LONGEST: Duration = Duration::from_secs(10);
 
-/// Where the server is asked, without a path.
+/// The URL of the server, without a path.
 fn base(known: &Known, checks: &Checks, port: Option<u16>) -> String {
     let nothing_known = Listen { host: None, port: 80, tls: false };
     listen::choose(&known.listens, checks.port.or(port)).unwrap_or(nothing_known).url(checks.use_ipv6)
@@ -27,7 +27,7 @@ pub fn page(known: &Known, checks: &Checks) -> String {
     if let Some(url) = &checks.statusurl {
         return web::absolute(&base(known, checks, None), url);
     }
-    // A page that all virtual hosts have is on the port that is asked anyway.
+    // A page that all virtual hosts have is on the port of the request anyway.
     let pages = &known.status_pages;
     match pages.iter().find(|page| page.port.is_none()).or(pages.last()) {
         Some(page) => web::absolute(&base(known, checks, page.port), &page.path),

@@ -43,7 +43,7 @@ const LONGEST: usize = 64 << 10;
 pub fn directive(line: &str, value: impl Fn(&str) -> Option<String>) -> Option<Directive> {
     let line = expand(line, value);
     let (line, section) = match line.strip_prefix('<') {
-        // What follows the bracket is a comment that nobody writes.
+        // What follows the bracket is a comment that no one writes.
         Some(rest) => (rest.rsplit_once('>').map_or(rest, |(inner, _)| inner), true),
         None => (line.as_str(), false),
     };

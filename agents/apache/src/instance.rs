@@ -130,30 +130,30 @@ fn started_with(arguments: &[Vec<u8>], config: &Path) -> Option<bool> {
 mod tests {
     use super::*;
 
-    fn told(words: &str, config: &str) -> Option<bool> {
+    fn is_of(words: &str, config: &str) -> Option<bool> {
         let words: Vec<Vec<u8>> = words.split_whitespace().map(|word| word.as_bytes().to_vec()).collect();
         started_with(&words, Path::new(config))
     }
 
     #[test]
     fn ap_06_a_name_that_begins_alike_is_another_one() {
-        assert_eq!(told("httpd -DSTATUS -f /srv/a.conf", "/srv/a.conf"), Some(true));
-        assert_eq!(told("httpd -DSTATUS -f /srv/a.conf2", "/srv/a.conf"), Some(false));
-        assert_eq!(told("httpd -DSTATUS -f /srv/a.conf", "/srv/a.conf2"), Some(false));
-        assert_eq!(told("httpd -f/srv/a.conf", "/srv/a.conf"), Some(true));
+        assert_eq!(is_of("httpd -DSTATUS -f /srv/a.conf", "/srv/a.conf"), Some(true));
+        assert_eq!(is_of("httpd -DSTATUS -f /srv/a.conf2", "/srv/a.conf"), Some(false));
+        assert_eq!(is_of("httpd -DSTATUS -f /srv/a.conf", "/srv/a.conf2"), Some(false));
+        assert_eq!(is_of("httpd -f/srv/a.conf", "/srv/a.conf"), Some(true));
     }
 
     #[test]
     fn only_the_option_counts() {
-        assert_eq!(told("httpd -D -f /srv/a.conf", "/srv/a.conf"), Some(false));
-        assert_eq!(told("httpd -c /srv/a.conf -f /srv/b", "/srv/a.conf"), Some(false));
-        assert_eq!(told("httpd -d /srv -f a.conf", "/srv/a.conf"), Some(true));
-        assert_eq!(told("httpd -f conf/a.conf", "/srv/conf/a.conf"), None);
+        assert_eq!(is_of("httpd -D -f /srv/a.conf", "/srv/a.conf"), Some(false));
+        assert_eq!(is_of("httpd -c /srv/a.conf -f /srv/b", "/srv/a.conf"), Some(false));
+        assert_eq!(is_of("httpd -d /srv -f a.conf", "/srv/a.conf"), Some(true));
+        assert_eq!(is_of("httpd -f conf/a.conf", "/srv/conf/a.conf"), None);
     }
 
     #[test]
     fn the_distributions_own_server_has_the_distributions_configuration() {
-        assert_eq!(told("/usr/sbin/apache2 -k start", "/etc/apache2/apache2.conf"), Some(true));
-        assert_eq!(told("/usr/sbin/apache2 -k start", "/srv/a.conf"), Some(false));
+        assert_eq!(is_of("/usr/sbin/apache2 -k start", "/etc/apache2/apache2.conf"), Some(true));
+        assert_eq!(is_of("/usr/sbin/apache2 -k start", "/srv/a.conf"), Some(false));
     }
 }

@@ -9,7 +9,7 @@
 //! - **Only this instance's processes are touched**: those that run the server's program with this configuration as an
 //!   argument, word for word; a number in a pid file is a hint. What a dead master has left is ended by the next start or
 //!   stop, and until then a monitor says 1, for something still answers.
-//! - **Asked for without a page**, any answer proves life; one of 500 and above is shown as degraded. With `statusurl`, `testregex` or `expect_status` the
+//! - **Without a page to request**, any answer proves life; one of 500 and above is shown as degraded. With `statusurl`, `testregex` or `expect_status` the
 //!   status code decides before the expression: error pages have `</html>` too. No proxy, no redirect, never without limit.
 //! - **stop** lets requests end for some seconds at most, then insists; it needs neither configuration nor program.
 //! - **reload** and the parameter `config_serial` make the server read its configuration again, after a syntax check.

@@ -29,7 +29,7 @@ pub fn parse(words: &[String]) -> Option<Listen> {
 }
 
 impl Listen {
-    /// A URL of this place, without a path. Where the server listens on every address it is asked on the loopback one, by
+    /// A URL of this place, without a path. Where the server listens on every address it is checked on the loopback one, by
     /// the name that everybody uses for it.
     pub fn url(&self, use_ipv6: bool) -> String {
         let scheme = if self.tls { "https" } else { "http" };

@@ -1,6 +1,6 @@
 //! Monitor: is there a master of this instance, and does it answer?
 //!
-//! A server that this resource has started is asked right away, by what is known of it. Only when that gives no good answer
+//! A server that this resource has started gets its request right away, by what is known of it. Only when that gives no good answer
 //! the configuration is read.
 #![forbid(unsafe_code)]
 
@@ -13,7 +13,7 @@ use crate::known::Known;
 use crate::server::Server;
 use crate::settings::{Place, Settings};
 
-/// How much is asked.
+/// How much is checked.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Depth {
     /// Level 0.
@@ -22,7 +22,7 @@ pub enum Depth {
     Deep,
 }
 
-/// Tells the state at the level that the caller asks for.
+/// Returns the state at the level of the call.
 ///
 /// # Errors
 /// Why it is neither running nor cleanly stopped.
@@ -30,7 +30,7 @@ pub fn monitor(context: &Context<'_>, settings: &Settings) -> Result<Status, Fai
     status(context, settings, if context.depth >= 10 { Depth::Deep } else { Depth::Basic })
 }
 
-/// Tells the state.
+/// Returns the state.
 ///
 /// # Errors
 /// As [`monitor`].
@@ -45,27 +45,27 @@ pub fn status(context: &Context<'_>, settings: &Settings, depth: Depth) -> Resul
     }
     let known = resolve(context, &settings.place, remembered.as_ref());
     if remembered.as_ref() == Some(&known) {
-        return first.map_or(Ok(Status::STOPPED), Seen::told);
+        return first.map_or(Ok(Status::STOPPED), Seen::status);
     }
     let seen = look(context, settings, &known, depth)?;
     match (&seen, first) {
-        // Found by its configuration, after a reload by hand or a start by somebody else: known from now on.
+        // Found by its configuration, after a reload by hand or a start by other means: known from now on.
         (Seen::Serving(_), _) => {
             if let Err(failure) = known.save(context.invocation) {
                 context.log.debug(format_args!("not remembered: {failure}"));
             }
-            seen.told()
+            seen.status()
         }
         // What was started is what counts, whatever its configuration says by now.
-        (_, Some(first @ Seen::Failing(_))) => first.told(),
-        _ => seen.told(),
+        (_, Some(first @ Seen::Failing(_))) => first.status(),
+        _ => seen.status(),
     }
 }
 
 /// Whether there is a master, serving or not; `server` is what the configuration says now.
 ///
 /// # Errors
-/// When that cannot be told.
+/// When that is not known.
 pub fn has_master(context: &Context<'_>, settings: &Settings, server: &Server) -> Result<bool, Failure> {
     let there = |known: &Known| observe(context, known).map(|f| f.master.is_some());
     let remembered = instance::remembered(context, &settings.place);
@@ -81,7 +81,7 @@ pub fn has_master(context: &Context<'_>, settings: &Settings, server: &Server) -
 /// Who there is of an instance.
 ///
 /// # Errors
-/// When that cannot be told.
+/// When that is not known.
 pub fn observe(context: &Context<'_>, known: &Known) -> Result<Found, Failure> {
     Instance::new(context, known.clone()).observe(context.budget.work())
 }
@@ -94,7 +94,7 @@ enum Seen {
 }
 
 impl Seen {
-    fn told(self) -> Result<Status, Failure> {
+    fn status(self) -> Result<Status, Failure> {
         match self {
             Self::Serving(status) => Ok(status),
             Self::Failing(failure) => Err(failure),
@@ -115,14 +115,14 @@ fn look(context: &Context<'_>, settings: &Settings, known: &Known, depth: Depth)
     Ok(match answer {
         Ok(status) => Seen::Serving(status),
         Err(failure) => {
-            // It may have ended while it was asked.
+            // It may have ended during the request.
             let still = observe(context, known)?;
             if still.master.is_some() { Seen::Failing(failure) } else { without_master(&still, known) }
         }
     })
 }
 
-/// The master's children answer on without it, but nobody looks after them.
+/// The master's children answer on without it, but nothing supervises them.
 fn without_master(found: &Found, known: &Known) -> Seen {
     if found.orphans.is_empty() {
         return Seen::Nothing;
@@ -133,7 +133,7 @@ fn without_master(found: &Found, known: &Known) -> Seen {
     )))
 }
 
-/// What is known by the configuration as it is now. The server is not asked, for a monitor starts no program: whose a process
+/// What is known by the configuration as it is now. The server's program is not run, for a monitor starts no program: whose a process
 /// is, its arguments tell.
 pub fn resolve(context: &Context<'_>, place: &Place, before: Option<&Known>) -> Known {
     merge(&Server::read(context, place), place, before)
@@ -142,7 +142,7 @@ pub fn resolve(context: &Context<'_>, place: &Place, before: Option<&Known>) -> 
 fn merge(server: &Server, place: &Place, before: Option<&Known>) -> Known {
     let now = instance::describe(server, place);
     match before {
-        // What the server itself has said about its number, and when it was told to read its configuration, still holds.
+        // What the server itself has said about its number, and when it was ordered to read its configuration, still holds.
         Some(before) if before.config == now.config => {
             Known { pid_file: before.pid_file.clone(), serial: before.serial.clone(), ..now }
         }

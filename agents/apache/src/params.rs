@@ -34,7 +34,7 @@ pub const PORT: Param<u16> = Param::new(
     "port",
     port,
     "Port to ask",
-    "The port on which the server is asked. If unset, one from its configuration (Listen), without TLS where there is \
+    "The port of the monitor's request. If unset, one from its configuration (Listen), without TLS where there is \
      such a one.",
 )
 .integer()
@@ -47,7 +47,7 @@ pub const STATUSURL: Param<String> = Param::new(
     "Page to monitor",
     "The page that each monitor asks for: a URL, or a path on the server. If set, the page must come with a good status \
      code (expect_status) and match testregex. If unset, any answer proves that the server lives, and one of 500 and above is shown \
-     as degraded; asked for is the page of mod_status if the configuration has one, else /. Let it be a page that only this machine can see: \
+     as degraded; requested is the page of mod_status if the configuration has one, else /. Let it be a page that only this machine can see: \
      what answers from another node makes the resource look active twice.",
 )
 .reloadable();
@@ -130,7 +130,7 @@ pub const USE_IPV6: Param<bool> = Param::new(
     "use_ipv6",
     boolean,
     "Ask by IPv6",
-    "Whether a server that listens on all addresses is asked at ::1. One that listens on IPv6 addresses alone is asked \
+    "Whether a server that listens on all addresses is checked at ::1. One that listens on IPv6 addresses alone is checked \
      there in any case.",
 )
 .boolean()

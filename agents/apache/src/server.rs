@@ -88,7 +88,7 @@ impl Server {
         Ok(())
     }
 
-    /// As [`Self::ask`], and lets the server check all of its configuration: asked how it would run, it looks at no
+    /// As [`Self::ask`], and lets the server check all of its configuration: when it prints how it would run, it looks at no
     /// certificate, key or CA. A start does without, for it does the same itself.
     ///
     /// # Errors
@@ -99,14 +99,14 @@ impl Server {
     }
 
     fn answer(&self, program: &Path, question: &[&str], deadline: Deadline) -> Result<Output, Failure> {
-        let asked = format!("{} -t", program.display());
+        let command_line = format!("{} -t", program.display());
         match command::run(self.command(program, question), None, deadline) {
             Ok(output) if output.code == Some(0) => Ok(output),
             Ok(output) => {
-                let output = output.unless_killed(asked)?;
+                let output = output.unless_killed(command_line)?;
                 Err(self.refused(&complaint(&output)))
             }
-            Err(error) => Err(error.into_failure(asked)),
+            Err(error) => Err(error.into_failure(command_line)),
         }
     }
 

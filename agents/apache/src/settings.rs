@@ -222,7 +222,7 @@ mod tests {
     #[test]
     fn blank_values_and_odd_ports_are_faults() {
         let values = Values::from_pairs(&[("testurl", "  "), ("port", "0"), ("testregex", "(")]);
-        let told = values.faults(params::ALL).into_failure().unwrap().to_string();
-        assert!(["testurl=", "port=", "testregex="].iter().all(|name| told.contains(name)), "{told}");
+        let reason = values.faults(params::ALL).into_failure().unwrap().to_string();
+        assert!(["testurl=", "port=", "testregex="].iter().all(|name| reason.contains(name)), "{reason}");
     }
 }

@@ -42,7 +42,7 @@ impl Logs {
         Self(server.facts.error_logs.iter().map(|path| (path.clone(), length(path).unwrap_or(0))).collect())
     }
 
-    /// The line that tells why the server gave up since then.
+    /// The line with the reason for which the server gave up since then.
     pub fn telling_line(&self) -> Option<String> {
         let added = self.0.iter().filter_map(|(path, from)| read_since(path, *from, LONGEST).ok());
         let text: Vec<String> = added.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).collect();

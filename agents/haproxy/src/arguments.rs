@@ -17,7 +17,7 @@ pub struct Arguments {
     pub master_socket: Option<PathBuf>,
     /// Whether it has a master.
     pub master_worker: bool,
-    /// Whether it only looks at something and serves nobody: `-c`, `-v`.
+    /// Whether it only checks something and serves no clients: `-c`, `-v`.
     pub asks: bool,
 }
 

@@ -26,7 +26,7 @@ const IMPATIENT: [Duration; 2] = [Duration::from_millis(200), Duration::from_mil
 /// No table of servers is larger: each has less than a kilobyte.
 const LARGEST: usize = 64 << 20;
 
-/// How much is asked for.
+/// How much is requested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Question {
     /// Who is there.
@@ -55,11 +55,11 @@ pub struct View {
     pub processes: Option<Processes>,
     /// The process that serves.
     pub info: Info,
-    /// The table that was asked for.
+    /// The requested table.
     pub rows: Vec<Row>,
 }
 
-/// Asks; `None` where there is nobody to ask, of a haproxy that somebody else has started.
+/// Asks; `None` where there is no socket, of a haproxy that was started by other means.
 ///
 /// # Errors
 /// That it does not answer, or that what answers is not the one that serves now.
@@ -171,7 +171,7 @@ pub fn listens(view: &View) -> Result<Status, Failure> {
     })
 }
 
-/// Whether it serves: it answers, and all frontends listen. Of one that cannot be asked nobody knows better.
+/// Whether it serves: it answers, and all frontends listen. One without a socket counts as serving.
 ///
 /// # Errors
 /// Why not.
@@ -187,7 +187,7 @@ mod tests {
     use super::*;
     use crate::cli::{info, proc, stat};
 
-    fn told(answer: &str, master: i32) -> Result<View, String> {
+    fn view_of(answer: &str, master: i32) -> Result<View, String> {
         let master = Process { pid: master, start_time: 1 };
         of_master(answer, &master, Question::Servers, Path::new("/s")).map_err(|failure| failure.to_string())
     }
@@ -202,24 +202,24 @@ mod tests {
     fn an_old_workers_answer_is_not_taken_for_the_new_ones() {
         let (old, new) = (101, 140);
         let all = |pid| format!("{}{}{}", proc::tests::V3_2, worker(pid, 0), stat::tests::V2_6);
-        let view = told(&all(new), 100).unwrap();
+        let view = view_of(&all(new), 100).unwrap();
         assert_eq!((view.info.pid, view.rows.len()), (new, 4));
         assert_eq!(view.processes.unwrap().old, [120, 101]);
-        assert!(told(&all(old), 100).unwrap_err().contains("not the one that serves"));
-        assert!(told(&all(new), 99).unwrap_err().contains("another haproxy"));
+        assert!(view_of(&all(old), 100).unwrap_err().contains("not the one that serves"));
+        assert!(view_of(&all(new), 99).unwrap_err().contains("another haproxy"));
         let stopping = format!("{}{}", proc::tests::V3_2, worker(new, 1));
-        assert!(told(&stopping, 100).unwrap_err().contains("on its way out"));
+        assert!(view_of(&stopping, 100).unwrap_err().contains("on its way out"));
         let alone = "#<PID>\n7 master 0 [failed: 0]\n# workers\n\n";
-        assert!(told(alone, 7).unwrap_err().contains("without a worker"));
+        assert!(view_of(alone, 7).unwrap_err().contains("without a worker"));
     }
 
     #[test]
     fn half_an_answer_is_none() {
         let whole = format!("{}{}{}", proc::tests::V3_2, worker(140, 0), stat::tests::V2_6);
-        assert!(told("", 100).unwrap_err().contains("\"nothing\""));
-        assert!(told(proc::tests::V3_2, 100).is_err());
-        assert!(told(&whole[..whole.find("# pxname").unwrap()], 100).is_err());
-        assert!(told("220 mail.example.com ESMTP\r\n", 100).unwrap_err().contains("\"220 mail.example.com ESMTP\""));
+        assert!(view_of("", 100).unwrap_err().contains("\"nothing\""));
+        assert!(view_of(proc::tests::V3_2, 100).is_err());
+        assert!(view_of(&whole[..whole.find("# pxname").unwrap()], 100).is_err());
+        assert!(view_of("220 mail.example.com ESMTP\r\n", 100).unwrap_err().contains("\"220 mail.example.com ESMTP\""));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What a failed start says about an address that it could not have. Since 2.4 or so haproxy tells why; the older ones only
+//! What a failed start says about an address that it could not have. Since 2.4 or so haproxy prints why; the older ones only
 //! tell which.
 #![forbid(unsafe_code)]
 

@@ -47,17 +47,17 @@ pub fn check(context: &Context<'_>, instance: &Instance, extra: bool) -> Result<
     if let Some(path) = sockets.into_iter().flatten().find(|path| file::is_not_socket(path)) {
         return Err(Failure::new(Kind::Args, format!("{} is not a socket; choose another path", path.display())));
     }
-    let asked = format!("{program} -c");
+    let command_line = format!("{program} -c");
     match command::run(instance.check_command(extra), None, context.budget.work()) {
         Ok(output) if output.code == Some(0) => {
             Ok(missing_chroot(&instance.record.identity.configs).map_or(Verdict::Good, Verdict::Bad))
         }
         Ok(output) => {
-            let output = output.unless_killed(asked)?;
+            let output = output.unless_killed(command_line)?;
             let is_root = nix::unistd::geteuid().is_root();
             Ok(judge(&String::from_utf8_lossy(&output.stderr), &complaint(&output.stderr, &output.stdout), is_root))
         }
-        Err(error) => Err(error.into_failure(asked)),
+        Err(error) => Err(error.into_failure(command_line)),
     }
 }
 
@@ -68,7 +68,7 @@ fn missing_chroot(configs: &[PathBuf]) -> Option<String> {
         .then(|| format!("{}:{line}: chroot {}: no such directory", file.display(), directory.display()))
 }
 
-/// The most lines of a complaint that are told.
+/// The most lines of a complaint that are reported.
 const LINES: usize = 3;
 
 /// What follows the faults, and only counts.

@@ -17,7 +17,7 @@ use crate::record::Record;
 use crate::settings::{Identity, Mode};
 use crate::sum;
 
-/// Where haproxy is when nobody says.
+/// Where haproxy is by default.
 const USUAL: [&str; 2] = ["/usr/sbin/haproxy", "/usr/local/sbin/haproxy"];
 
 /// The longest name of a socket: the kernel takes 107 bytes, and haproxy makes it under another name first.
@@ -141,7 +141,7 @@ impl Instance {
         file::read_small(&self.extra, LARGEST).ok().flatten().is_some_and(|found| found == wanted.as_bytes())
     }
 
-    /// Whether a process reads that file: one that somebody else has started does not.
+    /// Whether a process reads that file: one that was started by other means does not.
     pub fn uses_extra(&self, process: &Process) -> bool {
         arguments_of(process).is_some_and(|found| found.configs.contains(&self.extra))
     }
@@ -243,7 +243,7 @@ fn extra_file(invocation: &Invocation) -> PathBuf {
     Record::path(invocation, "cfg")
 }
 
-/// A socket of the resource's own. A name that is too long for one is told by its sum.
+/// A socket of the resource's own. A name that is too long for one is replaced by its sum.
 fn socket(invocation: &Invocation, kind: &str) -> PathBuf {
     let path = Record::path(invocation, kind);
     if path.as_os_str().len() <= LONGEST_SOCKET {
@@ -273,7 +273,7 @@ pub fn describe(invocation: &Invocation, identity: &Identity) -> Instance {
     };
     let record = Record {
         identity: identity.clone(),
-        // Processes are told by the name that the kernel has for their program.
+        // Processes are found by the name that the kernel has for their program.
         program: real(program),
         configs: Vec::new(),
         pid_file: identity.pid_file.clone().unwrap_or_else(|| Record::path(invocation, "pid")),
@@ -282,7 +282,7 @@ pub fn describe(invocation: &Invocation, identity: &Identity) -> Instance {
         serial: None,
         sum: String::new(),
     };
-    // Whoever has started it may have taken another one.
+    // It may have been started with another one.
     let mut programs = vec![record.program.clone()];
     programs.extend(identity.binary.iter().cloned().chain(USUAL.map(PathBuf::from)).map(real));
     programs.dedup();

@@ -39,12 +39,12 @@ struct Running {
     instance: Instance,
     /// Whether the instance is that of the record.
     is_recorded: bool,
-    /// `None` of one that cannot be asked.
+    /// `None` of one without a socket.
     view: Option<View>,
 }
 
 /// Finds haproxy and asks it; `None` when nothing runs. While it is reloaded or replaced, by whatever means, it does not
-/// answer, or a worker on its way out does: it is asked again for a while before that counts.
+/// answer, or a worker on its way out does: the question is repeated for a while before that counts.
 fn running(context: &Context<'_>, settings: &Settings) -> Result<Option<Running>, Failure> {
     let mut seen = Ok(None);
     Deadline::after(RELOADING).min(context.budget.work().minus(ANSWERING)).poll(|| {
@@ -123,7 +123,7 @@ fn judge(context: &Context<'_>, settings: &Settings, view: Option<&View>) -> Res
         return match question {
             Question::Alive => Ok(Status::Running),
             _ => Err(Failure::generic(
-                "haproxy was started without a socket for its master, and cannot be asked: set stats_socket, or restart it",
+                "the master has no CLI socket (-S), so haproxy cannot be checked: set stats_socket, or restart it",
             )),
         };
     };
@@ -162,7 +162,7 @@ fn generations(settings: &Settings, view: &View) -> Status {
     let old = processes.old.len();
     if old > settings.max_old_workers as usize {
         complaints.push(format!(
-            "{old} old workers still serve somebody, more than max_old_workers={}: set hard_stop_after",
+            "{old} old workers still serve clients, more than max_old_workers={}: set hard_stop_after",
             settings.max_old_workers
         ));
     }
@@ -196,7 +196,7 @@ fn backends(settings: &Settings, view: &View) -> Result<Status, Failure> {
     }
 }
 
-/// Reads a configuration again that has changed, where that was asked for.
+/// Reads a configuration again that has changed, with `reload_on=change`.
 fn renew_if_changed(
     context: &Context<'_>,
     settings: &Settings,

@@ -57,7 +57,7 @@ pub const MASTER_SOCKET: Param<PathBuf> = Param::new(
     "master_socket",
     absolute_path,
     "Socket of the master",
-    "The absolute path of the local socket on which the master is asked; it is made at the start, for root alone. If unset, \
+    "The absolute path of the master's CLI socket (-S); it is made at the start, for root alone. If unset, \
      one of the resource's own below /run/resource-agents.",
 )
 .unique("master_socket");
@@ -65,8 +65,8 @@ pub const STATS_SOCKET: Param<PathBuf> = Param::new(
     "stats_socket",
     absolute_path,
     "Stats socket of the configuration",
-    "The absolute path of a stats socket that the configuration has, to be asked where there is no master: with mode=daemon, \
-     and of a haproxy that somebody else has started. If unset, with mode=daemon one is added to the configuration.",
+    "The absolute path of a stats socket that the configuration has, for use where there is no master: with mode=daemon, \
+     and with a haproxy that was started by other means. If unset, with mode=daemon one is added to the configuration.",
 );
 pub const STATUSURL: Param<String> = Param::new(
     "statusurl",

@@ -20,7 +20,7 @@ pub struct Record {
     pub configs: Vec<PathBuf>,
     /// Its pid file.
     pub pid_file: PathBuf,
-    /// The master's socket; none of one that somebody else has started without.
+    /// The master's socket; none if it was started by other means without one.
     pub master_socket: Option<PathBuf>,
     /// The stats socket to ask where there is no master.
     pub stats_socket: Option<PathBuf>,

@@ -173,7 +173,7 @@ fn by_master(context: &Context<'_>, instance: &Instance, master: &Process) -> Re
     })
 }
 
-/// Without a master, a new process takes the sockets over and tells the old one to go.
+/// Without a master, a new process takes the sockets over and orders the old one to end.
 fn by_successor(context: &Context<'_>, instance: &Instance, old: &Process) -> Result<(), Failure> {
     let record = &instance.record;
     let mut successor = instance.start_command();

@@ -67,7 +67,7 @@ impl ReloadOn {
 /// What too few servers mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnLow {
-    /// People are told.
+    /// Degraded.
     Degraded,
     /// The cluster acts.
     Fail,
@@ -174,7 +174,7 @@ pub struct Settings {
     pub min_up: Least,
     /// What fewer mean.
     pub on_low: OnLow,
-    /// What haproxy is told besides its configuration.
+    /// Options for haproxy besides its configuration.
     pub hard_stop_after: Option<u32>,
     /// How many old workers are no matter.
     pub max_old_workers: u32,

@@ -75,7 +75,7 @@ fn serves(context: &Context<'_>, instance: &Instance, master: &Process) -> Resul
         return Err(Failure::generic("it has another configuration"));
     }
     let limit = context.budget.work().minus(STARTING);
-    // One that is just being reloaded is asked again.
+    // One that is just being reloaded gets the question again.
     let mut last = Ok(());
     let served = Deadline::after(RELOADING).min(limit).poll(|| {
         last = ask::serves(&instance.record, master, limit);

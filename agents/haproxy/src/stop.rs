@@ -1,4 +1,4 @@
-//! Ends haproxy, all of it: the master, its workers, and the old ones that still serve somebody, whatever the parameters and
+//! Ends haproxy, all of it: the master, its workers, and the old ones that still serve clients, whatever the parameters and
 //! the configuration say by then.
 #![forbid(unsafe_code)]
 

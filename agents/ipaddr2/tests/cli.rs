@@ -50,7 +50,7 @@ fn a_caller_that_does_not_listen_is_no_reason_to_die() {
 #[test]
 fn the_reason_has_the_prefix_that_the_caller_asks_for() {
     let said = AGENT.call("start", &[("OCF_EXIT_REASON_PREFIX", "why: "), ("OCF_RESKEY_ip", "x\ny % \"z\"")]);
-    // As root the value is judged; anybody else is told that it takes root.
+    // As root the value is judged; for others the reason is that it takes root.
     assert!(said.stderr.starts_with("why: "), "{said:?}");
     assert_eq!(said.stderr.lines().count(), 1, "{said:?}");
 }

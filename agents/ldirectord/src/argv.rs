@@ -16,7 +16,7 @@ const FOLDERS: [&str; 2] = ["/etc/ha.d", "/etc/ha.d/conf"];
 
 /// What the arguments of an interpreter tell.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Told {
+pub enum Role {
     /// A daemon of a configuration, as it was named.
     Daemon(PathBuf),
     /// The child of one, for a virtual service.
@@ -26,23 +26,23 @@ pub enum Told {
 }
 
 /// Reads the arguments of a process that runs the interpreter, or the program itself.
-pub fn read(arguments: &[Vec<u8>], program: &Path) -> Told {
+pub fn read(arguments: &[Vec<u8>], program: &Path) -> Role {
     if arguments.first().is_some_and(|title| title.starts_with(b"ldirectord ")) {
-        return Told::Child;
+        return Role::Child;
     }
     let named = |argument: &Vec<u8>| {
         let path = Path::new(OsStr::from_bytes(argument));
         path == program || path.file_name() == Some(OsStr::new("ldirectord"))
     };
-    let Some(place) = arguments.iter().position(named) else { return Told::Other };
+    let Some(place) = arguments.iter().position(named) else { return Role::Other };
     let options: [&[u8]; 3] = [b"-d", b"--debug", b"--"];
     let mut words = arguments[place + 1..].iter().skip_while(|word| options.contains(&word.as_slice()));
     match (words.next(), words.next()) {
         (Some(conf), Some(word)) if STARTING.contains(&word.as_slice()) => {
-            Told::Daemon(Path::new(OsStr::from_bytes(conf)).to_owned())
+            Role::Daemon(Path::new(OsStr::from_bytes(conf)).to_owned())
         }
-        (Some(word), None) if STARTING.contains(&word.as_slice()) => Told::Daemon(UNNAMED.0.into()),
-        _ => Told::Other,
+        (Some(word), None) if STARTING.contains(&word.as_slice()) => Role::Daemon(UNNAMED.0.into()),
+        _ => Role::Other,
     }
 }
 
@@ -85,27 +85,27 @@ pub fn interpreter(start: &[u8]) -> Option<PathBuf> {
 mod tests {
     use super::*;
 
-    fn told(line: &str) -> Told {
+    fn role(line: &str) -> Role {
         let arguments: Vec<Vec<u8>> = line.split(' ').map(|word| word.as_bytes().to_vec()).collect();
         read(&arguments, Path::new("/opt/lvs/director"))
     }
 
     #[test]
     fn a_daemon_is_told_from_other_calls_of_its_program() {
-        let daemon = |conf: &str| Told::Daemon(conf.into());
+        let daemon = |conf: &str| Role::Daemon(conf.into());
         for (line, expected) in [
             ("/usr/bin/perl -w /usr/sbin/ldirectord /etc/ha.d/ldirectord.cf start", daemon("/etc/ha.d/ldirectord.cf")),
             ("/usr/bin/perl -w /opt/lvs/director -d -- x.cf restart", daemon("x.cf")),
             ("/usr/bin/perl /usr/sbin/ldirectord start", daemon("ldirectord.cf")),
-            ("/usr/bin/perl -w /usr/sbin/ldirectord /etc/ha.d/ldirectord.cf status", Told::Other),
-            ("/usr/bin/perl -w /usr/sbin/ldirectord /etc/ha.d/ldirectord.cf", Told::Other),
-            ("/usr/bin/perl -e sleep /etc/ha.d/ldirectord.cf start", Told::Other),
-            ("vi /etc/ha.d/ldirectord.cf", Told::Other),
+            ("/usr/bin/perl -w /usr/sbin/ldirectord /etc/ha.d/ldirectord.cf status", Role::Other),
+            ("/usr/bin/perl -w /usr/sbin/ldirectord /etc/ha.d/ldirectord.cf", Role::Other),
+            ("/usr/bin/perl -e sleep /etc/ha.d/ldirectord.cf start", Role::Other),
+            ("vi /etc/ha.d/ldirectord.cf", Role::Other),
         ] {
-            assert_eq!(told(line), expected, "{line}");
+            assert_eq!(role(line), expected, "{line}");
         }
         let title = b"ldirectord tcp:10.0.0.1:80 checking 10.0.0.2".to_vec();
-        assert_eq!(read(&[title, Vec::new()], Path::new("/x")), Told::Child);
+        assert_eq!(read(&[title, Vec::new()], Path::new("/x")), Role::Child);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What the kernel goes on with while a daemon that died is started again.
 //!
 //! Without its daemon the kernel directs clients as before. A stop must nevertheless leave the table as it was before the
-//! start: nobody says whether a start follows, or where. So what the daemon had in the table is kept in a file when it is
+//! start: it is not known whether a start follows, or where. So what the daemon had in the table is kept in a file when it is
 //! found dead, and a start that follows soon puts it back before the daemon comes up, which takes an interpreter with all its
 //! modules. The daemon goes on from what it finds, as it always does, and checks it.
 //!
@@ -85,7 +85,7 @@ mod tests {
         let new = Record { wanted, confs: vec!["/a".into()], ..Record::default() };
         let left = Record { before: vec![service.clone()], ..new.clone() };
         assert!(is_of(&left, &new));
-        assert!(!is_of(&left, &Record { before: vec![service], ..new.clone() }), "somebody else's by now");
+        assert!(!is_of(&left, &Record { before: vec![service], ..new.clone() }), "another one's by now");
         assert!(!is_of(&left, &Record { wanted: Vec::new(), ..new }), "another configuration");
     }
 }

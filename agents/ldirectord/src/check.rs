@@ -24,8 +24,8 @@ const LARGEST: u64 = 16 << 20;
 /// Daemons that execute others that execute others.
 const MOST: usize = 16;
 
-/// Of many mistakes, as many are told.
-const TOLD: usize = 3;
+/// Of many mistakes, as many are reported.
+const REPORTED: usize = 3;
 
 /// What a resource consists of by its configuration files.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,11 +63,11 @@ fn read(conf: &Path, deadline: Option<Deadline>) -> Result<Described, Failure> {
     while let Some(conf) = described.confs.get(next).cloned() {
         let config = load(&conf)?;
         if !config.faults.is_empty() {
-            return Err(told(&conf, &config.faults));
+            return Err(refused(&conf, &config.faults));
         }
         if let Some(line) = config.supervised {
             let text = "with supervised=yes the daemon never detaches and a start never returns; remove it".to_owned();
-            return Err(told(&conf, &[Note { line, text }]));
+            return Err(refused(&conf, &[Note { line, text }]));
         }
         let names = System::new(deadline);
         let wanted = match deadline {
@@ -77,7 +77,7 @@ fn read(conf: &Path, deadline: Option<Deadline>) -> Result<Described, Failure> {
         if let Some(error) = names.unknown_now() {
             return Err(error).or_fail(conf.display());
         }
-        described.wanted.extend(wanted.map_err(|faults| told(&conf, &faults))?);
+        described.wanted.extend(wanted.map_err(|faults| refused(&conf, &faults))?);
         described.autoreload |= config.autoreload;
         described.remarks.extend(config.remarks.iter().map(|note| at(&conf, note)));
         for name in &config.executes {
@@ -104,10 +104,10 @@ fn at(conf: &Path, note: &Note) -> String {
 }
 
 /// The first mistakes, in one line.
-fn told(conf: &Path, faults: &[Note]) -> Failure {
-    let mut all: Vec<String> = faults.iter().take(TOLD).map(|fault| at(conf, fault)).collect();
-    if faults.len() > TOLD {
-        all.push(format!("and {} more", faults.len() - TOLD));
+fn refused(conf: &Path, faults: &[Note]) -> Failure {
+    let mut all: Vec<String> = faults.iter().take(REPORTED).map(|fault| at(conf, fault)).collect();
+    if faults.len() > REPORTED {
+        all.push(format!("and {} more", faults.len() - REPORTED));
     }
     Failure::installed(all.join("; "))
 }

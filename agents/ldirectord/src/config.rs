@@ -4,7 +4,7 @@
 //! line at a time. A line that begins with `virtual=` opens a section; the lines that follow belong to it as long as they
 //! begin with four spaces or a tab, but for comments; the first other line ends it, an empty one, too. Everything else is
 //! for all services. In a section, a `#` begins a comment anywhere, even between quotes; outside only at a line's begin.
-//! Where a number is asked for, the first digits in the value are it; where a word is asked for, the first word, or in
+//! Where a number is expected, the first digits in the value are it; where a word is expected, the first word, or in
 //! places the value to its last space.
 #![forbid(unsafe_code)]
 

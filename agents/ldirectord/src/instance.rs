@@ -11,7 +11,7 @@ use ocf::sys::command::hide_parameters;
 use ocf::sys::process::Process;
 use ocf::sys::{file, pidfile};
 
-use crate::argv::{self, Told};
+use crate::argv::{self, Role};
 use crate::record::Record;
 
 /// One daemon: one configuration file.
@@ -31,7 +31,7 @@ pub struct Instance {
 }
 
 impl Instance {
-    /// The daemon of a configuration; `number` tells those of one resource apart.
+    /// The daemon of a configuration; `number` distinguishes those of one resource.
     pub fn new(invocation: &Invocation, program: &Path, conf: &Path, number: usize) -> Self {
         let own = argv::pid_file(conf);
         let unnamed = runs_unnamed(conf, &own);
@@ -79,15 +79,15 @@ impl Daemon for Instance {
 
     fn claims(&self, arguments: &[Vec<u8>]) -> Option<bool> {
         match argv::read(arguments, &self.program) {
-            Told::Daemon(name) => {
+            Role::Daemon(name) => {
                 let conf = argv::conf(&name, Path::is_file);
                 Some(
                     conf == self.conf
                         || conf.canonicalize().is_ok_and(|conf| Ok(conf) == self.conf.canonicalize().map_err(drop)),
                 )
             }
-            Told::Child => None,
-            Told::Other => Some(false),
+            Role::Child => None,
+            Role::Other => Some(false),
         }
     }
 
@@ -124,11 +124,11 @@ fn runs_unnamed(conf: &Path, own: &Path) -> bool {
 /// As much of a script as the kernel looks at for the name of its interpreter (BINPRM_BUF_SIZE).
 const FIRST_LINE: u64 = 256;
 
-/// What runs a program: itself, or for a script its interpreter. Processes are told by the name that the kernel has.
+/// What runs a program: itself, or for a script its interpreter. Processes are found by the name that the kernel has.
 fn programs(program: &Path) -> Vec<PathBuf> {
     let start = file::read_start(program, FIRST_LINE).unwrap_or_default();
     let named = argv::interpreter(&start).unwrap_or_else(|| program.to_owned());
-    // Whoever has started it may have taken another one.
+    // It may have been started with another one.
     let mut all: Vec<PathBuf> = [named, "/usr/bin/perl".into()]
         .into_iter()
         .flat_map(|path: PathBuf| [path.canonicalize().unwrap_or_else(|_| path.clone()), path])

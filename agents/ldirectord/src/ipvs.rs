@@ -153,7 +153,7 @@ impl Message {
         std::iter::once(first).chain(service.servers.iter().map(server)).collect()
     }
 
-    /// The virtual service that an answer tells of, without its servers.
+    /// The virtual service of an answer, without its servers.
     pub fn service(&self) -> Option<Service> {
         let inner = attributes(&self.inside(SERVICE)?.value).ok()?;
         let id = id(&inner)?;
@@ -162,7 +162,7 @@ impl Message {
         Some(Service { id, attributes, servers: Vec::new() })
     }
 
-    /// The real server that an answer tells of.
+    /// The real server of an answer.
     pub fn server(&self) -> Option<Server> {
         let mut attributes = attributes(&self.inside(DEST)?.value).ok()?;
         attributes.retain(|attribute| !dest::COUNTERS.contains(&attribute.kind));

@@ -14,7 +14,7 @@ use ocf::sys::netlink::{Fault, Netlink};
 use crate::ipvs::Message;
 use crate::table::{Change, Id, Service};
 
-/// How long an answer may take. The kernel gives it while it is asked; this is for one that never comes.
+/// How long an answer may take. The kernel gives it at once; this is for one that never comes.
 const ANSWER: Duration = Duration::from_secs(5);
 
 /// A connection with IPVS.
@@ -76,7 +76,7 @@ impl Kernel {
         match self.tell(Message::delete(id)) {
             // Gone already.
             Err(Fault::Refused(Error::ESRCH, _)) => Ok(()),
-            told => told,
+            answer => answer,
         }
     }
 

@@ -10,7 +10,7 @@
 //! - **A mistake in the configuration** is 5 at the start, with its line. A running daemon is not restarted for one: level 10
 //!   says 190. The daemon's own `status` removes the pid file of a running daemon then; the agent does not ask it.
 //! - **Start returns when the kernel has the virtual services**, and waits a little for the first live real servers.
-//! - **Stop waits** until the daemon has ended, and leaves the table as it was before the start, whoever killed the daemon:
+//! - **Stop waits** until the daemon has ended, and leaves the table as it was before the start, whatever killed the daemon:
 //!   services of others stay, those that were there get back what they had. `cleanstop=no` is respected. When
 //!   the daemon had died, a start that follows soon goes on with what it had in the table: clients need not wait for an
 //!   interpreter with all its modules.
@@ -113,7 +113,7 @@ impl Agent for Ldirectord {
         monitor::sources(context, settings)
     }
 
-    /// `on_low` is read by each monitor; nothing has to be told to the daemon.
+    /// `on_low` is read by each monitor; the daemon need not know it.
     fn reload_agent(_context: &Context<'_>, _settings: &Settings) -> Result<Reloaded, Failure> {
         Ok(Reloaded::Done)
     }

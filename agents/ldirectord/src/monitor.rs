@@ -29,7 +29,7 @@ const NAMES: Duration = Duration::from_secs(10);
 /// More bytes than a pid file has.
 const LARGEST_PID_FILE: u64 = 4096;
 
-/// Tells the state.
+/// Returns the state.
 ///
 /// # Errors
 /// Why it is neither running nor cleanly stopped.
@@ -119,7 +119,7 @@ fn own_status(context: &Context<'_>, main: &Instance, master: &Process) -> Resul
     }
 }
 
-/// Level 20: the kernel has the virtual services, and somebody to send their clients to.
+/// Level 20: the kernel has the virtual services, and a server to send their clients to.
 fn directs(
     context: &Context<'_>,
     settings: &Settings,
@@ -133,7 +133,7 @@ fn directs(
     let wanted = expected(context, started, &settings.identity.configfile, &table)?;
     let lacks = table::judge(&wanted, &table);
     if !lacks.services.is_empty() {
-        // The daemon never puts one back that somebody has taken away; a restart does.
+        // The daemon never puts one back that was removed by other means; a restart does.
         return Err(Failure::generic(lacks.services_text()));
     }
     match settings.on_low {
@@ -147,7 +147,7 @@ fn directs(
 }
 
 /// The virtual services that should be there: those of the start, or those of the file as it is now, for the daemon may have
-/// been told to read it again.
+/// been ordered to read it again.
 fn expected(
     context: &Context<'_>,
     started: Option<Vec<Wanted>>,

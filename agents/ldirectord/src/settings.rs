@@ -32,7 +32,7 @@ pub struct Settings {
     pub identity: Identity,
     /// Certificates for the daemon's checks.
     pub ca: Option<PathBuf>,
-    /// What it means when nobody is there to serve.
+    /// What it means when no server is there.
     pub on_low: OnLow,
 }
 

@@ -13,7 +13,7 @@ use ocf::sys::command;
 use ocf::sys::process::Process;
 use ocf::sys::{file, pidfile};
 
-use crate::argv::{self, Told};
+use crate::argv::{self, Role};
 use crate::bridge;
 use crate::check;
 use crate::instance::Instance;
@@ -57,7 +57,7 @@ pub fn start(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> 
     if let Some(master) = main.observe(context.budget.work())?.master {
         let lacks = table::judge(&new.wanted, &table()?);
         if lacks.services.is_empty() && !master.is_held().or_fail("/proc")? {
-            // Somebody else may have started it; a stop must know it all the same. What was before nobody knows then.
+            // It may have been started by other means; a stop must know it all the same. What was before is not known then.
             main.remember(&master)?;
             return known.map_or_else(|| new.save(context.invocation), |_| Ok(()));
         }
@@ -78,7 +78,7 @@ pub fn start(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> 
         // What LWP, the daemon's client, reads.
         command.env("HTTPS_CA_FILE", ca);
     }
-    // The daemon's pid file and logs have the modes that the caller's mask leaves, and nobody believes a pid file that
+    // The daemon's pid file and logs have the modes that the caller's mask leaves, and no agent trusts a pid file that
     // everybody may write.
     umask(Mode::from_bits_truncate(0o022));
     let started = main.start(context, command, &mut |_| {
@@ -133,7 +133,7 @@ fn free_pid_file(context: &Context<'_>, instance: &Instance, program: &Path) -> 
         let Some(process) = Process::find(pid).or_fail("/proc")? else { continue };
         // Another user's process may have written anything there.
         let arguments = process.arguments_of_root().unwrap_or_default();
-        if let Told::Daemon(other) = argv::read(&arguments, program) {
+        if let Role::Daemon(other) = argv::read(&arguments, program) {
             return Err(Failure::generic(format!(
                 "{} is in use by the ldirectord of {}: give one of the configuration files another name",
                 path.display(),

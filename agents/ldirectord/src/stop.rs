@@ -23,7 +23,7 @@ pub fn stop(context: &Context<'_>, settings: Option<&Settings>) -> Result<(), Fa
     let deadline = context.budget.work();
     let identity = match settings {
         Some(settings) => Some(settings.identity.clone()),
-        // What is meant by a faulty path is not the usual one, whose daemon is somebody else's.
+        // What is meant by a faulty path is not the usual one, whose daemon is not the resource's.
         None if values.is_given(&params::CONFIGFILE) && values.get(&params::CONFIGFILE).is_none() => None,
         None => Some(Identity::of(values)),
     };
@@ -35,7 +35,7 @@ pub fn stop(context: &Context<'_>, settings: Option<&Settings>) -> Result<(), Fa
         failures.extend(end(context, &known, true, deadline).err());
     }
     if let Some(identity) = identity.filter(|_| !same) {
-        // Nobody knows what this one has added to the table, unless it runs.
+        // It is not known what this one has added to the table, unless it runs.
         let confs = vec![identity.configfile.clone()];
         failures.extend(end(context, &Record { identity, confs, ..Record::default() }, false, deadline).err());
     }
@@ -69,7 +69,7 @@ pub fn end(context: &Context<'_>, record: &Record, started: bool, deadline: Dead
     let mut wanted = record.wanted.clone();
     if let Some(described) = described {
         confs.extend(described.confs.into_iter().filter(|conf| !record.confs.contains(conf)));
-        // What the daemon was told of cleanstop last is what the file says now.
+        // The daemon's last value of cleanstop is what the file says now.
         wanted.retain(|old| described.wanted.iter().all(|new| new.id != old.id));
         wanted.extend(described.wanted);
     }

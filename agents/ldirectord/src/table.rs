@@ -97,7 +97,7 @@ pub struct Server {
 pub struct Lacks {
     /// Virtual services that are not there.
     pub services: Vec<Id>,
-    /// Virtual services that send nobody anywhere, with the number of servers that they have.
+    /// Virtual services without a destination for clients, with the number of servers that they have.
     pub servers: Vec<(Id, usize)>,
 }
 
@@ -156,7 +156,7 @@ pub enum Change<'a> {
 }
 
 /// What makes the table again as it was before a start: of the services of the configuration, those that were there get
-/// back what they had, and the others go. Services of nobody we know stay, and so do those that are to be kept.
+/// back what they had, and the others go. Services of unknown owners stay, and so do those that are to be kept.
 #[must_use]
 pub fn restore<'a>(ours: &[Wanted], before: &'a [Service], now: &[Service]) -> Vec<Change<'a>> {
     let mut changes = Vec::new();

@@ -15,7 +15,7 @@ use crate::record::Record;
 /// A server that takes longer to say anything at all does not work.
 const LONGEST: Duration = Duration::from_secs(10);
 
-/// Whether the server reacts. Every place is asked in turn until one does; no reaction in time is an answer, too.
+/// Whether the server reacts. Every place is tried in turn until one does; no reaction in time is an answer, too.
 ///
 /// # Errors
 /// What the first of them said.
@@ -56,7 +56,7 @@ pub fn preferred(record: &Record, port: Option<u16>) -> Vec<Listen> {
     if chosen.is_empty() { vec![Listen::plain(Socket::Inet("localhost".into(), port))] } else { chosen }
 }
 
-/// Where a socket can be asked: a name may have several addresses.
+/// Where a socket can be reached: a name may have several addresses.
 fn endpoints(socket: &Socket, limit: Deadline) -> Result<Vec<Endpoint>, Failure> {
     match socket {
         Socket::Inet(host, port) => {

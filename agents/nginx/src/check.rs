@@ -50,14 +50,14 @@ pub fn check(context: &Context<'_>, described: &Described) -> Result<Verdict, Fa
     let traces = Traces::before(&described.made, &record.pid_file);
     let output = command::run(described.instance.command(&["-t"]), None, context.budget.work());
     traces.remove(context);
-    let asked = format!("{} -t", record.program.display());
+    let command_line = format!("{} -t", record.program.display());
     match output {
         Ok(output) if output.code == Some(0) => Ok(Verdict::Good),
         Ok(output) => {
-            let output = output.unless_killed(asked)?;
+            let output = output.unless_killed(command_line)?;
             Ok(judge(&String::from_utf8_lossy(&output.stderr), &complaint(&output.stderr, &output.stdout)))
         }
-        Err(error) => Err(error.into_failure(asked)),
+        Err(error) => Err(error.into_failure(command_line)),
     }
 }
 
@@ -109,7 +109,7 @@ impl Traces {
         Self { files, directories }
     }
 
-    /// Takes away what is there now. A pid file with a number in it is somebody's who has started meanwhile.
+    /// Takes away what is there now. A pid file with a number in it belongs to a server that has started meanwhile.
     fn remove(&self, context: &Context<'_>) {
         for path in &self.files {
             let Ok(found) = std::fs::symlink_metadata(path) else { continue };

@@ -17,7 +17,7 @@ use crate::record::Record;
 use crate::settings::Identity;
 use crate::{stop, title};
 
-/// Where nginx is when nobody says.
+/// Where nginx is by default.
 const USUAL: [&str; 2] = ["/usr/sbin/nginx", "/usr/local/sbin/nginx"];
 
 /// `nginx -V` takes milliseconds.
@@ -129,7 +129,7 @@ pub fn describe(context: &Context<'_>, identity: &Identity) -> Described {
     let record = Record {
         identity: identity.clone(),
         usual: same(&conf, &compiled.conf),
-        // Processes are told by the name that the kernel has for their program.
+        // Processes are found by the name that the kernel has for their program.
         program: program.canonicalize().unwrap_or(program),
         conf,
         pid_file: pid,
@@ -138,7 +138,7 @@ pub fn describe(context: &Context<'_>, identity: &Identity) -> Described {
         locals,
         serial: None,
     };
-    // Whoever has started it may have taken another one.
+    // It may have been started with another one.
     let mut programs = vec![record.program.clone()];
     let named = identity.httpd.iter().cloned().chain(USUAL.map(PathBuf::from));
     programs.extend(named.map(|path| path.canonicalize().unwrap_or(path)));

@@ -1,5 +1,5 @@
 //! Does it run, and does it work? A healthy server is judged by its record; the configuration is read only where that
-//! leads nowhere, for it may have changed since the server read it, and somebody may have reloaded it by hand.
+//! leads nowhere, for it may have changed since the server read it, and an administrator may have reloaded it by hand.
 #![forbid(unsafe_code)]
 
 use std::path::PathBuf;
@@ -23,7 +23,7 @@ use crate::settings::Settings;
 /// How long a new master may be without a pid file when somebody upgrades the program.
 const UPGRADING: Duration = Duration::from_secs(1);
 
-/// Tells the state.
+/// Returns the state.
 ///
 /// # Errors
 /// Why it is neither running nor cleanly stopped.
@@ -36,7 +36,7 @@ pub fn monitor(context: &Context<'_>, settings: &Settings) -> Result<Status, Fai
     }
     let described = instance::describe(context, &settings.identity);
     let found = look(context, settings, &described.instance);
-    // Somebody has started it, or reloaded it with other addresses: from now on these.
+    // It was started or reloaded with other addresses by other means: from now on these.
     if matches!(found, Ok(Status::Running | Status::Degraded(_))) && nix::unistd::geteuid().is_root() {
         let known = Record::load(context.invocation);
         let serial = known.map_or_else(|| settings.config_serial.clone(), |known| known.serial);

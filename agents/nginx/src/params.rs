@@ -14,7 +14,7 @@ pub const CONFIGFILE: Param<PathBuf> = Param::new(
     "configfile",
     absolute_path,
     "Configuration file",
-    "The absolute path of nginx's configuration file. It also tells the pid file, the addresses to ask for an answer, and \
+    "The absolute path of nginx's configuration file. It also gives the pid file, the addresses that monitors connect to, and \
      the status page. If unset, the one that nginx was built with.",
 )
 .unique("configfile");

@@ -97,8 +97,8 @@ fn renew(
     }
     let mut last = None;
     let serves = context.budget.work().poll(|| {
-        let asked = ask::alive(&described.instance.record, settings.port, context.budget.work());
-        asked.map_err(|failure| last = Some(failure)).ok()
+        let answer = ask::alive(&described.instance.record, settings.port, context.budget.work());
+        answer.map_err(|failure| last = Some(failure)).ok()
     });
     if serves.is_none() {
         return Err(last.unwrap_or_else(|| Failure::generic("nginx does not serve")).wrap("after the reload"));

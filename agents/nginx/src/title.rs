@@ -31,7 +31,7 @@ fn by_title(command: &[u8], conf: &[u8], usual: impl Fn() -> bool) -> Option<boo
         return Some(true);
     }
     match command.windows(4).find(|part| part.starts_with(b" -c")) {
-        // A relative name: nobody knows by now relative to what.
+        // A relative name: it is not known by now relative to what.
         Some(option) if option[3] != b'/' && !command.windows(5).any(|part| part == b" -c /") => None,
         Some(_) => Some(false),
         None if command.windows(3).any(|part| part == b" -p") => None,

@@ -236,7 +236,7 @@ fn an_1_a_probe_with_a_faulty_parameter_looks_for_the_server() {
     faulty.probe().expect_code(7).expect_reason(&["stop_grace"]);
     site.usual().start().expect_code(0);
     faulty.probe().expect_code(0).expect_stderr(&["stop_grace"]);
-    // Without a configuration, the record tells.
+    // Without a configuration, the record decides.
     site.usual().param("configfile", "no/path").probe().expect_code(0).expect_stderr(&["configfile"]);
     faulty.stop().expect_code(0);
     site.expect_nothing("a.conf");

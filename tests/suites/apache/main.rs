@@ -1,6 +1,6 @@
 //! apache against the real server: one test for each failure that users of web server agents have met.
 //!
-//! A name that begins with `ap_NN` is a row of the list of reported failures; the doc comment tells what went wrong and where
+//! A name that begins with `ap_NN` is a row of the list of reported failures; the doc comment says what went wrong and where
 //! it was reported (`RA#n`: ClusterLabs/resource-agents).
 #![allow(clippy::disallowed_methods, reason = "tests own the environment and processes of what they test")]
 

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::site::{ROOT, Site};
 
-/// The shell agent takes whoever has the number for the server, and kills it.
+/// The shell agent takes any process with the number for the server, and kills it.
 #[test]
 fn ap_05_a_stale_number_is_nobody_of_ours() {
     let Some(site) = Site::new() else { return };

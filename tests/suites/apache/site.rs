@@ -74,7 +74,7 @@ impl Site {
         Some(text)
     }
 
-    /// A connection to the server; `None` when nobody listens.
+    /// A connection to the server; `None` when nothing listens.
     pub fn connect(&self, address: &str) -> Option<TcpStream> {
         let stream = self.host.in_network(|| TcpStream::connect(address)).ok()?;
         stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;

@@ -58,7 +58,7 @@ END"
     }
 }
 
-/// haproxy on both nodes alike: the outer address to the farm, and a page of its own when nobody is there.
+/// haproxy on both nodes alike: the outer address to the farm, and a page of its own when no server is there.
 fn configure(node: &Node) {
     let servers: String =
         FARM.iter().map(|it| format!("  server web{it} 10.0.100.{it}:80 check inter 300ms fall 2 rise 1\n")).collect();
@@ -126,10 +126,10 @@ pub fn expect_nobody(cluster: &Cluster) {
     assert!(noticed.is_some(), "the site is still served");
 }
 
-/// Waits until haproxy itself says that nobody is there.
+/// Waits until haproxy itself says that no server is there.
 pub fn expect_own_page(cluster: &Cluster) {
     let none = wait_until(SOON, || (get(&cluster.client, site(), "/") == Err("status 503".into())).then_some(()));
-    assert!(none.is_some(), "the page that says that nobody is there");
+    assert!(none.is_some(), "the page for a farm without servers");
 }
 
 #[test]

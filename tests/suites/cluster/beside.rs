@@ -82,7 +82,7 @@ fn table(accounts: &[Account]) -> String {
         }
     }
     text.push_str(
-        "down: longest time between two good pages, one being asked for every 20 ms; announced, page: after the address came;\n\
+        "down: longest time between two good pages, one being requested every 20 ms; announced, page: after the address came;\n\
          start, stop: Pacemaker's own record, summed over both resources; cpu: of all actions; procs: started on both nodes\n",
     );
     text

@@ -62,7 +62,7 @@ fn five_hundred_addresses_are_watched_every_second_as_far_as_the_processors_go()
 
 /// Watches the addresses; how many there are at the end of the time, where not all come.
 fn watch(whose: Whose) -> Result<Found, usize> {
-    // Pacemaker holds back when the machine's load is high, whoever makes it: here it would start one address in ten seconds.
+    // Pacemaker holds back when the machine's load is high, whatever makes it: here it would start one address in ten seconds.
     let cluster = Cluster::builder(1).property("load-threshold", "10000%").start();
     let node = cluster.node(1);
     // Alone with what it is to do: nothing else starts a process inside.

@@ -188,7 +188,7 @@ fn hundred(whose: Whose) -> Duration {
         cluster.node(1).expect_absent(&format!("10.9.1.{number}"));
     }
     let refused = get(&cluster.client, SocketAddr::from(([10, 9, 1, 100], 80)), "/");
-    assert!(refused.is_err(), "nobody listens there: {refused:?}");
+    assert!(refused.is_err(), "nothing listens there: {refused:?}");
     cluster.down();
     last.and_then(|last| last.duration_since(began).ok()).expect("addresses came to node2")
 }

@@ -1,4 +1,4 @@
-//! Two nodes that lose each other, with nobody to fence.
+//! Two nodes that lose each other, without fencing.
 
 use std::time::Duration;
 
@@ -58,11 +58,11 @@ fn after_a_split_brain_the_neighbours_are_right_within_a_monitor() {
         cluster.node(3 - owner).expect_absent(vip);
         cluster.node(owner).only(vip);
         right(client, vip, owner, "healed");
-        // What it is told wrong now, by whoever still thinks otherwise, does not stay.
+        // A wrong announcement from a node that still has it does not stay.
         let wrong = Net::plain().mac_of(3 - owner);
         client.ip(&format!("neighbour replace {vip} lladdr {wrong} dev eth0 nud stale"));
-        let took = right(client, vip, owner, "told wrong");
-        tell(&format!("{id}: a neighbour that was told wrong is right after {:.1} s", took.as_secs_f64()));
+        let took = right(client, vip, owner, "misled");
+        tell(&format!("{id}: a neighbour that was misled is right after {:.1} s", took.as_secs_f64()));
     }
     cluster.down();
 }
@@ -75,8 +75,8 @@ fn right(client: &Host, vip: &str, number: usize, when: &str) -> Duration {
     let known =
         || client.ip_json(&format!("neighbour show to {vip} dev eth0"))[0]["lladdr"].as_str().map(str::to_owned);
     let found = wait_until(Duration::from_secs(INTERVAL + 10), || {
-        // Somebody who speaks with it.
-        if when != "told wrong" {
+        // A client that speaks with it.
+        if when != "misled" {
             client.run("ping", &["-c", "1", "-W", "1", vip]);
         }
         (known().as_deref() == Some(wanted.as_str())).then(|| began.elapsed())

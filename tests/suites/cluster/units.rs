@@ -92,7 +92,7 @@ struct Account {
     start: Option<Duration>,
 }
 
-/// Two balancers, their farm, and somebody who asks.
+/// Two balancers, their farm, and a client.
 struct Pair {
     kind: Kind,
     look: Onlooker,
@@ -146,7 +146,7 @@ impl Pair {
             // What `pcs cluster stop` does.
             _ => cluster.leave(1),
         });
-        assert!(!seen.announced.is_empty(), "nobody was told of the move");
+        assert!(!seen.announced.is_empty(), "the move was not announced");
         assert_eq!(owner(&self.cluster), "node2");
         gateway(&self.farm);
         assert_eq!(self.failures(), [] as [String; 0]);
@@ -199,8 +199,8 @@ impl Pair {
         self.look.during(&mut self.cluster, &what, &[], |_| self.farm.iter_mut().for_each(Server::start));
     }
 
-    /// Our agent asks for the page when it is told to: then a farm without servers is a failure that says why, and a start
-    /// lasts until somebody answers.
+    /// Our agent requests the page when it is configured: then a farm without servers is a failure that says why, and a start
+    /// lasts until a server answers.
     fn ask_for_the_page(&mut self) {
         let (admin, before) = (self.cluster.node(1), self.property("MainPID"));
         admin.pcs(&format!("resource update HAproxy check_http=http://{OUTER}/"));
@@ -209,7 +209,7 @@ impl Pair {
         assert_eq!(self.property("MainPID"), before, "a check is added without a restart");
         assert_eq!(self.failures(), [] as [String; 0]);
         self.farm.iter_mut().for_each(Server::stop);
-        let status = self.cluster.wait_for("a failure that tells of the page", SOON, |status| {
+        let status = self.cluster.wait_for("a failure that names the page", SOON, |status| {
             status.failures.iter().any(|it| it.operation == "HAproxy_monitor_7000" && it.reason.contains("503"))
         });
         status.failures.iter().for_each(|it| tell(&format!("{}: {} {:?}", self.kind, it.operation, it.reason)));
@@ -283,7 +283,7 @@ fn table(accounts: &[Account]) -> String {
         }
     }
     text.push_str(
-        "down: longest time between two good pages, one being asked for every 20 ms; failed: requests; medians;\n\
+        "down: longest time between two good pages, one being requested every 20 ms; failed: requests; medians;\n\
          stop, start: of haproxy's resource, by Pacemaker's own record\n",
     );
     text

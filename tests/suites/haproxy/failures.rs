@@ -30,7 +30,7 @@ fn ha_02_a_second_start_makes_no_second_master() {
     let before = (master(&host), processes(&host));
     agent.start().expect_code(0).expect_silent();
     assert_eq!((master(&host), processes(&host)), before);
-    // Also when everything that tells of it is gone.
+    // Also when everything that names it is gone.
     host.sh("rm /run/resource-agents/haproxy-lb.pid /run/resource-agents/haproxy-lb.record \
              /run/resource-agents/haproxy-lb.master");
     agent.start().expect_code(0);
@@ -205,7 +205,7 @@ fn ha_09_a_changed_file_or_serial_reloads_and_cuts_nobody_off() {
     expect_gone(&host);
 }
 
-/// The address was not there yet, and nobody said what to do (Clusters from Scratch, ordering).
+/// The address was not there yet, and no message said what to do (Clusters from Scratch, ordering).
 #[test]
 fn ha_10_an_address_that_is_not_here_yet_is_named_with_what_to_do() {
     let Some(host) = machine() else { return };
@@ -288,7 +288,7 @@ fn ha_13_without_the_program_nothing_runs_and_a_start_is_5() {
     host.sh("! test -e /run/resource-agents || test -z \"$(ls -A /run/resource-agents)\"");
 }
 
-/// Nobody saw that all servers of a backend were down.
+/// It was not noticed that all servers of a backend were down.
 #[test]
 fn ha_14_a_backend_without_servers_is_shown_or_fails_as_asked() {
     let Some(host) = machine() else { return };

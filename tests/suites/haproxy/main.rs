@@ -1,6 +1,6 @@
 //! HAProxy, the real one: one test for each failure that users of its agents have met, and whole lives.
 //!
-//! A name that begins with `ha_NN` is a row of the list of reported failures; the doc comment tells what went wrong and
+//! A name that begins with `ha_NN` is a row of the list of reported failures; the doc comment says what went wrong and
 //! where it was reported (`haproxy#n`: haproxy/haproxy).
 #![allow(clippy::disallowed_methods, reason = "tests own the environment and processes of what they test")]
 
@@ -83,7 +83,7 @@ fn answers(host: &Host, port: u16) -> bool {
     page(host, &[&format!("http://127.0.0.1:{port}/")]) == "alive"
 }
 
-/// All processes are gone, nobody listens, and of the resource's own files none is left.
+/// All processes are gone, nothing listens, and of the resource's own files none is left.
 #[track_caller]
 fn expect_gone(host: &Host) {
     let gone = wait_until(Duration::from_secs(2), || processes(host).is_empty().then_some(()));

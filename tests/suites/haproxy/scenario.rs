@@ -76,7 +76,7 @@ fn servers_die_one_by_one_and_haproxy_is_killed() {
     external.start().expect_code(0);
     internal.start().expect_code(0);
     haproxy.start().expect_code(0);
-    eventually("all servers are asked", || {
+    eventually("all servers get requests", || {
         let pages = ask(client, 6);
         (2..5).all(|number| pages.contains(&format!("server{number}")))
     });
@@ -103,9 +103,9 @@ fn servers_die_one_by_one_and_haproxy_is_killed() {
     servers[1].sh("nginx -e /run/n.log -c /run/n.conf");
     eventually("one is back", || at(&haproxy, 20).code == 0 && ask(client, 1) == ["server3"]);
 
-    // haproxy is killed: a monitor tells, and the cluster recovers.
+    // haproxy is killed: a monitor reports it, and the cluster recovers.
     director.sh(&format!("kill -9 {}", master(director)));
-    eventually("the monitor tells", || haproxy.monitor().code == 7);
+    eventually("the monitor reports it", || haproxy.monitor().code == 7);
     let began = Instant::now();
     haproxy.stop().expect_code(0);
     haproxy.start().expect_code(0);

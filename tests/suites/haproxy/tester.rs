@@ -40,7 +40,7 @@ fn the_shell_tester_objects_to_nothing_but_its_dtd() {
         return skip("ocf-tester, xmllint or su is not installed");
     }
     if !harness::root::has_other_users() {
-        return skip("the tester wants to become nobody, and without root there is one user only");
+        return skip("the tester needs to change to the user nobody, which takes root");
     }
     host.sh("mkdir -p -m 1755 /run/resource-agents");
     shell_tester::expect_dtd_alone(&judge(&host, shell_tester::PROGRAM, &words));

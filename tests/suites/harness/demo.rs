@@ -65,7 +65,7 @@ fn an_interrupted_demo_leaves_nothing() {
     assert!(!mounts.contains(&files), "mounts are left: {mounts}");
 }
 
-/// How many processes were told of this directory: the demo's own, and one for each machine.
+/// How many processes were given this directory: the demo's own, and one for each machine.
 fn processes(directory: &str) -> usize {
     let all = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     let lines = all.filter_map(|entry| std::fs::read(entry.path().join("cmdline")).ok());

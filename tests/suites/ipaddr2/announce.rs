@@ -84,7 +84,7 @@ fn without_an_interval_the_bursts_come_at_once_then_soon_then_past_a_second() {
     }
 }
 
-/// `arp_count=0` is refused, as it always was: an address that nobody hears of does not move.
+/// `arp_count=0` is refused, as it always was: an address that is never announced does not move.
 #[test]
 fn a_count_of_zero_is_refused() {
     let rig = L2::new();
@@ -165,7 +165,7 @@ fn a_monitor_is_silent_on_the_wire_unless_asked() {
     assert!(capture.announcements(VIP4).is_empty());
 }
 
-/// After a bond changed its active device nobody announced, or with the old address (KA#1112, KA#2298).
+/// After a bond changed its active device it was not announced, or with the old address (KA#1112, KA#2298).
 #[test]
 fn ip_56_the_hardware_address_is_read_when_sending() {
     let rig = L2::new();
@@ -224,7 +224,7 @@ fn ip_59_advertisements_have_the_right_flags() {
     }
 }
 
-/// Equipment that ignores broadcasts is told directly (RA#977, RA#124).
+/// Equipment that ignores broadcasts is notified directly (RA#977, RA#124).
 #[test]
 fn named_neighbours_are_told_directly_too() {
     let rig = L2::new();
@@ -249,7 +249,7 @@ fn named_neighbours_are_told_directly_too() {
     }
 }
 
-/// A neighbour that is named but not known is asked for, which tells it as well.
+/// A neighbour that is named but not known is resolved, which notifies it as well.
 #[test]
 fn a_named_neighbour_that_is_not_known_learns_the_address_all_the_same() {
     let rig = L2::new();
@@ -280,7 +280,7 @@ fn nothing_is_announced_after_stop() {
     }
 }
 
-/// A sender left from before does not announce an address that somebody took away.
+/// A sender left from before does not announce an address that was removed meanwhile.
 #[test]
 fn the_background_stops_by_itself_when_the_address_is_gone() {
     let rig = L2::new();

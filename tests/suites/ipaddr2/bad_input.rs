@@ -153,7 +153,7 @@ fn an_1_a_probe_with_a_faulty_parameter_looks_for_the_address() {
         faulty.stop().expect_code(0);
         vip.probe().expect_code(7);
     }
-    // Without an address, the record tells.
+    // Without an address, the record decides.
     vip.start().expect_code(0);
     vip.clone().param("ip", "nonsense").probe().expect_code(0).expect_stderr(&["nonsense"]);
     vip.stop().expect_code(0);

@@ -27,7 +27,7 @@ fn stubs(rig: &L2) {
 
 const STUBBED: &str = "/run/stubs:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// What nft shows; nothing when it cannot be asked.
+/// What nft shows; nothing when it is not there.
 fn tables(rig: &L2) -> Option<String> {
     let done = rig.a.run("/bin/sh", &["-c", "nft list ruleset"]);
     (done.code == Some(0)).then_some(done.stdout)
@@ -157,7 +157,7 @@ fn a_cluster_ip_makes_its_rules_and_removes_them_with_its_last_instance() {
     }
 }
 
-/// Rules that somebody flushed are a failure, and a start puts them back.
+/// Flushed rules are a failure, and a start puts them back.
 #[test]
 fn a_cluster_ip_without_its_rules_fails_and_start_puts_them_back() {
     let rig = L2::new();
@@ -175,7 +175,7 @@ fn a_cluster_ip_without_its_rules_fails_and_start_puts_them_back() {
     rig.a.expect_absent(VIP4);
 }
 
-/// The address of a cluster IP was removed by somebody else: its rules go with the stop all the same.
+/// The address of a cluster IP was removed by other means: its rules go with the stop all the same.
 #[test]
 fn the_rules_of_a_cluster_ip_go_without_the_address_too() {
     let rig = L2::new();

@@ -58,7 +58,7 @@ fn an_explanation_of_what_is_here_says_what_monitor_and_record_say() {
         "start: does nothing (the address is here)",
     ]);
     assert_eq!(everything(&rig), before);
-    // Somebody else has added it: a monitor would make a record of that.
+    // It was added by other means: a monitor would make a record of that.
     vip.stop().expect_code(0);
     rig.a.ip(&format!("address add {VIP4}/24 dev ethA"));
     rig.vip4().explain().expect_code(0).expect_lines(&["record: no address", "monitor: running"]);

@@ -115,7 +115,7 @@ fn stop_with_another_address_removes_what_start_recorded() {
     rig.a.expect_absent(VIP4);
 }
 
-/// After a restart of the machine /run is empty, and so it is when somebody clears it (RA:018c46dca).
+/// After a restart of the machine /run is empty, and so it is when it is cleared (RA:018c46dca).
 #[test]
 fn stop_without_a_record_removes_the_address_all_the_same() {
     let rig = L2::new();
@@ -206,7 +206,7 @@ fn a_degraded_link_is_reported_as_such_and_start_accepts_it() {
     vip.monitor().expect_code(0).expect_silent();
 }
 
-/// Two conflicting wishes are told, not guessed at.
+/// Two conflicting wishes are reported, not guessed at.
 #[test]
 fn nodad_and_an_optimistic_dad_exclude_each_other() {
     let rig = L2::new();

@@ -54,7 +54,7 @@ fn ip_18_a_label_that_is_too_long_is_found_by_validation() {
         .expect_reason(&["iflabel"]);
 }
 
-/// The label was missing after the address was added, and nobody looked (RA#1985).
+/// The label was missing after the address was added, and no one looked (RA#1985).
 #[test]
 fn ip_18_a_label_is_set_and_verified() {
     let rig = L2::new();
@@ -72,7 +72,7 @@ fn ip_18_a_label_is_set_and_verified() {
     in_nic.stop().expect_code(0);
 }
 
-/// A prefix other than the configured one is not what was asked for, and monitor says so.
+/// A prefix other than the configured one is not the configured one, and monitor reports it.
 #[test]
 fn another_prefix_length_than_configured_fails_the_monitor() {
     let rig = L2::new();

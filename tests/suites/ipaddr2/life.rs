@@ -62,7 +62,7 @@ fn ip_26_stop_does_not_take_other_addresses_with_it() {
     assert_eq!(rig.a.only("10.9.0.1").prefix, 24);
 }
 
-/// Users asked for years that monitor notice a lost carrier (RA#419, RA#916, RA#1969, RA#2047).
+/// For years users wanted monitor to notice a lost carrier (RA#419, RA#916, RA#1969, RA#2047).
 #[test]
 fn ip_28_a_lost_carrier_fails_the_monitor_unless_told_otherwise() {
     let rig = L2::new();

@@ -1,6 +1,6 @@
 //! IPaddr2 against a real kernel: one test for each failure that users of address agents have met.
 //!
-//! A name that begins with `ip_NN` is a row of the list of reported failures; the doc comment tells what went wrong and
+//! A name that begins with `ip_NN` is a row of the list of reported failures; the doc comment says what went wrong and
 //! where it was reported (`RA#n`: ClusterLabs/resource-agents, `KA#n`: acassen/keepalived, `KV#n`: kube-vip/kube-vip,
 //! `MLB#n`: metallb/metallb). Row 57 (InfiniBand frames) has no device here: it is a unit test of the agent's encoder.
 #![allow(clippy::disallowed_methods, reason = "tests own the environment and processes of what they test")]
@@ -41,7 +41,7 @@ fn full_life(agent: &Agent<'_>, host: &Host, ip: &str, nic: &str, prefix: u64) {
     agent.monitor().expect_code(7);
 }
 
-/// A device pair that nobody needs: both ends in `host`, left down.
+/// A device pair that nothing needs: both ends in `host`, left down.
 fn spare_pair(host: &Host) {
     host.ip("link add spare0 type veth peer name spare1");
 }

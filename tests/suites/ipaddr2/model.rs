@@ -50,7 +50,7 @@ fn own_metrics(rig: &L2) -> [Vec<&'static str>; 2] {
     [on(&|nic| routes.contains(&format!("dev {nic} "))), on(&has_address)]
 }
 
-/// Addresses of nobody's resource, in the same networks.
+/// Addresses of no resource, in the same networks.
 fn strangers() -> [(String, &'static str, &'static str); 6] {
     [
         ("10.8.0.201".into(), "24", "ethA"),

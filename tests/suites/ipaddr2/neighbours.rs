@@ -1,4 +1,4 @@
-//! The neighbours' side: who asked the old owner a moment ago must follow the address at once.
+//! The neighbours' side: one that used the old owner a moment ago must follow the address at once.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};

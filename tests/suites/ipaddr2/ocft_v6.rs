@@ -44,7 +44,7 @@ fn case_12_the_networks_own_mask() {
 }
 
 /// The peer refuses a narrower mask than the network's for IPv6 and accepts it for IPv4. Both are one rule here: the
-/// network tells the device, the parameter the mask.
+/// network gives the device, the parameter the mask.
 #[test]
 fn case_13_a_narrower_mask_than_the_networks() {
     Ocft::new().succeeds(TARGET6, &[("cidr_netmask", "80")], "eth0", 80);

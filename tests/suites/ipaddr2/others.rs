@@ -98,7 +98,7 @@ fn ip_f4_a_resource_whose_name_is_too_long_for_a_file_works() {
 }
 
 /// The on-link route that a router advertisement had brought was gone after a stop: the kernel removes a prefix route with
-/// the last address of its network, whoever has added it.
+/// the last address of its network, whatever added it.
 #[test]
 fn ip_f3_a_route_that_was_advertised_stays() {
     let rig = L2::new();
@@ -136,7 +136,7 @@ fn the_second_prefix_route_goes_with_the_address_that_has_brought_it() {
     assert_ne!(both, before);
     first.stop().expect_code(0);
     assert_eq!(routes(), both, "the second resource needs it");
-    // Somebody else takes the address away, and the kernel leaves the route.
+    // The address is removed by other means, and the kernel leaves the route.
     rig.a.ip("-6 address del 2001:db8:9::51/64 dev ethA");
     assert_eq!(routes(), both);
     second.stop().expect_code(0);
@@ -203,7 +203,7 @@ fn pairwise(choices: Choices) -> Vec<Vec<usize>> {
     rows
 }
 
-/// Everything that the kernel tells about addresses, routes, rules and address labels, without what goes on by itself.
+/// Everything that the kernel reports about addresses, routes, rules and address labels, without what goes on by itself.
 pub fn everything(rig: &L2) -> Vec<String> {
     let mut lines = Vec::new();
     for words in ["-d address", "-d -4 route show table all", "-d -6 route show table all", "-4 rule", "-6 rule"] {

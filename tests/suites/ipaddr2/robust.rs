@@ -66,7 +66,7 @@ fn a_start_that_runs_out_of_time_says_so_and_leaves_nothing() {
     rig.vip6().stop().expect_code(0);
 }
 
-/// The process that announces in the background may hang, be stopped or be killed: nobody waits for it.
+/// The process that announces in the background may hang, be stopped or be killed: no action waits for it.
 #[test]
 fn a_background_that_hangs_or_died_holds_nobody_up() {
     let rig = L2::new();
@@ -147,7 +147,7 @@ fn later_announcements_of_many_addresses_take_turns() {
     assert!(spread >= Duration::from_millis(2) * (ADDRESSES - 1) / 2, "all within {spread:?}");
 }
 
-/// The same resource, twice at once, as when somebody types it while the cluster does it.
+/// The same resource, twice at once, as when an administrator types it while the cluster does it.
 #[test]
 fn two_starts_of_one_address_at_once_both_succeed() {
     let rig = L2::new();

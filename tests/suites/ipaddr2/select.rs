@@ -22,7 +22,7 @@ fn ip_01_unreachable_cover_route_does_not_confuse_monitor() {
     full_life(&vip, &rig.a, VIP6, "ethA", 64);
 }
 
-/// Routes learnt from routers made start fail; users were told to set `proto` (RA#1976).
+/// Routes learnt from routers made start fail; the advice was to set `proto` (RA#1976).
 #[test]
 fn ip_02_learnt_routes_need_no_extra_parameter() {
     let rig = L2::new();
@@ -169,7 +169,7 @@ fn a_start_that_is_told_interface_and_prefix_reads_no_list_of_routes() {
         let told = vip.clone().param("nic", "ethA").param("cidr_netmask", prefix);
         assert_eq!(lists(&told), 0, "{told:?}");
         assert_eq!(lists(&told.param("metric", "7")), 0);
-        assert_eq!(lists(&vip), 1, "else the list tells");
+        assert_eq!(lists(&vip), 1, "else the list decides");
     }
 }
 

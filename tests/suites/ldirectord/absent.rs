@@ -1,4 +1,4 @@
-//! What needs no IP Virtual Server: machines without the software, faulty files, and processes that are somebody else's.
+//! What needs no IP Virtual Server: machines without the software, faulty files, and processes of others.
 
 use std::path::Path;
 use std::time::Duration;
@@ -84,7 +84,7 @@ fn a_kernel_without_ip_virtual_server_is_named() {
 fn a_process_that_only_looks_like_it_is_left_alone() {
     let host = machine("nodea");
     write(&host, CONF, "virtual=10.9.0.50:80\n");
-    // Somebody who reads the file, a program of the same interpreter, and a call of the daemon's program that will end.
+    // A program that reads the file, a program of the same interpreter, and a call of the daemon's program that will end.
     let words = ["60", CONF, "start", "/usr/sbin/ldirectord"];
     let mut others = [
         host.spawn("/usr/bin/tail", &["-f", CONF]),

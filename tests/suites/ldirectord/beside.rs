@@ -77,7 +77,7 @@ fn table(accounts: &[Account]) -> String {
         }
     }
     text.push_str(
-        "down: longest time between two pages of real servers, one being asked for every 100 ms; announced: first time, after \
+        "down: longest time between two pages of real servers, one being requested every 100 ms; announced: first time, after \
          the fault;\nwhole: until a living daemon had both real servers in the table; start, stop: Pacemaker's own record, \
          which keeps the last of both\non a node, summed over the three resources; cpu: of all actions. Medians, in a kernel of its own, where a process costs many \
          times what it\ncosts elsewhere.\n",

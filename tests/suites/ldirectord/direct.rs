@@ -43,7 +43,7 @@ fn the_tutorials_director_shares_requests_and_keeps_dead_servers_out() {
         let shared = nat.asked(8);
         assert_eq!(shared.len(), 4, "{shared:?}");
         assert!(shared.iter().all(|(name, count)| name.starts_with("rs") && *count == 2), "{shared:?}");
-        // A page loses its text, another server is killed: both out, none of them is asked.
+        // A page loses its text, another server is killed: both out, none of them is used.
         nat.real(0).sh("echo gone > /srv/www/.testpage");
         kill(nat.real(1));
         expect(&nat, [0, 0, 1, 1], false);
@@ -96,7 +96,7 @@ fn a_service_without_a_server_is_told_by_level_20() {
         again(nat.real(0));
         expect_table(nat.director(), &[&service, "-> 10.240.0.20:80 Masq 1"]);
         at(&agent, 20).expect_code(0);
-        // The daemon does not put back a service that somebody has taken away; only a restart does.
+        // The daemon does not put back a service that was removed; only a restart does.
         nat.director().sh(&format!("ipvsadm -D -t {VIP}:80"));
         at(&agent, 20).expect_code(1).expect_reason(&["no virtual service", &format!("tcp {VIP}:80")]);
         agent.stop().expect_code(0);

@@ -28,7 +28,7 @@ fn a_pair_of_directors_survives_what_was_tried_on_it() {
         crate::pair::kill_real(&pair.cluster, 1);
         let site = format!("{VIP}:80").parse().expect("an address");
         let sorry = || (get(&pair.cluster.client, site, "/") == Err("status 503".into())).then_some(());
-        assert!(wait_until(SOON, sorry).is_some(), "the page that says that nobody is there");
+        assert!(wait_until(SOON, sorry).is_some(), "the page for a farm without servers");
         expect_call(&pair, "start");
         let status = pair.cluster.wait_idle();
         assert!(status.are_well(&ALL) && status.failures.is_empty(), "dead servers are no reason to move: {status}");

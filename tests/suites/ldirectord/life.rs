@@ -55,7 +55,7 @@ fn ld_04_whoever_ended_the_daemon_only_what_the_start_added_goes() {
     with_ipvs(|| {
         let host = machine("lvs01");
         write(&host, CONF, PLAIN);
-        // A service of somebody else, and one that has the same place as ours.
+        // A service of another program, and one that has the same place as ours.
         host.sh("ipvsadm -A -t 10.9.0.60:80 -s wlc; ipvsadm -a -t 10.9.0.60:80 -r 10.240.0.30:80 -m -w 3
              ipvsadm -A -f 7 -s wrr -p 90; ipvsadm -a -f 7 -r 10.240.0.31 -g -w 9");
         let saved = || host.sh("ipvsadm-save -n | sort");
@@ -160,7 +160,7 @@ fn a_recovery_goes_on_with_what_the_dead_daemon_had_in_the_table() {
 }
 
 /// LD-07: a clash of Perl modules, and the daemon did not start (RA#365; RA:0d44388f2, 9d91c7bd2). And: a pid file that
-/// is somebody else's, a file that gets a mistake while the daemon runs, a daemon that is held, children of a dead one.
+/// is another program's, a file that gets a mistake while the daemon runs, a daemon that is held, children of a dead one.
 #[test]
 fn ld_07_what_keeps_the_daemon_from_its_work_is_named() {
     with_ipvs(|| {

@@ -1,7 +1,7 @@
 //! ldirectord against the real daemon and the real kernel: one test for each failure that its users have met, whole lives,
 //! and traffic.
 //!
-//! A name that begins with `ld_NN` is a row of the list of reported failures; the doc comment tells what went wrong and
+//! A name that begins with `ld_NN` is a row of the list of reported failures; the doc comment says what went wrong and
 //! where it was reported (`RA#n`: ClusterLabs/resource-agents). What needs IP Virtual Server runs in a kernel that has it
 //! ([`harness::uml`]).
 #![allow(clippy::disallowed_methods, reason = "tests own the environment and processes of what they test")]
@@ -28,7 +28,7 @@ use harness::process::wait_until;
 use harness::skip::skip;
 use harness::{Agent, Host, agent};
 
-/// Where the agent and the daemon have the configuration if nobody says otherwise.
+/// Where the agent and the daemon have the configuration by default.
 const CONF: &str = "/etc/ha.d/ldirectord.cf";
 
 /// As long as anything here may take: a kernel of its own is slow, and the machine may be busy.

@@ -45,12 +45,12 @@ done";
 
 /// The page for when all real servers are dead, on every director. Its status keeps it apart from a service.
 const SORRY: &str = "user root; worker_processes 1; pid /run/sorry.pid; error_log /run/sorry.error; events {}
-http { access_log off; server { listen *:80; location / { return 503 'nobody is there'; } } }";
+http { access_log off; server { listen *:80; location / { return 503 'no server is there'; } } }";
 
 /// What is done to the active director.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// The daemon gets SIGKILL. The kernel directs on; nobody looks after the real servers.
+    /// The daemon gets SIGKILL. The kernel directs on; nothing checks the real servers.
     Daemon,
     /// An administrator moves everything away.
     Standby,

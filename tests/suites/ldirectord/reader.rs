@@ -2,7 +2,7 @@
 
 use crate::{director, has, machine, write};
 
-/// Files, and the line of the first mistake; 0 for none. The daemon is asked whether that is so.
+/// Files, and the line of the first mistake; 0 for none. The daemon confirms it.
 const FILES: &[(&str, usize)] = &[
     ("", 0),
     ("virtual=10.0.0.1:80\n\treal=10.0.0.2:80 masq\n", 0),

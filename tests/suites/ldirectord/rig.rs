@@ -72,7 +72,7 @@ impl Nat {
                 address(number),
                 0x20 + number
             );
-            // Told by the director of a shorter way, it would answer clients behind the director's back.
+            // Redirected by the director to a shorter way, it would answer clients behind the director's back.
             set_up(
                 nat.real(number),
                 &["net.ipv6.conf.eth0.accept_redirects=0", "net.ipv4.conf.eth0.accept_redirects=0"],

@@ -60,7 +60,7 @@ fn ld_05_ld_06_ld_11_each_server_is_checked_as_it_is() {
                  virtual6=[2001:db8:9::50]:80\n\treal6=[2001:db8:240::20]:80 masq\n\treal6=[2001:db8:240::21]:80 masq\n\tscheduler=rr\n\tchecktype=connect\n"
             ),
         );
-        // Perl's libraries have learnt to verify certificates by default; the name is still nobody's.
+        // Perl's libraries have learnt to verify certificates by default; the name is still of no host.
         let cert = nat.real(0).sh("cat /srv/cert");
         write(lvs, "/srv/ca", &cert);
         let agent = director(lvs).param("ca", "/srv/ca");
@@ -81,7 +81,7 @@ fn ld_05_ld_06_ld_11_each_server_is_checked_as_it_is() {
         for url in [&format!("https://{VIP}/"), &format!("http://{VIP}/"), "http://[2001:db8:9::50]/"] {
             assert_eq!(page(nat.client(), &[url]), "rs0", "{url}");
         }
-        // Rounds later it is the same: nobody has put them back.
+        // Rounds later it is the same: nothing has put them back.
         let settled = table(lvs);
         let rounds = || log(lvs).lines().count();
         let before = rounds();

@@ -57,7 +57,7 @@ fn the_shell_tester_objects_to_nothing_but_its_dtd() {
         return skip("ocf-tester, xmllint or su is not installed");
     }
     if !harness::root::has_other_users() {
-        return skip("the tester wants to become nobody, and without root there is one user only");
+        return skip("the tester needs to change to the user nobody, which takes root");
     }
     if !has(&["/usr/sbin/ldirectord", "/usr/sbin/ipvsadm"]) {
         return;

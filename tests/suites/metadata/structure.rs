@@ -1,4 +1,4 @@
-//! What no schema says: order, units, and that the description tells the truth.
+//! What no schema says: order, units, and that the description is true.
 
 use std::collections::BTreeSet;
 
@@ -87,7 +87,7 @@ fn actions_have_time_outs_with_a_unit() {
 #[test]
 fn every_advertised_action_exists_and_no_other_does() {
     if call::foreign() {
-        return harness::skip::skip("the agents under test are somebody else's, who promised nothing of the kind");
+        return harness::skip::skip("the agents under test are others, which promise nothing of the kind");
     }
     for (kind, _) in agents() {
         let host = Host::new("reader");
@@ -105,7 +105,7 @@ fn every_advertised_action_exists_and_no_other_does() {
     }
 }
 
-/// A default that the agent itself would refuse helps nobody.
+/// A default that the agent itself would refuse is no help.
 #[test]
 fn defaults_fit_their_types() {
     let host = Host::new("reader");

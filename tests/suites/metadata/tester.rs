@@ -12,7 +12,7 @@ fn passes(kind: &str, options: &[&str]) {
         return;
     }
     if !harness::root::has_other_users() {
-        return harness::skip::skip("the tester wants to become nobody, and without root there is one user only");
+        return harness::skip::skip("the tester needs to change to the user nobody, which takes root");
     }
     let inside = format!("/run/native/{kind}");
     let rig = L2::with(Host::builder("nodea").bind(&executable(kind), &inside).start());

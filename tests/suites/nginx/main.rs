@@ -1,6 +1,6 @@
 //! nginx against the real server: one test for each failure that users of its agents have met, and whole lives.
 //!
-//! A name that begins with `ng_NN` is a row of the list of reported failures; the doc comment tells what went wrong and
+//! A name that begins with `ng_NN` is a row of the list of reported failures; the doc comment says what went wrong and
 //! where it was reported (`RA#n`: ClusterLabs/resource-agents).
 #![allow(clippy::disallowed_methods, reason = "tests own the environment and processes of what they test")]
 
@@ -86,7 +86,7 @@ fn page(host: &Host, words: &[&str]) -> String {
     host.run("curl", &all).stdout
 }
 
-/// All processes are gone, and nobody listens.
+/// All processes are gone, and nothing listens.
 #[track_caller]
 fn expect_gone(host: &Host) {
     let gone = wait_until(Duration::from_secs(2), || processes(host).is_empty().then_some(()));

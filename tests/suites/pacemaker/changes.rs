@@ -23,7 +23,7 @@ fn count(node: &Node, id: &str, task: &str) -> usize {
 #[test]
 fn a_reloadable_change_touches_no_address() {
     if call::foreign() {
-        return harness::skip::skip("the agents under test are somebody else's, who promised nothing of the kind");
+        return harness::skip::skip("the agents under test are others, which promise nothing of the kind");
     }
     let Some(cluster) = one_node(&["pcs"]) else { return };
     let node = cluster.node(1);
@@ -57,7 +57,7 @@ fn a_reloadable_change_touches_no_address() {
 #[test]
 fn a_wrong_value_is_shown_with_the_one_reason() {
     if call::foreign() {
-        return harness::skip::skip("the agents under test are somebody else's, who promised nothing of the kind");
+        return harness::skip::skip("the agents under test are others, which promise nothing of the kind");
     }
     let Some(cluster) = one_node(&["pcs", "crm"]) else { return };
     let node = cluster.node(1);

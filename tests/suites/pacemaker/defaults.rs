@@ -20,7 +20,7 @@ const AGENTS: [(&str, &str, &str); 5] = [
 #[test]
 fn al_2_a_resource_that_is_created_with_defaults_runs() {
     if call::foreign() {
-        return harness::skip::skip("the agents under test are somebody else's, who promised nothing of the kind");
+        return harness::skip::skip("the agents under test are others, which promise nothing of the kind");
     }
     let Some(cluster) = one_node(&["pcs", "crm"]) else { return };
     let node = cluster.node(1);

@@ -68,7 +68,7 @@ fn al_1_haproxy_serves_on_with_a_faulty_configuration() {
 
 fn serves_on(cluster: Cluster, server: &Server) {
     if call::foreign() {
-        return harness::skip::skip("the agents under test are somebody else's, who promised nothing of the kind");
+        return harness::skip::skip("the agents under test are others, which promise nothing of the kind");
     }
     let node = cluster.node(1);
     let site: SocketAddr = "10.9.0.1:80".parse().expect("an address");

@@ -22,7 +22,7 @@ fn recipe(document: &str) -> Vec<String> {
 #[test]
 fn al_5_what_was_typed_as_it_is_written_fails_over() {
     if harness::call::foreign() {
-        return skip("the agents under test are somebody else's, and so are their recipes");
+        return skip("the agents under test are others, and so are their recipes");
     }
     let absent = ["pcs", "haproxy"].into_iter().find(|program| !installed(program));
     if let Some(reason) = missing().or(absent.map(|program| format!("{program} is not installed"))) {

@@ -24,9 +24,9 @@ fn the_administrators_programs_read_every_description() {
         }
     }
     let described = node.pcs("resource describe ocf:native:IPaddr2");
-    let told = node.crm("ra info ocf:native:IPaddr2");
+    let printed = node.crm("ra info ocf:native:IPaddr2");
     for parameter in ["ip", "nic", "cidr_netmask"] {
-        assert!(described.contains(parameter) && told.contains(parameter), "{parameter}: {described}\n{told}");
+        assert!(described.contains(parameter) && printed.contains(parameter), "{parameter}: {described}\n{printed}");
     }
     cluster.down();
 }
@@ -49,7 +49,7 @@ fn the_reference_agent_runs() {
 #[test]
 fn al_6_a_trace_is_silent_and_a_refresh_forgets_the_parameters_of_the_start() {
     if harness::call::foreign() {
-        return harness::skip::skip("the agents under test are somebody else's, who promised nothing of the kind");
+        return harness::skip::skip("the agents under test are others, which promise nothing of the kind");
     }
     let Some(cluster) = one_node(&["pcs"]) else { return };
     let node = cluster.node(1);

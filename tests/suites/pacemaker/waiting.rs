@@ -1,4 +1,4 @@
-//! Monitors that wait for events (`watch`), under Pacemaker's own executor: what they tell it, and that nobody waits for them.
+//! Monitors that wait for events (`watch`), under Pacemaker's own executor: what they report, and that nothing waits for them.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};

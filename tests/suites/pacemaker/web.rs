@@ -67,7 +67,7 @@ fn life(cluster: &Cluster, server: &Server, create: impl Fn(&Node, &str)) {
     assert!(back.is_some(), "it did not come back: {}", cluster.status());
     let status = cluster.wait_for("recovered", SOON, |status| status.are_well(&["WEB"]) && !status.failures.is_empty());
     assert!(status.failures.iter().all(|failed| failed.operation == "WEB_monitor_1000"), "{status}");
-    // Not cleaned up before the reload: Pacemaker forgets what the start was told, and would restart for any change.
+    // Not cleaned up before the reload: Pacemaker forgets the parameters of the start, and would restart for any change.
     cluster.wait_idle();
     let second = master(node, server);
     assert_ne!(first, second);

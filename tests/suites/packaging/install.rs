@@ -48,7 +48,7 @@ impl Stage {
     }
 
     fn make(&self, target: &str, more: &[&str]) -> String {
-        self.try_make(target, more).unwrap_or_else(|told| panic!("make {target} {more:?}: {told}"))
+        self.try_make(target, more).unwrap_or_else(|printed| panic!("make {target} {more:?}: {printed}"))
     }
 
     /// Every file and directory below the root, with content and mode.
@@ -80,7 +80,7 @@ impl Stage {
 #[test]
 fn what_is_installed_is_where_it_belongs_and_goes_without_a_trace() {
     let stage = Stage::new();
-    stage.put("/usr/share/man/man7/other.7", "somebody else's");
+    stage.put("/usr/share/man/man7/other.7", "another program's");
     let before = stage.all();
     stage.make("install", &[]);
     let there = stage.all();
@@ -138,12 +138,12 @@ fn files_of_others_are_neither_overwritten_nor_removed() {
     let stage = Stage::new();
     stage.put("/usr/lib/ocf/resource.d/heartbeat/IPaddr2", "the shell agent");
     let before = stage.all();
-    let told = stage.try_make("install", &["PROVIDER=heartbeat"]).unwrap_err();
-    assert!(told.contains("resource.d/heartbeat/IPaddr2 is there already"), "{told}");
-    assert!(told.contains("nothing was installed"), "{told}");
+    let printed = stage.try_make("install", &["PROVIDER=heartbeat"]).unwrap_err();
+    assert!(printed.contains("resource.d/heartbeat/IPaddr2 is there already"), "{printed}");
+    assert!(printed.contains("nothing was installed"), "{printed}");
     assert_eq!(stage.all(), before);
-    let told = stage.try_make("uninstall", &["PROVIDER=heartbeat"]).unwrap_err();
-    assert!(told.contains("nothing was installed by make install"), "{told}");
+    let printed = stage.try_make("uninstall", &["PROVIDER=heartbeat"]).unwrap_err();
+    assert!(printed.contains("nothing was installed by make install"), "{printed}");
     assert_eq!(stage.all(), before);
 }
 
@@ -153,10 +153,10 @@ fn a_file_that_somebody_has_replaced_since_is_his() {
     stage.make("install", &["PROVIDER=heartbeat"]);
     // As the package of the shell agents does when it is installed later.
     stage.put("/usr/lib/ocf/resource.d/heartbeat/IPaddr2", "the shell agent");
-    let told = stage.try_make("install", &["PROVIDER=heartbeat"]).unwrap_err();
-    assert!(told.contains("resource.d/heartbeat/IPaddr2 is there already"), "{told}");
-    let told = stage.make("uninstall", &["PROVIDER=heartbeat"]);
-    assert!(told.contains("has changed since it was installed, and stays"), "{told}");
+    let printed = stage.try_make("install", &["PROVIDER=heartbeat"]).unwrap_err();
+    assert!(printed.contains("resource.d/heartbeat/IPaddr2 is there already"), "{printed}");
+    let printed = stage.make("uninstall", &["PROVIDER=heartbeat"]);
+    assert!(printed.contains("has changed since it was installed, and stays"), "{printed}");
     let there = stage.all();
     assert_eq!(there["/usr/lib/ocf/resource.d/heartbeat/IPaddr2"].0, "the shell agent");
     assert!(!there.contains_key("/usr/lib/ocf/resource.d/heartbeat/Dummy"), "{:#?}", there.keys());
@@ -178,8 +178,8 @@ fn a_link_is_not_followed() {
 fn wrong_settings_are_refused_before_anything_is_written() {
     let stage = Stage::new();
     for wrong in ["PROVIDER=a/b", "PROVIDER=..", "PROVIDER=a b", "PREFIX=usr", "BUILT=/nowhere"] {
-        let told = stage.try_make("install", &[wrong]).unwrap_err();
-        assert!(told.contains("make install: "), "{wrong}: {told}");
+        let printed = stage.try_make("install", &[wrong]).unwrap_err();
+        assert!(printed.contains("make install: "), "{wrong}: {printed}");
         assert!(!Path::new(&stage.root()).exists(), "{wrong}");
     }
 }

@@ -121,9 +121,10 @@ fn lintian_finds_nothing_that_is_not_accounted_for() {
             .arg(&package)
             .output()
             .unwrap();
-        let told = String::from_utf8_lossy(&done.stdout).into_owned();
-        let faults: Vec<&str> = told.lines().filter(|line| line.starts_with("E:") || line.starts_with("W:")).collect();
-        assert!(done.status.success() && faults.is_empty(), "{}: {told}", package.display());
+        let printed = String::from_utf8_lossy(&done.stdout).into_owned();
+        let faults: Vec<&str> =
+            printed.lines().filter(|line| line.starts_with("E:") || line.starts_with("W:")).collect();
+        assert!(done.status.success() && faults.is_empty(), "{}: {printed}", package.display());
     }
 }
 
@@ -135,9 +136,9 @@ fn rpmlint_finds_nothing_that_is_not_accounted_for() {
     }
     let known = sources().join("metadata/packaging/rpmlint.toml");
     let done = Command::new("rpmlint").arg("--config").arg(known).args(rpms()).output().unwrap();
-    let told = String::from_utf8_lossy(&done.stdout).into_owned();
-    let faults: Vec<&str> = told.lines().filter(|line| line.contains(" E: ") || line.contains(" W: ")).collect();
-    assert!(told.contains("2 packages and 0 specfiles checked") && faults.is_empty(), "{told}");
+    let printed = String::from_utf8_lossy(&done.stdout).into_owned();
+    let faults: Vec<&str> = printed.lines().filter(|line| line.contains(" E: ") || line.contains(" W: ")).collect();
+    assert!(printed.contains("2 packages and 0 specfiles checked") && faults.is_empty(), "{printed}");
 }
 
 #[test]
@@ -296,15 +297,21 @@ fn the_list_of_packages_is_whole_in_fresh_roots() {
         };
         let provide = sources.join("tests/provide");
         let provide = provide.to_str().unwrap();
-        let told = inside(&[provide, "demo"]);
-        assert!(told.contains("will be installed, with no service started") && told.contains("pacemaker"), "{told}");
+        let printed = inside(&[provide, "demo"]);
+        assert!(
+            printed.contains("will be installed, with no service started") && printed.contains("pacemaker"),
+            "{printed}"
+        );
         inside(&[harness::host::built_directory().join("ocf-demo").to_str().unwrap(), "standby"]);
         assert!(inside(&[provide]).contains("ldirectord"));
         assert_eq!(inside(&[provide]), "", "a second time there is nothing to do");
         inside(&["sh", "-c", "test ! -e /usr/sbin/policy-rc.d"]);
         for (name, filter) in SUITES {
-            let told = inside(&[suite(name, filter).to_str().unwrap(), filter]);
-            assert!(told.contains("test result: ok.") && !told.contains(" 0 passed"), "{system}: {name}: {told}");
+            let printed = inside(&[suite(name, filter).to_str().unwrap(), filter]);
+            assert!(
+                printed.contains("test result: ok.") && !printed.contains(" 0 passed"),
+                "{system}: {name}: {printed}"
+            );
         }
     }
 }

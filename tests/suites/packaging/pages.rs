@@ -25,9 +25,9 @@ fn mandoc_finds_no_fault() {
     }
     for page in pages() {
         let done = Command::new("mandoc").args(["-Tlint", "-Wwarning"]).arg(&page).output().unwrap();
-        let told = String::from_utf8_lossy(&done.stdout).into_owned();
+        let printed = String::from_utf8_lossy(&done.stdout).into_owned();
         // A date would make a page differ from build to build, and says less than the version.
-        let faults: Vec<&str> = told.lines().filter(|line| !line.contains("missing date")).collect();
+        let faults: Vec<&str> = printed.lines().filter(|line| !line.contains("missing date")).collect();
         assert!(faults.is_empty(), "{faults:#?}");
     }
 }

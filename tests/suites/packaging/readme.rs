@@ -1,6 +1,6 @@
 //! What the documents tell people to type works. Each command of a block is run: `make install` below a directory of its own,
 //! other targets of `make` up to the point where they would do something, pcs and crm over a configuration in a file, agents
-//! in a namespace. A block that cannot be run is marked in the document, with the reason; one that nobody knows fails.
+//! in a namespace. A block that cannot be run is marked in the document, with the reason; an unknown one fails.
 
 use std::fs;
 
@@ -193,7 +193,7 @@ fn agents_answer_what_is_written() {
     for (document, command) in calls {
         let done = host.run("/bin/sh", &["-c", &command]);
         if command.ends_with(" --explain") {
-            // What a start would do is told, also where it would fail.
+            // What a start would do is printed, also where it would fail.
             assert!(done.stdout.starts_with("agent: "), "{document}: {command}: {done:#?}");
             assert_ne!(done.code, Some(3), "{document}: {command}: {done:#?}");
             continue;

@@ -88,7 +88,7 @@ fn strings(code: &[Token]) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Where failures are made; what stands there is what people are told.
+/// Where failures are made; what stands there is what administrators read.
 const MADE: [&str; 3] = ["Failure::generic(", "Failure::installed(", "Failure::new("];
 
 /// The texts that failures are made of, with [`ANYTHING`] for what is filled in.

@@ -45,14 +45,14 @@ fn release(directory: &Path, version: &str) -> Result<String, String> {
         .current_dir(directory)
         .output()
         .expect("make");
-    let told = crate::said(&done);
-    if done.status.success() { Ok(told) } else { Err(told) }
+    let printed = crate::said(&done);
+    if done.status.success() { Ok(printed) } else { Err(printed) }
 }
 
 #[test]
 fn a_dry_run_shows_every_change_and_makes_none() {
     let copy = copy();
-    let told = release(copy.path(), "98.7.6").unwrap();
+    let printed = release(copy.path(), "98.7.6").unwrap();
     for line in [
         "+version = \"98.7.6\"",
         "+<resource-agent name=\"IPaddr2\" version=\"98.7.6\">",
@@ -60,10 +60,13 @@ fn a_dry_run_shows_every_change_and_makes_none() {
         "+## 98.7.6 - 20",
         "would test, commit \"release 98.7.6\" and tag v98.7.6",
     ] {
-        assert!(told.lines().any(|have| have.starts_with(line)), "{line} is not in {told}");
+        assert!(printed.lines().any(|have| have.starts_with(line)), "{line} is not in {printed}");
     }
     // Every member of the workspace, in Cargo.lock.
-    assert!(told.contains("+++ new/Cargo.lock") && told.matches("+version = \"98.7.6\"").count() > 5, "{told}");
+    assert!(
+        printed.contains("+++ new/Cargo.lock") && printed.matches("+version = \"98.7.6\"").count() > 5,
+        "{printed}"
+    );
     assert_eq!(git(copy.path(), &["status", "--porcelain"]), "");
     assert_eq!(git(copy.path(), &["tag"]), "");
 }
@@ -72,8 +75,8 @@ fn a_dry_run_shows_every_change_and_makes_none() {
 fn what_cannot_be_released_is_told() {
     let copy = copy();
     for (version, reason) in [("1.2", "not of the form"), ("0.0.1", "is older than")] {
-        let told = release(copy.path(), version).unwrap_err();
-        assert!(told.contains(reason), "{version}: {told}");
+        let printed = release(copy.path(), version).unwrap_err();
+        assert!(printed.contains(reason), "{version}: {printed}");
     }
     git(copy.path(), &["tag", "v98.0.0"]);
     assert!(release(copy.path(), "98.0.0").unwrap_err().contains("the tag v98.0.0 exists"));

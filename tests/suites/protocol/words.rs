@@ -10,7 +10,7 @@ use crate::mistaken;
 fn sl_04_an_interval_that_is_unset_empty_or_zero_means_a_probe() {
     let rig = L2::new();
     for (wrong, name) in mistaken(&rig) {
-        // A wrong value tells the two apart: 7 for a probe, 6 for a recurring monitor, but for reloadable parameters: there the
+        // A wrong value distinguishes the two: 7 for a probe, 6 for a recurring monitor, but for reloadable parameters: there the
         // default applies to what runs.
         let recurring = if name == "op_sleep" { 7 } else { 6 };
         wrong.probe().expect_code(7);

@@ -29,7 +29,7 @@ struct Manner {
     states: (&'static str, &'static str),
     /// How the job ends; without a word, it never does.
     result: Option<&'static str>,
-    /// Whether the end is told.
+    /// Whether the end is signalled.
     told: bool,
     /// D-Bus errors for the first questions about the state.
     errors: Vec<&'static str>,
@@ -44,7 +44,7 @@ enum Odd {
     Nothing,
     /// Another form of answer.
     Form,
-    /// Fewer units than were asked for.
+    /// Fewer units than requested.
     Empty,
     /// Properties of other types than they should be.
     Properties,

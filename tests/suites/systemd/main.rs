@@ -1,7 +1,7 @@
 //! Units of systemd, against a real systemd: one test for each failure that users of Pacemaker's own class have met, and
 //! whole lives.
 //!
-//! A name that begins with `sd_NN` is a row of the list of reported failures; the doc comment tells what went wrong and where
+//! A name that begins with `sd_NN` is a row of the list of reported failures; the doc comment says what went wrong and where
 //! it was reported (`PCMK#n`: ClusterLabs/pacemaker, `RA#n`: ClusterLabs/resource-agents, `pcs#n`: ClusterLabs/pcs).
 #![allow(clippy::disallowed_methods, reason = "tests own the environment and processes of what they test")]
 

@@ -6,7 +6,7 @@ use harness::process::wait_until;
 
 use crate::{READY, SIMPLE, at, machine, state, unit, wait_state};
 
-/// A start counted as done before the unit was active, which was asked about two seconds later (fixed in PCMK:6e70bb67c2).
+/// A start counted as done before the unit was active, which was queried two seconds later (fixed in PCMK:6e70bb67c2).
 #[test]
 fn sd_01_a_start_lasts_until_the_unit_is_active() {
     let Some(machine) = machine(&[]) else { return };
@@ -73,7 +73,7 @@ fn sd_07_the_settings_are_where_systemd_looks_and_go_with_the_stop() {
         agent.stop().expect_code(0);
         machine.sh(&format!("! test -e /run/systemd/system/{full}.d"));
     }
-    // One of the same name in /etc wins: that is told, and nothing pretended.
+    // One of the same name in /etc wins: that is reported, and nothing pretended.
     machine.write("/etc/systemd/system/httpd.service.d/50-ocf-agents.conf", "[Service]\nRestart=always");
     machine.sh("systemctl daemon-reload");
     let agent = unit(&machine, "httpd");
@@ -112,7 +112,7 @@ fn sd_08_twenty_starts_of_an_unchanged_unit_make_systemd_read_its_files_once() {
     assert_eq!(machine.reloads() - before, 1);
     assert_eq!(machine.property("calm", "NeedDaemonReload"), "no");
     agent.stop().expect_code(0);
-    // Somebody else made systemd forget: once more, and in force again.
+    // Something made systemd forget: once more, and in force again.
     machine.sh("systemctl daemon-reload");
     assert_eq!(machine.property("calm", "Restart"), "always");
     agent.start().expect_code(0);
@@ -124,7 +124,7 @@ fn sd_08_twenty_starts_of_an_unchanged_unit_make_systemd_read_its_files_once() {
 #[test]
 fn sd_09_when_the_machine_goes_down_pacemaker_is_first() {
     let Some(mut machine) = machine(&[]) else { return };
-    // What stops tells when; the stand-in for Pacemaker takes its time over it, as the real one does.
+    // What stops reports when; the stand-in for Pacemaker takes its time over it, as the real one does.
     let tells =
         |name: &str, time: &str| format!("{READY}ExecStop=/bin/sh -c 'sleep {time}; echo {name} >>/var/log/order'\n");
     machine.units(&[
@@ -197,7 +197,7 @@ fn sd_10_what_works_against_the_cluster_is_told_and_restart_is_off() {
     assert!(other.is_some() && state(&machine, "eager") == "active");
 }
 
-/// A unit that the service depends on was stopped, and nobody noticed (RA#835, RA#846).
+/// A unit that the service depends on was stopped, and it was not noticed (RA#835, RA#846).
 #[test]
 fn sd_12_a_required_unit_that_is_stopped_is_named() {
     let Some(machine) = machine(&[]) else { return };

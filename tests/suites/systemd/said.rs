@@ -11,7 +11,7 @@ fn sd_f1_who_ended_a_unit_is_said() {
     let short = "[Service]\nExecStart=/bin/sleep 3\n";
     machine.units(&[("short.service", short), ("needed.service", short), ("steady.service", READY)]);
     machine.units(&[("needs.service", &format!("[Unit]\nAfter=needed.service\n{READY}"))]);
-    // What another unit names, systemd remembers; of another one only the journal tells.
+    // What another unit names, systemd remembers; of another one only the journal has it.
     machine.sh("systemctl start needs");
     for (name, said) in [("needed", "ended by itself with exit status 0"), ("short", "Deactivated successfully")] {
         let short = unit(&machine, name);

@@ -39,14 +39,14 @@ fn ts_1_an_agent_that_hangs_anywhere_costs_three_time_outs_and_a_minute_at_most(
         let waited = if matches!(name.as_str(), "meta-data" | "everything") { 20 } else { 2 };
         let checks = Duration::from_secs(3 * waited + 25);
         assert!(*took < checks, "{name}: {took:?} is more than three time-outs and what a whole run takes");
-        assert_eq!(said.verdict("in-time"), "fail", "{name}: {}", said.told());
-        assert!(said.notes.iter().any(|note| note.starts_with("not tested, ")), "{name}: {}", said.told());
+        assert_eq!(said.verdict("in-time"), "fail", "{name}: {}", said.report());
+        assert!(said.notes.iter().any(|note| note.starts_with("not tested, ")), "{name}: {}", said.report());
     }
     let start = &all["start"].0;
-    assert!(!start.text("in-time").contains("more calls"), "it was called again: {}", start.told());
-    assert!(start.text("restart").contains("not called again"), "{}", start.told());
+    assert!(!start.text("in-time").contains("more calls"), "it was called again: {}", start.report());
+    assert!(start.text("restart").contains("not called again"), "{}", start.report());
     let unknown = &all["everything unknown"].0;
-    assert_eq!((unknown.verdict("start-killed"), unknown.verdict("umask")), ("pass", "pass"), "{}", unknown.told());
+    assert_eq!((unknown.verdict("start-killed"), unknown.verdict("umask")), ("pass", "pass"), "{}", unknown.report());
 }
 
 #[test]
@@ -71,7 +71,7 @@ fn ts_5_an_agent_that_signals_by_pattern_is_found_and_the_run_goes_on() {
     let kills = "[ \"$1\" != stop ] || pkill -TERM -f 'media/[a]gent'";
     let (host, agent) = with_agent(&file_agent(kills));
     let said = Said::of(&run(&host, &["--format", "json", "--only", "foreign-signal,validate-all", agent]));
-    assert_eq!((said.verdict("foreign-signal"), said.code), ("fail", Some(1)), "{}", said.told());
+    assert_eq!((said.verdict("foreign-signal"), said.code), ("fail", Some(1)), "{}", said.report());
     let text = said.text("foreign-signal");
     assert!(text.starts_with("stop: ") && text.contains("sent SIGTERM"), "{text}");
 }
@@ -91,16 +91,16 @@ fn ts_3_an_integer_that_is_too_large_is_information_and_no_bad_integer() {
     let digits =
         format!("case $1 in start|validate-all) case ${{OCF_RESKEY_p#-}} in *[!0-9]*|'') {refuse} ;; esac ;; esac");
     let said = with_integer(&digits);
-    assert_eq!((said.verdict("bad-integer"), said.verdict("large-integer")), ("pass", "info"), "{}", said.told());
-    assert_eq!(said.code, Some(0), "{}", said.told());
+    assert_eq!((said.verdict("bad-integer"), said.verdict("large-integer")), ("pass", "info"), "{}", said.report());
+    assert_eq!(said.code, Some(0), "{}", said.report());
     // Where any text is taken, that is the one finding.
     let said = with_integer("[ \"$1\" != validate-all ] || exit 0");
-    assert_eq!((said.verdict("bad-integer"), said.verdict("large-integer")), ("warn", "skip"), "{}", said.told());
+    assert_eq!((said.verdict("bad-integer"), said.verdict("large-integer")), ("warn", "skip"), "{}", said.report());
     // One that refuses both has no finding.
     let short =
         format!("case $1 in start|validate-all) [ ${{#OCF_RESKEY_p}} -lt 19 ] || {{ {refuse}; }} ;; esac\n{digits}");
     let said = with_integer(&short);
-    assert_eq!((said.verdict("bad-integer"), said.verdict("large-integer")), ("pass", "pass"), "{}", said.told());
+    assert_eq!((said.verdict("bad-integer"), said.verdict("large-integer")), ("pass", "pass"), "{}", said.report());
 }
 
 #[test]
@@ -111,7 +111,7 @@ fn ts_6_a_wrong_answer_to_everything_unknown_is_one_finding() {
         let checks = "unknown-action,no-action,unadvertised-actions,status,validate-all,advertised-actions";
         let said = Said::of(&run(&host, &["--format", "json", "-n", "x", "--only", checks, agent]));
         let found: Vec<_> = said.with(&["fail", "warn", "info"]).into_iter().collect();
-        assert_eq!(found, ["unknown-action"], "{code}: {}", said.told());
+        assert_eq!(found, ["unknown-action"], "{code}: {}", said.report());
     }
 }
 
@@ -124,8 +124,8 @@ fn ts_7_a_reload_that_is_not_possible_with_these_parameters_is_no_fault() {
         Said::of(&run(&host, &["--format", "json", "-n", "x", "--only", "reload,advertised-actions", agent]))
     };
     let said = judged("echo 'ocf-exit-reason:the unit has no ExecReload' >&2; exit 3");
-    assert_eq!((said.verdict("reload"), said.verdict("advertised-actions")), ("skip", "pass"), "{}", said.told());
-    assert!(said.text("reload").contains("the unit has no ExecReload"), "{}", said.told());
+    assert_eq!((said.verdict("reload"), said.verdict("advertised-actions")), ("skip", "pass"), "{}", said.report());
+    assert!(said.text("reload").contains("the unit has no ExecReload"), "{}", said.report());
     // Without a reason it is not implemented, and other codes are failures.
     assert_eq!(judged("exit 3").verdict("advertised-actions"), "fail");
     assert_eq!(judged("echo 'ocf-exit-reason:it failed' >&2; exit 1").verdict("reload"), "fail");

@@ -34,7 +34,7 @@ fn judge(host: &Host, path: &str, options: &[&str]) {
     options.iter().for_each(|option| words.extend(["-o", option]));
     words.push(path);
     let said = Said::of(&crate::animal::run(host, &tester(), &words, PATIENCE));
-    assert!(said.is_clean(), "{path} {options:?}:\n{}", said.told());
+    assert!(said.is_clean(), "{path} {options:?}:\n{}", said.report());
 }
 
 #[test]

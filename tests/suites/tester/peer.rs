@@ -1,4 +1,4 @@
-//! The shell tester that every agent's author knows, as it is packaged, asked about the same agents.
+//! The shell tester that every agent's author knows, as it is packaged, run over the same agents.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -67,7 +67,7 @@ impl std::fmt::Display for Said {
     }
 }
 
-/// False, and a loud skip, when it cannot be asked.
+/// False, and a loud skip, when it cannot be run.
 fn is_there() -> bool {
     if !Path::new(TESTER).is_file() {
         skip(&format!("{TESTER} is not installed"));

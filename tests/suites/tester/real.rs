@@ -109,7 +109,7 @@ fn judge(host: &Host, agent: &str, options: &[&str]) -> Option<Said> {
         .for_each(|option| words.extend(if option.starts_with("--") { vec![*option] } else { vec!["-o", option] }));
     words.push(&path);
     let said = Said::of(&crate::animal::run(host, &tester(), &words, PATIENCE));
-    assert!(said.warnings().is_empty(), "{agent}: {}", said.told());
+    assert!(said.warnings().is_empty(), "{agent}: {}", said.report());
     Some(said)
 }
 
@@ -118,7 +118,7 @@ fn judge(host: &Host, agent: &str, options: &[&str]) -> Option<Said> {
 fn found(said: &Said, fail: &[&str], warn: &[&str], info: &[&str]) {
     for (verdict, expected) in [("fail", fail), ("warn", warn), ("info", info)] {
         let found: Vec<_> = said.with(&[verdict]).into_iter().collect();
-        assert_eq!(found, expected, "{verdict}: {}", said.told());
+        assert_eq!(found, expected, "{verdict}: {}", said.report());
     }
 }
 
@@ -131,7 +131,7 @@ fn the_dummies_claim_to_have_stopped_what_they_may_not_stop() {
         let Some(said) = judge(&machine(), agent, &[]) else { return };
         // A failure; no warning, for what costs nothing in a cluster is information.
         found(&said, &["not-root-truth"], &[], &[BARE, "not-root"]);
-        assert!(said.text("not-root-truth").contains("stop as nobody gave 0"), "{}", said.told());
+        assert!(said.text("not-root-truth").contains("stop as nobody gave 0"), "{}", said.report());
     }
 }
 
@@ -139,10 +139,10 @@ fn the_dummies_claim_to_have_stopped_what_they_may_not_stop() {
 fn stateful_cannot_stop_what_is_promoted_and_is_sound_otherwise() {
     let Some(said) = judge(&machine(), "pacemaker/Stateful", &["--stub-cluster"]) else { return };
     for check in ["promote", "promote-promoted", "demote", "demote-unpromoted", "start-killed", "stop-killed"] {
-        assert_eq!(said.verdict(check), "pass", "{check}: {}", said.told());
+        assert_eq!(said.verdict(check), "pass", "{check}: {}", said.report());
     }
-    assert!(said.text("stop-promoted").starts_with("stop gave 8"), "{}", said.told());
-    assert!(said.notes.iter().any(|note| note.contains("crm_attribute")), "{}", said.told());
+    assert!(said.text("stop-promoted").starts_with("stop gave 8"), "{}", said.report());
+    assert!(said.notes.iter().any(|note| note.contains("crm_attribute")), "{}", said.report());
 }
 
 #[test]
@@ -155,8 +155,8 @@ fn a_symlink_cannot_be_stopped_without_its_parameters() {
 #[ignore = "takes minutes; make test-slow runs it"]
 fn the_background_of_the_shell_address_holds_the_output() {
     let Some(said) = judge(&machine(), "heartbeat/IPaddr2", &["ip=192.0.2.9", "nic=ethA"]) else { return };
-    assert_eq!(Vec::from_iter(said.with(&["fail"])), ["held-output"], "{}", said.told());
-    assert!(said.text("bad-boolean").contains("lvs_support"), "{}", said.told());
+    assert_eq!(Vec::from_iter(said.with(&["fail"])), ["held-output"], "{}", said.report());
+    assert!(said.text("bad-boolean").contains("lvs_support"), "{}", said.report());
 }
 
 #[test]
@@ -171,9 +171,9 @@ http { access_log off; server { listen 127.0.0.1:8080; root /run/web; } }
 END");
     let Some(said) = judge(&host, "heartbeat/nginx", &["configfile=/run/web/nginx.conf"]) else { return };
     for check in ["start", "stop", "start-killed", "process-left", "file-left"] {
-        assert_eq!(said.verdict(check), "pass", "{check}: {}", said.told());
+        assert_eq!(said.verdict(check), "pass", "{check}: {}", said.report());
     }
-    assert!(said.text("quiet-monitor").contains("Using"), "{}", said.told());
+    assert!(said.text("quiet-monitor").contains("Using"), "{}", said.report());
 }
 
 #[test]
@@ -198,9 +198,9 @@ END");
     let options = ["configfile=/run/web/apache2.conf", "httpd=/usr/sbin/apache2", status];
     let Some(said) = judge(&host, "heartbeat/apache", &options) else { return };
     for check in ["start", "stop", "start-killed", "process-left", "file-left"] {
-        assert_eq!(said.verdict(check), "pass", "{check}: {}", said.told());
+        assert_eq!(said.verdict(check), "pass", "{check}: {}", said.report());
     }
-    assert!(said.text("in-time").contains("as nobody"), "{}", said.told());
+    assert!(said.text("in-time").contains("as nobody"), "{}", said.report());
 }
 
 #[test]
@@ -211,7 +211,7 @@ fn anything_and_delay_live() {
     for (agent, options) in [("heartbeat/anything", &sleeper[..]), ("heartbeat/Delay", &delays[..])] {
         let Some(said) = judge(&machine(), agent, options) else { return };
         for check in ["start", "stop", "start-running", "stop-stopped", "process-left"] {
-            assert_eq!(said.verdict(check), "pass", "{agent} {check}: {}", said.told());
+            assert_eq!(said.verdict(check), "pass", "{agent} {check}: {}", said.report());
         }
     }
 }

@@ -131,7 +131,7 @@ fn ot_10_an_agent_that_hangs_is_killed_with_its_group_at_its_time_out() {
     let said = Said::of(&run(&host, &["--format", "json", "--only", "start,in-time", agent]));
     assert!(began.elapsed() > Duration::from_secs(5), "not before its time-out");
     assert_eq!((said.verdict("in-time"), said.code), ("fail", Some(1)), "{said:?}");
-    assert_eq!(said.verdict("start"), "skip", "nobody knows whether it would have come up: {said:?}");
+    assert_eq!(said.verdict("start"), "skip", "it is not known whether it would have come up: {said:?}");
     let left = host.sh("cat /proc/[0-9]*/cmdline | tr '\\0' ' ' | grep -c '[s]leep 1000' || true");
     assert_eq!(left.trim(), "0");
 }

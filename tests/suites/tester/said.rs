@@ -67,7 +67,7 @@ impl Said {
         }
     }
 
-    /// The verdict of a check; empty when it was not asked for.
+    /// The verdict of a check; empty when it was not run.
     pub fn verdict(&self, id: &str) -> &str {
         self.checks.get(id).map_or("", |(verdict, _)| verdict)
     }
@@ -84,7 +84,7 @@ impl Said {
     }
 
     /// In lines, for people: what it found, and what it left out unless that is usual.
-    pub fn told(&self) -> String {
+    pub fn report(&self) -> String {
         let mut lines = String::new();
         for (id, (verdict, text)) in &self.checks {
             if verdict != "pass" && !(verdict == "skip" && OPTIONAL.contains(&id.as_str())) {
@@ -94,12 +94,12 @@ impl Said {
         format!("{lines}    exit code {:?}, notes {:?}", self.code, self.notes)
     }
 
-    /// The notes that are no account of what stubs of a cluster's tools were asked.
+    /// The notes that do not count calls of a cluster's tools.
     pub fn warnings(&self) -> Vec<&str> {
         self.notes.iter().map(String::as_str).filter(|note| !note.starts_with("of a cluster's tool")).collect()
     }
 
-    /// Whether nothing was found, and nothing left out that every agent can be asked.
+    /// Whether nothing was found, and no check left out that applies to every agent.
     pub fn is_clean(&self) -> bool {
         self.with(&["fail", "warn", "info"]).is_empty()
             && self.with(&["skip"]).iter().all(|id| OPTIONAL.contains(id))

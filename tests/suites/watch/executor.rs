@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use harness::process::wait_until;
 use harness::{Agent, Host};
 
-/// A shell that is told what to start. Monitors know it by its number and start time, as they know Pacemaker's executor.
+/// A shell that gets commands. Monitors know it by its number and start time, as they know Pacemaker's executor.
 pub struct Executor<'host> {
     pub host: &'host Host,
     child: Child,

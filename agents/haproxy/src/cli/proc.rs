@@ -1,6 +1,6 @@
 //! `show proc` of a master: who its workers are.
 //!
-//! Since 2.5 the line of the master tells how many reloads in a row have failed, and the column `<relative PID>` is gone
+//! Since 2.5 the line of the master has how many reloads in a row have failed, and the column `<relative PID>` is gone
 //! (HAProxy's src/cli.c and src/mworker.c from 2.2 to 3.2).
 #![forbid(unsafe_code)]
 
@@ -9,9 +9,9 @@
 pub struct Processes {
     /// The number of the master.
     pub master: i32,
-    /// How often it was asked to reload.
+    /// How often it was ordered to reload.
     pub reloads: u32,
-    /// How many of these have failed since the last good one; `None` where that is not told.
+    /// How many of these have failed since the last good one; `None` where that is not known.
     pub failed: Option<u32>,
     /// The workers of now.
     pub workers: Vec<i32>,
@@ -127,13 +127,13 @@ pub mod tests {
             workers: workers.to_vec(),
             old: old.to_vec(),
         };
-        for (text, told) in [
+        for (text, expected) in [
             (V2_2, expected(1162, 5, None, &[1271, 1272], &[1233])),
             (V2_6, expected(5, 1, Some(1), &[6], &[])),
             (V3_2, expected(100, 3, Some(0), &[140], &[120, 101])),
             (DEBUG, expected(100, 0, Some(0), &[101], &[])),
         ] {
-            assert_eq!(parse(text), Some(told), "{text}");
+            assert_eq!(parse(text), Some(expected), "{text}");
             assert_eq!(parse(&format!("{text}\nName: HAProxy\nPid: 6\n")), parse(text), "with more behind it");
         }
     }

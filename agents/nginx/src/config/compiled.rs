@@ -1,4 +1,4 @@
-//! What was decided when nginx was built, as `nginx -V` tells it.
+//! What was decided when nginx was built, as `nginx -V` prints it.
 #![forbid(unsafe_code)]
 
 use std::path::{Path, PathBuf};

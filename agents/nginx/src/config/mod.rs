@@ -1,7 +1,7 @@
 //! What the configuration says of the things that the cluster has to know. Pure: texts come from [`ocf::glob::Files`].
 //!
 //! The files are read rather than the output of `nginx -T`: that binds every address, and makes the pid file, logs and
-//! directories, each time it is asked.
+//! directories, each time.
 #![forbid(unsafe_code)]
 
 pub mod compiled;
@@ -82,7 +82,7 @@ fn status_path(block: &[Directive], path: &str) -> Option<String> {
     block.iter().find_map(|directive| match (directive.name(), directive.arguments()) {
         ("stub_status", arguments) => arguments.first().is_none_or(|word| word != "off").then(|| path.to_owned()),
         ("location", [_, inner] | [inner]) => {
-            // What an expression matches cannot be told; its letters are the best guess.
+            // What an expression matches is not known; its letters are the best guess.
             let plain = inner.trim_start_matches(['^', '~']).trim_end_matches('$').replace('\\', "");
             status_path(&directive.block, &plain)
         }

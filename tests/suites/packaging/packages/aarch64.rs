@@ -26,8 +26,8 @@ fn the_programs_for_aarch64_describe_themselves_and_an_address_comes_and_goes() 
         let head = machine.sh(&format!("od -An -tu1 -N20 /srv/unpacked/bin/{agent}"));
         let bytes: Vec<u8> = head.split_whitespace().map(|byte| byte.parse().unwrap()).collect();
         assert_eq!((bytes[16], bytes[18]), (DYNAMIC, AARCH64), "{agent}: {head}");
-        let told = machine.sh(&format!("{QEMU} /srv/unpacked/bin/{agent} meta-data"));
-        assert_eq!(told, text(&format!("metadata/{agent}.xml")), "{agent}");
+        let printed = machine.sh(&format!("{QEMU} /srv/unpacked/bin/{agent} meta-data"));
+        assert_eq!(printed, text(&format!("metadata/{agent}.xml")), "{agent}");
     }
     let parameters = "OCF_RESKEY_ip=192.0.2.10 OCF_RESKEY_nic=lo OCF_RESKEY_cidr_netmask=32";
     for (agent, parameters) in [("IPaddr2", parameters), ("Dummy", "OCF_RESKEY_state=/run/dummy.state")] {

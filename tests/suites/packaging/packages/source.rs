@@ -112,7 +112,7 @@ fn live(root: &Path) {
     let life = [("monitor", 7), ("start", 0), ("monitor", 0), ("stop", 0), ("monitor", 7)];
     let calls: Vec<String> =
         life.iter().map(|(action, code)| format!("code=0; {agent} {action} || code=$?; [ $code = {code} ]")).collect();
-    let told = inside(
+    let printed = inside(
         root,
         &format!(
             "dpkg -i /build/*.deb; ip link set lo up; mkdir -p /run/resource-agents; {}
@@ -121,5 +121,5 @@ fn live(root: &Path) {
             calls.join("; ")
         ),
     );
-    assert!(agents().iter().all(|agent| told.lines().any(|line| line == agent)), "{told}");
+    assert!(agents().iter().all(|agent| printed.lines().any(|line| line == agent)), "{printed}");
 }
