@@ -61,9 +61,11 @@ impl Description {
     /// With what it lacks.
     pub fn parse(xml: &str) -> Result<Description, String> {
         let options = ParsingOptions { allow_dtd: true, ..ParsingOptions::default() };
-        let document = Document::parse_with_options(xml, options).map_err(|error| error.to_string())?;
+        let document =
+            Document::parse_with_options(xml, options).map_err(|error| error.to_string())?;
         let root = document.root_element();
-        let tagged = |tag: &'static str| root.descendants().filter(move |node| node.has_tag_name(tag));
+        let tagged =
+            |tag: &'static str| root.descendants().filter(move |node| node.has_tag_name(tag));
         Ok(Description {
             name: attribute(root, "name")?,
             version: attribute(root, "version")?,
@@ -74,8 +76,8 @@ impl Description {
         })
     }
 
-    /// What to monitor by default: the plain check, and the one that looks closer where there is one. No two of them have the
-    /// same interval, which Pacemaker would refuse.
+    /// What to monitor by default: the plain check, and the one that looks closer where there is
+    /// one. No two of them have the same interval, which Pacemaker would refuse.
     #[must_use]
     pub fn monitors(&self) -> Vec<&Action> {
         let wanted = |action: &&Action| action.name == "monitor" && action.depth.unwrap_or(0) <= 10;
@@ -84,7 +86,10 @@ impl Description {
 }
 
 fn parameter(node: Node<'_, '_>) -> Result<Parameter, String> {
-    let content = node.children().find(|child| child.has_tag_name("content")).ok_or("a parameter without content")?;
+    let content = node
+        .children()
+        .find(|child| child.has_tag_name("content"))
+        .ok_or("a parameter without content")?;
     let is = |name: &str| node.attribute(name) == Some("1");
     Ok(Parameter {
         name: attribute(node, "name")?,
@@ -114,6 +119,9 @@ fn attribute(node: Node<'_, '_>, name: &str) -> Result<String, String> {
 }
 
 fn child(node: Node<'_, '_>, tag: &str) -> Result<String, String> {
-    let found = node.children().find(|child| child.has_tag_name(tag)).and_then(|child| child.text());
-    found.map(|text| text.trim().to_owned()).ok_or_else(|| format!("{:?} has no {tag}", node.attribute("name")))
+    let found =
+        node.children().find(|child| child.has_tag_name(tag)).and_then(|child| child.text());
+    found
+        .map(|text| text.trim().to_owned())
+        .ok_or_else(|| format!("{:?} has no {tag}", node.attribute("name")))
 }

@@ -1,6 +1,8 @@
-//! The parameters that an agent's examples have. The rest of an example, its operations, comes from the meta-data.
+//! The parameters that an agent's examples have. The rest of an example, its operations, comes from
+//! the meta-data.
 //!
-//! Values need no quotes in a shell or in crm's language; a test feeds the examples to the real pcs and crm.
+//! Values need no quotes in a shell or in crm's language; a test feeds the examples to the real pcs
+//! and crm.
 #![forbid(unsafe_code)]
 
 /// The parameters of an example resource.
@@ -15,22 +17,40 @@ pub struct Example {
 /// Each agent's example.
 const EXAMPLES: &[(&str, Example)] = &[
     ("Dummy", Example { resource: "example", parameters: &[("fake", "something")] }),
-    ("IPaddr2", Example { resource: "vip", parameters: &[("ip", "192.0.2.10"), ("cidr_netmask", "24")] }),
+    (
+        "IPaddr2",
+        Example { resource: "vip", parameters: &[("ip", "192.0.2.10"), ("cidr_netmask", "24")] },
+    ),
     (
         "apache",
         Example {
             resource: "web",
-            parameters: &[("configfile", "/etc/apache2/apache2.conf"), ("statusurl", "http://127.0.0.1/server-status")],
+            parameters: &[
+                ("configfile", "/etc/apache2/apache2.conf"),
+                ("statusurl", "http://127.0.0.1/server-status"),
+            ],
         },
     ),
-    ("haproxy", Example { resource: "balancer", parameters: &[("configfile", "/etc/haproxy/haproxy.cfg")] }),
-    ("ldirectord", Example { resource: "director", parameters: &[("configfile", "/etc/ha.d/ldirectord.cf")] }),
-    ("nginx", Example { resource: "proxy", parameters: &[("configfile", "/etc/nginx/nginx.conf")] }),
+    (
+        "haproxy",
+        Example { resource: "balancer", parameters: &[("configfile", "/etc/haproxy/haproxy.cfg")] },
+    ),
+    (
+        "ldirectord",
+        Example { resource: "director", parameters: &[("configfile", "/etc/ha.d/ldirectord.cf")] },
+    ),
+    (
+        "nginx",
+        Example { resource: "proxy", parameters: &[("configfile", "/etc/nginx/nginx.conf")] },
+    ),
     (
         "systemd",
         Example {
             resource: "metrics",
-            parameters: &[("unit", "grafana-server.service"), ("check_http", "http://127.0.0.1:3000/api/health")],
+            parameters: &[
+                ("unit", "grafana-server.service"),
+                ("check_http", "http://127.0.0.1:3000/api/health"),
+            ],
         },
     ),
 ];

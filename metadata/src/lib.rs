@@ -1,8 +1,9 @@
 //! Man pages and completions, made from what the agents and the tester say about themselves.
 //!
-//! An agent's page comes from its meta-data, as committed in `metadata/`; its examples need values that make sense, and those
-//! are the only thing that is written by hand ([`examples`]). The tester's page and its completions come from its command
-//! line. The results are committed, so that installing needs no generator; a test holds them equal.
+//! An agent's page comes from its meta-data, as committed in `metadata/`; its examples need values
+//! that make sense, and those are the only thing that is written by hand ([`examples`]). The
+//! tester's page and its completions come from its command line. The results are committed, so that
+//! installing needs no generator; a test holds them equal.
 //!
 //! Pages have no date: the version says what they are about, and two builds must not differ.
 #![forbid(unsafe_code)]
@@ -21,7 +22,8 @@ use std::path::{Path, PathBuf};
 
 use describe::Description;
 
-/// The provider that the committed pages name. An installation under another name replaces this word.
+/// The provider that the committed pages name. An installation under another name replaces this
+/// word.
 pub const PROVIDER: &str = "native";
 
 /// A file to be written: its path below `metadata/`, and its content.
@@ -38,8 +40,9 @@ pub fn outputs(directory: &Path) -> Result<Vec<Output>, String> {
         let named = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
         let text = fs::read_to_string(&path).map_err(|error| named(&error))?;
         let description = Description::parse(&text).map_err(|error| named(&error))?;
-        let example = examples::of(&description.name)
-            .ok_or_else(|| format!("{} has no example: add one to metadata/src/examples.rs", description.name))?;
+        let example = examples::of(&description.name).ok_or_else(|| {
+            format!("{} has no example: add one to metadata/src/examples.rs", description.name)
+        })?;
         let page = page::page(&description, PROVIDER, &example);
         made.push((PathBuf::from(format!("man/ocf_{PROVIDER}_{}.7", description.name)), page));
     }
@@ -47,14 +50,18 @@ pub fn outputs(directory: &Path) -> Result<Vec<Output>, String> {
     Ok(made)
 }
 
-/// The outputs that are not in `directory` as they should be; and files there that are not generated any more.
+/// The outputs that are not in `directory` as they should be; and files there that are not
+/// generated any more.
 ///
 /// # Errors
 /// As [`outputs`].
 pub fn stale(directory: &Path) -> Result<Vec<PathBuf>, String> {
     let made = outputs(directory)?;
-    let differs = |(path, text): &&Output| fs::read_to_string(directory.join(path)).ok().as_ref() != Some(text);
-    let mut stale: Vec<PathBuf> = made.iter().filter(differs).map(|(path, _)| path.clone()).collect();
+    let differs = |(path, text): &&Output| {
+        fs::read_to_string(directory.join(path)).ok().as_ref() != Some(text)
+    };
+    let mut stale: Vec<PathBuf> =
+        made.iter().filter(differs).map(|(path, _)| path.clone()).collect();
     stale.extend(strangers(directory, &made));
     Ok(stale)
 }
@@ -69,7 +76,10 @@ pub fn update(directory: &Path) -> Result<Vec<PathBuf>, String> {
     for path in &stale {
         let full = directory.join(path);
         let done = match made.iter().find(|(name, _)| name == path) {
-            Some((_, text)) => full.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| fs::write(&full, text)),
+            Some((_, text)) => full
+                .parent()
+                .map_or(Ok(()), fs::create_dir_all)
+                .and_then(|()| fs::write(&full, text)),
             None => fs::remove_file(&full),
         };
         done.map_err(|error| format!("{}: {error}", full.display()))?;
@@ -96,7 +106,8 @@ fn strangers(directory: &Path, made: &[Output]) -> Vec<PathBuf> {
 
 fn names(directory: &Path) -> io::Result<Vec<String>> {
     let entries = fs::read_dir(directory)?.collect::<io::Result<Vec<_>>>()?;
-    let mut names: Vec<String> = entries.iter().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    let mut names: Vec<String> =
+        entries.iter().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
     names.sort();
     Ok(names)
 }
@@ -130,8 +141,10 @@ mod tests {
     #[test]
     fn an_agent_without_an_example_is_refused() {
         let directory = tempfile::tempdir().unwrap();
-        let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("Dummy.xml")).unwrap();
-        fs::write(directory.path().join("x.xml"), text.replace("name=\"Dummy\"", "name=\"Other\"")).unwrap();
+        let text =
+            fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("Dummy.xml")).unwrap();
+        fs::write(directory.path().join("x.xml"), text.replace("name=\"Dummy\"", "name=\"Other\""))
+            .unwrap();
         let error = outputs(directory.path()).unwrap_err();
         assert!(error.contains("Other has no example"), "{error}");
     }

@@ -1,4 +1,5 @@
-//! What packagers and `make` call: pages and completions anew, and the licences and the list of what is linked.
+//! What packagers and `make` call: pages and completions anew, and the licences and the list of
+//! what is linked.
 #![forbid(unsafe_code)]
 #![allow(clippy::disallowed_methods, reason = "the rules for agents; this runs in the source tree")]
 
@@ -21,7 +22,9 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    match done.and_then(|text| io::stdout().write_all(text.as_bytes()).map_err(|error| error.to_string())) {
+    match done
+        .and_then(|text| io::stdout().write_all(text.as_bytes()).map_err(|error| error.to_string()))
+    {
         Ok(()) => ExitCode::SUCCESS,
         Err(reason) => {
             let _ = writeln!(io::stderr(), "{reason}");
@@ -41,7 +44,8 @@ fn notices(packages: &[String]) -> Result<String, String> {
 }
 
 fn sbom(bill: &Path, workspace: &str) -> Result<String, String> {
-    let text = std::fs::read_to_string(bill).map_err(|error| format!("{}: {error}", bill.display()))?;
+    let text =
+        std::fs::read_to_string(bill).map_err(|error| format!("{}: {error}", bill.display()))?;
     ocf_agents_docs::sbom::linked(&text, &input()?, workspace)
 }
 

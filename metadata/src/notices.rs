@@ -1,4 +1,5 @@
-//! The licences of what is linked into the binaries, with their texts: most of them ask for that wherever the binaries go.
+//! The licences of what is linked into the binaries, with their texts: most of them ask for that
+//! wherever the binaries go.
 #![forbid(unsafe_code)]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,19 +32,22 @@ struct Part {
 /// # Errors
 /// When that says something unexpected, or a crate's licence cannot be read.
 pub fn notices(metadata: &str, roots: &[String]) -> Result<String, String> {
-    let metadata: Value = serde_json::from_str(metadata).map_err(|error| format!("cargo metadata: {error}"))?;
+    let metadata: Value =
+        serde_json::from_str(metadata).map_err(|error| format!("cargo metadata: {error}"))?;
     let parts = parts(&metadata, roots)?;
     let mut report = HEAD.to_owned();
     let mut texts: BTreeMap<String, Vec<String>> = BTreeMap::new();
     report.push('\n');
     for part in &parts {
         let _ = writeln!(report, "{} {}: {}", part.name, part.version, part.licence);
-        let found = licences(Path::new(&part.manifest)).map_err(|error| format!("{}: {error}", part.manifest))?;
+        let found = licences(Path::new(&part.manifest))
+            .map_err(|error| format!("{}: {error}", part.manifest))?;
         for text in found {
             texts.entry(text).or_default().push(part.name.clone());
         }
     }
-    let mut sections: Vec<(Vec<String>, String)> = texts.into_iter().map(|(text, names)| (names, text)).collect();
+    let mut sections: Vec<(Vec<String>, String)> =
+        texts.into_iter().map(|(text, names)| (names, text)).collect();
     sections.sort();
     for (mut names, text) in sections {
         names.dedup();
@@ -57,10 +61,14 @@ pub fn notices(metadata: &str, roots: &[String]) -> Result<String, String> {
 fn parts(metadata: &Value, roots: &[String]) -> Result<BTreeSet<Part>, String> {
     let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
     let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let packages: BTreeMap<String, Value> =
-        list(&metadata["packages"]).into_iter().map(|package| (word(&package["id"]), package)).collect();
-    let nodes: BTreeMap<String, Value> =
-        list(&metadata["resolve"]["nodes"]).into_iter().map(|node| (word(&node["id"]), node)).collect();
+    let packages: BTreeMap<String, Value> = list(&metadata["packages"])
+        .into_iter()
+        .map(|package| (word(&package["id"]), package))
+        .collect();
+    let nodes: BTreeMap<String, Value> = list(&metadata["resolve"]["nodes"])
+        .into_iter()
+        .map(|node| (word(&node["id"]), node))
+        .collect();
     let mut waiting = Vec::new();
     for root in roots {
         let found = packages.iter().find(|(_, package)| package["name"] == root.as_str());
@@ -77,7 +85,10 @@ fn parts(metadata: &Value, roots: &[String]) -> Result<BTreeSet<Part>, String> {
             }
         }
     }
-    let foreign = seen.iter().filter_map(|id| packages.get(id)).filter(|package| !package["source"].is_null());
+    let foreign = seen
+        .iter()
+        .filter_map(|id| packages.get(id))
+        .filter(|package| !package["source"].is_null());
     Ok(foreign
         .map(|package| Part {
             name: word(&package["name"]),
@@ -91,13 +102,17 @@ fn parts(metadata: &Value, roots: &[String]) -> Result<BTreeSet<Part>, String> {
 /// The texts beside a manifest.
 fn licences(manifest: &Path) -> io::Result<Vec<String>> {
     let Some(directory) = manifest.parent() else { return Ok(Vec::new()) };
-    let mut paths: Vec<_> = fs::read_dir(directory)?.filter_map(Result::ok).map(|entry| entry.path()).collect();
+    let mut paths: Vec<_> =
+        fs::read_dir(directory)?.filter_map(Result::ok).map(|entry| entry.path()).collect();
     paths.sort();
     let is_licence = |path: &&std::path::PathBuf| {
-        let name = path.file_name().map(|name| name.to_string_lossy().to_uppercase()).unwrap_or_default();
+        let name =
+            path.file_name().map(|name| name.to_string_lossy().to_uppercase()).unwrap_or_default();
         path.is_file() && FILES.iter().any(|start| name.starts_with(start))
     };
-    let read = |path: &std::path::PathBuf| fs::read(path).map(|text| String::from_utf8_lossy(&text).trim().to_owned());
+    let read = |path: &std::path::PathBuf| {
+        fs::read(path).map(|text| String::from_utf8_lossy(&text).trim().to_owned())
+    };
     paths.iter().filter(is_licence).map(read).collect()
 }
 
@@ -139,7 +154,12 @@ mod tests {
         fs::write(directory.path().join("c/main.rs"), "no licence").unwrap();
         let text = notices(&graph(directory.path()), &["a".to_owned()]).unwrap();
         assert!(text.contains("\nb 1.0.0: MIT\nc 1.0.0: MIT\n"), "{text}");
-        assert!(!text.contains("\na 1.0.0") && !text.contains("\nd 1.0.0") && !text.contains("no licence"), "{text}");
+        assert!(
+            !text.contains("\na 1.0.0")
+                && !text.contains("\nd 1.0.0")
+                && !text.contains("no licence"),
+            "{text}"
+        );
         assert_eq!(text.matches("may be used").count(), 1, "{text}");
         assert!(text.contains("\nb, c\n"), "{text}");
     }
@@ -147,6 +167,9 @@ mod tests {
     #[test]
     fn an_unknown_package_is_an_error() {
         let directory = tempfile::tempdir().unwrap();
-        assert_eq!(notices(&graph(directory.path()), &["z".to_owned()]).unwrap_err(), "there is no package z");
+        assert_eq!(
+            notices(&graph(directory.path()), &["z".to_owned()]).unwrap_err(),
+            "there is no package z"
+        );
     }
 }

@@ -14,7 +14,10 @@ const ACTIONS: &[(&str, &str)] = &[
     ("monitor", "Reports whether the resource works."),
     ("reload", "Makes a running resource use what has changed, without a restart."),
     ("reload-agent", "Takes over changes of the reloadable parameters, without a restart."),
-    ("validate-all", "Checks the parameters, and from level 10 on also what they need on this node."),
+    (
+        "validate-all",
+        "Checks the parameters, and from level 10 on also what they need on this node.",
+    ),
     ("meta-data", "Prints what the cluster knows of this agent."),
 ];
 
@@ -96,15 +99,21 @@ fn tell(page: &mut Roff, action: &Action) {
     }
     page.control("TP", []).text(name);
     let does = ACTIONS.iter().find(|(name, _)| *name == action.name).map_or("", |(_, does)| does);
-    let interval = action.interval.as_ref().map_or_else(String::new, |interval| format!(", interval {interval}"));
-    page.text([roman(format!("{does} Suggested time-out {}{interval}.", action.timeout).trim_start())]);
+    let interval = action
+        .interval
+        .as_ref()
+        .map_or_else(String::new, |interval| format!(", interval {interval}"));
+    page.text([roman(
+        format!("{does} Suggested time-out {}{interval}.", action.timeout).trim_start(),
+    )]);
 }
 
 /// The operations of an example, a line each: the name, and what it has.
 fn operations(agent: &Description) -> Vec<String> {
     let plain = |name: &str| agent.actions.iter().find(|action| action.name == name);
     let life = ["start", "stop"].into_iter().filter_map(plain);
-    let mut lines: Vec<String> = life.map(|action| format!("{} timeout={}", action.name, action.timeout)).collect();
+    let mut lines: Vec<String> =
+        life.map(|action| format!("{} timeout={}", action.name, action.timeout)).collect();
     for monitor in agent.monitors() {
         let interval = monitor.interval.as_deref().unwrap_or_default();
         let level = match monitor.depth {
@@ -117,7 +126,8 @@ fn operations(agent: &Description) -> Vec<String> {
 }
 
 fn parameters(example: &Example) -> String {
-    let pairs: Vec<String> = example.parameters.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let pairs: Vec<String> =
+        example.parameters.iter().map(|(name, value)| format!("{name}={value}")).collect();
     let line = pairs.join(" ");
     // A terminal of 80 columns, less what pages are set in.
     if line.len() <= 56 { line } else { pairs.join(NEXT) }

@@ -1,26 +1,30 @@
-//! A bill of materials that lists what one program is linked with. The tool that writes it takes each crate with all that any
-//! member of the workspace wants of it, so a program that asks for no page would be blamed for a fault of the HTTP client.
+//! A bill of materials that lists what one program is linked with. The tool that writes it takes
+//! each crate with all that any member of the workspace wants of it, so a program that asks for no
+//! page would be blamed for a fault of the HTTP client.
 #![forbid(unsafe_code)]
 
 use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-/// Leaves of a bill (CycloneDX, JSON) what `tree` names, the lines of `cargo tree --prefix none --format {p}`. Paths below
-/// `workspace`, which are this machine's, become paths below `/usr/src/ocf-agents`, as in the binaries.
+/// Leaves of a bill (CycloneDX, JSON) what `tree` names, the lines of
+/// `cargo tree --prefix none --format {p}`. Paths below `workspace`, which are this machine's,
+/// become paths below `/usr/src/ocf-agents`, as in the binaries.
 ///
 /// # Errors
 /// When the bill is in another form, or lacks what it must list.
 pub fn linked(bill: &str, tree: &str, workspace: &str) -> Result<String, String> {
     let bill = bill.replace(&format!("path+file://{workspace}"), "path+file:///usr/src/ocf-agents");
-    let mut bill: Value = serde_json::from_str(&bill).map_err(|error| format!("the bill of materials: {error}"))?;
+    let mut bill: Value =
+        serde_json::from_str(&bill).map_err(|error| format!("the bill of materials: {error}"))?;
     let linked: BTreeSet<(String, String)> = tree.lines().filter_map(crate_of).collect();
     let mut missing = linked.clone();
     let mut kept = BTreeSet::new();
     // The program itself is no component, but has dependencies.
     kept.extend(bill["metadata"]["component"]["bom-ref"].as_str().map(str::to_owned));
     missing.remove(&named(&bill["metadata"]["component"]));
-    let components = bill["components"].as_array_mut().ok_or("the bill of materials lists no components")?;
+    let components =
+        bill["components"].as_array_mut().ok_or("the bill of materials lists no components")?;
     components.retain(|component| linked.contains(&named(component)));
     for component in components {
         missing.remove(&named(component));
@@ -29,7 +33,8 @@ pub fn linked(bill: &str, tree: &str, workspace: &str) -> Result<String, String>
     if let Some((name, version)) = missing.first() {
         return Err(format!("the bill of materials lacks {name} {version}"));
     }
-    let keeps = |reference: &Value| reference.as_str().is_some_and(|reference| kept.contains(reference));
+    let keeps =
+        |reference: &Value| reference.as_str().is_some_and(|reference| kept.contains(reference));
     if let Some(dependencies) = bill["dependencies"].as_array_mut() {
         dependencies.retain(|entry| keeps(&entry["ref"]));
         for needs in dependencies.iter_mut().filter_map(|entry| entry["dependsOn"].as_array_mut()) {
@@ -67,8 +72,12 @@ mod tests {
 
     #[test]
     fn what_is_not_linked_is_not_listed() {
-        let text =
-            linked(BILL, "a v1.0.0 (/home/me/x/agents/a)\nnix v0.31.3\nnix v0.31.3 (*)\n", "/home/me/x").unwrap();
+        let text = linked(
+            BILL,
+            "a v1.0.0 (/home/me/x/agents/a)\nnix v0.31.3\nnix v0.31.3 (*)\n",
+            "/home/me/x",
+        )
+        .unwrap();
         let bill: Value = serde_json::from_str(&text).unwrap();
         assert_eq!(bill["components"].as_array().map(Vec::len), Some(1));
         assert_eq!(bill["components"][0]["bom-ref"], "r#nix@0.31.3");

@@ -1,7 +1,8 @@
 //! The tester's man page and completions, from its command line.
 //!
-//! The page is in section 1: the program is in /usr/bin, and section 8 has the page of the shell tester (of the package
-//! resource-agents, in /usr/sbin), whose file a package of ours must not claim.
+//! The page is in section 1: the program is in /usr/bin, and section 8 has the page of the shell
+//! tester (of the package resource-agents, in /usr/sbin), whose file a package of ours must not
+//! claim.
 #![forbid(unsafe_code)]
 
 use std::io;
@@ -21,7 +22,11 @@ const NAME: &str = "ocf-tester";
 /// # Errors
 /// None in practice: writing to memory does not fail.
 pub fn outputs() -> io::Result<Vec<Output>> {
-    let shells = [(Shell::Bash, "ocf-tester"), (Shell::Zsh, "_ocf-tester"), (Shell::Fish, "ocf-tester.fish")];
+    let shells = [
+        (Shell::Bash, "ocf-tester"),
+        (Shell::Zsh, "_ocf-tester"),
+        (Shell::Fish, "ocf-tester.fish"),
+    ];
     let mut made = vec![(PathBuf::from("man/ocf-tester.1"), page()?)];
     for (shell, name) in shells {
         let mut text = Vec::new();
@@ -36,7 +41,9 @@ pub fn outputs() -> io::Result<Vec<Output>> {
 fn command() -> Command {
     let shown = ocf_tester::grammar::command();
     shown
-        .mut_arg("agent", |agent| agent.hide(false).value_hint(ValueHint::FilePath).help("The agent's file"))
+        .mut_arg("agent", |agent| {
+            agent.hide(false).value_hint(ValueHint::FilePath).help("The agent's file")
+        })
         .mut_arg("matrix", |matrix| matrix.value_hint(ValueHint::FilePath))
 }
 
@@ -53,7 +60,8 @@ fn page() -> io::Result<String> {
     man.render_synopsis_section(&mut text)?;
     man.render_description_section(&mut text)?;
     let mut more = Roff::new();
-    let (prose, rest): (Vec<_>, Vec<_>) = after.split("\n\n").partition(|part| !part.contains(':') || !is_headed(part));
+    let (prose, rest): (Vec<_>, Vec<_>) =
+        after.split("\n\n").partition(|part| !part.contains(':') || !is_headed(part));
     for paragraph in prose {
         more.control("PP", []).text([roman(paragraph.replace('\n', " "))]);
     }

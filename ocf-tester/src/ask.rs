@@ -4,7 +4,8 @@
 /// The interval in the environment of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Interval {
-    /// None: start, stop, a probe. Pacemaker takes the variable away then (`lib/pengine/pe_actions.c`).
+    /// None: start, stop, a probe. Pacemaker takes the variable away then
+    /// (`lib/pengine/pe_actions.c`).
     Unset,
     /// Of a recurring monitor: as the meta-data advise, else ten seconds.
     Recurring,
@@ -73,7 +74,8 @@ pub const DEMOTE: Ask = Ask::words(&["demote"]);
 
 impl std::fmt::Display for Ask {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let probe = self.words == PROBE.words && matches!(self.interval, Interval::Unset | Interval::Text("0" | ""));
+        let probe = self.words == PROBE.words
+            && matches!(self.interval, Interval::Unset | Interval::Text("0" | ""));
         match self.words {
             [] => out.write_str("(no action)")?,
             _ if probe => out.write_str("probe")?,
@@ -92,11 +94,18 @@ mod tests {
 
     #[test]
     fn a_call_is_named_as_people_speak_of_it() {
-        let named: Vec<_> = [START, PROBE, MONITOR, PROBE.every("0"), MONITOR.at("10"), Ask::words(&[])]
-            .map(|ask| ask.to_string())
-            .to_vec();
-        let expected =
-            ["start", "probe", "monitor", "probe with interval \"0\"", "monitor at check level \"10\"", "(no action)"];
+        let named: Vec<_> =
+            [START, PROBE, MONITOR, PROBE.every("0"), MONITOR.at("10"), Ask::words(&[])]
+                .map(|ask| ask.to_string())
+                .to_vec();
+        let expected = [
+            "start",
+            "probe",
+            "monitor",
+            "probe with interval \"0\"",
+            "monitor at check level \"10\"",
+            "(no action)",
+        ];
         assert_eq!(named, expected);
     }
 }

@@ -59,7 +59,8 @@ pub struct Frame {
 }
 
 impl Done {
-    /// The exit code as Pacemaker takes it: a code that does not exist, a signal and a time-out are 1 (services_ocf.c).
+    /// The exit code as Pacemaker takes it: a code that does not exist, a signal and a time-out are
+    /// 1 (services_ocf.c).
     #[must_use]
     pub fn code(&self) -> u8 {
         match self.ended.code {
@@ -92,7 +93,8 @@ impl Done {
         String::from_utf8_lossy(&self.ended.stdout).into_owned()
     }
 
-    /// What Pacemaker shows: the text after the last mark, to the end of its line (services_linux.c).
+    /// What Pacemaker shows: the text after the last mark, to the end of its line
+    /// (services_linux.c).
     #[must_use]
     pub fn reason(&self) -> Option<String> {
         let stderr = self.stderr();
@@ -109,7 +111,10 @@ impl Done {
             (_, Some(signal), _) => format!("died of signal {signal}"),
             (_, _, code) => format!("gave {}", code.map_or_else(|| "nothing".to_owned(), named)),
         };
-        let said = self.reason().or_else(|| last_line(&self.stderr())).or_else(|| last_line(&self.stdout()));
+        let said = self
+            .reason()
+            .or_else(|| last_line(&self.stderr()))
+            .or_else(|| last_line(&self.stdout()));
         match said.filter(|said| !said.is_empty() && self.action != "meta-data") {
             Some(said) => format!("{how}: {said}"),
             None => how,
@@ -169,7 +174,10 @@ mod tests {
     fn codes_that_do_not_exist_are_errors() {
         let codes = [0, 7, 9, 10, 42, 190, 192, 255].map(|code| done(code, "").code());
         assert_eq!(codes, [0, 7, 9, 1, 1, 190, 1, 1]);
-        assert!(!Done { ended: Ended { signal: Some(9), ..Ended::default() }, ..Done::default() }.is(&[0, 1]));
+        assert!(
+            !Done { ended: Ended { signal: Some(9), ..Ended::default() }, ..Done::default() }
+                .is(&[0, 1])
+        );
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! What a check is: a rule in words, where the rule comes from, how to mend an agent that breaks it, and how it is proved.
+//! What a check is: a rule in words, where the rule comes from, how to mend an agent that breaks
+//! it, and how it is proved.
 #![forbid(unsafe_code)]
 
 use crate::ask::Ask;
@@ -29,7 +30,8 @@ pub struct Check {
 /// What breaking a rule means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Weight {
-    /// A node is fenced, a service is started twice or lost, or a cluster or its user is given a false answer: a failure.
+    /// A node is fenced, a service is started twice or lost, or a cluster or its user is given a
+    /// false answer: a failure.
     Must,
     /// People are disturbed, or have to find out by themselves: a warning.
     Should,
@@ -66,7 +68,8 @@ pub enum State {
 /// One step of a check.
 #[derive(Clone, Debug)]
 pub enum Step {
-    /// Bring the resource to a state. Where that fails, the check cannot say anything: another one does.
+    /// Bring the resource to a state. Where that fails, the check cannot say anything: another one
+    /// does.
     Given(State),
     /// Only when the meta-data advertise this action.
     Advertised(&'static str),

@@ -1,7 +1,8 @@
 //! Every check, in the order of a report.
 //!
-//! A check is data: what a good agent does, the clause that says so, how to mend one that does not, and the proof. To add
-//! one, add it to the table of its group, and a broken agent to the zoo of the suites that only it finds.
+//! A check is data: what a good agent does, the clause that says so, how to mend one that does not,
+//! and the proof. To add one, add it to the table of its group, and a broken agent to the zoo of
+//! the suites that only it finds.
 #![forbid(unsafe_code)]
 
 mod context;
@@ -39,7 +40,8 @@ pub fn all() -> impl Iterator<Item = &'static Check> {
     GROUPS.iter().flat_map(|(_, checks)| *checks)
 }
 
-/// Whether a check is about the meta-data alone: it leaves the resource alone, and needs no parameters.
+/// Whether a check is about the meta-data alone: it leaves the resource alone, and needs no
+/// parameters.
 #[must_use]
 pub fn is_of_meta_data(id: &str) -> bool {
     matches!(group(id), "meta-data" | "meta-data action")
@@ -61,9 +63,17 @@ mod tests {
         let mut ids = std::collections::BTreeSet::new();
         for check in all() {
             assert!(ids.insert(check.id), "{} twice", check.id);
-            assert!(check.id.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-'), "{}", check.id);
+            assert!(
+                check.id.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-'),
+                "{}",
+                check.id
+            );
             for text in [check.says, check.clause, check.fix, check.costs] {
-                assert!(text.len() > 8 && !text.ends_with('.') && !text.contains('\n'), "{}: {text:?}", check.id);
+                assert!(
+                    text.len() > 8 && !text.ends_with('.') && !text.contains('\n'),
+                    "{}: {text:?}",
+                    check.id
+                );
             }
             assert_ne!(group(check.id), "");
         }

@@ -1,4 +1,5 @@
-//! The tool: options in, tests, report out. Only here it uses its environment, its streams and its signals.
+//! The tool: options in, tests, report out. Only here it uses its environment, its streams and its
+//! signals.
 #![forbid(unsafe_code)]
 
 use std::collections::BTreeMap;
@@ -51,7 +52,10 @@ pub fn main() -> ExitCode {
     ExitCode::from(code)
 }
 
-#[expect(clippy::disallowed_methods, reason = "the one place that reads the environment; from here on it is a value")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place that reads the environment; from here on it is a value"
+)]
 fn environment() -> Environment {
     std::env::vars_os().collect()
 }
@@ -66,7 +70,9 @@ fn complain(text: &str) {
 fn say(text: &str) -> Result<(), String> {
     let mut out = io::stdout();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(format!("cannot print the report: {error}")),
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(format!("cannot print the report: {error}"))
+        }
         _ => Ok(()),
     }
 }
@@ -86,7 +92,8 @@ fn test(options: &Options, table: &[&'static Check]) -> Result<u8, String> {
     }
     let agent = options.agents.first().ok_or("no agent")?;
     let (mut reports, mut trouble) = (Vec::new(), None);
-    let rounds = (1..=options.repeat).flat_map(|round| options.sets.iter().map(move |set| (round, set)));
+    let rounds =
+        (1..=options.repeat).flat_map(|round| options.sets.iter().map(move |set| (round, set)));
     for (round, set) in rounds {
         if INTERRUPTED.load(Ordering::Relaxed) {
             break;
@@ -108,12 +115,18 @@ fn announce(options: &Options, agent: &Path, round: u64, set: &Set) -> Result<()
     if options.format != Format::Text || options.quiet {
         return Ok(());
     }
-    let round = if options.repeat > 1 { format!("{round} of {}", options.repeat) } else { String::new() };
+    let round =
+        if options.repeat > 1 { format!("{round} of {}", options.repeat) } else { String::new() };
     say(&text::opening(&agent.to_string_lossy(), &set.name, &round))
 }
 
-/// Prints a run, in the formats that can before the others are known. What is not needed any more is dropped.
-fn printed(options: &Options, table: &[&'static Check], mut report: Report) -> Result<Report, String> {
+/// Prints a run, in the formats that can before the others are known. What is not needed any more
+/// is dropped.
+fn printed(
+    options: &Options,
+    table: &[&'static Check],
+    mut report: Report,
+) -> Result<Report, String> {
     match options.format {
         Format::Text => say(&text::run(&report, table, style(options)))?,
         Format::Json => say(&json::line(&report))?,
@@ -189,8 +202,12 @@ fn described(options: &Options, table: &[&'static Check]) -> Result<u8, String> 
                     if INTERRUPTED.load(Ordering::Relaxed) {
                         break;
                     }
-                    let report = one(options, agent, &Set::default()).unwrap_or_else(|error| unreadable(agent, error));
-                    found.lock().unwrap_or_else(PoisonError::into_inner).insert(agent.clone(), report);
+                    let report = one(options, agent, &Set::default())
+                        .unwrap_or_else(|error| unreadable(agent, error));
+                    found
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .insert(agent.clone(), report);
                 }
             });
         }
@@ -201,26 +218,40 @@ fn described(options: &Options, table: &[&'static Check]) -> Result<u8, String> 
         say(&report::table::table(&reports, table, options.verbose))?;
         say(&report::table::conclusion(&reports, options.strict))?;
         let failed = reports.iter().any(|report| report.failed(options.strict));
-        return if INTERRUPTED.load(Ordering::Relaxed) { Err(signals::interruption()) } else { Ok(u8::from(failed)) };
+        return if INTERRUPTED.load(Ordering::Relaxed) {
+            Err(signals::interruption())
+        } else {
+            Ok(u8::from(failed))
+        };
     }
-    let reports: Vec<Report> =
-        found.into_values().map(|report| printed(options, table, report)).collect::<Result<_, _>>()?;
+    let reports: Vec<Report> = found
+        .into_values()
+        .map(|report| printed(options, table, report))
+        .collect::<Result<_, _>>()?;
     conclude(options, table, &reports, None)
 }
 
 /// What there is to say of an agent that could not be called at all.
 fn unreadable(agent: &Path, error: String) -> Report {
-    let judgement = Judgement { id: "meta-data", verdict: Verdict::Fail(error), took: Duration::ZERO, call: None };
+    let judgement = Judgement {
+        id: "meta-data",
+        verdict: Verdict::Fail(error),
+        took: Duration::ZERO,
+        call: None,
+    };
     Report { agent: agent.display().to_string(), judgements: vec![judgement], ..Report::default() }
 }
 
 /// One run with one set of parameters, in a directory that goes with it.
 fn one(options: &Options, agent: &Path, set: &Set) -> Result<Report, String> {
-    let unprepared = |error: io::Error| format!("no directory can be prepared for the test: {error}");
+    let unprepared =
+        |error: io::Error| format!("no directory can be prepared for the test: {error}");
     let scratch = tempfile::Builder::new().prefix("ocf-tester.").tempdir().map_err(unprepared)?;
     // Agents run as other users, too.
     let (directory, tools) = (scratch.path().join("run"), scratch.path().join("stubs"));
-    stubs::open_to_all(scratch.path()).and_then(|()| stubs::make_directory(&directory)).map_err(unprepared)?;
+    stubs::open_to_all(scratch.path())
+        .and_then(|()| stubs::make_directory(&directory))
+        .map_err(unprepared)?;
     let mut extra = options.extra.clone();
     if options.stub_cluster {
         extra.extend(stubs::prepare(&tools, &options.node).map_err(unprepared)?);
@@ -251,7 +282,8 @@ fn one(options: &Options, agent: &Path, set: &Set) -> Result<Report, String> {
     if options.format != Format::Text {
         report.notes.splice(0..0, unknown);
     }
-    report.changes = options.old.as_ref().map_or_else(Vec::new, |old| compare::changes(old, &report));
+    report.changes =
+        options.old.as_ref().map_or_else(Vec::new, |old| compare::changes(old, &report));
     if options.verbose || options.format == Format::Json {
         report.notes.extend(stub_notes(&tools));
     }
@@ -278,7 +310,11 @@ fn observer(options: &Options, agent: &Path) -> (Observer, bool) {
         };
         return (Observer::new(trace), false);
     }
-    if options.format != Format::Text || options.quiet || options.meta_data_only || !io::stderr().is_terminal() {
+    if options.format != Format::Text
+        || options.quiet
+        || options.meta_data_only
+        || !io::stderr().is_terminal()
+    {
         return (Observer::default(), false);
     }
     let progress = Arc::new(Progress::default());

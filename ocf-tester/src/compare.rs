@@ -36,13 +36,19 @@ pub fn parse(text: &str) -> Result<Old, String> {
         run(&value).ok_or_else(no_report)
     });
     let runs: Vec<Run> = runs.collect::<Result<_, _>>()?;
-    if runs.is_empty() { Err("line 1: no report of --format json".to_owned()) } else { Ok(Old { runs }) }
+    if runs.is_empty() {
+        Err("line 1: no report of --format json".to_owned())
+    } else {
+        Ok(Old { runs })
+    }
 }
 
 fn run(value: &Value) -> Option<Run> {
     let text = |value: &Value| value.as_str().map(str::to_owned);
     let checks = value["checks"].as_array()?.iter();
-    let verdicts = checks.map(|check| Some((text(&check["id"])?, text(&check["verdict"])?))).collect::<Option<_>>()?;
+    let verdicts = checks
+        .map(|check| Some((text(&check["id"])?, text(&check["verdict"])?)))
+        .collect::<Option<_>>()?;
     Some(Run { agent: text(&value["agent"])?, set: text(&value["set"])?, verdicts })
 }
 
@@ -63,7 +69,8 @@ pub fn changes(old: &Old, report: &Report) -> Vec<String> {
             None => other.push(format!("new: {id}: {now}")),
             Some(was) if was == now => {}
             Some(was) => {
-                let text = judgement.verdict.text().map_or_else(String::new, |text| format!(": {text}"));
+                let text =
+                    judgement.verdict.text().map_or_else(String::new, |text| format!(": {text}"));
                 let change = format!("{id}: {was} before, {now} now{text}");
                 if rank(now) > rank(was) {
                     worse.push(format!("worse: {change}"));
@@ -93,15 +100,25 @@ mod tests {
             took: Duration::ZERO,
             call: None,
         };
-        Report { agent: agent.to_owned(), judgements: verdicts.iter().map(judged).collect(), ..Report::default() }
+        Report {
+            agent: agent.to_owned(),
+            judgements: verdicts.iter().map(judged).collect(),
+            ..Report::default()
+        }
     }
 
     #[test]
     fn what_is_worse_comes_first_and_what_is_the_same_is_left_out() {
         let fail = || Verdict::Fail("it hangs".to_owned());
-        let before = report("/old/agent", &[("a", Verdict::Pass), ("b", fail()), ("c", fail()), ("e", Verdict::Pass)]);
+        let before = report(
+            "/old/agent",
+            &[("a", Verdict::Pass), ("b", fail()), ("c", fail()), ("e", Verdict::Pass)],
+        );
         let old = parse(&json::line(&before)).unwrap();
-        let now = report("/new/agent", &[("d", Verdict::Pass), ("b", Verdict::Pass), ("c", fail()), ("a", fail())]);
+        let now = report(
+            "/new/agent",
+            &[("d", Verdict::Pass), ("b", Verdict::Pass), ("c", fail()), ("a", fail())],
+        );
         let expected = [
             "worse: a: pass before, fail now: it hangs",
             "better: b: fail before, pass now",
@@ -109,14 +126,20 @@ mod tests {
             "not made: e: pass before",
         ];
         assert_eq!(changes(&old, &now), expected);
-        assert!(changes(&old, &report("/new/other", &[]))[0].starts_with("there is no earlier run"));
+        assert!(
+            changes(&old, &report("/new/other", &[]))[0].starts_with("there is no earlier run")
+        );
     }
 
     #[test]
     fn what_is_no_report_is_told_with_its_line() {
-        for (text, line) in [("", "line 1"), ("{}", "line 1"), ("\n[1]", "line 2"), ("x", "line 1")] {
+        for (text, line) in [("", "line 1"), ("{}", "line 1"), ("\n[1]", "line 2"), ("x", "line 1")]
+        {
             let error = parse(text).unwrap_err();
-            assert!(error.starts_with(line) && error.contains("--format json"), "{text:?}: {error}");
+            assert!(
+                error.starts_with(line) && error.contains("--format json"),
+                "{text:?}: {error}"
+            );
         }
     }
 }

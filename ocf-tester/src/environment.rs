@@ -1,5 +1,6 @@
-//! The environment that Pacemaker gives an agent, and nothing more (`lib/services/services_linux.c`,
-//! `lib/pacemaker/pcmk_graph_producer.c`, `daemons/execd/pacemaker-execd.c`).
+//! The environment that Pacemaker gives an agent, and nothing more
+//! (`lib/services/services_linux.c`, `lib/pacemaker/pcmk_graph_producer.c`,
+//! `daemons/execd/pacemaker-execd.c`).
 #![forbid(unsafe_code)]
 
 use std::collections::BTreeMap;
@@ -33,7 +34,8 @@ pub struct Operation<'a> {
     pub action: &'a str,
     /// After that time the executor kills it.
     pub timeout: Duration,
-    /// Of a recurring monitor, in milliseconds. `None` in probes, start and stop: the variable is unset then.
+    /// Of a recurring monitor, in milliseconds. `None` in probes, start and stop: the variable is
+    /// unset then.
     pub interval: Option<&'a str>,
     /// `OCF_CHECK_LEVEL`, when the operation has one.
     pub level: Option<&'a str>,
@@ -47,7 +49,9 @@ pub type Environment = BTreeMap<OsString, OsString>;
 pub fn of(resource: &Resource, operation: &Operation<'_>) -> Environment {
     let mut all = described(resource);
     all.insert("OCF_RESOURCE_INSTANCE".into(), resource.instance.clone());
-    let mut meta = |name: &str, value: &str| all.insert(format!("OCF_RESKEY_CRM_meta_{name}").into(), value.into());
+    let mut meta = |name: &str, value: &str| {
+        all.insert(format!("OCF_RESKEY_CRM_meta_{name}").into(), value.into())
+    };
     meta("timeout", &operation.timeout.as_millis().to_string());
     meta("name", operation.action);
     meta("on_node", &resource.node);
@@ -110,7 +114,10 @@ mod tests {
     }
 
     fn of_action(action: &str, interval: Option<&str>) -> Environment {
-        of(&resource(), &Operation { action, timeout: Duration::from_secs(20), interval, level: None })
+        of(
+            &resource(),
+            &Operation { action, timeout: Duration::from_secs(20), interval, level: None },
+        )
     }
 
     #[test]
@@ -130,13 +137,18 @@ mod tests {
     #[test]
     fn ot_06_there_is_what_pacemaker_sets_and_nothing_more() {
         let known = ["PATH", "LC_ALL", "TZ"];
-        for name in of_action("start", None).keys().map(|name| name.to_string_lossy().into_owned()) {
+        for name in of_action("start", None).keys().map(|name| name.to_string_lossy().into_owned())
+        {
             assert!(name.starts_with("OCF_") || known.contains(&name.as_str()), "{name}");
         }
     }
 
     #[test]
     fn a_description_is_asked_for_without_a_resource() {
-        assert!(described(&resource()).keys().all(|name| !name.to_string_lossy().starts_with("OCF_RESKEY_")));
+        assert!(
+            described(&resource())
+                .keys()
+                .all(|name| !name.to_string_lossy().starts_with("OCF_RESKEY_"))
+        );
     }
 }

@@ -78,7 +78,8 @@ mod tests {
 
     #[test]
     fn a_first_line_is_explained() {
-        let text = |line: &str| fault(line, |path| path == Path::new("/bin/sh")).unwrap_or_default();
+        let text =
+            |line: &str| fault(line, |path| path == Path::new("/bin/sh")).unwrap_or_default();
         let expected = [
             ("/bin/sh", ""),
             (" /bin/sh -e", ""),
@@ -95,7 +96,8 @@ mod tests {
 
     #[test]
     fn what_cannot_be_explained_is_said_as_the_system_says_it() {
-        let text = not_run(Path::new("/bin/sh"), &io::Error::from_raw_os_error(Errno::EMFILE as i32));
+        let text =
+            not_run(Path::new("/bin/sh"), &io::Error::from_raw_os_error(Errno::EMFILE as i32));
         assert!(text.starts_with("/bin/sh could not be run: Too many open files"), "{text}");
     }
 }

@@ -14,7 +14,8 @@ const USAGE: &str = "ocf-tester [-vqdX] [-n NAME] [-o NAME=VALUE]... AGENT
        ocf-tester --meta-data-only AGENT|DIRECTORY...
        ocf-tester --list | --explain ID";
 
-const ABOUT: &str = "Tests whether a resource agent keeps the OCF resource agent API, as Pacemaker relies on it.";
+const ABOUT: &str =
+    "Tests whether a resource agent keeps the OCF resource agent API, as Pacemaker relies on it.";
 
 const AFTER: &str = "\
 AGENT is a path, or ocf:PROVIDER:TYPE for an installed agent. The agent is called as Pacemaker calls it: with a fresh
@@ -36,11 +37,16 @@ const QUESTION: char = '?';
 #[must_use]
 pub fn command() -> Command {
     let flag = |id: &'static str| Arg::new(id).long(id).action(ArgAction::SetTrue);
-    let short = |id: &'static str, letter: char| Arg::new(id).short(letter).action(ArgAction::SetTrue);
+    let short =
+        |id: &'static str, letter: char| Arg::new(id).short(letter).action(ArgAction::SetTrue);
     let with = |id: &'static str, value: &'static str| Arg::new(id).long(id).value_name(value);
-    let many = |id: &'static str| with(id, "ID[,ID]").action(ArgAction::Append).value_delimiter(',');
-    let number = |id: &'static str, value: &'static str| with(id, value).value_parser(value_parser!(u64).range(1..));
-    let words = |words: &'static [&'static str]| ValueParser::from(PossibleValuesParser::new(words));
+    let many =
+        |id: &'static str| with(id, "ID[,ID]").action(ArgAction::Append).value_delimiter(',');
+    let number = |id: &'static str, value: &'static str| {
+        with(id, value).value_parser(value_parser!(u64).range(1..))
+    };
+    let words =
+        |words: &'static [&'static str]| ValueParser::from(PossibleValuesParser::new(words));
     let text = value_parser!(OsString);
 
     let resource = [
@@ -55,7 +61,9 @@ pub fn command() -> Command {
             .value_parser(text.clone())
             .action(ArgAction::Append)
             .help("A parameter; may be repeated"),
-        with("matrix", "FILE").value_parser(text.clone()).help("Run once for each set of parameters in a TOML file"),
+        with("matrix", "FILE")
+            .value_parser(text.clone())
+            .help("Run once for each set of parameters in a TOML file"),
     ];
     let what = [
         flag("meta-data-only")
@@ -66,7 +74,10 @@ pub fn command() -> Command {
         number("stress", "SECONDS")
             .conflicts_with_all(["only", "skip"])
             .help("Instead of the checks: calls in random order, for so long"),
-        with("seed", "NUMBER").value_parser(value_parser!(u64)).requires("stress").help("Repeat a random order"),
+        with("seed", "NUMBER")
+            .value_parser(value_parser!(u64))
+            .requires("stress")
+            .help("Repeat a random order"),
         number("repeat", "TIMES").help("Everything so many times"),
         flag("strict").help("A warning is a failure"),
     ];
@@ -79,19 +90,33 @@ pub fn command() -> Command {
     ];
     let shown = [
         // A default, so that -X is -v in conflicts, too.
-        short("verbose", 'v').default_value_if("trace-agent", ArgPredicate::Equals("true".into()), "true"),
+        short("verbose", 'v').default_value_if(
+            "trace-agent",
+            ArgPredicate::Equals("true".into()),
+            "true",
+        ),
         short("quiet", 'q').conflicts_with_all(["verbose", "trace-agent"]).help("Only failures"),
         flag("trace").help("Each call with its environment and output, on stderr"),
         with("format", "FORMAT")
             .value_parser(words(&["text", "tap", "junit", "json", "html", "github"]))
             .default_value("text"),
-        with("compare", "FILE").value_parser(text.clone()).help("What has changed since this report of --format json"),
-        with("color", "WHEN").alias("colour").value_parser(words(&["auto", "always", "never"])).default_value("auto"),
+        with("compare", "FILE")
+            .value_parser(text.clone())
+            .help("What has changed since this report of --format json"),
+        with("color", "WHEN")
+            .alias("colour")
+            .value_parser(words(&["auto", "always", "never"]))
+            .default_value("auto"),
     ];
     let other = [
         flag("list").help("The checks, one a line"),
         with("explain", "ID").help("A check: the rule, where it is from, how to keep it"),
-        Arg::new("help").short('h').short_alias(QUESTION).long("help").action(ArgAction::Help).help("This text"),
+        Arg::new("help")
+            .short('h')
+            .short_alias(QUESTION)
+            .long("help")
+            .action(ArgAction::Help)
+            .help("This text"),
         Arg::new("version").long("version").action(ArgAction::Version).help("The version"),
     ];
     let agent = Arg::new("agent").value_name("AGENT").num_args(0..).value_parser(text).hide(true);
@@ -114,7 +139,9 @@ pub fn command() -> Command {
         .next_help_heading("What is shown")
         .args(shown.map(|arg| match arg.get_id().as_str() {
             "verbose" => arg.help("Every check, with the reasons of skips"),
-            "format" => arg.help("text, tap, junit, json, html or github").hide_possible_values(true),
+            "format" => {
+                arg.help("text, tap, junit, json, html or github").hide_possible_values(true)
+            }
             "color" => arg.help("auto, always or never").hide_possible_values(true),
             _ => arg,
         }))
@@ -122,7 +149,8 @@ pub fn command() -> Command {
         .args(other)
 }
 
-/// The arguments without `-L`, with or without text: a switch of a daemon that is long gone, which scripts still give.
+/// The arguments without `-L`, with or without text: a switch of a daemon that is long gone, which
+/// scripts still give.
 #[must_use]
 pub fn modern(words: Vec<OsString>) -> Vec<OsString> {
     let mut options = true;
@@ -168,7 +196,10 @@ mod tests {
     #[test]
     fn complaints_are_one_line_with_the_suggestion() {
         let faults: [(&[&str], &str); 7] = [
-            (&["--foce"], "unexpected argument '--foce' found (a similar argument exists: '--force')"),
+            (
+                &["--foce"],
+                "unexpected argument '--foce' found (a similar argument exists: '--force')",
+            ),
             (&["-Z", "a"], "unexpected argument '-Z' found"),
             (
                 &["--format", "yaml"],
@@ -176,7 +207,10 @@ mod tests {
             ),
             (&["-n"], "a value is required for '-n <NAME>' but none was supplied"),
             (&["-q", "-v"], "the argument '-q' cannot be used with '-v'"),
-            (&["--repeat", "0"], "invalid value '0' for '--repeat <TIMES>': 0 is not in 1..18446744073709551615"),
+            (
+                &["--repeat", "0"],
+                "invalid value '0' for '--repeat <TIMES>': 0 is not in 1..18446744073709551615",
+            ),
             (&["--a\nb\x1b"], "unexpected argument '--a b\\u{1b}' found"),
         ];
         for (words, expected) in faults {

@@ -32,9 +32,13 @@ pub fn agent(given: &OsStr, root: &OsStr) -> Result<PathBuf, String> {
         }
         Ok(_) => Ok(path),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let candidates: Vec<_> = namesakes(given, root).iter().map(|path| path.display().to_string()).collect();
-            let hint =
-                if candidates.is_empty() { "".into() } else { format!("; do you mean {}?", candidates.join(" or ")) };
+            let candidates: Vec<_> =
+                namesakes(given, root).iter().map(|path| path.display().to_string()).collect();
+            let hint = if candidates.is_empty() {
+                "".into()
+            } else {
+                format!("; do you mean {}?", candidates.join(" or "))
+            };
             Err(format!("there is no agent {shown}{hint}"))
         }
         Err(error) => Err(format!("{shown}: {error}")),
@@ -46,12 +50,16 @@ pub fn agent(given: &OsStr, root: &OsStr) -> Result<PathBuf, String> {
 /// # Errors
 /// In one line, when it cannot be read or holds none.
 pub fn in_directory(directory: &Path) -> Result<Vec<PathBuf>, String> {
-    let read = |path: &Path| std::fs::read_dir(path).map_err(|error| format!("{}: {error}", path.display()));
-    let hidden = |path: &Path| path.file_name().is_none_or(|name| name.as_encoded_bytes().starts_with(b"."));
+    let read = |path: &Path| {
+        std::fs::read_dir(path).map_err(|error| format!("{}: {error}", path.display()))
+    };
+    let hidden =
+        |path: &Path| path.file_name().is_none_or(|name| name.as_encoded_bytes().starts_with(b"."));
     let visible = |entries: std::fs::ReadDir| {
         entries.flatten().map(|entry| entry.path()).filter(|path| !hidden(path)).collect::<Vec<_>>()
     };
-    let directory = std::path::absolute(directory).map_err(|error| format!("{}: {error}", directory.display()))?;
+    let directory = std::path::absolute(directory)
+        .map_err(|error| format!("{}: {error}", directory.display()))?;
     let mut found = Vec::new();
     for path in visible(read(&directory)?) {
         if path.is_dir() {
@@ -61,14 +69,21 @@ pub fn in_directory(directory: &Path) -> Result<Vec<PathBuf>, String> {
         }
     }
     // Libraries and texts lie there as well.
-    found.retain(|path| path.metadata().is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0));
+    found.retain(|path| {
+        path.metadata().is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
+    });
     found.sort();
-    if found.is_empty() { Err(format!("there is no agent in {}", directory.display())) } else { Ok(found) }
+    if found.is_empty() {
+        Err(format!("there is no agent in {}", directory.display()))
+    } else {
+        Ok(found)
+    }
 }
 
 /// Where an agent named as in a cluster's configuration is installed.
 fn installed(given: &OsStr, root: &OsStr) -> Option<PathBuf> {
-    let (provider, kind) = given.to_str()?.strip_prefix("ocf:")?.trim_start_matches(':').split_once(':')?;
+    let (provider, kind) =
+        given.to_str()?.strip_prefix("ocf:")?.trim_start_matches(':').split_once(':')?;
     let plain = |part: &str| !part.is_empty() && !part.starts_with('.') && !part.contains('/');
     (plain(provider) && plain(kind)).then(|| directory(root).join(provider).join(kind))
 }
@@ -78,8 +93,10 @@ fn namesakes(given: &OsStr, root: &OsStr) -> Vec<PathBuf> {
     let kind = given.to_str().and_then(|given| given.rsplit(':').next()).map_or(given, OsStr::new);
     let Some(kind) = Path::new(kind).file_name() else { return Vec::new() };
     let providers = std::fs::read_dir(directory(root)).into_iter().flatten().flatten();
-    let mut found: Vec<_> =
-        providers.map(|provider| provider.path().join(kind)).filter(|path| path.is_file()).collect();
+    let mut found: Vec<_> = providers
+        .map(|provider| provider.path().join(kind))
+        .filter(|path| path.is_file())
+        .collect();
     found.sort();
     found
 }
@@ -121,7 +138,9 @@ mod tests {
         let expected = ["one/a", "one/b"].map(|name| folder.join(name));
         assert_eq!(in_directory(&folder), Ok(expected.to_vec()));
         assert_eq!(in_directory(&folder.join("one")), Ok(expected.to_vec()));
-        assert!(in_directory(&folder.join("two")).unwrap_err().starts_with("there is no agent in "));
+        assert!(
+            in_directory(&folder.join("two")).unwrap_err().starts_with("there is no agent in ")
+        );
     }
 
     #[test]
@@ -130,12 +149,21 @@ mod tests {
         let folder = root.path().join("resource.d");
         let shown = folder.display();
         let refused = |given: &str| agent(OsStr::new(given), root.path().as_os_str()).unwrap_err();
-        assert!(refused("b").ends_with(&format!("/b; do you mean {shown}/one/b?")), "{}", refused("b"));
+        assert!(
+            refused("b").ends_with(&format!("/b; do you mean {shown}/one/b?")),
+            "{}",
+            refused("b")
+        );
         assert!(refused("a").ends_with(&format!("; do you mean {shown}/one/a or {shown}/two/a?")));
-        assert!(refused("ocf:two:b").ends_with(&format!("{shown}/two/b; do you mean {shown}/one/b?")));
+        assert!(
+            refused("ocf:two:b").ends_with(&format!("{shown}/two/b; do you mean {shown}/one/b?"))
+        );
         assert!(refused("ocf:..:b").ends_with(&format!("/ocf:..:b; do you mean {shown}/one/b?")));
         assert!(refused("/nowhere/x").ends_with("there is no agent /nowhere/x"));
-        assert!(refused(&format!("{shown}/two/a")).ends_with("two/a is not executable (an agent's mode is 755)"));
+        assert!(
+            refused(&format!("{shown}/two/a"))
+                .ends_with("two/a is not executable (an agent's mode is 755)")
+        );
         assert!(refused(folder.to_str().unwrap()).ends_with("is a directory, not an agent"));
         assert!(refused("/dev/null").ends_with("/dev/null is no regular file"));
         assert!(refused("").contains("empty"), "{}", refused(""));

@@ -9,7 +9,8 @@
 //! cidr_netmask = 24
 //! ```
 //!
-//! What `-o` gives holds for every set that does not say otherwise. The sets run in the order of the file.
+//! What `-o` gives holds for every set that does not say otherwise. The sets run in the order of
+//! the file.
 #![forbid(unsafe_code)]
 
 use std::collections::BTreeMap;
@@ -38,7 +39,9 @@ pub struct Set {
 /// In one line that begins with the line's number.
 pub fn parse(text: &str, defaults: &Parameters) -> Result<Vec<Set>, String> {
     let line = |offset: usize| text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1;
-    let at = |offset: usize, what: &str| format!("line {}: {}", line(offset), crate::report::folded(what));
+    let at = |offset: usize, what: &str| {
+        format!("line {}: {}", line(offset), crate::report::folded(what))
+    };
     let document = DeTable::parse(text).map_err(|error| {
         let offset = error.span().map_or(0, |span| span.start);
         at(offset, error.message())
@@ -49,20 +52,33 @@ pub fn parse(text: &str, defaults: &Parameters) -> Result<Vec<Set>, String> {
     for (name, table) in tables {
         let name: &Spanned<_> = name;
         let DeValue::Table(table) = table.get_ref() else {
-            return Err(at(name.span().start, &format!("{:?} stands before the first [set]", name.get_ref())));
+            return Err(at(
+                name.span().start,
+                &format!("{:?} stands before the first [set]", name.get_ref()),
+            ));
         };
         let (mut parameters, mut lines) = (defaults.clone(), BTreeMap::new());
         for (key, value) in table {
             let text = scalar(value.get_ref()).map_err(|what| at(value.span().start, &what))?;
-            if key.get_ref().is_empty() || key.get_ref().contains(['=', '\0']) || text.contains('\0') {
-                return Err(at(key.span().start, &format!("{:?} cannot be a variable", key.get_ref())));
+            if key.get_ref().is_empty()
+                || key.get_ref().contains(['=', '\0'])
+                || text.contains('\0')
+            {
+                return Err(at(
+                    key.span().start,
+                    &format!("{:?} cannot be a variable", key.get_ref()),
+                ));
             }
             lines.insert(key.get_ref().as_ref().into(), line(key.span().start));
             parameters.insert(key.get_ref().as_ref().into(), text.into());
         }
         sets.push(Set { name: name.get_ref().to_string(), parameters, lines });
     }
-    if sets.is_empty() { Err(at(0, "no set of parameters: begin one with [name]")) } else { Ok(sets) }
+    if sets.is_empty() {
+        Err(at(0, "no set of parameters: begin one with [name]"))
+    } else {
+        Ok(sets)
+    }
 }
 
 /// A value as an agent gets it.
@@ -73,7 +89,10 @@ fn scalar(value: &DeValue<'_>) -> Result<String, String> {
         DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix())
             .map(|number| number.to_string())
             .map_err(|_| "the number is too large: quote it".to_owned()),
-        other => Err(format!("a value is a string, a whole number or a boolean, not a {}", other.type_str())),
+        other => Err(format!(
+            "a value is a string, a whole number or a boolean, not a {}",
+            other.type_str()
+        )),
     }
 }
 
@@ -88,10 +107,15 @@ mod tests {
     #[test]
     fn sets_come_in_the_order_of_the_file_with_their_defaults() {
         let defaults = Parameters::from([("ip".into(), "a".into()), ("nic".into(), "b".into())]);
-        let sets = parse("[z]\nip = 'x=y'\n[a]\nport = 0x1F\nup = true\nbig = 1_000\n", &defaults).unwrap();
+        let sets = parse("[z]\nip = 'x=y'\n[a]\nport = 0x1F\nup = true\nbig = 1_000\n", &defaults)
+            .unwrap();
         assert_eq!(sets.iter().map(|set| set.name.as_str()).collect::<Vec<_>>(), ["z", "a"]);
-        assert_eq!(sets[0].parameters, Parameters::from([("ip".into(), "x=y".into()), ("nic".into(), "b".into())]));
-        let values: Vec<_> = sets[1].parameters.values().map(|value| value.to_str().unwrap()).collect();
+        assert_eq!(
+            sets[0].parameters,
+            Parameters::from([("ip".into(), "x=y".into()), ("nic".into(), "b".into())])
+        );
+        let values: Vec<_> =
+            sets[1].parameters.values().map(|value| value.to_str().unwrap()).collect();
         assert_eq!(values, ["1000", "a", "b", "31", "true"]);
     }
 

@@ -1,4 +1,5 @@
-//! An agent's meta-data, read leniently: what is there, as it is there. Judging it is the checks' part.
+//! An agent's meta-data, read leniently: what is there, as it is there. Judging it is the checks'
+//! part.
 #![forbid(unsafe_code)]
 
 use std::time::Duration;
@@ -85,15 +86,20 @@ impl MetaData {
     /// Whether the agent claims at least OCF 1.1.
     #[must_use]
     pub fn is_1_1(&self) -> bool {
-        self.version.as_deref().is_some_and(|version| version.trim() != "1.0" && version.trim().starts_with("1."))
+        self.version
+            .as_deref()
+            .is_some_and(|version| version.trim() != "1.0" && version.trim().starts_with("1."))
     }
 
-    /// The depths that are advertised for an action, lowest first, each once. Level 0 when none is given.
+    /// The depths that are advertised for an action, lowest first, each once. Level 0 when none is
+    /// given.
     #[must_use]
     pub fn depths(&self, action: &str) -> Vec<u32> {
         let of_action = self.actions.iter().filter(|advertised| advertised.name == action);
         let mut depths: Vec<u32> = of_action
-            .map(|action| action.depth.as_deref().and_then(|depth| depth.trim().parse().ok()).unwrap_or(0))
+            .map(|action| {
+                action.depth.as_deref().and_then(|depth| depth.trim().parse().ok()).unwrap_or(0)
+            })
             .collect();
         depths.sort_unstable();
         depths.dedup();
@@ -111,11 +117,14 @@ impl MetaData {
     #[must_use]
     pub fn interval(&self, action: &str) -> Option<Duration> {
         let of_action = self.actions.iter().filter(|advertised| advertised.name == action);
-        of_action.filter_map(|action| duration(action.interval.as_deref()?)).find(|interval| !interval.is_zero())
+        of_action
+            .filter_map(|action| duration(action.interval.as_deref()?))
+            .find(|interval| !interval.is_zero())
     }
 }
 
-/// A time as Pacemaker reads it (`crm_get_msec`, lib/common/utils.c): a number with a unit, seconds when there is none.
+/// A time as Pacemaker reads it (`crm_get_msec`, lib/common/utils.c): a number with a unit, seconds
+/// when there is none.
 #[must_use]
 pub fn duration(text: &str) -> Option<Duration> {
     let text = text.trim();
@@ -138,13 +147,16 @@ pub fn duration(text: &str) -> Option<Duration> {
 /// # Errors
 /// What is not well-formed, with its line, or that the root is another element.
 pub fn parse(text: &str) -> Result<MetaData, String> {
-    let options = roxmltree::ParsingOptions { allow_dtd: true, ..roxmltree::ParsingOptions::default() };
-    let document = roxmltree::Document::parse_with_options(text, options).map_err(|error| error.to_string())?;
+    let options =
+        roxmltree::ParsingOptions { allow_dtd: true, ..roxmltree::ParsingOptions::default() };
+    let document = roxmltree::Document::parse_with_options(text, options)
+        .map_err(|error| error.to_string())?;
     let root = document.root_element();
     if !root.has_tag_name("resource-agent") {
         return Err(format!("the root is <{}>, not <resource-agent>", root.tag_name().name()));
     }
-    let attribute = |node: roxmltree::Node<'_, '_>, name: &str| node.attribute(name).map(str::to_owned);
+    let attribute =
+        |node: roxmltree::Node<'_, '_>, name: &str| node.attribute(name).map(str::to_owned);
     let child = |name: &'static str| root.children().find(move |node| node.has_tag_name(name));
     let mut found = MetaData {
         text: text.to_owned(),
@@ -185,12 +197,17 @@ pub fn parse(text: &str) -> Result<MetaData, String> {
 }
 
 fn descriptions(node: roxmltree::Node<'_, '_>, of: &str) -> Vec<Description> {
-    let children = node.children().filter(|child| child.has_tag_name("longdesc") || child.has_tag_name("shortdesc"));
+    let children = node
+        .children()
+        .filter(|child| child.has_tag_name("longdesc") || child.has_tag_name("shortdesc"));
     let described = children.map(|child| Description {
         of: of.to_owned(),
         element: child.tag_name().name().to_owned(),
         language: child.attribute("lang").map(str::to_owned),
-        text: child.descendants().filter_map(|node| node.is_text().then(|| node.text()).flatten()).collect(),
+        text: child
+            .descendants()
+            .filter_map(|node| node.is_text().then(|| node.text()).flatten())
+            .collect(),
     });
     described.collect()
 }
@@ -214,7 +231,12 @@ mod tests {
                     <action name=\"monitor\" timeout=\"20s\" interval=\"10s\" depth=\"10\"/></actions></resource-agent>";
         ocf::testing::fuzz::survives_text(&[text], |text| {
             let Ok(meta) = parse(text) else { return };
-            let _ = (meta.is_1_1(), meta.depths("monitor"), meta.timeout("monitor"), meta.interval("monitor"));
+            let _ = (
+                meta.is_1_1(),
+                meta.depths("monitor"),
+                meta.timeout("monitor"),
+                meta.interval("monitor"),
+            );
         });
     }
 

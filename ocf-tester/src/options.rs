@@ -1,5 +1,5 @@
-//! What the user wants, read from the command line and the environment, with everything found that can be found before a
-//! run begins.
+//! What the user wants, read from the command line and the environment, with everything found that
+//! can be found before a run begins.
 #![forbid(unsafe_code)]
 
 use std::ffi::{OsStr, OsString};
@@ -117,11 +117,17 @@ impl Options {
 ///
 /// # Errors
 /// In one line, what is wrong with it.
-pub fn parse(words: Vec<OsString>, environment: &Environment, table: &[&'static Check]) -> Result<Request, String> {
+pub fn parse(
+    words: Vec<OsString>,
+    environment: &Environment,
+    table: &[&'static Check],
+) -> Result<Request, String> {
     let program = [OsString::from("ocf-tester")];
     let matches = match command().try_get_matches_from(program.into_iter().chain(modern(words))) {
         Ok(matches) => matches,
-        Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
+        Err(error)
+            if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) =>
+        {
             return Ok(Request::Text(error.to_string()));
         }
         Err(error) => return Err(complaint(error)),
@@ -132,11 +138,14 @@ pub fn parse(words: Vec<OsString>, environment: &Environment, table: &[&'static 
     if let Some(id) = matches.get_one::<String>("explain") {
         return known(id, table).map(|check| Request::Text(explain(check)));
     }
-    let variable = |name: &str| environment.get(OsStr::new(name)).filter(|value| !value.is_empty()).cloned();
+    let variable =
+        |name: &str| environment.get(OsStr::new(name)).filter(|value| !value.is_empty()).cloned();
     let root = variable("OCF_ROOT").unwrap_or_else(|| "/usr/lib/ocf".into());
     let value = |id: &str| matches.get_one::<OsString>(id).cloned();
     let number = |id: &str| matches.get_one::<u64>(id).copied();
-    let name = value("name").or_else(|| variable("OCF_RESOURCE_INSTANCE")).unwrap_or_else(|| "test".into());
+    let name = value("name")
+        .or_else(|| variable("OCF_RESOURCE_INSTANCE"))
+        .unwrap_or_else(|| "test".into());
     if name.is_empty() {
         return Err("-n needs a name".to_owned());
     }
@@ -146,7 +155,8 @@ pub fn parse(words: Vec<OsString>, environment: &Environment, table: &[&'static 
             extra.insert(variable.into(), "1".into());
         }
     }
-    let colourless = variable("NO_COLOR").is_some() || variable("TERM").is_none_or(|terminal| terminal == "dumb");
+    let colourless = variable("NO_COLOR").is_some()
+        || variable("TERM").is_none_or(|terminal| terminal == "dumb");
     let colour = match matches.get_one::<String>("color").map(String::as_str) {
         Some("always") => Some(true),
         Some("never") => Some(false),
@@ -160,7 +170,8 @@ pub fn parse(words: Vec<OsString>, environment: &Environment, table: &[&'static 
         Some("github") => Format::Github,
         _ => Format::Text,
     };
-    let host = nix::unistd::gethostname().map_err(|error| format!("the name of this host: {error}"))?;
+    let host =
+        nix::unistd::gethostname().map_err(|error| format!("the name of this host: {error}"))?;
     Ok(Request::Test(Box::new(Options {
         selected: selected(&matches, table)?,
         meta_data_only: matches.get_flag("meta-data-only"),
@@ -188,7 +199,8 @@ pub fn parse(words: Vec<OsString>, environment: &Environment, table: &[&'static 
     })))
 }
 
-/// The agents that are meant: one, or for their meta-data as many as are named or lie in a directory.
+/// The agents that are meant: one, or for their meta-data as many as are named or lie in a
+/// directory.
 fn agents(matches: &ArgMatches, root: &OsStr) -> Result<Vec<PathBuf>, String> {
     if !matches.get_flag("meta-data-only") {
         return Ok(vec![locate::agent(&only_agent(matches)?, root)?]);
@@ -201,17 +213,24 @@ fn agents(matches: &ArgMatches, root: &OsStr) -> Result<Vec<PathBuf>, String> {
             found.push(locate::agent(given, root)?);
         }
     }
-    if found.is_empty() { Err("no agent: give a directory of agents, or some agents".to_owned()) } else { Ok(found) }
+    if found.is_empty() {
+        Err("no agent: give a directory of agents, or some agents".to_owned())
+    } else {
+        Ok(found)
+    }
 }
 
 fn only_agent(matches: &ArgMatches) -> Result<OsString, String> {
     let mut agents = matches.get_many::<OsString>("agent").into_iter().flatten();
     match (agents.next(), agents.next()) {
-        (None, _) => Err("no agent: give its path, as in ocf-tester -n NAME /path/of/agent".to_owned()),
-        (Some(agent), None) => Ok(agent.clone()),
-        (Some(_), Some(second)) => {
-            Err(format!("one agent at a time: {:?} is one too many (parameters need -o)", second.display().to_string()))
+        (None, _) => {
+            Err("no agent: give its path, as in ocf-tester -n NAME /path/of/agent".to_owned())
         }
+        (Some(agent), None) => Ok(agent.clone()),
+        (Some(_), Some(second)) => Err(format!(
+            "one agent at a time: {:?} is one too many (parameters need -o)",
+            second.display().to_string()
+        )),
     }
 }
 
@@ -233,7 +252,10 @@ fn old(matches: &ArgMatches) -> Result<Option<Old>, String> {
 }
 
 /// The text of a file that an option names.
-#[expect(clippy::disallowed_methods, reason = "the caller's own file, and perhaps a pipe: --matrix <(command)")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the caller's own file, and perhaps a pipe: --matrix <(command)"
+)]
 fn text_of(path: &Path) -> Result<String, String> {
     std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
 }
@@ -242,7 +264,9 @@ fn text_of(path: &Path) -> Result<String, String> {
 fn parameter(word: &OsStr) -> Result<(OsString, OsString), String> {
     let bytes = word.as_bytes();
     match bytes.iter().position(|byte| *byte == b'=') {
-        Some(at @ 1..) => Ok((OsStr::from_bytes(&bytes[..at]).into(), OsStr::from_bytes(&bytes[at + 1..]).into())),
+        Some(at @ 1..) => {
+            Ok((OsStr::from_bytes(&bytes[..at]).into(), OsStr::from_bytes(&bytes[at + 1..]).into()))
+        }
         _ => Err(format!("-o takes name=value, not {:?}", word.display().to_string())),
     }
 }
@@ -250,7 +274,9 @@ fn parameter(word: &OsStr) -> Result<(OsString, OsString), String> {
 fn selected(matches: &ArgMatches, table: &[&'static Check]) -> Result<Vec<&'static Check>, String> {
     let named = |id: &str| -> Result<Option<Vec<&'static str>>, String> {
         let Some(ids) = matches.get_many::<String>(id) else { return Ok(None) };
-        ids.map(|id| known(id.trim(), table).map(|check| check.id)).collect::<Result<_, _>>().map(Some)
+        ids.map(|id| known(id.trim(), table).map(|check| check.id))
+            .collect::<Result<_, _>>()
+            .map(Some)
     };
     let (only, skip) = (named("only")?, named("skip")?.unwrap_or_default());
     let wanted = |check: &&&'static Check| {
@@ -265,7 +291,8 @@ fn selected(matches: &ArgMatches, table: &[&'static Check]) -> Result<Vec<&'stat
 /// The check with this id.
 fn known(id: &str, table: &[&'static Check]) -> Result<&'static Check, String> {
     find(id, table).ok_or_else(|| {
-        let nearness = |check: &&&'static Check| (strsim::jaro_winkler(id, check.id) * 1000.0) as u32;
+        let nearness =
+            |check: &&&'static Check| (strsim::jaro_winkler(id, check.id) * 1000.0) as u32;
         let nearest = table.iter().max_by_key(nearness);
         let hint = nearest.map_or_else(String::new, |check| format!("; do you mean {}?", check.id));
         format!("there is no check {id:?}{hint} (--list shows all)")
@@ -289,7 +316,8 @@ mod tests {
     }
 
     fn options(words: &[&str], environment: &[(&str, &str)]) -> Options {
-        let environment = environment.iter().map(|(name, value)| (name.into(), value.into())).collect();
+        let environment =
+            environment.iter().map(|(name, value)| (name.into(), value.into())).collect();
         let words = [words, &["/bin/true"]].concat().iter().map(OsString::from).collect();
         match parse(words, &environment, &table()) {
             Ok(Request::Test(options)) => *options,
@@ -303,15 +331,24 @@ mod tests {
         assert_eq!(parameter(&word), Ok(("p".into(), OsString::from_vec(b"a=\xff\n".to_vec()))));
         assert_eq!(parameter(OsStr::new("p=")), Ok(("p".into(), "".into())));
         for wrong in ["p", "=x", ""] {
-            assert_eq!(parameter(OsStr::new(wrong)), Err(format!("-o takes name=value, not {wrong:?}")));
+            assert_eq!(
+                parameter(OsStr::new(wrong)),
+                Err(format!("-o takes name=value, not {wrong:?}"))
+            );
         }
     }
 
     #[test]
     fn the_shell_testers_command_line_means_what_it_did() {
-        let options = options(&["-n", "web", "-L", "-o", "a=1", "-o", "b=", "-oa=2", "-d", "-X", "-v", "-v"], &[]);
+        let options = options(
+            &["-n", "web", "-L", "-o", "a=1", "-o", "b=", "-oa=2", "-d", "-X", "-v", "-v"],
+            &[],
+        );
         assert_eq!(options.name, "web");
-        assert_eq!(options.sets[0].parameters, Parameters::from([("a".into(), "2".into()), ("b".into(), "".into())]));
+        assert_eq!(
+            options.sets[0].parameters,
+            Parameters::from([("a".into(), "2".into()), ("b".into(), "".into())])
+        );
         assert!(options.verbose && !options.quiet);
         let extra: Vec<_> = options.extra.keys().collect();
         assert_eq!(extra, ["HA_debug", "OCF_TRACE_RA"]);
@@ -320,19 +357,28 @@ mod tests {
 
     #[test]
     fn the_environment_gives_name_and_root_and_no_parameter() {
-        let given =
-            [("OCF_RESOURCE_INSTANCE", "db"), ("OCF_ROOT", "/opt/ocf"), ("OCF_RESKEY_ip", "x"), ("TERM", "xterm")];
+        let given = [
+            ("OCF_RESOURCE_INSTANCE", "db"),
+            ("OCF_ROOT", "/opt/ocf"),
+            ("OCF_RESKEY_ip", "x"),
+            ("TERM", "xterm"),
+        ];
         let parsed_options = options(&[], &given);
         assert_eq!((parsed_options.name, parsed_options.root), ("db".into(), "/opt/ocf".into()));
         assert_eq!(parsed_options.unused, ["OCF_RESKEY_ip"]);
         assert!(parsed_options.sets[0].parameters.is_empty() && parsed_options.colour.is_none());
         let silent = options(&[], &[("OCF_ROOT", ""), ("TERM", "xterm"), ("NO_COLOR", "1")]);
-        assert_eq!((silent.name, silent.root, silent.colour), ("test".into(), "/usr/lib/ocf".into(), Some(false)));
+        assert_eq!(
+            (silent.name, silent.root, silent.colour),
+            ("test".into(), "/usr/lib/ocf".into(), Some(false))
+        );
     }
 
     #[test]
     fn checks_are_selected_in_the_tables_order() {
-        let ids = |words: &[&str]| options(words, &[]).selected.iter().map(|check| check.id).collect::<Vec<_>>();
+        let ids = |words: &[&str]| {
+            options(words, &[]).selected.iter().map(|check| check.id).collect::<Vec<_>>()
+        };
         assert_eq!(ids(&[]), ["starts", "stops"]);
         assert_eq!(ids(&["--only", "stops,starts"]), ["starts", "stops"]);
         assert_eq!(ids(&["--only", "stops", "--only", "starts", "--skip", "starts"]), ["stops"]);
@@ -343,13 +389,22 @@ mod tests {
         let faults: [(&[&str], &str); 9] = [
             (&[], "no agent: give its path"),
             (&["/bin/true", "x=1"], "one agent at a time: \"x=1\" is one too many"),
-            (&["--explain", "start"], "there is no check \"start\"; do you mean starts? (--list shows all)"),
-            (&["--only", "stopps", "/bin/true"], "there is no check \"stopps\"; do you mean stops?"),
+            (
+                &["--explain", "start"],
+                "there is no check \"start\"; do you mean starts? (--list shows all)",
+            ),
+            (
+                &["--only", "stopps", "/bin/true"],
+                "there is no check \"stopps\"; do you mean stops?",
+            ),
             (&["--skip", "starts,stops", "/bin/true"], "no check is left to make"),
             (&["--matrix", "/nowhere/x", "/bin/true"], "/nowhere/x: No such file"),
             (&["-n", "", "/bin/true"], "-n needs a name"),
             (&["-qX", "/bin/true"], "the argument '-q' cannot be used with '-X'"),
-            (&["--seed", "1", "/bin/true"], "the following required arguments were not provided: --stress <SECONDS>"),
+            (
+                &["--seed", "1", "/bin/true"],
+                "the following required arguments were not provided: --stress <SECONDS>",
+            ),
         ];
         for (words, expected) in faults {
             let error = parsed(words).unwrap_err();
@@ -360,7 +415,10 @@ mod tests {
     #[test]
     fn help_version_and_the_checks_are_texts() {
         for word in ["-h", "--help", "-?", "--version", "--list", "--explain=starts"] {
-            assert!(matches!(parsed(&[word]), Ok(Request::Text(text)) if !text.is_empty()), "{word}");
+            assert!(
+                matches!(parsed(&[word]), Ok(Request::Text(text)) if !text.is_empty()),
+                "{word}"
+            );
         }
     }
 }

@@ -1,8 +1,12 @@
 //! Where a call runs: the user, the directory, and what it can see of the machine.
 //!
-//! A view of the machine is a set of namespaces that one thread makes, by ordinary calls, and leaves behind as descriptors;
-//! a call then only joins them. Nothing outside the view ever changes.
-#![allow(clippy::disallowed_methods, reason = "all of it is in a directory or namespace that the tester has made")]
+//! A view of the machine is a set of namespaces that one thread makes, by ordinary calls, and
+//! leaves behind as descriptors; a call then only joins them. Nothing outside the view ever
+//! changes.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "all of it is in a directory or namespace that the tester has made"
+)]
 
 use std::ffi::CString;
 use std::fs::File;
@@ -71,9 +75,14 @@ impl Place {
     /// For a directory whose name no path can be.
     pub fn enter(&self, command: &mut Command, umask: u32) -> io::Result<()> {
         let place = self.clone();
-        let directory = place.directory.as_ref().map(|path| CString::new(path.as_os_str().as_bytes())).transpose()?;
+        let directory = place
+            .directory
+            .as_ref()
+            .map(|path| CString::new(path.as_os_str().as_bytes()))
+            .transpose()?;
         let closure = move || {
-            // What this process waits for in a thread is blocked in all others, and std lets a child inherit that.
+            // What this process waits for in a thread is blocked in all others, and std lets a
+            // child inherit that.
             SigSet::empty().thread_set_mask()?;
             if let Some(view) = &place.view {
                 view.join()?;
@@ -93,16 +102,19 @@ impl Place {
             }
             place.inherit()
         };
-        // SAFETY: between fork and exec only system calls are made; nothing allocates, no lock is taken.
+        // SAFETY: between fork and exec only system calls are made; nothing allocates, no lock is
+        // taken.
         unsafe { command.pre_exec(closure) };
         Ok(())
     }
 }
 
 impl Place {
-    /// What a child inherits besides, set last: the descriptors may be those that were needed before.
+    /// What a child inherits besides, set last: the descriptors may be those that were needed
+    /// before.
     fn inherit(&self) -> io::Result<()> {
-        // SAFETY: system calls on numbers, between fork and exec; each descriptor is open as long as `self` is.
+        // SAFETY: system calls on numbers, between fork and exec; each descriptor is open as long
+        // as `self` is.
         unsafe {
             for signal in &self.ignored {
                 libc::signal(*signal as i32, libc::SIG_IGN);
@@ -110,8 +122,11 @@ impl Place {
             match self.priority {
                 Priority::Usual => {}
                 Priority::Nice => check(libc::setpriority(libc::PRIO_PROCESS, 0, 5))?,
-                // ioprio_set(2): of this process, the class best-effort, the last of its eight levels.
-                Priority::SlowDisk => check(libc::syscall(libc::SYS_ioprio_set, 1, 0, 2 << 13 | 7) as i32)?,
+                // ioprio_set(2): of this process, the class best-effort, the last of its eight
+                // levels.
+                Priority::SlowDisk => {
+                    check(libc::syscall(libc::SYS_ioprio_set, 1, 0, 2 << 13 | 7) as i32)?
+                }
             }
             match &self.input {
                 Input::Usual => {}
@@ -137,7 +152,8 @@ fn check(result: i32) -> io::Result<()> {
 #[derive(Debug)]
 pub struct View {
     namespaces: Vec<(OwnedFd, CloneFlags)>,
-    /// What was written instead of the machine's directories: the directory meant, and the one that took it.
+    /// What was written instead of the machine's directories: the directory meant, and the one that
+    /// took it.
     written: Vec<(PathBuf, OwnedFd)>,
     /// What the making of the view has written itself.
     ours: Vec<PathBuf>,
@@ -168,7 +184,8 @@ impl View {
     /// # Errors
     /// When the kernel, or a container around us, does not allow it.
     pub fn new(plan: Plan) -> io::Result<Arc<Self>> {
-        let made = std::thread::Builder::new().name("view".to_owned()).spawn(move || build(&plan))?.join();
+        let made =
+            std::thread::Builder::new().name("view".to_owned()).spawn(move || build(&plan))?.join();
         made.map_err(|_| io::Error::other("the thread that prepared it panicked"))?.map(Arc::new)
     }
 
@@ -180,8 +197,9 @@ impl View {
         Ok(())
     }
 
-    /// Every path that was made, changed or removed in an overlaid directory, as the view shows it. A directory that the
-    /// machine has too is no change: the overlay copies it as soon as something below it is touched, whatever comes of that.
+    /// Every path that was made, changed or removed in an overlaid directory, as the view shows it.
+    /// A directory that the machine has too is no change: the overlay copies it as soon as
+    /// something below it is touched, whatever comes of that.
     ///
     /// # Errors
     /// When they cannot be read.
@@ -194,7 +212,12 @@ impl View {
     /// # Errors
     /// When they cannot be read.
     pub fn left(&self) -> io::Result<Vec<PathBuf>> {
-        Ok(self.changes()?.into_iter().filter(|(_, removed)| !removed).map(|(path, _)| path).collect())
+        Ok(self
+            .changes()?
+            .into_iter()
+            .filter(|(_, removed)| !removed)
+            .map(|(path, _)| path)
+            .collect())
     }
 
     /// Each path, and whether it was removed.
@@ -214,7 +237,8 @@ impl View {
                             continue;
                         }
                     }
-                    // A device 0, 0 is an overlay's mark of what was removed (overlayfs.rst, whiteouts).
+                    // A device 0, 0 is an overlay's mark of what was removed (overlayfs.rst,
+                    // whiteouts).
                     let removed = kind.is_char_device() && entry.metadata()?.rdev() == 0;
                     found.push((shown, removed));
                 }
@@ -225,7 +249,8 @@ impl View {
         Ok(found)
     }
 
-    /// Whether the machine had this directory before the run: what came later the agent may have left.
+    /// Whether the machine had this directory before the run: what came later the agent may have
+    /// left.
     fn was_there(&self, directory: &Path) -> bool {
         made(directory).is_some_and(|made| self.since.is_none_or(|since| made < since))
     }
@@ -258,10 +283,16 @@ fn build(plan: &Plan) -> io::Result<View> {
     let mut written = Vec::new();
     for (number, path) in plan.overlaid.iter().enumerate() {
         let scratch = scratch.as_ref().ok_or_else(|| io::Error::other("no scratch directory"))?;
-        let (upper, work) = (scratch.join(format!("{number}.upper")), scratch.join(format!("{number}.work")));
+        let (upper, work) =
+            (scratch.join(format!("{number}.upper")), scratch.join(format!("{number}.work")));
         std::fs::create_dir(&upper)?;
         std::fs::create_dir(&work)?;
-        let options = format!("lowerdir={},upperdir={},workdir={}", path.display(), upper.display(), work.display());
+        let options = format!(
+            "lowerdir={},upperdir={},workdir={}",
+            path.display(),
+            upper.display(),
+            work.display()
+        );
         let fd = OwnedFd::from(File::open(&upper)?);
         std::fs::set_permissions(&upper, std::fs::metadata(path)?.permissions())?;
         mount(Some("overlay"), path, Some("overlay"), MsFlags::empty(), Some(options.as_str()))?;

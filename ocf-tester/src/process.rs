@@ -1,8 +1,10 @@
-//! The edge to the system's processes: starts a program as Pacemaker's executor does, and knows what it left behind.
+//! The edge to the system's processes: starts a program as Pacemaker's executor does, and knows
+//! what it left behind.
 //!
-//! This process adopts whatever its children leave (PR_SET_CHILD_SUBREAPER, prctl(2)): a daemon that an agent starts becomes
-//! ours, so that "is anything left?" has an exact answer. One thread waits for all of them, for a dead daemon must vanish at
-//! once: an agent's stop may be waiting for just that.
+//! This process adopts whatever its children leave (PR_SET_CHILD_SUBREAPER, prctl(2)): a daemon
+//! that an agent starts becomes ours, so that "is anything left?" has an exact answer. One thread
+//! waits for all of them, for a dead daemon must vanish at once: an agent's stop may be waiting for
+//! just that.
 
 use std::collections::{HashMap, VecDeque};
 use std::ffi::OsString;
@@ -29,7 +31,8 @@ use ocf::sys::process::Process;
 use crate::place::Place;
 use crate::stream::Stream;
 
-/// How long another process may still have the output open after the agent's end: an ordinary child that is about to end.
+/// How long another process may still have the output open after the agent's end: an ordinary child
+/// that is about to end.
 const GRACE: Duration = Duration::from_millis(200);
 
 /// How often to look whether the user wants an end, in milliseconds.
@@ -112,7 +115,8 @@ pub fn adopt_orphans() -> io::Result<()> {
 
 fn reap_for_ever() {
     loop {
-        // Only looks: the child may be one that is just being started, whose number is not written down yet.
+        // Only looks: the child may be one that is just being started, whose number is not written
+        // down yet.
         match waitid(Id::All, WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT) {
             Ok(status) => {
                 let mut children = children();
@@ -131,7 +135,8 @@ fn reap_for_ever() {
     }
 }
 
-/// The status of a child of [`run`], which has ended or is about to; `None` when it does not end in time.
+/// The status of a child of [`run`], which has ended or is about to; `None` when it does not end in
+/// time.
 fn status_of(pid: i32, limit: Duration) -> Option<WaitStatus> {
     let deadline = Instant::now() + limit;
     let mut children = children();
@@ -147,12 +152,16 @@ fn status_of(pid: i32, limit: Duration) -> Option<WaitStatus> {
     }
 }
 
-/// Whether a process that has ended is likely to be one of an agent's: its number was given during a call that is under way
-/// or has just ended. Numbers are given in their order.
+/// Whether a process that has ended is likely to be one of an agent's: its number was given during
+/// a call that is under way or has just ended. Numbers are given in their order.
 #[must_use]
 pub fn began_in_a_call(pid: i32) -> bool {
     let children = children();
-    let recent = children.ended.iter().filter(|(_, ended)| ended.elapsed() < REMEMBERED.1).map(|(pid, _)| pid);
+    let recent = children
+        .ended
+        .iter()
+        .filter(|(_, ended)| ended.elapsed() < REMEMBERED.1)
+        .map(|(pid, _)| pid);
     recent.chain(children.ours.keys()).any(|call| (*call..*call + NEAR).contains(&pid))
 }
 
@@ -170,17 +179,24 @@ pub fn orphans() -> io::Result<Vec<Process>> {
     let mut running = Vec::new();
     for pid in ours {
         running.push(pid);
-        running.extend(Process { pid, start_time: 0 }.descendants()?.iter().map(|process| process.pid));
+        running.extend(
+            Process { pid, start_time: 0 }.descendants()?.iter().map(|process| process.pid),
+        );
     }
     Ok(all.into_iter().filter(|process| !running.contains(&process.pid)).collect())
 }
 
-/// Whether we have other children than these, from the kernel's short list of them (CONFIG_PROC_CHILDREN). Most often there
-/// are none, and that saves a look at every process of the machine.
+/// Whether we have other children than these, from the kernel's short list of them
+/// (CONFIG_PROC_CHILDREN). Most often there are none, and that saves a look at every process of the
+/// machine.
 fn adopted(ours: &[i32]) -> Option<bool> {
     for thread in std::fs::read_dir("/proc/self/task").ok()? {
         match file::read_kernel_text(&thread.ok()?.path().join("children")) {
-            Ok(list) if list.split_whitespace().any(|pid| pid.parse().is_ok_and(|pid| !ours.contains(&pid))) => {
+            Ok(list)
+                if list
+                    .split_whitespace()
+                    .any(|pid| pid.parse().is_ok_and(|pid| !ours.contains(&pid))) =>
+            {
                 return Some(true);
             }
             Ok(_) => {}
@@ -202,8 +218,8 @@ pub fn name_of(process: &Process) -> String {
     format!("{} ({})", words.join(" "), process.pid)
 }
 
-/// Runs a program until it ends, or is killed at its limit with its process group. Then its output is closed, even if other processes
-/// has it open. `stop` ends it early, in the same way.
+/// Runs a program until it ends, or is killed at its limit with its process group. Then its output
+/// is closed, even if other processes has it open. `stop` ends it early, in the same way.
 ///
 /// # Errors
 /// When it cannot be started or served.
@@ -211,8 +227,15 @@ pub fn run(program: &Program, stop: Option<&AtomicBool>) -> io::Result<Ended> {
     let words = program.words.split_first();
     let (file, arguments) = words.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
     let mut command = Command::new(file);
-    command.args(arguments).env_clear().envs(program.environment.iter().map(|(name, value)| (name, value)));
-    command.stdin(input(&program.input)?).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+    command
+        .args(arguments)
+        .env_clear()
+        .envs(program.environment.iter().map(|(name, value)| (name, value)));
+    command
+        .stdin(input(&program.input)?)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(0);
     program.place.enter(&mut command, program.umask)?;
     let began = Instant::now();
     let mut child = {
@@ -228,7 +251,8 @@ pub fn run(program: &Program, stop: Option<&AtomicBool>) -> io::Result<Ended> {
     let served = serve(pid, [&mut out, &mut err], Deadline::after(program.limit), stop);
     let elapsed = began.elapsed();
     if !matches!(served, Ok(true)) {
-        // The group has the child's number, and no other process gets that while `ours` holds it unreaped or the group lives.
+        // The group has the child's number, and no other process gets that while `ours` holds it
+        // unreaped or the group lives.
         let _ = killpg(Pid::from_raw(pid), Signal::SIGKILL);
     }
     let status = status_of(pid, DYING);
@@ -240,7 +264,16 @@ pub fn run(program: &Program, stop: Option<&AtomicBool>) -> io::Result<Ended> {
         Some(WaitStatus::Signaled(_, signal, _)) => (None, Some(signal as i32)),
         _ => (None, Some(Signal::SIGKILL as i32)),
     };
-    Ok(Ended { code, signal, stdout: out.into_bytes(), stderr: err.into_bytes(), elapsed, killed, holders, pid })
+    Ok(Ended {
+        code,
+        signal,
+        stdout: out.into_bytes(),
+        stderr: err.into_bytes(),
+        elapsed,
+        killed,
+        holders,
+        pid,
+    })
 }
 
 /// A file without a name, as the program's standard input.
@@ -256,14 +289,20 @@ fn input(bytes: &[u8]) -> io::Result<Stdio> {
 }
 
 /// Reads both streams until the process itself ends (`true`) or the deadline passes.
-fn serve(pid: i32, streams: [&mut Stream; 2], deadline: Deadline, stop: Option<&AtomicBool>) -> io::Result<bool> {
+fn serve(
+    pid: i32,
+    streams: [&mut Stream; 2],
+    deadline: Deadline,
+    stop: Option<&AtomicBool>,
+) -> io::Result<bool> {
     let [out, err] = streams;
     let handle = open_pidfd(pid)?;
     loop {
         let ended = handle.as_ref().is_none_or(|handle| {
             let mut watched = vec![PollFd::new(handle.as_fd(), PollFlags::POLLIN)];
             watched.extend([&*out, &*err].into_iter().filter_map(Stream::watch));
-            matches!(poll(&mut watched, until(deadline)), Ok(1..)) && watched[0].any().unwrap_or(true)
+            matches!(poll(&mut watched, until(deadline)), Ok(1..))
+                && watched[0].any().unwrap_or(true)
         });
         out.drain()?;
         err.drain()?;
@@ -301,7 +340,8 @@ fn held(streams: &mut [&mut Stream]) -> io::Result<Vec<String>> {
             let pipes: Vec<_> = streams.iter().filter_map(|stream| stream.name()).collect();
             return holders(&pipes);
         }
-        let mut watched: Vec<PollFd<'_>> = streams.iter().filter_map(|stream| stream.watch()).collect();
+        let mut watched: Vec<PollFd<'_>> =
+            streams.iter().filter_map(|stream| stream.watch()).collect();
         let _ = poll(&mut watched, until(deadline));
         for stream in &mut *streams {
             stream.drain()?;
@@ -315,7 +355,8 @@ fn holders(pipes: &[PathBuf]) -> io::Result<Vec<String>> {
     let own = std::process::id() as i32;
     let mut found = Vec::new();
     for process in (Process { pid: own, start_time: 0 }).descendants()? {
-        let descriptors = std::fs::read_dir(format!("/proc/{}/fd", process.pid)).into_iter().flatten().flatten();
+        let descriptors =
+            std::fs::read_dir(format!("/proc/{}/fd", process.pid)).into_iter().flatten().flatten();
         let mut targets = descriptors.filter_map(|entry| std::fs::read_link(entry.path()).ok());
         if targets.any(|target| pipes.contains(&target)) {
             found.push(name_of(&process));

@@ -24,7 +24,10 @@ struct Now {
 
 impl Default for Progress {
     fn default() -> Self {
-        Self { began: Instant::now(), now: Mutex::new(Now { check: "before the checks", calls: 0 }) }
+        Self {
+            began: Instant::now(),
+            now: Mutex::new(Now { check: "before the checks", calls: 0 }),
+        }
     }
 }
 
@@ -41,7 +44,8 @@ impl Progress {
     }
 }
 
-/// With the terminal's line wrap off meanwhile: of a line that is two lines on a narrow terminal, one would stay.
+/// With the terminal's line wrap off meanwhile: of a line that is two lines on a narrow terminal,
+/// one would stay.
 fn line(now: Now, elapsed: Duration) -> String {
     format!("\r\x1b[?7l{}: call {}, {} s\x1b[K\x1b[?7h", now.check, now.calls, elapsed.as_secs())
 }
@@ -57,6 +61,9 @@ mod tests {
         let check = crate::report::tests::CHECK;
         let _ = progress.after(Event::Began(&check));
         let line = progress.after(Event::Done(&Done::default()));
-        assert!(line.starts_with('\r') && line.contains("starts: call 1, 0 s") && !line.contains('\n'), "{line:?}");
+        assert!(
+            line.starts_with('\r') && line.contains("starts: call 1, 0 s") && !line.contains('\n'),
+            "{line:?}"
+        );
     }
 }

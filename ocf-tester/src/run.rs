@@ -1,4 +1,5 @@
-//! A whole run: description first, then what leaves the resource alone, side by side, then its life, step by step.
+//! A whole run: description first, then what leaves the resource alone, side by side, then its
+//! life, step by step.
 #![forbid(unsafe_code)]
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -31,7 +32,8 @@ const ENDING: Duration = Duration::from_secs(2);
 /// Why the agent cannot be tested at all, in one line: above all, when the resource is in use.
 pub fn run(stand: &Stand<'_>, selected: &[&'static Check], force: bool) -> Result<Report, String> {
     let setup = stand.setup;
-    let touching = selected.iter().any(|check| !matches!(check.proof, Proof::Document(_) | Proof::Aside(_)));
+    let touching =
+        selected.iter().any(|check| !matches!(check.proof, Proof::Document(_) | Proof::Aside(_)));
     let blocked = if touching { untouched(stand, force)? } else { None };
     let mut judgements = Vec::new();
     side_by_side(stand, selected, &mut judgements);
@@ -46,7 +48,9 @@ pub fn run(stand: &Stand<'_>, selected: &[&'static Check], force: bool) -> Resul
     stand.attribute(signals::sent());
     for check in selected {
         let judged = judgements.iter().find(|judgement| judgement.id == check.id).cloned();
-        report.judgements.push(judged.unwrap_or_else(|| judge_late(stand, check, blocked.as_ref())));
+        report
+            .judgements
+            .push(judged.unwrap_or_else(|| judge_late(stand, check, blocked.as_ref())));
     }
     report.notes.extend(untested(&report));
     report.calls = stand.calls();
@@ -59,7 +63,8 @@ fn untested(report: &Report) -> Option<String> {
     let hung = |verdict: &Verdict| matches!(verdict, Verdict::Skip(why) if why.contains(HUNG));
     let left = report.judgements.iter().filter(|judgement| hung(&judgement.verdict));
     let ids: Vec<_> = left.map(|judgement| judgement.id).collect();
-    (!ids.is_empty()).then(|| format!("not tested, for the agent does not end in time: {}", ids.join(", ")))
+    (!ids.is_empty())
+        .then(|| format!("not tested, for the agent does not end in time: {}", ids.join(", ")))
 }
 
 /// A stand for an agent, which has printed its description; an unreadable one is empty.
@@ -88,8 +93,8 @@ pub(crate) struct Blocked {
     answered: bool,
 }
 
-/// Looks at the resource before anything is done to it. Gives the reason for leaving it alone when it is not known whether
-/// it is in use; refuses when it is.
+/// Looks at the resource before anything is done to it. Gives the reason for leaving it alone when
+/// it is not known whether it is in use; refuses when it is.
 pub(crate) fn untouched(stand: &Stand<'_>, force: bool) -> Result<Option<Blocked>, String> {
     let done = match stand.ask(PROBE) {
         Ok(done) => done,
@@ -108,15 +113,19 @@ pub(crate) fn untouched(stand: &Stand<'_>, force: bool) -> Result<Option<Blocked
     // 5: what is not installed does not run.
     let answered = known(done.clone()).is_ok();
     let doubt = !answered || !done.is(STOPPED) && !done.is(&[5]);
-    let reason =
-        format!("{}: the resource may be in use, so it is left alone; --force tests it nonetheless", done.summary());
+    let reason = format!(
+        "{}: the resource may be in use, so it is left alone; --force tests it nonetheless",
+        done.summary()
+    );
     Ok((doubt && !force).then_some(Blocked { reason, answered }))
 }
 
 /// Judges what leaves the resource alone, a few checks at a time.
 fn side_by_side(stand: &Stand<'_>, selected: &[&'static Check], judgements: &mut Vec<Judgement>) {
-    let aside: Vec<_> =
-        selected.iter().filter(|check| matches!(check.proof, Proof::Document(_) | Proof::Aside(_))).collect();
+    let aside: Vec<_> = selected
+        .iter()
+        .filter(|check| matches!(check.proof, Proof::Document(_) | Proof::Aside(_)))
+        .collect();
     let next = AtomicUsize::new(0);
     let found = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
@@ -133,7 +142,8 @@ fn side_by_side(stand: &Stand<'_>, selected: &[&'static Check], judgements: &mut
 }
 
 fn judge_alone(stand: &Stand<'_>, selected: &[&'static Check], judgements: &mut Vec<Judgement>) {
-    judgements.extend(selected.iter().filter(|check| check.is_alone()).map(|check| judge(stand, check)));
+    judgements
+        .extend(selected.iter().filter(|check| check.is_alone()).map(|check| judge(stand, check)));
 }
 
 /// Makes a check's calls and judges them.
@@ -157,13 +167,18 @@ fn judge(stand: &Stand<'_>, check: &'static Check) -> Judgement {
     Judgement { id: check.id, verdict, took: began.elapsed(), call }
 }
 
-/// The call that shows what a check has found: the one that it speaks of, or else the last one that it made.
+/// The call that shows what a check has found: the one that it speaks of, or else the last one that
+/// it made.
 fn shown_by(stand: &Stand<'_>, check: &Check, found: &str) -> Option<Done> {
     let calls = stand.calls();
     let own = || calls.iter().rev().filter(|done| done.check == check.id);
     let spoken_of = own().find(|done| found.contains(&done.summary()));
     let last = || if check.is_alone() { own().next() } else { None };
-    spoken_of.or_else(last).or(Some(stand.described.as_ref())).filter(|done| !done.what.is_empty()).cloned()
+    spoken_of
+        .or_else(last)
+        .or(Some(stand.described.as_ref()))
+        .filter(|done| !done.what.is_empty())
+        .cloned()
 }
 
 fn take(stand: &Stand<'_>, step: &Step) -> Judged {
@@ -175,9 +190,14 @@ fn take(stand: &Stand<'_>, step: &Step) -> Judged {
         Step::Call(ask, codes) => match stand.expect(ask.clone(), codes) {
             // One check says it for all.
             Err(Trouble::Broken(_))
-                if stand.last_call().is_some_and(|done| done.is(&[3]) && is_optional(&done.action)) =>
+                if stand
+                    .last_call()
+                    .is_some_and(|done| done.is(&[3]) && is_optional(&done.action)) =>
             {
-                Err(Trouble::unknown(format!("{} is not implemented (see the check advertised-actions)", ask.action())))
+                Err(Trouble::unknown(format!(
+                    "{} is not implemented (see the check advertised-actions)",
+                    ask.action()
+                )))
             }
             judged => judged.map(drop),
         },
@@ -205,11 +225,20 @@ fn judge_late(stand: &Stand<'_>, check: &'static Check, blocked: Option<&Blocked
             let usual = calls.iter().filter(|done| !done.unusual);
             let found = usual.filter_map(|done| Some((done, wrong(done, &stand.metadata)?)));
             let found: Vec<(&Done, String)> = found.collect();
-            let more = if found.len() > 1 { format!(" (and {} more calls)", found.len() - 1) } else { String::new() };
+            let more = if found.len() > 1 {
+                format!(" (and {} more calls)", found.len() - 1)
+            } else {
+                String::new()
+            };
             call = found.first().map(|(done, _)| (*done).clone());
-            check.verdict(found.first().map_or(Ok(()), |(_, first)| Err(Trouble::broken(format!("{first}{more}")))))
+            check.verdict(
+                found
+                    .first()
+                    .map_or(Ok(()), |(_, first)| Err(Trouble::broken(format!("{first}{more}")))),
+            )
         }
-        // The answer that blocks all others is itself a finding of the one that asks for nothing else.
+        // The answer that blocks all others is itself a finding of the one that asks for nothing
+        // else.
         (Proof::Alone(_), Some(blocked)) if check.id == "probe-stopped" && blocked.answered => {
             call = stand.calls().into_iter().rfind(|done| done.action == PROBE.action());
             check.verdict(Err(Trouble::broken(blocked.reason.as_str())))
@@ -235,20 +264,26 @@ pub(crate) fn leave(stand: &Stand<'_>, touched: bool) -> Vec<String> {
         }
         match state {
             Some(done) if done.is(STOPPED) || done.is(&[5]) => {}
-            Some(done) => notes.push(format!("the resource may still be there: {}", done.summary())),
-            None => notes.push("the resource may still be there: its monitor does not end".to_owned()),
+            Some(done) => {
+                notes.push(format!("the resource may still be there: {}", done.summary()))
+            }
+            None => {
+                notes.push("the resource may still be there: its monitor does not end".to_owned())
+            }
         }
     }
     let ended = process::orphans().and_then(|left| {
-        end_all(&left, &[Signal::SIGTERM, Signal::SIGKILL], Deadline::after(ENDING)).map(|living| (left, living))
+        end_all(&left, &[Signal::SIGTERM, Signal::SIGKILL], Deadline::after(ENDING))
+            .map(|living| (left, living))
     });
     match ended {
         Ok((left, living)) => {
-            notes.extend(
-                left.iter().filter(|process| living.contains(process)).map(|process| {
-                    format!("a process of the resource could not be ended: {}", process::name_of(process))
-                }),
-            );
+            notes.extend(left.iter().filter(|process| living.contains(process)).map(|process| {
+                format!(
+                    "a process of the resource could not be ended: {}",
+                    process::name_of(process)
+                )
+            }));
         }
         Err(error) => notes.push(format!("what the resource has left could not be ended: {error}")),
     }

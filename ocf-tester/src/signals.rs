@@ -1,7 +1,9 @@
-//! Signals that this process gets: the user's, which ask for an end, and those that an agent has sent.
+//! Signals that this process gets: the user's, which ask for an end, and those that an agent has
+//! sent.
 //!
-//! An agent that looks for processes by a pattern (`pkill -f NAME`) finds the tester, whose command line has the agent's
-//! path; it would find an administrator's editor as well. Such a signal is a finding, and the run goes on.
+//! An agent that looks for processes by a pattern (`pkill -f NAME`) finds the tester, whose command
+//! line has the agent's path; it would find an administrator's editor as well. Such a signal is a
+//! finding, and the run goes on.
 #![forbid(unsafe_code)]
 
 use std::io;
@@ -15,7 +17,8 @@ use ocf::sys::process::Process;
 
 use crate::process::{began_in_a_call, name_of};
 
-/// A signal so long after the first is a wish of its own: timeout(1), for one, sends each signal twice.
+/// A signal so long after the first is a wish of its own: timeout(1), for one, sends each signal
+/// twice.
 const INSISTENCE: Duration = Duration::from_millis(500);
 
 /// Set by the user's Ctrl-C.
@@ -31,7 +34,8 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The signals that processes of agents have sent to this one, since the last time: the sender's number, and in words.
+/// The signals that processes of agents have sent to this one, since the last time: the sender's
+/// number, and in words.
 #[must_use]
 pub fn sent() -> Vec<(i32, String)> {
     std::mem::take(&mut *locked(&SENT))
@@ -43,10 +47,11 @@ pub fn interruption() -> String {
     locked(&SENDER).clone().unwrap_or_else(|| "interrupted".to_owned())
 }
 
-/// Makes the signals that end a program ask for an end instead, in which the resource is stopped. A second one insists.
+/// Makes the signals that end a program ask for an end instead, in which the resource is stopped. A
+/// second one insists.
 ///
-/// They are blocked here, so in every later thread, and one thread takes them; agents start with none blocked
-/// ([`crate::place::Place::enter`]).
+/// They are blocked here, so in every later thread, and one thread takes them; agents start with
+/// none blocked ([`crate::place::Place::enter`]).
 ///
 /// # Errors
 /// The kernel's.
@@ -60,14 +65,15 @@ pub fn watch() -> io::Result<()> {
             let Ok(signal) = Signal::try_from(info.ssi_signo as i32) else { continue };
             match origin(&info) {
                 Origin::Agent(name) => {
-                    let text = format!("{name} sent {signal} to the process that had called the agent");
+                    let text =
+                        format!("{name} sent {signal} to the process that had called the agent");
                     locked(&SENT).push((info.ssi_pid as i32, text));
                     continue;
                 }
                 Origin::Gone(pid) => {
                     locked(&SENDER).get_or_insert(format!(
-                        "interrupted by {signal} of process {pid}, which has ended: if no user sent it, the agent did, \
-                         as with pkill -f"
+                        "interrupted by {signal} of process {pid}, which has ended: if no user \
+                         sent it, the agent did, as with pkill -f"
                     ));
                 }
                 Origin::Other => {}
@@ -101,13 +107,17 @@ fn origin(info: &siginfo) -> Origin {
     let own = Process { pid: std::process::id() as i32, start_time: 0 };
     // A process whose parent ends just now has no parent of ours for a moment.
     for _ in 0..2 {
-        if let Some(process) = own.descendants().unwrap_or_default().iter().find(|process| process.pid == pid) {
+        if let Some(process) =
+            own.descendants().unwrap_or_default().iter().find(|process| process.pid == pid)
+        {
             return Origin::Agent(name_of(process));
         }
     }
     match std::path::Path::new(&format!("/proc/{pid}")).exists() {
         true => Origin::Other,
-        false if began_in_a_call(pid) => Origin::Agent(format!("process {pid}, which has ended since,")),
+        false if began_in_a_call(pid) => {
+            Origin::Agent(format!("process {pid}, which has ended since,"))
+        }
         false => Origin::Gone(pid),
     }
 }

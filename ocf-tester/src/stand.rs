@@ -1,4 +1,5 @@
-//! The test stand: one agent with one set of parameters, called as a cluster would call it, and everything that it answered.
+//! The test stand: one agent with one set of parameters, called as a cluster would call it, and
+//! everything that it answered.
 #![forbid(unsafe_code)]
 
 mod hangs;
@@ -90,7 +91,13 @@ impl<'a> Stand<'a> {
             calls: Mutex::default(),
             hangs: Mutex::default(),
         };
-        Self { setup, metadata: Arc::default(), described: Arc::default(), check: "", shared: Arc::new(shared) }
+        Self {
+            setup,
+            metadata: Arc::default(),
+            described: Arc::default(),
+            check: "",
+            shared: Arc::new(shared),
+        }
     }
 
     /// The same agent, called by this check.
@@ -117,7 +124,8 @@ impl<'a> Stand<'a> {
         self.shared.since
     }
 
-    /// Notes signals with the calls in which their senders began: numbers of processes are given in their order.
+    /// Notes signals with the calls in which their senders began: numbers of processes are given in
+    /// their order.
     pub fn attribute(&self, signals: Vec<(i32, String)>) {
         let mut calls = self.shared.calls();
         for (sender, text) in signals {
@@ -177,7 +185,8 @@ impl<'a> Stand<'a> {
         self.call(ask).expect(codes)
     }
 
-    /// Makes a plain call that must succeed for what comes next; that it does is the finding of another check.
+    /// Makes a plain call that must succeed for what comes next; that it does is the finding of
+    /// another check.
     ///
     /// # Errors
     /// [`Trouble::Unknown`] when it does not.
@@ -214,16 +223,21 @@ impl<'a> Stand<'a> {
             }
             State::Stopped => self.bring(STOP, wanted).and_then(|()| self.clear()),
             // A failed or unclear state is cleaned as Pacemaker does: stop, then start.
-            State::Running if now == Some(State::Stopped) => self.clear().and_then(|()| self.bring(START, wanted)),
+            State::Running if now == Some(State::Stopped) => {
+                self.clear().and_then(|()| self.bring(START, wanted))
+            }
             State::Running => self.given(State::Stopped).and_then(|()| self.bring(START, wanted)),
             State::Promoted if now == Some(State::Running) => self.bring(PROMOTE, wanted),
-            State::Promoted => self.given(State::Running).and_then(|()| self.bring(PROMOTE, wanted)),
+            State::Promoted => {
+                self.given(State::Running).and_then(|()| self.bring(PROMOTE, wanted))
+            }
         }
     }
 
     fn bring(&self, ask: Ask, wanted: State) -> Judged {
-        let blocked =
-            |done: &Done| Trouble::unknown(format!("{} is needed first, but {}", phrase(wanted), done.summary()));
+        let blocked = |done: &Done| {
+            Trouble::unknown(format!("{} is needed first, but {}", phrase(wanted), done.summary()))
+        };
         let done = self.ask(ask)?;
         if !done.is(&[0]) {
             return Err(blocked(&done));
@@ -252,7 +266,8 @@ impl<'a> Stand<'a> {
         self.shared.rehearsed.store(false, Ordering::Relaxed);
     }
 
-    /// Ends what a stopped resource has left, so that one check's finding does not become the next one's.
+    /// Ends what a stopped resource has left, so that one check's finding does not become the next
+    /// one's.
     fn clear(&self) -> Judged {
         let left = process::orphans()?;
         end_all(&left, &[Signal::SIGKILL], Deadline::after(VANISHING))?;
@@ -286,7 +301,8 @@ impl<'a> Stand<'a> {
         let of = |action: &str| self.metadata.timeout(action).filter(|timeout| !timeout.is_zero());
         // One that is not advertised gets no more than any that is.
         let any = || self.metadata.actions.iter().filter_map(|action| of(&action.name)).max();
-        let advertised = of(action).unwrap_or_else(|| any().map_or(TIMEOUT, |longest| longest.min(TIMEOUT)));
+        let advertised =
+            of(action).unwrap_or_else(|| any().map_or(TIMEOUT, |longest| longest.min(TIMEOUT)));
         self.setup.longest.map_or(advertised, |longest| advertised.min(longest))
     }
 }
@@ -318,7 +334,8 @@ fn phrase(state: State) -> &'static str {
     }
 }
 
-/// A call whose code means something. Time-outs and codes that do not exist are the findings of their own checks.
+/// A call whose code means something. Time-outs and codes that do not exist are the findings of
+/// their own checks.
 ///
 /// # Errors
 /// For those.

@@ -1,4 +1,5 @@
-//! What a program prints, read while it runs and no longer than it runs, as Pacemaker's executor reads it.
+//! What a program prints, read while it runs and no longer than it runs, as Pacemaker's executor
+//! reads it.
 #![forbid(unsafe_code)]
 
 use std::fs::File;

@@ -1,4 +1,5 @@
-//! Actions at random for a while, some of them killed, with monitors beside them, against a model of the three states.
+//! Actions at random for a while, some of them killed, with monitors beside them, against a model
+//! of the three states.
 #![forbid(unsafe_code)]
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,7 +20,8 @@ use crate::verdict::{Judgement, Report, Trouble, Verdict};
 /// The id under which a stress run reports.
 pub const ID: &str = "stress";
 
-/// What is known of the resource; `None` after an action that was killed: anything may be there then.
+/// What is known of the resource; `None` after an action that was killed: anything may be there
+/// then.
 type Known = Option<State>;
 
 /// One action of the random walk: which, and whether it is killed half-way.
@@ -29,7 +31,8 @@ struct Move {
     killed: bool,
 }
 
-/// The next action. What Pacemaker would never do in a state is left out: after a doubt there is only stop.
+/// The next action. What Pacemaker would never do in a state is left out: after a doubt there is
+/// only stop.
 fn choose(known: Known, promotable: bool, random: &mut Rng) -> Move {
     let choices: &[Ask] = match (known, promotable) {
         (None, _) => &[STOP],
@@ -72,9 +75,15 @@ pub fn stress(stand: &Stand<'_>, seconds: u64, seed: u64, force: bool) -> Result
     let blocked = untouched(stand, force)?;
     let verdict = match blocked {
         Some(blocked) => Verdict::Skip(blocked.reason),
-        None => match walk(stand, Deadline::after(Duration::from_secs(seconds)), &mut Rng::with_seed(seed)) {
+        None => match walk(
+            stand,
+            Deadline::after(Duration::from_secs(seconds)),
+            &mut Rng::with_seed(seed),
+        ) {
             Ok(()) => Verdict::Pass,
-            Err(Trouble::Broken(what)) => Verdict::Fail(format!("{what} (--seed {seed} repeats the order)")),
+            Err(Trouble::Broken(what)) => {
+                Verdict::Fail(format!("{what} (--seed {seed} repeats the order)"))
+            }
             Err(Trouble::Unknown(why)) => Verdict::Skip(why),
         },
     };
@@ -109,9 +118,13 @@ fn walk(stand: &Stand<'_>, end: Deadline, random: &mut Rng) -> Result<(), Troubl
             agree(&done, codes, state)?;
             state = after;
         }
-        // A monitor during a change may see either state, or that it is in between; during another monitor, only what is.
+        // A monitor during a change may see either state, or that it is in between; during another
+        // monitor, only what is.
         if next.ask.action() == "monitor" {
-            beside.iter().filter(|done| !done.cut_short).try_for_each(|done| agree(done, seen(state), state))?;
+            beside
+                .iter()
+                .filter(|done| !done.cut_short)
+                .try_for_each(|done| agree(done, seen(state), state))?;
         }
         agree(&known(stand.ask(PROBE)?)?, seen(state), state)?;
         if state == Some(State::Stopped)
@@ -127,18 +140,29 @@ fn agree(done: &Done, codes: &[u8], state: Known) -> Result<(), Trouble> {
     if done.is(codes) {
         return Ok(());
     }
-    let model = state.map_or_else(|| "in doubt".to_owned(), |state| format!("{state:?}").to_lowercase());
-    Err(Trouble::broken(format!("the resource was {model}, then {}; expected {}", done.summary(), choice(codes))))
+    let model =
+        state.map_or_else(|| "in doubt".to_owned(), |state| format!("{state:?}").to_lowercase());
+    Err(Trouble::broken(format!(
+        "the resource was {model}, then {}; expected {}",
+        done.summary(),
+        choice(codes)
+    )))
 }
 
 /// Makes a move, and monitors as fast as they go beside it.
-fn with_monitors(stand: &Stand<'_>, next: &Move, delay: Duration) -> Result<(Done, Vec<Done>), Trouble> {
+fn with_monitors(
+    stand: &Stand<'_>,
+    next: &Move,
+    delay: Duration,
+) -> Result<(Done, Vec<Done>), Trouble> {
     let over = AtomicBool::new(false);
     let seen = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
         scope.spawn(|| {
             while !over.load(Ordering::Relaxed) {
-                let Ok(done) = stand.call(MONITOR).how("beside another action").run() else { break };
+                let Ok(done) = stand.call(MONITOR).how("beside another action").run() else {
+                    break;
+                };
                 seen.lock().unwrap_or_else(PoisonError::into_inner).push(done);
             }
         });
@@ -166,7 +190,8 @@ mod tests {
     #[test]
     fn only_what_can_be_promoted_is() {
         let mut random = Rng::with_seed(2);
-        let moves: Vec<_> = (0..200).map(|_| choose(Some(State::Running), false, &mut random)).collect();
+        let moves: Vec<_> =
+            (0..200).map(|_| choose(Some(State::Running), false, &mut random)).collect();
         assert!(moves.iter().all(|next| next.ask != PROMOTE && next.ask != DEMOTE));
         assert!(moves.iter().any(|next| next.killed) && moves.iter().any(|next| !next.killed));
     }

@@ -11,7 +11,8 @@ use crate::stand::Stand;
 use crate::verdict::{Judged, Trouble};
 
 /// Directories where a program may leave something.
-pub const WRITABLE: &[&str] = &["/etc", "/var", "/run", "/tmp", "/home", "/root", "/opt", "/srv", "/dev/shm"];
+pub const WRITABLE: &[&str] =
+    &["/etc", "/var", "/run", "/tmp", "/home", "/root", "/opt", "/srv", "/dev/shm"];
 
 /// Those of them that are there, real directories, and no part of another.
 #[must_use]
@@ -20,14 +21,18 @@ pub fn existing(directories: &[&str]) -> Vec<PathBuf> {
     directories.iter().filter(there).map(PathBuf::from).collect()
 }
 
-/// What every view must leave alone: the agent with what is beside it, the cluster's libraries or their stubs, and the
-/// directory where it runs. A library of a provider's own is often one directory up.
+/// What every view must leave alone: the agent with what is beside it, the cluster's libraries or
+/// their stubs, and the directory where it runs. A library of a provider's own is often one
+/// directory up.
 #[must_use]
 pub fn kept(stand: &Stand<'_>) -> Vec<PathBuf> {
     let above = stand.setup.agent.ancestors().skip(1).take(2);
-    let own = above.filter(|path| path.parent().is_some() && !WRITABLE.iter().any(|common| Path::new(common) == *path));
+    let own = above.filter(|path| {
+        path.parent().is_some() && !WRITABLE.iter().any(|common| Path::new(common) == *path)
+    });
     let root = PathBuf::from(&stand.setup.resource.root);
-    let stubs = stand.setup.extra.get(OsStr::new("HA_SBIN_DIR")).and_then(|sbin| Path::new(sbin).parent());
+    let stubs =
+        stand.setup.extra.get(OsStr::new("HA_SBIN_DIR")).and_then(|sbin| Path::new(sbin).parent());
     own.chain(stubs).map(Path::to_path_buf).chain([root, stand.setup.directory.clone()]).collect()
 }
 
@@ -36,7 +41,9 @@ pub fn kept(stand: &Stand<'_>) -> Vec<PathBuf> {
 /// # Errors
 /// When the kernel, or a container around us, does not allow it.
 pub fn view(plan: Plan) -> Result<Arc<View>, Trouble> {
-    View::new(plan).map_err(|error| Trouble::unknown(format!("no view of the machine can be made here: {error}")))
+    View::new(plan).map_err(|error| {
+        Trouble::unknown(format!("no view of the machine can be made here: {error}"))
+    })
 }
 
 /// The user nobody and its group.
@@ -69,11 +76,14 @@ pub fn root() -> Judged {
 /// Names the directory that keeps them away.
 pub fn reachable(path: &Path) -> Judged {
     let whole = path.canonicalize()?;
-    let open = |path: &&Path| std::fs::metadata(path).is_ok_and(|meta| meta.permissions().mode() & 0o001 != 0);
+    let open = |path: &&Path| {
+        std::fs::metadata(path).is_ok_and(|meta| meta.permissions().mode() & 0o001 != 0)
+    };
     match whole.ancestors().skip(1).find(|path| !open(path)) {
-        Some(closed) => {
-            Err(Trouble::unknown(format!("{} lets no other user in: put the agent elsewhere", closed.display())))
-        }
+        Some(closed) => Err(Trouble::unknown(format!(
+            "{} lets no other user in: put the agent elsewhere",
+            closed.display()
+        ))),
         None => Ok(()),
     }
 }

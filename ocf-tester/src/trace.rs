@@ -24,7 +24,8 @@ pub fn command(agent: &Path, done: &Done) -> String {
 /// The agent with its words, under what it runs, and where it reads.
 fn run(agent: &Path, done: &Done) -> Vec<String> {
     let shell = &done.shell;
-    let quoted_words = shell.under.iter().map(|word| quoted(word)).chain([quoted(agent.as_os_str())]);
+    let quoted_words =
+        shell.under.iter().map(|word| quoted(word)).chain([quoted(agent.as_os_str())]);
     quoted_words
         .chain(done.words.iter().map(|word| quoted(OsStr::new(word))))
         .chain(shell.redirections.clone())
@@ -43,7 +44,11 @@ pub fn trace(agent: &Path, done: &Done) -> String {
         (Some(signal), _) => format!("signal {signal}"),
         (None, code) => code.map_or_else(|| "no end".to_owned(), named),
     };
-    let mut text = format!("# {}{how}: {end} after {} ms\n", plain(&done.what), done.ended.elapsed.as_millis());
+    let mut text = format!(
+        "# {}{how}: {end} after {} ms\n",
+        plain(&done.what),
+        done.ended.elapsed.as_millis()
+    );
     text.push_str("env -i \\\n");
     for (name, value) in &done.environment {
         text.push_str(&format!("  {} \\\n", assignment(name, value)));
@@ -57,7 +62,8 @@ pub fn trace(agent: &Path, done: &Done) -> String {
     text
 }
 
-/// A word for a shell. Bytes that a terminal should not get are written as `$'…'`, which bash, ksh, zsh and POSIX 2024 know.
+/// A word for a shell. Bytes that a terminal should not get are written as `$'…'`, which bash, ksh,
+/// zsh and POSIX 2024 know.
 fn quoted(word: &OsStr) -> String {
     let safe = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-./:,+@%".contains(byte);
     match word.to_str() {
@@ -100,19 +106,28 @@ mod tests {
 
     #[test]
     fn a_call_can_be_pasted() {
-        let ended = Ended { code: Some(0), stdout: b"up\n".into(), stderr: b"\x1b[2Jx".into(), ..Ended::default() };
+        let ended = Ended {
+            code: Some(0),
+            stdout: b"up\n".into(),
+            stderr: b"\x1b[2Jx".into(),
+            ..Ended::default()
+        };
         let environment = vec![(OsString::from("OCF_RESKEY_p"), OsString::from("a b"))];
         let words = vec!["monitor".to_owned()];
         let mut done = Done { what: "probe".into(), words, environment, ended, ..Done::default() };
-        let expected = "# probe: 0 (success) after 0 ms\nenv -i \\\n  OCF_RESKEY_p='a b' \\\n  /x/agent monitor\n    \
-                        stdout: up\n    stderr: \\u{1b}[2Jx\n";
+        let expected = "# probe: 0 (success) after 0 ms\nenv -i \\\n  OCF_RESKEY_p='a b' \\\n  \
+                        /x/agent monitor\n    stdout: up\n    stderr: \\u{1b}[2Jx\n";
         assert_eq!(trace(Path::new("/x/agent"), &done), expected);
-        assert_eq!(command(Path::new("/x/agent"), &done), "env -i OCF_RESKEY_p='a b' /x/agent monitor");
+        assert_eq!(
+            command(Path::new("/x/agent"), &done),
+            "env -i OCF_RESKEY_p='a b' /x/agent monitor"
+        );
         done.shell.commands.push("umask 077".to_owned());
         done.shell.words.push("nice -n 5".to_owned());
         done.shell.under.push("/bin/dash".into());
         done.shell.redirections.push("<&-".to_owned());
-        let expected = "(umask 077 && nice -n 5 env -i OCF_RESKEY_p='a b' /bin/dash /x/agent monitor <&-)";
+        let expected =
+            "(umask 077 && nice -n 5 env -i OCF_RESKEY_p='a b' /bin/dash /x/agent monitor <&-)";
         assert_eq!(command(Path::new("/x/agent"), &done), expected);
     }
 }

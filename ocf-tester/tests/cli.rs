@@ -16,7 +16,8 @@ const PASSED: i32 = 0;
 const FAILED: i32 = 1;
 const UNTESTED: i32 = 2;
 
-/// A resource that is a file, in a directory of its own, which is the working directory of the tester.
+/// A resource that is a file, in a directory of its own, which is the working directory of the
+/// tester.
 struct Bench {
     directory: tempfile::TempDir,
 }
@@ -65,7 +66,11 @@ impl Bench {
 
     fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ocf-tester"));
-        command.args(words).current_dir(self.directory.path()).env_clear().env("PATH", "/usr/bin:/bin");
+        command
+            .args(words)
+            .current_dir(self.directory.path())
+            .env_clear()
+            .env("PATH", "/usr/bin:/bin");
         command.stdin(Stdio::null()).env("TMPDIR", self.directory.path());
         command
     }
@@ -77,7 +82,9 @@ impl Bench {
     /// Tests an agent with a state file and some checks.
     fn test(&self, agent: &str, words: &[&str]) -> Output {
         let state = format!("state={}", self.path("state file").display());
-        self.run(&[&["-n", "x", "-o", &state, "--only", "start,stop,status"], words, &[agent]].concat())
+        self.run(
+            &[&["-n", "x", "-o", &state, "--only", "start,stop,status"], words, &[agent]].concat(),
+        )
     }
 }
 
@@ -152,7 +159,11 @@ fn an_agent_without_its_path_is_looked_for() {
     let installed = bench.path("resource.d/acme");
     std::fs::create_dir_all(&installed).unwrap();
     std::fs::copy(bench.path("agent"), installed.join("web")).unwrap();
-    let run = |agent| output(bench.command(&["--only", "file-mode", agent]).env("OCF_ROOT", bench.directory.path()));
+    let run = |agent| {
+        output(
+            bench.command(&["--only", "file-mode", agent]).env("OCF_ROOT", bench.directory.path()),
+        )
+    };
     refuses(&run("web"), &format!("do you mean {}?", installed.join("web").display()));
     assert_eq!(run("ocf:acme:web").code, PASSED);
 }
@@ -191,8 +202,14 @@ fn a_good_agent_is_told_in_the_words_of_the_shell_tester() {
     let output = bench.test("./agent", &["-L", "-d"]);
     let agent = bench.path("agent");
     assert_eq!((output.code, output.stderr.as_str()), (PASSED, ""), "{output:?}");
-    assert_eq!(output.stdout.lines().next(), Some(format!("Beginning tests for {}...", agent.display()).as_str()));
-    assert_eq!(output.stdout.lines().last(), Some(format!("{} passed all tests", agent.display()).as_str()));
+    assert_eq!(
+        output.stdout.lines().next(),
+        Some(format!("Beginning tests for {}...", agent.display()).as_str())
+    );
+    assert_eq!(
+        output.stdout.lines().last(),
+        Some(format!("{} passed all tests", agent.display()).as_str())
+    );
     assert!(output.stdout.contains("2 passed, 0 failed, 0 warned, 1 skipped"), "{output:?}");
     assert!(output.stdout.contains("-v shows why"), "{output:?}");
     assert!(bench.test("agent", &["-v"]).stdout.contains("why:  status is not advertised"));
@@ -203,9 +220,16 @@ fn a_bad_agent_is_told_with_rule_and_remedy_and_1() {
     let bench = Bench::new();
     let output = bench.test("broken", &[]);
     assert_eq!(output.code, FAILED, "{output:?}");
-    assert!(output.stdout.contains("FAIL start: start succeeds\n       what: start gave 1"), "{output:?}");
+    assert!(
+        output.stdout.contains("FAIL start: start succeeds\n       what: start gave 1"),
+        "{output:?}"
+    );
     let broken = bench.path("broken");
-    assert_eq!(output.stderr, format!("Tests failed: {} failed 1 tests\n", broken.display()), "{output:?}");
+    assert_eq!(
+        output.stderr,
+        format!("Tests failed: {} failed 1 tests\n", broken.display()),
+        "{output:?}"
+    );
 }
 
 #[test]
@@ -213,7 +237,10 @@ fn skips_alone_are_no_pass() {
     let bench = Bench::new();
     let output = bench.run(&["--only", "status", "-o", "state=/nowhere/x", "agent"]);
     assert_eq!(output.code, UNTESTED, "{output:?}");
-    assert!(output.stderr.contains("nothing could be tested") && !output.stdout.contains("passed all"), "{output:?}");
+    assert!(
+        output.stderr.contains("nothing could be tested") && !output.stdout.contains("passed all"),
+        "{output:?}"
+    );
 }
 
 #[test]
@@ -230,11 +257,21 @@ fn every_format_of_several_runs_can_be_read() {
     let xml = stdout("junit");
     let document = roxmltree::Document::parse(&xml).unwrap();
     assert_eq!(document.root_element().attribute("tests"), Some("6"));
-    let sets: Vec<_> =
-        stdout("json").lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()).collect();
-    assert_eq!(sets.iter().map(|run| run["set"].as_str().unwrap()).collect::<Vec<_>>(), ["one", "two"]);
+    let sets: Vec<_> = stdout("json")
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap())
+        .collect();
+    assert_eq!(
+        sets.iter().map(|run| run["set"].as_str().unwrap()).collect::<Vec<_>>(),
+        ["one", "two"]
+    );
     let page = stdout("html");
-    assert!(page.starts_with("<!DOCTYPE html>") && page.ends_with("</html>\n") && page.contains("Timeline"), "{page}");
+    assert!(
+        page.starts_with("<!DOCTYPE html>")
+            && page.ends_with("</html>\n")
+            && page.contains("Timeline"),
+        "{page}"
+    );
     assert!(stdout("github").ends_with("/agent [two]: 2 pass, 0 fail, 0 warn, 0 info, 1 skip\n"));
 }
 
@@ -247,14 +284,18 @@ fn what_has_changed_since_an_earlier_report_is_told() {
     assert!(same.code == PASSED && !same.stdout.contains("changed:"), "{same:?}");
     bench.file("agent", &AGENT.replace("$BROKEN", "yes"), 0o755);
     let worse = bench.test("agent", &["--compare", "old.json"]);
-    assert!(worse.stdout.contains("changed: worse: start: pass before, fail now: start gave 1 (error)"), "{worse:?}");
+    assert!(
+        worse.stdout.contains("changed: worse: start: pass before, fail now: start gave 1 (error)"),
+        "{worse:?}"
+    );
 }
 
 #[test]
 fn a_finding_comes_with_the_command_that_shows_it() {
     let bench = Bench::new();
     let found = bench.test("broken", &["--only", "start"]);
-    let line = found.stdout.lines().find_map(|line| line.trim_start().strip_prefix("run:  ")).unwrap();
+    let line =
+        found.stdout.lines().find_map(|line| line.trim_start().strip_prefix("run:  ")).unwrap();
     assert!(line.starts_with("env -i ") && line.ends_with("/broken start"), "{line}");
     let shown = output(Command::new("/bin/sh").args(["-c", line]));
     assert_eq!(shown.code, 1, "{shown:?}");
@@ -264,11 +305,17 @@ fn a_finding_comes_with_the_command_that_shows_it() {
 fn ts_4_a_name_that_the_agent_does_not_have_is_told_before_the_run() {
     let bench = Bench::new();
     let output = bench.test("agent", &["-o", "staet=x"]);
-    assert_eq!(output.stderr, "ocf-tester: -o: the agent has no parameter staet; do you mean state?\n");
+    assert_eq!(
+        output.stderr,
+        "ocf-tester: -o: the agent has no parameter staet; do you mean state?\n"
+    );
     bench.file("sets.toml", "[one]\n\nstat = 1\n", 0o644);
     let output = bench.test("agent", &["--matrix", "sets.toml", "--format", "json"]);
     let line = "sets.toml: line 3: the agent has no parameter stat; do you mean state?";
-    assert_eq!((output.code, output.stderr.as_str()), (PASSED, format!("ocf-tester: {line}\n").as_str()));
+    assert_eq!(
+        (output.code, output.stderr.as_str()),
+        (PASSED, format!("ocf-tester: {line}\n").as_str())
+    );
     let run: serde_json::Value = serde_json::from_str(&output.stdout).unwrap();
     assert_eq!(run["notes"][0], line);
 }
@@ -307,9 +354,13 @@ fn a_trace_goes_to_stderr() {
 #[test]
 fn parameters_of_the_environment_are_named_and_not_used() {
     let bench = Bench::new();
-    let output = output(bench.command(&["--only", "file-mode", "agent"]).env("OCF_RESKEY_state", "/x"));
+    let output =
+        output(bench.command(&["--only", "file-mode", "agent"]).env("OCF_RESKEY_state", "/x"));
     assert_eq!(output.code, PASSED);
-    assert!(output.stderr.starts_with("ocf-tester: OCF_RESKEY_state in the environment: not used"), "{output:?}");
+    assert!(
+        output.stderr.starts_with("ocf-tester: OCF_RESKEY_state in the environment: not used"),
+        "{output:?}"
+    );
 }
 
 #[test]
@@ -339,8 +390,9 @@ fn nothing_is_left_behind() {
     for words in [&["--stub-cluster"][..], &["--format", "tap"], &["--repeat", "2"]] {
         bench.test("agent", words);
     }
-    let left =
-        |path: &Path| std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().file_name()).collect::<Vec<_>>();
+    let left = |path: &Path| {
+        std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().file_name()).collect::<Vec<_>>()
+    };
     let mut left = left(bench.directory.path());
     left.sort();
     assert_eq!(left, ["agent", "broken", "plain"]);

@@ -31,11 +31,17 @@ pub trait Agent {
     /// The description.
     const SPEC: &'static Spec;
 
-    /// Gives the typed parameters, and adds a fault for each combination that cannot be. Pure. Faults of single
-    /// values are known already; `None` means that a value that is needed is missing or faulty.
-    fn params(values: &Values, invocation: &Invocation, faults: &mut Faults) -> Option<Self::Params>;
+    /// Gives the typed parameters, and adds a fault for each combination that cannot be. Pure.
+    /// Faults of single values are known already; `None` means that a value that is needed is
+    /// missing or faulty.
+    fn params(
+        values: &Values,
+        invocation: &Invocation,
+        faults: &mut Faults,
+    ) -> Option<Self::Params>;
 
-    /// Judges the machine, for `validate-all` at level 10. A start judges what it meets on its way, by the same functions.
+    /// Judges the machine, for `validate-all` at level 10. A start judges what it meets on its way,
+    /// by the same functions.
     ///
     /// # Errors
     /// What the machine lacks.
@@ -43,14 +49,16 @@ pub trait Agent {
         Ok(())
     }
 
-    /// Makes the resource available; returns when `monitor` would say so. Good when it is available already.
+    /// Makes the resource available; returns when `monitor` would say so. Good when it is available
+    /// already.
     ///
     /// # Errors
     /// Why not. Nothing of the attempt is left then.
     fn start(context: &Context<'_>, params: &Self::Params) -> Result<(), Failure>;
 
-    /// Makes sure that nothing of the resource is left, verified by looking. `params` is `None` when they are faulty:
-    /// a stop is never gated by validation, and reads what it can use from the context's values.
+    /// Makes sure that nothing of the resource is left, verified by looking. `params` is `None`
+    /// when they are faulty: a stop is never gated by validation, and reads what it can use from
+    /// the context's values.
     ///
     /// # Errors
     /// What is left, or could not be looked at.
@@ -62,8 +70,9 @@ pub trait Agent {
     /// Why the state is neither running nor cleanly stopped, or cannot be known.
     fn monitor(context: &Context<'_>, params: &Self::Params) -> Result<Status, Failure>;
 
-    /// Opens the event sources of a resource that is well, for a recurring monitor that waits ([`crate::watch`]): each is
-    /// something whose event may mean that the next check fails. Called before that check. None: monitors do not wait.
+    /// Opens the event sources of a resource that is well, for a recurring monitor that waits
+    /// ([`crate::watch`]): each is something whose event may mean that the next check fails. Called
+    /// before that check. None: monitors do not wait.
     ///
     /// # Errors
     /// Why they cannot be opened; the monitor does not wait then.
@@ -71,23 +80,29 @@ pub trait Agent {
         Ok(Sources::default())
     }
 
-    /// Explains what a start would do here and why, what a monitor sees, and what is on record, by the functions that start and monitor
-    /// use. It changes nothing.
+    /// Explains what a start would do here and why, what a monitor sees, and what is on record, by
+    /// the functions that start and monitor use. It changes nothing.
     ///
     /// # Errors
     /// Why a start would fail, after all that could be found out until then.
-    fn explain(context: &Context<'_>, params: &Self::Params, explanation: &mut Explanation) -> Result<(), Failure>;
+    fn explain(
+        context: &Context<'_>,
+        params: &Self::Params,
+        explanation: &mut Explanation,
+    ) -> Result<(), Failure>;
 
-    /// Looks for the resource when its parameters are faulty, for a probe: by the record and by those parameters that are good,
-    /// where a stop would find something to end. No check of the application is made.
+    /// Looks for the resource when its parameters are faulty, for a probe: by the record and by
+    /// those parameters that are good, where a stop would find something to end. No check of the
+    /// application is made.
     ///
     /// # Errors
     /// What is there and neither runs nor is cleanly stopped, or that it cannot be known.
     fn probe_without_params(context: &Context<'_>) -> Result<Status, Failure>;
 
-    /// Applies changed reloadable parameters. A configuration that the service cannot load is not a failure but
-    /// [`Reloaded::Refused`]: Pacemaker stops a resource whose reload has failed, on every node. The frame calls this again
-    /// at monitors until the configuration is loaded, so it must do nothing where nothing has changed.
+    /// Applies changed reloadable parameters. A configuration that the service cannot load is not a
+    /// failure but [`Reloaded::Refused`]: Pacemaker stops a resource whose reload has failed, on
+    /// every node. The frame calls this again at monitors until the configuration is loaded, so it
+    /// must do nothing where nothing has changed.
     ///
     /// # Errors
     /// The service does not run, or no longer works.

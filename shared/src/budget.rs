@@ -5,9 +5,9 @@
 //!   │── work ───────────│── rollback ────────│── reply ──────────│
 //! ```
 //!
-//! Whatever waits takes the deadline of its phase, and a step with a limit of its own the earlier of both:
-//! `Deadline::after(limit).min(budget.work())`. Parts of what is left are never handed on: they multiply, and in the end
-//! it is not clear how long a step may take.
+//! Whatever waits takes the deadline of its phase, and a step with a limit of its own the earlier
+//! of both: `Deadline::after(limit).min(budget.work())`. Parts of what is left are never handed on:
+//! they multiply, and in the end it is not clear how long a step may take.
 #![forbid(unsafe_code)]
 
 use std::time::{Duration, Instant};
@@ -28,13 +28,17 @@ pub struct Budget {
 impl Budget {
     /// Divides the time of an action that began at `start` and is killed after `timeout`.
     ///
-    /// An action that changes something for the better keeps a fifth of its time (20 s at most) to undo what it could not
-    /// finish. A stop, a monitor and a validation have nothing to undo.
+    /// An action that changes something for the better keeps a fifth of its time (20 s at most) to
+    /// undo what it could not finish. A stop, a monitor and a validation have nothing to undo.
     #[must_use]
     pub fn new(action: Action, start: Instant, timeout: Duration) -> Self {
         let end = timeout - reply(timeout);
-        let kept = if can_roll_back(action) { (end / 5).min(LONGEST_ROLLBACK) } else { Duration::ZERO };
-        Self { work: Deadline::from_start(start, end - kept), rollback: Deadline::from_start(start, end) }
+        let kept =
+            if can_roll_back(action) { (end / 5).min(LONGEST_ROLLBACK) } else { Duration::ZERO };
+        Self {
+            work: Deadline::from_start(start, end - kept),
+            rollback: Deadline::from_start(start, end),
+        }
     }
 
     /// The end of the action's own work.
@@ -43,8 +47,8 @@ impl Budget {
         self.work
     }
 
-    /// The end of the rollback after work that failed, and of the action: only the reply comes after it. The same as
-    /// [`Self::work`] for stop, monitor and validate-all.
+    /// The end of the rollback after work that failed, and of the action: only the reply comes
+    /// after it. The same as [`Self::work`] for stop, monitor and validate-all.
     #[must_use]
     pub fn rollback(self) -> Deadline {
         self.rollback
@@ -54,10 +58,17 @@ impl Budget {
 /// Whether an action may have to undo what it has begun.
 fn can_roll_back(action: Action) -> bool {
     match action {
-        Action::Start | Action::Reload | Action::ReloadAgent | Action::MigrateTo | Action::MigrateFrom => true,
-        Action::Stop | Action::Monitor | Action::Status | Action::ValidateAll | Action::MetaData | Action::Usage => {
-            false
-        }
+        Action::Start
+        | Action::Reload
+        | Action::ReloadAgent
+        | Action::MigrateTo
+        | Action::MigrateFrom => true,
+        Action::Stop
+        | Action::Monitor
+        | Action::Status
+        | Action::ValidateAll
+        | Action::MetaData
+        | Action::Usage => false,
     }
 }
 

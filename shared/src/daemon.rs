@@ -1,9 +1,11 @@
-//! A server that detaches itself and writes a pid file: which processes are it, and how it is started and ended.
+//! A server that detaches itself and writes a pid file: which processes are it, and how it is
+//! started and ended.
 //!
-//! A pid file is a hint. What a process is decides whose it is ([`identity`]): its owner, its PID namespace and root
-//! directory, its program by device and inode, its arguments if root owns it, and what was noted about the master.
-//! What a master leaves behind when it dies is known by its session: a server that detaches begins one, and its number is
-//! the master's, which no other process can get while a worker lives.
+//! A pid file is a hint. What a process is decides whose it is ([`identity`]): its owner, its PID
+//! namespace and root directory, its program by device and inode, its arguments if root owns it,
+//! and what was noted about the master. What a master leaves behind when it dies is known by its
+//! session: a server that detaches begins one, and its number is the master's, which no other
+//! process can get while a worker lives.
 //!
 //! An agent says what its server is by [`Daemon`]; everything else is the same for all of them.
 #![forbid(unsafe_code)]
@@ -86,21 +88,23 @@ pub trait Daemon {
     /// Its executable, and others that it may be, by the names that the kernel has for them.
     fn programs(&self) -> &[PathBuf];
 
-    /// Whether a process of one of the programs was started as this instance, by its arguments; `None` when these do not
-    /// say, as of a worker that has changed its title.
+    /// Whether a process of one of the programs was started as this instance, by its arguments;
+    /// `None` when these do not say, as of a worker that has changed its title.
     fn claims(&self, arguments: &[Vec<u8>]) -> Option<bool>;
 
-    /// The signal that lets its master end once its requests are answered, and how long that may take.
+    /// The signal that lets its master end once its requests are answered, and how long that may
+    /// take.
     fn polite(&self, invocation: &Invocation) -> Polite;
 
-    /// Whether it forks once more after it has begun its session. Then the session's first process, whose number the
-    /// session has, is gone as soon as the master is there, and only the pid file or the note says which one that is.
+    /// Whether it forks once more after it has begun its session. Then the session's first process,
+    /// whose number the session has, is gone as soon as the master is there, and only the pid file
+    /// or the note says which one that is.
     fn forks_twice(&self) -> bool {
         false
     }
 
-    /// Whether the process to talk to becomes another user, and may change its root directory. It is known by its pid file
-    /// then, and by the note.
+    /// Whether the process to talk to becomes another user, and may change its root directory. It
+    /// is known by its pid file then, and by the note.
     fn drops_rights(&self) -> bool {
         false
     }
@@ -138,11 +142,12 @@ pub trait Daemon {
         Ok(())
     }
 
-    /// Looks which processes of it there are. A healthy instance is found by its pid file; only else is every process looked at.
+    /// Looks which processes of it there are. A healthy instance is found by its pid file; only
+    /// else is every process looked at.
     ///
     /// # Errors
-    /// When /proc cannot be read, and when nothing was found but a process that may be of the instance and cannot be looked
-    /// at.
+    /// When /proc cannot be read, and when nothing was found but a process that may be of the
+    /// instance and cannot be looked at.
     fn observe(&self, deadline: Deadline) -> Result<Found, Failure> {
         let seen = look::look(self, &[], deadline)?;
         match seen.doubt {
@@ -156,7 +161,11 @@ pub trait Daemon {
     /// # Errors
     /// When the note cannot be written.
     fn remember(&self, master: &Process) -> Result<(), Failure> {
-        let note = Note { pid: master.pid, session: session(self, master)?, start_time: Some(master.start_time) };
+        let note = Note {
+            pid: master.pid,
+            session: session(self, master)?,
+            start_time: Some(master.start_time),
+        };
         note.save(self.note())
     }
 
@@ -165,8 +174,9 @@ pub trait Daemon {
         self.note().exists()
     }
 
-    /// Starts the server, and keeps what a stop must know. What an earlier master has left is ended first. When the server
-    /// does not come to serve, what it has left is ended, and what was kept is forgotten only if nothing is left.
+    /// Starts the server, and keeps what a stop must know. What an earlier master has left is ended
+    /// first. When the server does not come to serve, what it has left is ended, and what was kept
+    /// is forgotten only if nothing is left.
     ///
     /// # Errors
     /// What the program said, that the server has ended, or what `ready` was still waiting for.
@@ -192,7 +202,8 @@ pub trait Daemon {
         launch::start(self, context, program, ready)
     }
 
-    /// Takes over a master that runs already, if it serves; one that does not is ended. Says whether it was taken over.
+    /// Takes over a master that runs already, if it serves; one that does not is ended. Says
+    /// whether it was taken over.
     ///
     /// # Errors
     /// When it cannot be looked at or ended, or the note cannot be written.
@@ -207,8 +218,8 @@ pub trait Daemon {
         launch::take_over(self, context, serves)
     }
 
-    /// Ends the instance, all of it: first by the polite signal to its master, then by SIGTERM, then by SIGKILL. Success means
-    /// that nothing is left.
+    /// Ends the instance, all of it: first by the polite signal to its master, then by SIGTERM,
+    /// then by SIGKILL. Success means that nothing is left.
     ///
     /// # Errors
     /// What is left, or could not be looked at.
@@ -228,8 +239,8 @@ pub trait Daemon {
         Ok(())
     }
 
-    /// Ends what appears only after a stop. A start that was killed may have been about to run the server, and then, for an
-    /// instant, nothing shows that it will be one.
+    /// Ends what appears only after a stop. A start that was killed may have been about to run the
+    /// server, and then, for an instant, nothing shows that it will be one.
     ///
     /// # Errors
     /// As [`Self::end`].
@@ -246,8 +257,8 @@ pub trait Daemon {
     }
 }
 
-/// Ends what was started, and what the parameters mean now if that is something else. A file that cannot be removed is no
-/// failure: nothing runs any more.
+/// Ends what was started, and what the parameters mean now if that is something else. A file that
+/// cannot be removed is no failure: nothing runs any more.
 ///
 /// # Errors
 /// What is left, or could not be looked at.
@@ -262,7 +273,9 @@ pub fn stop<S: Daemon>(
         // A start that was killed has left a record, and no note of a master.
         let was_up = server.was_up();
         let ended = server.end_politely(context, deadline);
-        failures.extend(ended.and_then(|()| if was_up { Ok(()) } else { server.end_late(deadline) }).err());
+        failures.extend(
+            ended.and_then(|()| if was_up { Ok(()) } else { server.end_late(deadline) }).err(),
+        );
     }
     let meant = meant();
     failures.extend(meant.as_ref().and_then(|server| server.end_politely(context, deadline).err()));
@@ -290,16 +303,21 @@ pub fn probe<S: Daemon>(
             return Ok(Status::Running);
         }
         if !found.is_empty() {
-            return Err(Failure::generic(format!("the master of {} has died and left processes", server.name())));
+            return Err(Failure::generic(format!(
+                "the master of {} has died and left processes",
+                server.name()
+            )));
         }
     }
     Ok(Status::STOPPED)
 }
 
-/// The session that is a master's own. One that was begun by another program is not: it is that of a terminal in which the
-/// server was started, say. Our own first process may live a moment longer than it takes to write a pid file.
+/// The session that is a master's own. One that was begun by another program is not: it is that of
+/// a terminal in which the server was started, say. Our own first process may live a moment longer
+/// than it takes to write a pid file.
 fn session<S: Daemon + ?Sized>(server: &S, master: &Process) -> Result<i32, Failure> {
-    let found = Member::find(master.pid).or_fail("/proc")?.filter(|member| member.process == *master);
+    let found =
+        Member::find(master.pid).or_fail("/proc")?.filter(|member| member.process == *master);
     let Some(session) = found.map(|member| member.session) else { return Ok(master.pid) };
     // After an upgrade of its program, a master is in the session of the one before.
     let is_noted = || Note::load(server.note()).is_some_and(|note| note.session == session);
@@ -311,7 +329,8 @@ fn session<S: Daemon + ?Sized>(server: &S, master: &Process) -> Result<i32, Fail
     Ok(if is_own { session } else { master.pid })
 }
 
-/// What a new server needs of a start's time: one that runs already and does not answer may use the rest, and no more.
+/// What a new server needs of a start's time: one that runs already and does not answer may use the
+/// rest, and no more.
 pub const STARTING: Duration = Duration::from_secs(3);
 
 /// The signals for processes that have had the polite one, or need none.

@@ -1,7 +1,8 @@
 //! POSIX extended regular expressions, as `grep -Ei` reads them, for a yes or no.
 //!
-//! The engine's time is linear in the page, whatever the expression, and the same on every C library. To read a parameter
-//! is to translate it; it is compiled only by a search, so that a stop, which searches nothing, compiles nothing.
+//! The engine's time is linear in the page, whatever the expression, and the same on every C
+//! library. To read a parameter is to translate it; it is compiled only by a search, so that a
+//! stop, which searches nothing, compiles nothing.
 #![forbid(unsafe_code)]
 
 mod bracket;
@@ -20,7 +21,8 @@ pub struct Ere {
     translated: posix::Translated,
 }
 
-/// A search of more steps than this (states times bytes) is left when it is late. It takes a tenth of a second at most.
+/// A search of more steps than this (states times bytes) is left when it is late. It takes a tenth
+/// of a second at most.
 const QUICK: usize = 3_000_000;
 
 impl Ere {
@@ -35,8 +37,8 @@ impl Ere {
         }
     }
 
-    /// Whether a line of the body has a match; `None` when that is not known by the deadline. NUL bytes end lines too, as
-    /// for grep in a file that is no text.
+    /// Whether a line of the body has a match; `None` when that is not known by the deadline. NUL
+    /// bytes end lines too, as for grep in a file that is no text.
     #[must_use]
     pub fn is_match(&self, body: &[u8], deadline: Deadline) -> Option<bool> {
         // A newline ends a line and begins none: the empty rest after the last one is not a line.
@@ -59,7 +61,8 @@ impl Ere {
 
     fn compiled(&self) -> Option<Search> {
         // Each pair of parentheses may have a group around its repetition.
-        let regex = RegexBuilder::new(&self.translated.text).nest_limit(3 * posix::DEEPEST).build().ok()?;
+        let regex =
+            RegexBuilder::new(&self.translated.text).nest_limit(3 * posix::DEEPEST).build().ok()?;
         Some(Search { regex, literal: self.translated.literal.clone() })
     }
 
@@ -78,8 +81,8 @@ struct Search {
 }
 
 impl Search {
-    /// Whether a line of the text has a match. The engine looks only at lines with the literal: most have nothing of it, and
-    /// to find it is far cheaper.
+    /// Whether a line of the text has a match. The engine looks only at lines with the literal:
+    /// most have nothing of it, and to find it is far cheaper.
     fn finds_in(&self, text: &str) -> bool {
         if self.literal.is_empty() {
             return self.regex.is_match(text);
@@ -97,7 +100,8 @@ impl Search {
     }
 }
 
-/// The bytes as characters with the same numbers, small letters for large ones, and newlines for NUL bytes.
+/// The bytes as characters with the same numbers, small letters for large ones, and newlines for
+/// NUL bytes.
 fn prepared(body: &[u8]) -> String {
     let letter = |byte: &u8| if *byte == 0 { '\n' } else { char::from(byte.to_ascii_lowercase()) };
     if body.is_ascii() && !body.contains(&0) {

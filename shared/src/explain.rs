@@ -1,9 +1,9 @@
-//! `--explain`: what a start would do here and why, what a monitor sees, and what is on record. For people who call the agent by
-//! hand; it changes nothing.
+//! `--explain`: what a start would do here and why, what a monitor sees, and what is on record. For
+//! people who call the agent by hand; it changes nothing.
 //!
-//! An agent's [`Agent::explain`] says what its start and its monitor go by, from the functions that they call. Three things keep
-//! it from changing anything: every monitor in it is a probe, records are not written, and neither is any log
-//! ([`Invocation::is_explanation`]).
+//! An agent's [`Agent::explain`] says what its start and its monitor go by, from the functions that
+//! they call. Three things keep it from changing anything: every monitor in it is a probe, records
+//! are not written, and neither is any log ([`Invocation::is_explanation`]).
 #![forbid(unsafe_code)]
 
 use std::fmt::Display;
@@ -58,7 +58,12 @@ impl Explanation {
     }
 
     /// Adds a line for each value; one without values says so.
-    pub fn list<T: Display>(&mut self, name: &str, values: impl IntoIterator<Item = T>, none: &str) {
+    pub fn list<T: Display>(
+        &mut self,
+        name: &str,
+        values: impl IntoIterator<Item = T>,
+        none: &str,
+    ) {
         let mut values = values.into_iter().peekable();
         if values.peek().is_none() {
             self.line(name, none);
@@ -66,7 +71,8 @@ impl Explanation {
         values.for_each(|value| self.line(name, value));
     }
 
-    /// Adds what a monitor sees. A failure of it is one of its answers, and none of the explanation.
+    /// Adds what a monitor sees. A failure of it is one of its answers, and none of the
+    /// explanation.
     pub fn monitor(&mut self, seen: &Result<Status, Failure>) {
         match seen {
             Ok(Status::Running) => self.line("monitor", "running"),
@@ -82,7 +88,8 @@ impl Explanation {
         let words = std::iter::once(command.get_program()).chain(command.get_args());
         let quoted = |word: &std::ffi::OsStr| {
             let word = word.to_string_lossy();
-            let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "-_./=:,+@%".contains(letter);
+            let is_plain =
+                |letter: char| letter.is_ascii_alphanumeric() || "-_./=:,+@%".contains(letter);
             if !word.is_empty() && word.chars().all(is_plain) {
                 word.into_owned()
             } else {
@@ -94,10 +101,15 @@ impl Explanation {
 
     /// Adds the version of a program: the first line of what it says when it is called like this.
     pub fn version(&mut self, program: Command, deadline: Deadline) {
-        let said = command::run(program, None, Deadline::after(VERSION).min(deadline)).map(|output| {
-            let text = [output.stdout, output.stderr].concat();
-            String::from_utf8_lossy(&text).lines().map(str::trim).find(|line| !line.is_empty()).map(str::to_owned)
-        });
+        let said =
+            command::run(program, None, Deadline::after(VERSION).min(deadline)).map(|output| {
+                let text = [output.stdout, output.stderr].concat();
+                String::from_utf8_lossy(&text)
+                    .lines()
+                    .map(str::trim)
+                    .find(|line| !line.is_empty())
+                    .map(str::to_owned)
+            });
         match said {
             Ok(Some(line)) => self.line("version", line),
             Ok(None) => self.because("version", "unknown", "the program said nothing"),
@@ -109,10 +121,16 @@ impl Explanation {
     ///
     /// # Errors
     /// As [`Daemon::observe`].
-    pub fn processes<S: Daemon>(&mut self, server: &S, deadline: Deadline) -> Result<Found, Failure> {
+    pub fn processes<S: Daemon>(
+        &mut self,
+        server: &S,
+        deadline: Deadline,
+    ) -> Result<Found, Failure> {
         let path = server.pid_file().display();
         match pidfile::read(server.pid_file()) {
-            Ok(numbers) if numbers.is_empty() => self.because("pid file", path, "there is none, or it is empty"),
+            Ok(numbers) if numbers.is_empty() => {
+                self.because("pid file", path, "there is none, or it is empty")
+            }
             Ok(numbers) => {
                 let all: Vec<String> = numbers.iter().map(ToString::to_string).collect();
                 self.because("pid file", path, format_args!("says {}", all.join(" ")));
@@ -121,12 +139,20 @@ impl Explanation {
         }
         let found = server.observe(deadline)?;
         match &found.master {
-            Some(master) => self.because("process", crate::daemon::described(master), "its program and arguments"),
+            Some(master) => self.because(
+                "process",
+                crate::daemon::described(master),
+                "its program and arguments",
+            ),
             None if found.orphans.is_empty() => self.line("process", "none"),
             None => {}
         }
         for orphan in &found.orphans {
-            self.because("process", crate::daemon::described(orphan), "left by a master that has died");
+            self.because(
+                "process",
+                crate::daemon::described(orphan),
+                "left by a master that has died",
+            );
         }
         Ok(found)
     }
@@ -170,12 +196,22 @@ fn parameters(invocation: &Invocation, spec: &Spec, explanation: &mut Explanatio
     for (name, value) in values.given() {
         let named = |info: &crate::param::Info| info.name == name || info.aliases.contains(&name);
         match spec.parameters.iter().map(|param| param.info()).find(|info| named(info)) {
-            Some(info) if info.private => explanation.line("parameter", format_args!("{name}=(hidden)")),
+            Some(info) if info.private => {
+                explanation.line("parameter", format_args!("{name}=(hidden)"))
+            }
             Some(info) if info.name != name => {
-                explanation.because("parameter", format_args!("{name}={value}"), format_args!("that is {}", info.name));
+                explanation.because(
+                    "parameter",
+                    format_args!("{name}={value}"),
+                    format_args!("that is {}", info.name),
+                );
             }
             Some(_) => explanation.line("parameter", format_args!("{name}={value}")),
-            None => explanation.because("parameter", format_args!("{name}={value}"), "unknown, and ignored"),
+            None => explanation.because(
+                "parameter",
+                format_args!("{name}={value}"),
+                "unknown, and ignored",
+            ),
         }
     }
 }

@@ -11,20 +11,26 @@ use crate::failure::Failure;
 use crate::sys::clock::Deadline;
 use crate::sys::command::{self, RunError, find_in_path};
 
-/// Runs the program that the parameter `name` gives, with its arguments and without a shell. It is good when it ends with exit code
-/// 0 before the deadline.
+/// Runs the program that the parameter `name` gives, with its arguments and without a shell. It is
+/// good when it ends with exit code 0 before the deadline.
 ///
 /// # Errors
-/// What it said, or why it could not be run or did not end. Always an ordinary failure, not "not installed": of the latter
-/// a probe makes "does not run".
-pub fn check(name: &str, words: &[String], context: &Context<'_>, deadline: Deadline) -> Result<(), Failure> {
+/// What it said, or why it could not be run or did not end. Always an ordinary failure, not "not
+/// installed": of the latter a probe makes "does not run".
+pub fn check(
+    name: &str,
+    words: &[String],
+    context: &Context<'_>,
+    deadline: Deadline,
+) -> Result<(), Failure> {
     let Some((program, arguments)) = words.split_first() else {
         return Err(Failure::generic(format!("{name} names no program")));
     };
     let missing = || Failure::generic(format!("{name}: {program} is not installed"));
     let path = match program.starts_with('/') {
         true => PathBuf::from(program),
-        false => find_in_path(program, context.invocation.variable("PATH").unwrap_or_default()).ok_or_else(missing)?,
+        false => find_in_path(program, context.invocation.variable("PATH").unwrap_or_default())
+            .ok_or_else(missing)?,
     };
     let mut command = Command::new(path);
     command.args(arguments);

@@ -20,7 +20,8 @@ pub enum Kind {
     Configured,
 }
 
-/// A failure with its kind and one line of text, the outermost context first: `start: add 10.9.0.50: File exists`.
+/// A failure with its kind and one line of text, the outermost context first:
+/// `start: add 10.9.0.50: File exists`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
     /// Decides the exit code.
@@ -50,7 +51,8 @@ impl Failure {
         Self { kind: self.kind, text: format!("{context}: {}", self.text) }
     }
 
-    /// One failure out of many, for work that goes on after the first: the texts joined by "; ", the kind of the first.
+    /// One failure out of many, for work that goes on after the first: the texts joined by "; ",
+    /// the kind of the first.
     #[must_use]
     pub fn collect(failures: Vec<Self>) -> Option<Self> {
         let kind = failures.first()?.kind;

@@ -1,5 +1,6 @@
-//! File name patterns as web servers include files by (fnmatch(3), glob(7)): `*`, `?`, `[a-z]`, `[!a-z]`, and a backslash before
-//! any of them. And the files that a path with patterns stands for.
+//! File name patterns as web servers include files by (fnmatch(3), glob(7)): `*`, `?`, `[a-z]`,
+//! `[!a-z]`, and a backslash before any of them. And the files that a path with patterns stands
+//! for.
 #![forbid(unsafe_code)]
 
 use std::path::{Component, Path, PathBuf};
@@ -30,7 +31,11 @@ pub fn expand(files: &dyn Files, path: &Path) -> Vec<PathBuf> {
         let below = |before: PathBuf| -> Vec<PathBuf> {
             let Some(pattern) = pattern else { return vec![before.join(part)] };
             let names = files.names(&before).unwrap_or_default();
-            names.iter().filter(|name| matches(pattern, name)).map(|name| before.join(name)).collect()
+            names
+                .iter()
+                .filter(|name| matches(pattern, name))
+                .map(|name| before.join(name))
+                .collect()
         };
         found = found.into_iter().flat_map(below).take(MOST).collect();
     }
@@ -50,11 +55,13 @@ pub fn matches(pattern: &str, name: &str) -> bool {
     if name.starts_with('.') && !pattern.starts_with('.') {
         return false;
     }
-    let (pattern, name): (Vec<char>, Vec<char>) = (pattern.chars().collect(), name.chars().collect());
+    let (pattern, name): (Vec<char>, Vec<char>) =
+        (pattern.chars().collect(), name.chars().collect());
     fits(&pattern, &name)
 }
 
-/// Remembers the last star and goes back to it: no pattern takes more than the product of both lengths.
+/// Remembers the last star and goes back to it: no pattern takes more than the product of both
+/// lengths.
 fn fits(pattern: &[char], name: &[char]) -> bool {
     let (mut p, mut n) = (0, 0);
     let mut star: Option<(usize, usize)> = None;
@@ -118,10 +125,16 @@ mod tests {
 
     #[test]
     fn fuzz_any_pattern_and_any_name_are_compared() {
-        crate::testing::fuzz::survives_text(&["/e/*[!a-z]?\\*.conf\n/e/ab.conf", "/e/[]-a]*\n/e/]]a"], |text| {
-            let (pattern, name) = text.split_once('\n').unwrap_or((text, "/e/a.conf"));
-            let _ = (matches(pattern, name), expand(&Tree(&[(name, ""), ("/e/a.conf", "")]), Path::new(pattern)));
-        });
+        crate::testing::fuzz::survives_text(
+            &["/e/*[!a-z]?\\*.conf\n/e/ab.conf", "/e/[]-a]*\n/e/]]a"],
+            |text| {
+                let (pattern, name) = text.split_once('\n').unwrap_or((text, "/e/a.conf"));
+                let _ = (
+                    matches(pattern, name),
+                    expand(&Tree(&[(name, ""), ("/e/a.conf", "")]), Path::new(pattern)),
+                );
+            },
+        );
     }
 
     #[test]

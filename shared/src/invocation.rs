@@ -1,7 +1,9 @@
-//! What the caller wants: the action, the parameters and the cluster's circumstances, read once, as a value.
+//! What the caller wants: the action, the parameters and the cluster's circumstances, read once, as
+//! a value.
 //!
-//! The form is Pacemaker's (`lib/services/services_linux.c`, `lib/pengine/pe_actions.c`); every variable but the
-//! agent's own parameters may be absent, for people and other tools call agents too.
+//! The form is Pacemaker's (`lib/services/services_linux.c`, `lib/pengine/pe_actions.c`); every
+//! variable but the agent's own parameters may be absent, for people and other tools call agents
+//! too.
 #![forbid(unsafe_code)]
 
 use std::borrow::Cow;
@@ -39,7 +41,8 @@ pub struct Invocation {
     environment: Vec<(Text, Text)>,
 }
 
-/// A name or a value of the environment: where the kernel has put it, or, in tests, a text of their own.
+/// A name or a value of the environment: where the kernel has put it, or, in tests, a text of their
+/// own.
 type Text = Cow<'static, OsStr>;
 
 impl Invocation {
@@ -53,7 +56,8 @@ impl Invocation {
             Some(word) => match word.to_str() {
                 Some("--version" | "-V") => Asked::Version,
                 Some("--explain") => Asked::Explain,
-                Some(text) => Action::from_word(text).map_or_else(|| Asked::Unknown(text.to_owned()), Asked::Action),
+                Some(text) => Action::from_word(text)
+                    .map_or_else(|| Asked::Unknown(text.to_owned()), Asked::Action),
                 None => Asked::Unknown(word.to_string_lossy().into_owned()),
             },
         };
@@ -106,14 +110,15 @@ impl Invocation {
         self.asked == Asked::Explain
     }
 
-    /// Whether a monitor is a probe. Pacemaker leaves the interval unset in probes; unset, empty and 0 are alike. What
-    /// explains itself only probes.
+    /// Whether a monitor is a probe. Pacemaker leaves the interval unset in probes; unset, empty
+    /// and 0 are alike. What explains itself only probes.
     #[must_use]
     pub fn is_probe(&self) -> bool {
         self.is_explanation() || matches!(self.meta("interval").map(str::trim), None | Some("0"))
     }
 
-    /// The time between two runs of a recurring monitor; `None` for a probe and for any other action.
+    /// The time between two runs of a recurring monitor; `None` for a probe and for any other
+    /// action.
     #[must_use]
     pub fn interval(&self) -> Option<Duration> {
         let given: u64 = self.meta("interval")?.trim().parse().ok()?;
@@ -123,12 +128,14 @@ impl Invocation {
     /// The check level of this call. Nonsense is level 0: the cheapest check that is still right.
     #[must_use]
     pub fn depth(&self) -> u32 {
-        let given = self.variable("OCF_CHECK_LEVEL").or_else(|| self.variable("OCF_RESKEY_OCF_CHECK_LEVEL"));
+        let given = self
+            .variable("OCF_CHECK_LEVEL")
+            .or_else(|| self.variable("OCF_RESKEY_OCF_CHECK_LEVEL"));
         given.and_then(|text| text.trim().parse().ok()).unwrap_or(0)
     }
 
-    /// When the caller kills the action, counted from its start; `None` when it does not say. Pacemaker sends SIGKILL
-    /// to the whole process group at that moment, without a warning.
+    /// When the caller kills the action, counted from its start; `None` when it does not say.
+    /// Pacemaker sends SIGKILL to the whole process group at that moment, without a warning.
     #[must_use]
     pub fn timeout(&self) -> Option<Duration> {
         let given: u64 = self.meta("timeout")?.trim().parse().ok()?;
@@ -144,8 +151,11 @@ impl Invocation {
     /// What the cluster says about the clone that this instance belongs to.
     #[must_use]
     pub fn clone_meta(&self) -> CloneMeta {
-        let number = |names: &[&str]| names.iter().find_map(|n| self.meta(n)?.trim().parse::<u32>().ok());
-        let truth = |name: &str| self.meta(name).is_some_and(|text| crate::param::boolean(text) == Ok(true));
+        let number =
+            |names: &[&str]| names.iter().find_map(|n| self.meta(n)?.trim().parse::<u32>().ok());
+        let truth = |name: &str| {
+            self.meta(name).is_some_and(|text| crate::param::boolean(text) == Ok(true))
+        };
         CloneMeta {
             number: number(&["clone"]).unwrap_or(0),
             max: number(&["clone_max"]),
@@ -155,12 +165,14 @@ impl Invocation {
     }
 }
 
-/// The clone attributes, in the words of both generations of Pacemaker (`master_max` became `promoted_max`).
+/// The clone attributes, in the words of both generations of Pacemaker (`master_max` became
+/// `promoted_max`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CloneMeta {
     /// The number of this instance, from 0.
     pub number: u32,
-    /// How many instances the cluster runs; `None` when this is no clone. 0 is a clone that is switched off.
+    /// How many instances the cluster runs; `None` when this is no clone. 0 is a clone that is
+    /// switched off.
     pub max: Option<u32>,
     /// Whether each instance is a thing of its own.
     pub globally_unique: bool,
@@ -171,7 +183,8 @@ pub struct CloneMeta {
 /// The parameter that a variable carries; `None` for variables that are the cluster's own.
 fn parameter_name(variable: &str) -> Option<&str> {
     let name = variable.strip_prefix(PREFIX)?;
-    let of_the_cluster = name.starts_with("CRM_meta_") || name.starts_with("crm_") || name == "OCF_CHECK_LEVEL";
+    let of_the_cluster =
+        name.starts_with("CRM_meta_") || name.starts_with("crm_") || name == "OCF_CHECK_LEVEL";
     (!of_the_cluster && !name.is_empty()).then_some(name)
 }
 
@@ -197,7 +210,8 @@ mod tests {
 
     #[test]
     fn sl_04_an_unset_empty_or_zero_interval_is_a_probe() {
-        let with = |value| call(&["monitor"], &[("OCF_RESKEY_CRM_meta_interval", value)]).is_probe();
+        let with =
+            |value| call(&["monitor"], &[("OCF_RESKEY_CRM_meta_interval", value)]).is_probe();
         assert!(call(&["monitor"], &[]).is_probe());
         assert!(with("") && with("0") && with(" 0 "));
         assert!(!with("10000") && !with("1"));
@@ -222,7 +236,10 @@ mod tests {
 
     #[test]
     fn nonsense_from_the_caller_reads_as_absent() {
-        let call = call(&["monitor"], &[("OCF_RESKEY_CRM_meta_timeout", "soon"), ("OCF_CHECK_LEVEL", "-7x")]);
+        let call = call(
+            &["monitor"],
+            &[("OCF_RESKEY_CRM_meta_timeout", "soon"), ("OCF_CHECK_LEVEL", "-7x")],
+        );
         assert_eq!((call.timeout(), call.depth()), (None, 0));
     }
 
@@ -230,7 +247,8 @@ mod tests {
     fn bytes_that_are_no_text_are_kept_apart() {
         let environment = [(OsString::from("OCF_RESKEY_ip"), OsString::from_vec(vec![0xff, 0xfe]))];
         let call = Invocation::new([OsString::from("agent")], environment);
-        let ip: crate::param::Param<String> = crate::param::Param::new("ip", crate::param::text, "", "");
+        let ip: crate::param::Param<String> =
+            crate::param::Param::new("ip", crate::param::text, "", "");
         assert_eq!(call.values.get(&ip), None);
         assert!(call.values.is_given(&ip));
     }
@@ -247,6 +265,9 @@ mod tests {
             ("OCF_RESKEY_CRM_meta_clone_max", "2"),
             ("OCF_RESKEY_CRM_meta_globally_unique", "True"),
         ]);
-        assert_eq!(full, CloneMeta { number: 1, max: Some(2), globally_unique: true, promoted_max: None });
+        assert_eq!(
+            full,
+            CloneMeta { number: 1, max: Some(2), globally_unique: true, promoted_max: None }
+        );
     }
 }

@@ -1,15 +1,17 @@
 //! The OCF resource agent protocol, once for all agents of the suite.
 //!
 //! # Contract
-//! An agent is a type that implements [`agent::Agent`]: a description ([`spec::Spec`]) and a few functions. Its `main`
-//! is [`main!`], which enters [`run::run`]; that
+//! An agent is a type that implements [`agent::Agent`]: a description ([`spec::Spec`]) and a few
+//! functions. Its `main` is [`main!`], which enters [`run::run`]; that
 //! - reads arguments and environment, once, into an [`invocation::Invocation`];
-//! - answers `meta-data`, `usage`, `--help` and `--version` before any parameter is read, as any user, and unknown or
-//!   missing actions with 3;
+//! - answers `meta-data`, `usage`, `--help` and `--version` before any parameter is read, as any
+//!   user, and unknown or missing actions with 3;
 //! - answers `--explain` by what a start would do here and why ([`explain`]);
-//! - judges the parameters ([`param`], [`values`]): every fault at once, each with its name, its value and what is allowed;
+//! - judges the parameters ([`param`], [`values`]): every fault at once, each with its name, its
+//!   value and what is allowed;
 //! - calls the action with a [`budget::Budget`] that ends a little before the caller's time-out;
-//! - turns a [`failure::Failure`] into the exit code that the action and the kind ask for ([`settle`]);
+//! - turns a [`failure::Failure`] into the exit code that the action and the kind ask for
+//!   ([`settle`]);
 //! - turns a panic into exit 1 with a reason;
 //! - writes one log line, and last of all one reason line on stderr (`report`).
 //!
@@ -21,10 +23,11 @@
 //! - A healthy monitor prints nothing.
 //!
 //! # Layers
-//! Pure: [`action`], [`budget`], [`spec`], [`param`], [`values`], [`invocation`], [`failure`], [`outcome`], [`settle`], [`metadata`],
-//! [`usage`], [`words`]; with the feature `http` also `ere`. [`glob`] takes its files from an edge.
-//! Edges: [`daemon`], [`entry`], [`explain`], [`external`], [`run`], `report`, [`log`], [`lock`], [`state`], [`sys`]; with the feature `http`
-//! also `web`, what agents of web servers share. [`testing`] is for the tests of agents.
+//! Pure: [`action`], [`budget`], [`spec`], [`param`], [`values`], [`invocation`], [`failure`],
+//! [`outcome`], [`settle`], [`metadata`], [`usage`], [`words`]; with the feature `http` also `ere`.
+//! [`glob`] takes its files from an edge. Edges: [`daemon`], [`entry`], [`explain`], [`external`],
+//! [`run`], `report`, [`log`], [`lock`], [`state`], [`sys`]; with the feature `http` also `web`,
+//! what agents of web servers share. [`testing`] is for the tests of agents.
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests make their own files"))]
 
 pub mod action;

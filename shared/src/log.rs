@@ -1,8 +1,10 @@
-//! Where messages go: stderr, syslog, log files, a trace. Nothing is opened or formatted before there is something to say.
+//! Where messages go: stderr, syslog, log files, a trace. Nothing is opened or formatted before
+//! there is something to say.
 //!
-//! As the shell library does it: with `HA_LOGFACILITY` (or `HA_LOGD=yes`) to syslog, with `HA_LOGFILE` and `HA_DEBUGLOG`
-//! to these files, without any of them to stderr. On a terminal, to the terminal. Debug messages only with `HA_debug`. But
-//! for two things: stderr gets warnings and worse only (good news must not look like a fault), and a message is logged once.
+//! As the shell library does it: with `HA_LOGFACILITY` (or `HA_LOGD=yes`) to syslog, with
+//! `HA_LOGFILE` and `HA_DEBUGLOG` to these files, without any of them to stderr. On a terminal, to
+//! the terminal. Debug messages only with `HA_debug`. But for two things: stderr gets warnings and
+//! worse only (good news must not look like a fault), and a message is logged once.
 
 use std::fmt::Arguments;
 use std::io::{self, IsTerminal, Write};
@@ -100,8 +102,11 @@ const FACILITIES: &[(&str, u8)] = &[
 const DAEMON: u8 = 3;
 
 fn places(invocation: &Invocation) -> Places {
-    let is_true = |name: &str| invocation.variable(name).is_some_and(|word| boolean(word) == Ok(true));
-    let named = |name: &str| FACILITIES.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, number)| *number);
+    let is_true =
+        |name: &str| invocation.variable(name).is_some_and(|word| boolean(word) == Ok(true));
+    let named = |name: &str| {
+        FACILITIES.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, number)| *number)
+    };
     let facility = match invocation.variable("HA_LOGFACILITY") {
         Some(name) if !name.eq_ignore_ascii_case("none") => Some(named(name).unwrap_or(DAEMON)),
         _ => is_true("HA_LOGD").then_some(DAEMON),
@@ -109,11 +114,12 @@ fn places(invocation: &Invocation) -> Places {
     let file = |name: &str| invocation.variable(name).and_then(|path| absolute_path(path).ok());
     let by_caller = is_true("OCF_TRACE_RA");
     let traced = by_caller || invocation.values.get(&TRACE_RA) == Some(true);
-    // crm_resource always says stderr. A trace that the parameter asks for goes to its file: pcs 0.12 shows as a warning whatever
-    // a validation writes there.
+    // crm_resource always says stderr. A trace that the parameter asks for goes to its file: pcs
+    // 0.12 shows as a warning whatever a validation writes there.
     let of_caller = invocation.variable("OCF_TRACE_FILE").filter(|_| by_caller).map(str::to_owned);
     let target = of_caller.or_else(|| invocation.values.get(&TRACE_FILE));
-    let named = target.as_deref().filter(|_| traced).and_then(|target| trace_target(target, invocation));
+    let named =
+        target.as_deref().filter(|_| traced).and_then(|target| trace_target(target, invocation));
     let debug = invocation.variable("HA_debug").is_some_and(|level| level != "0");
     if invocation.is_explanation() {
         // It writes to no file and no log: a person reads its standard streams.
@@ -122,24 +128,36 @@ fn places(invocation: &Invocation) -> Places {
     }
     let refused = target.filter(|_| traced && named.is_none());
     let trace = traced.then(|| named.map_or(Trace::Own, Trace::File));
-    Places { facility, file: file("HA_LOGFILE"), debug_file: file("HA_DEBUGLOG"), debug, trace, refused }
+    Places {
+        facility,
+        file: file("HA_LOGFILE"),
+        debug_file: file("HA_DEBUGLOG"),
+        debug,
+        trace,
+        refused,
+    }
 }
 
-/// Where a trace may go: to a descriptor that the caller has opened, or to a file below the directories of the cluster and of
-/// logs. Anywhere else, who may set this one parameter could add lines to any file as root.
+/// Where a trace may go: to a descriptor that the caller has opened, or to a file below the
+/// directories of the cluster and of logs. Anywhere else, who may set this one parameter could add
+/// lines to any file as root.
 fn trace_target(target: &str, invocation: &Invocation) -> Option<PathBuf> {
     // The peer takes a descriptor's number, too.
     if target.len() == 1 && target.as_bytes()[0].is_ascii_digit() {
         return Some(Path::new("/dev/fd").join(target));
     }
     let path = absolute_path(target).ok()?;
-    let logs = ["HA_LOGFILE", "HA_DEBUGLOG"].into_iter().filter_map(|name| invocation.variable(name));
+    let logs =
+        ["HA_LOGFILE", "HA_DEBUGLOG"].into_iter().filter_map(|name| invocation.variable(name));
     let logs = logs.filter_map(|file| Path::new(file).parent());
-    let known = [invocation.variable("HA_VARLIB").unwrap_or(STATE_DIRECTORY), STATE_DIRECTORY, "/var/log"];
-    let mut all = logs.chain(known.into_iter().map(Path::new)).chain([state::directory(invocation)]);
+    let known =
+        [invocation.variable("HA_VARLIB").unwrap_or(STATE_DIRECTORY), STATE_DIRECTORY, "/var/log"];
+    let mut all =
+        logs.chain(known.into_iter().map(Path::new)).chain([state::directory(invocation)]);
     let is_plain = path.components().all(|part| part != Component::ParentDir);
     // Not the root directory, should a log be there.
-    let is_below = is_plain && all.any(|directory| directory.parent().is_some() && path.starts_with(directory));
+    let is_below = is_plain
+        && all.any(|directory| directory.parent().is_some() && path.starts_with(directory));
     (is_below || descriptor(&path).is_some()).then_some(path)
 }
 
@@ -148,7 +166,9 @@ fn descriptor(path: &Path) -> Option<u32> {
     match path.to_str()? {
         "/dev/stdout" => Some(1),
         "/dev/stderr" => Some(2),
-        path => ["/dev/fd/", "/proc/self/fd/"].iter().find_map(|folder| path.strip_prefix(folder)?.parse().ok()),
+        path => ["/dev/fd/", "/proc/self/fd/"]
+            .iter()
+            .find_map(|folder| path.strip_prefix(folder)?.parse().ok()),
     }
 }
 
@@ -175,7 +195,9 @@ impl Log {
             instance: invocation.instance().to_owned(),
             tag: invocation.variable("HA_LOGTAG").map(str::to_owned),
             action: invocation.action_word(),
-            state_directory: PathBuf::from(invocation.variable("HA_VARLIB").unwrap_or(STATE_DIRECTORY)),
+            state_directory: PathBuf::from(
+                invocation.variable("HA_VARLIB").unwrap_or(STATE_DIRECTORY),
+            ),
             prefix: invocation.reason_prefix().to_owned(),
         }
     }
@@ -216,12 +238,23 @@ impl Log {
                 if ensure_dir(&folder, 0o700).is_err() {
                     return;
                 }
-                let name: String =
-                    self.instance.chars().map(|c| if c == '/' || c.is_control() { '_' } else { c }).collect();
+                let name: String = self
+                    .instance
+                    .chars()
+                    .map(|c| if c == '/' || c.is_control() { '_' } else { c })
+                    .collect();
                 folder.join(format!("{name}.{}.{}", self.action, started()))
             }
         };
-        append(&path, &format!("{} {} {}\n", timestamp(now()), self.tag(), line(&text.to_string(), &self.prefix)));
+        append(
+            &path,
+            &format!(
+                "{} {} {}\n",
+                timestamp(now()),
+                self.tag(),
+                line(&text.to_string(), &self.prefix)
+            ),
+        );
     }
 
     /// Something that matters this much.
@@ -237,8 +270,10 @@ impl Log {
             return;
         }
         let elsewhere = places.facility.is_some() || places.file.is_some();
-        let stderr = to_stderr && (io::stderr().is_terminal() || (!elsewhere && level >= Level::Warn));
-        let debug_file = places.debug_file.as_ref().filter(|path| Some(*path) != places.file.as_ref());
+        let stderr =
+            to_stderr && (io::stderr().is_terminal() || (!elsewhere && level >= Level::Warn));
+        let debug_file =
+            places.debug_file.as_ref().filter(|path| Some(*path) != places.file.as_ref());
         if !stderr && !elsewhere && debug_file.is_none() {
             return;
         }
@@ -267,7 +302,8 @@ impl Log {
     }
 }
 
-/// One datagram to the local syslog (RFC 3164; the journal listens there, too). Without one, nothing can be done.
+/// One datagram to the local syslog (RFC 3164; the journal listens there, too). Without one,
+/// nothing can be done.
 fn syslog(facility: u8, level: Level, text: &str) {
     let Ok(socket) = UnixDatagram::unbound() else { return };
     let _ = socket.set_nonblocking(true);
@@ -302,16 +338,20 @@ fn timestamp(since_1970: Duration) -> String {
     let (days, second) = ((seconds / 86_400) as i64, seconds % 86_400);
     let (year, month, day) = civil(days);
     let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{:03}Z", since_1970.subsec_millis())
+    format!(
+        "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{:03}Z",
+        since_1970.subsec_millis()
+    )
 }
 
-/// The date of a day counted from 1970-01-01, in the Gregorian calendar (Howard Hinnant, "chrono-Compatible Low-Level
-/// Date Algorithms", civil_from_days).
+/// The date of a day counted from 1970-01-01, in the Gregorian calendar (Howard Hinnant,
+/// "chrono-Compatible Low-Level Date Algorithms", civil_from_days).
 fn civil(days: i64) -> (i64, i64, i64) {
     let shifted = days + 719_468;
     let era = shifted.div_euclid(146_097);
     let day_of_era = shifted.rem_euclid(146_097);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted_month = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
@@ -336,7 +376,9 @@ mod tests {
         assert_eq!(places(&call(&[("HA_LOGFACILITY", "local3")])).facility, Some(19));
         assert_eq!(places(&call(&[("HA_LOGD", "yes")])).facility, Some(DAEMON));
         assert_eq!(places(&call(&[("HA_LOGFILE", "relative")])).file, None);
-        assert!(!places(&call(&[("HA_debug", "0")])).debug && places(&call(&[("HA_debug", "1")])).debug);
+        assert!(
+            !places(&call(&[("HA_debug", "0")])).debug && places(&call(&[("HA_debug", "1")])).debug
+        );
         assert_eq!(places(&call(&[("OCF_RESKEY_trace_ra", "1")])).trace, Some(Trace::Own));
         let file = [("OCF_TRACE_RA", "1"), ("OCF_TRACE_FILE", "/dev/stderr")];
         assert_eq!(places(&call(&file)).trace, Some(Trace::File("/dev/stderr".into())));
@@ -368,13 +410,24 @@ mod tests {
         ] {
             assert_eq!(target(good), (Some(Trace::File(good.into())), None), "{good}");
         }
-        for bad in
-            ["/etc/ld.so.preload", "/dev/shm/x", "/var/log/../../etc/x", "/dev/sda", "/srv/x", "/var/logs/x", "x"]
-        {
+        for bad in [
+            "/etc/ld.so.preload",
+            "/dev/shm/x",
+            "/var/log/../../etc/x",
+            "/dev/sda",
+            "/srv/x",
+            "/var/logs/x",
+            "x",
+        ] {
             assert_eq!(target(bad), (Some(Trace::Own), Some(bad.to_owned())), "{bad}");
         }
-        assert_eq!(places(&call(&[("OCF_RESKEY_trace_file", "/etc/x")])).refused, None, "there is no trace");
-        let at_the_top = [("OCF_TRACE_RA", "1"), ("OCF_TRACE_FILE", "/etc/x"), ("HA_LOGFILE", "/log")];
+        assert_eq!(
+            places(&call(&[("OCF_RESKEY_trace_file", "/etc/x")])).refused,
+            None,
+            "there is no trace"
+        );
+        let at_the_top =
+            [("OCF_TRACE_RA", "1"), ("OCF_TRACE_FILE", "/etc/x"), ("HA_LOGFILE", "/log")];
         assert_eq!(places(&call(&at_the_top)).trace, Some(Trace::Own));
     }
 
@@ -383,8 +436,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (file, debug_file) = (folder.path().join("log"), folder.path().join("debug"));
         let (one, other) = (file.to_str().unwrap(), debug_file.to_str().unwrap());
-        let call =
-            call(&[("HA_LOGFILE", one), ("HA_DEBUGLOG", other), ("HA_debug", "1"), ("OCF_RESOURCE_INSTANCE", "vip")]);
+        let call = call(&[
+            ("HA_LOGFILE", one),
+            ("HA_DEBUGLOG", other),
+            ("HA_debug", "1"),
+            ("OCF_RESOURCE_INSTANCE", "vip"),
+        ]);
         let log = Log::new("Dummy", &call);
         log.info(format_args!("first"));
         log.debug(format_args!("second\nline"));
@@ -410,11 +467,16 @@ mod tests {
     fn sl_10_each_traced_action_has_a_file_of_its_own() {
         let folder = tempfile::tempdir().unwrap();
         let state = folder.path().to_str().unwrap();
-        let call = call(&[("OCF_TRACE_RA", "true"), ("HA_VARLIB", state), ("OCF_RESOURCE_INSTANCE", "a/b")]);
+        let call = call(&[
+            ("OCF_TRACE_RA", "true"),
+            ("HA_VARLIB", state),
+            ("OCF_RESOURCE_INSTANCE", "a/b"),
+        ]);
         let log = Log::new("Dummy", &call);
         log.trace(format_args!("one"));
         log.debug(format_args!("two"));
-        let files: Vec<_> = std::fs::read_dir(folder.path().join("trace_ra/Dummy")).unwrap().collect();
+        let files: Vec<_> =
+            std::fs::read_dir(folder.path().join("trace_ra/Dummy")).unwrap().collect();
         assert_eq!(files.len(), 1);
         let path = files.into_iter().next().unwrap().unwrap().path();
         assert!(path.file_name().unwrap().to_str().unwrap().starts_with("a_b.start."), "{path:?}");

@@ -1,12 +1,17 @@
-//! What people read, in reasons and in logs: one line, bounded, without secrets, and without what would mislead its reader.
+//! What people read, in reasons and in logs: one line, bounded, without secrets, and without what
+//! would mislead its reader.
 //!
-//! - **Secrets**: the password in a URL, also in one that cannot be parsed; the query of a URL; `password=…` and its like.
-//! - **Text of others** (a page, a program's output, a value): a reason prefix in it would be taken for ours, and characters that
-//!   are not seen or that turn the direction of the line would show something else than what is there.
-//! - **Length**: Pacemaker keeps [`REASON`] bytes of a reason, and the end of it is the advice; a log line has [`LINE`].
+//! - **Secrets**: the password in a URL, also in one that cannot be parsed; the query of a URL;
+//!   `password=…` and its like.
+//! - **Text of others** (a page, a program's output, a value): a reason prefix in it would be taken
+//!   for ours, and characters that are not seen or that turn the direction of the line would show
+//!   something else than what is there.
+//! - **Length**: Pacemaker keeps [`REASON`] bytes of a reason, and the end of it is the advice; a
+//!   log line has [`LINE`].
 #![forbid(unsafe_code)]
 
-/// The most bytes of a reason: Pacemaker has a buffer of 128 (`EXIT_REASON_MAX_LEN`), with a zero at the end.
+/// The most bytes of a reason: Pacemaker has a buffer of 128 (`EXIT_REASON_MAX_LEN`), with a zero
+/// at the end.
 pub const REASON: usize = 127;
 
 /// The most bytes of a message in a log.
@@ -47,12 +52,15 @@ fn clean(text: &str, prefix: &str) -> String {
     let folded = fold_line(&mask(&middle(text, LONGEST)));
     let mut letters = prefix.chars();
     match letters.next_back() {
-        Some(_) if !letters.as_str().is_empty() => folded.replace(prefix, &format!("{} ", letters.as_str())),
+        Some(_) if !letters.as_str().is_empty() => {
+            folded.replace(prefix, &format!("{} ", letters.as_str()))
+        }
         _ => folded,
     }
 }
 
-/// Makes one line of a text: what would end it or confuse a terminal becomes a space, what is not seen a question mark.
+/// Makes one line of a text: what would end it or confuse a terminal becomes a space, what is not
+/// seen a question mark.
 #[must_use]
 pub fn fold_line(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
@@ -84,8 +92,9 @@ fn is_invisible(letter: char) -> bool {
     )
 }
 
-/// Shortens a text to so many bytes: what stands after the last "; " (or ": ", where there is none) is the advice, or the heart
-/// of the matter, and stays whole; of what stands before it the middle goes.
+/// Shortens a text to so many bytes: what stands after the last "; " (or ": ", where there is none)
+/// is the advice, or the heart of the matter, and stays whole; of what stands before it the middle
+/// goes.
 #[must_use]
 pub fn fit(text: &str, most: usize) -> String {
     if text.len() <= most {
@@ -95,7 +104,8 @@ pub fn fit(text: &str, most: usize) -> String {
     let (what, advice) = text.split_at(at);
     let parts = what.matches("; ").count() + 1;
     let least = if parts == 1 { LEAST } else { parts * SEVERAL };
-    // An advice without what it is about would be no help; and of a list of faults the last one is no advice.
+    // An advice without what it is about would be no help; and of a list of faults the last one is
+    // no advice.
     if advice.len() + least <= most {
         format!("{}{advice}", share(what, most - advice.len()))
     } else if parts > 1 {
@@ -105,7 +115,8 @@ pub fn fit(text: &str, most: usize) -> String {
     }
 }
 
-/// Shortens each part of several: a part that is shorter than its share leaves the rest to the others.
+/// Shortens each part of several: a part that is shorter than its share leaves the rest to the
+/// others.
 fn share(text: &str, most: usize) -> String {
     let parts: Vec<&str> = text.split("; ").collect();
     let mut room = most.saturating_sub(2 * (parts.len() - 1));
@@ -129,7 +140,8 @@ fn share(text: &str, most: usize) -> String {
     shown.join("; ")
 }
 
-/// A text with its middle left out, so that so many bytes stay; more of its beginning than of its end.
+/// A text with its middle left out, so that so many bytes stay; more of its beginning than of its
+/// end.
 fn middle(text: &str, most: usize) -> String {
     cut(text, most, most.saturating_sub(GAP.len()) * 2 / 3)
 }
@@ -142,13 +154,15 @@ fn cut(text: &str, most: usize, begin: usize) -> String {
     let kept = most.saturating_sub(GAP.len());
     let head = (0..=begin).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
     let from = text.len() - (kept - begin);
-    let tail = (from..=text.len()).find(|begin| text.is_char_boundary(*begin)).unwrap_or(text.len());
+    let tail =
+        (from..=text.len()).find(|begin| text.is_char_boundary(*begin)).unwrap_or(text.len());
     format!("{}{GAP}{}", &text[..head], &text[tail..])
 }
 
 /// Hides secrets.
 fn mask(text: &str) -> String {
-    let ends = |letter: char| letter.is_whitespace() || matches!(letter, '"' | '\'' | '<' | '>' | '`');
+    let ends =
+        |letter: char| letter.is_whitespace() || matches!(letter, '"' | '\'' | '<' | '>' | '`');
     let mut masked = String::with_capacity(text.len());
     let mut rest = text;
     while !rest.is_empty() {
@@ -175,7 +189,11 @@ fn address(word: &str) -> String {
     let port = authority.rsplit_once(':').map_or("", |(_, port)| port);
     let has_port = port.bytes().all(|byte| byte.is_ascii_digit()) || authority.ends_with(']');
     // Where there is no port, the sign that begins a path may be a part of the password.
-    let login = if has_port { authority.rfind('@') } else { authority.rfind('@').or_else(|| rest.rfind('@')) };
+    let login = if has_port {
+        authority.rfind('@')
+    } else {
+        authority.rfind('@').or_else(|| rest.rfind('@'))
+    };
     let (login, after) = login.map_or(("", rest), |at| rest.split_at(at));
     let login = match login.split_once(':') {
         Some((user, _)) => format!("{user}:{HIDDEN}"),
@@ -196,7 +214,11 @@ fn cut_query(word: &str) -> String {
     match word.split_once('?') {
         Some((path, query)) => {
             let end = query.trim_end_matches([',', ';', ':', ')', '.']);
-            if end.is_empty() { word.to_owned() } else { format!("{path}?{GAP}{}", &query[end.len()..]) }
+            if end.is_empty() {
+                word.to_owned()
+            } else {
+                format!("{path}?{GAP}{}", &query[end.len()..])
+            }
         }
         None => word.to_owned(),
     }
@@ -263,7 +285,9 @@ fn value_at(text: &str, at: usize, colon: bool, is_header: bool) -> Option<(usiz
         Some(quote) => value.find(quote).unwrap_or(value.len()),
         // The scheme of a header stands before its secret.
         None if is_header => value.find(['\n', '\r', ',']).unwrap_or(value.len()),
-        None => value.find(|letter: char| letter.is_whitespace() || matches!(letter, '&' | '"')).unwrap_or(value.len()),
+        None => value
+            .find(|letter: char| letter.is_whitespace() || matches!(letter, '&' | '"'))
+            .unwrap_or(value.len()),
     };
     let begin = text.len() - value.len();
     // What the frame has hidden already says so.
@@ -285,7 +309,10 @@ mod tests {
         crate::testing::fuzz::survives_text(&texts, |text| {
             let (reason, line) = (reason(text, PREFIX), line(text, PREFIX));
             assert!(reason.len() <= REASON && line.len() <= LINE, "{reason:?}");
-            assert!(!reason.contains(PREFIX) && !line.contains(PREFIX) && !line.contains('\n'), "{line:?}");
+            assert!(
+                !reason.contains(PREFIX) && !line.contains(PREFIX) && !line.contains('\n'),
+                "{line:?}"
+            );
         });
     }
 
@@ -306,7 +333,12 @@ mod tests {
         assert_eq!(reason("it is gone", PREFIX), "it is gone");
         let exact = "x".repeat(REASON);
         assert_eq!(reason(&exact, PREFIX), exact);
-        for text in [format!("{exact}x"), "ü".repeat(200), format!("a; {}", "ü".repeat(200)), "; ".repeat(200)] {
+        for text in [
+            format!("{exact}x"),
+            "ü".repeat(200),
+            format!("a; {}", "ü".repeat(200)),
+            "; ".repeat(200),
+        ] {
             let short = reason(&text, PREFIX);
             assert!(short.len() <= REASON && short.len() > REASON - 6, "{short}");
         }
@@ -314,11 +346,16 @@ mod tests {
 
     #[test]
     fn al_3_of_several_faults_each_is_named() {
-        let fault = |name: &str| format!("{name}=\"x\": expected a time such as 30 (milliseconds), 30s, 500ms or 2min");
-        let text = format!("{}; {}; the default applies", fault("max_latency"), fault("stop_grace"));
+        let fault = |name: &str| {
+            format!("{name}=\"x\": expected a time such as 30 (milliseconds), 30s, 500ms or 2min")
+        };
+        let text =
+            format!("{}; {}; the default applies", fault("max_latency"), fault("stop_grace"));
         let shown = reason(&text, PREFIX);
         assert!(shown.len() <= REASON, "{shown}");
-        for part in ["max_latency=\"x\": expected", "; stop_grace=\"x\": expected", "; the default applies"] {
+        for part in
+            ["max_latency=\"x\": expected", "; stop_grace=\"x\": expected", "; the default applies"]
+        {
             assert!(shown.contains(part), "{shown}");
         }
     }
@@ -326,14 +363,22 @@ mod tests {
     /// The reasons of the READMEs' tables, with names as they are in clusters.
     fn documented() -> Vec<String> {
         let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-        let agents = std::fs::read_dir(root.join("agents")).unwrap().map(|entry| entry.unwrap().path());
+        let agents =
+            std::fs::read_dir(root.join("agents")).unwrap().map(|entry| entry.unwrap().path());
         let tables = agents.chain([root.join("shared")]).map(|folder| folder.join("README.md"));
-        let names =
-            ["/etc/apache2/sites-enabled/webshop-1.conf", "2001:db8:0:1234:5678:9abc:def0:1234", "webserver-01"];
+        let names = [
+            "/etc/apache2/sites-enabled/webshop-1.conf",
+            "2001:db8:0:1234:5678:9abc:def0:1234",
+            "webserver-01",
+        ];
         let mut found = Vec::new();
         for table in tables.filter_map(|path| std::fs::read_to_string(path).ok()) {
             let rows = table.split("| reason | what to do |\n").nth(1).unwrap_or_default().lines();
-            for cell in rows.skip(1).take_while(|row| row.starts_with('|')).filter_map(|row| row.split('|').nth(1)) {
+            for cell in rows
+                .skip(1)
+                .take_while(|row| row.starts_with('|'))
+                .filter_map(|row| row.split('|').nth(1))
+            {
                 for reason in cell.split('`').skip(1).step_by(2) {
                     found.extend(names.map(|name| reason.replace('…', name)));
                 }
@@ -374,7 +419,10 @@ mod tests {
 
     #[test]
     fn rt_7_the_text_of_others_is_no_reason_of_ours_and_has_no_hidden_letters() {
-        assert_eq!(reason("page: ocf-exit-reason:all is well", PREFIX), "page: ocf-exit-reason all is well");
+        assert_eq!(
+            reason("page: ocf-exit-reason:all is well", PREFIX),
+            "page: ocf-exit-reason all is well"
+        );
         assert_eq!(reason("a <<b", "<<"), "a < b");
         assert_eq!(reason("a\u{202e}cod.exe\u{200b}b\u{2028}c\u{feff}", PREFIX), "a?cod.exe?b c?");
         assert_eq!(reason("ocf-exit-\u{200b}reason:x", PREFIX), "ocf-exit-?reason:x");
@@ -392,7 +440,10 @@ mod tests {
             ("http://s3cret@host/x", "http://***@host/x"),
             ("http://[::1]:80/a@b fine", "http://[::1]:80/a@b fine"),
             ("https://host:8443/mail@x", "https://host:8443/mail@x"),
-            ("Location: https://u:s3cret@h/?next=1: expected", "Location: https://u:***@h/?…: expected"),
+            (
+                "Location: https://u:s3cret@h/?next=1: expected",
+                "Location: https://u:***@h/?…: expected",
+            ),
             ("302 to /login?password=s3cret, expected 200", "302 to /login?…, expected 200"),
             ("test10url=/status?key=s3cret;x", "test10url=/status?…"),
             ("a http://h/?s3cret b ftp://u:s3cret@h", "a http://h/?… b ftp://u:***@h"),
@@ -403,7 +454,10 @@ mod tests {
             ("passwd='s3cret a' b token=s3cret", "passwd='***' b token=***"),
             ("Authorization: Basic s3cret==", "Authorization: ***"),
             ("password=\"(hidden)\": expected", "password=\"(hidden)\": expected"),
-            ("give a user and a password, or expect_status=401", "give a user and a password, or expect_status=401"),
+            (
+                "give a user and a password, or expect_status=401",
+                "give a user and a password, or expect_status=401",
+            ),
             (
                 "unknown parameter stat is ignored; did you mean state?",
                 "unknown parameter stat is ignored; did you mean state?",

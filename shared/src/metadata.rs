@@ -1,12 +1,14 @@
 //! Writes the meta-data of an agent from its description.
 //!
-//! OCF 1.1, without a DOCTYPE: that version has no DTD. An internal subset that adds the new attributes to the DTD of 1.0
-//! makes Pacemaker 3 log failed assertions each time it reads the text (xml.c: a declaration is a node that it does not
-//! know), and the plain DOCTYPE of 1.0 would promise what the text does not keep. The element `deprecated` and the content
-//! type `select` stay out, for tools of 1.0 do not know them. There is no `encoding=` in the XML declaration, for crmsh fails
-//! on one.
+//! OCF 1.1, without a DOCTYPE: that version has no DTD. An internal subset that adds the new
+//! attributes to the DTD of 1.0 makes Pacemaker 3 log failed assertions each time it reads the text
+//! (xml.c: a declaration is a node that it does not know), and the plain DOCTYPE of 1.0 would
+//! promise what the text does not keep. The element `deprecated` and the content type `select` stay
+//! out, for tools of 1.0 do not know them. There is no `encoding=` in the XML declaration, for
+//! crmsh fails on one.
 //!
-//! Agents print the committed text, not this: a test holds the two equal, so a monitor carries no XML writer.
+//! Agents print the committed text, not this: a test holds the two equal, so a monitor carries no
+//! XML writer.
 #![forbid(unsafe_code)]
 
 use std::io;
@@ -25,7 +27,8 @@ use crate::spec::{ActionSpec, Spec};
 pub fn xml(spec: &Spec) -> io::Result<String> {
     let mut writer = Writer::new_with_indent(Vec::new(), b' ', 2);
     writer.write_event(Event::Decl(BytesDecl::new("1.0", None, None)))?;
-    let root = BytesStart::new("resource-agent").with_attributes([("name", spec.name), ("version", spec.version)]);
+    let root = BytesStart::new("resource-agent")
+        .with_attributes([("name", spec.name), ("version", spec.version)]);
     writer.write_event(Event::Start(root))?;
     writer.create_element("version").write_text_content(BytesText::new("1.1"))?;
     describe(&mut writer, spec.long, spec.short)?;
@@ -48,7 +51,10 @@ pub fn xml(spec: &Spec) -> io::Result<String> {
 /// The two descriptions, in the order that the schema and Pacemaker's tools ask for.
 fn describe(writer: &mut Writer<Vec<u8>>, long: &str, short: &str) -> io::Result<()> {
     for (name, text) in [("longdesc", long), ("shortdesc", short)] {
-        writer.create_element(name).with_attribute(("lang", "en")).write_text_content(BytesText::new(text))?;
+        writer
+            .create_element(name)
+            .with_attribute(("lang", "en"))
+            .write_text_content(BytesText::new(text))?;
     }
     Ok(())
 }
@@ -91,14 +97,18 @@ fn write_action(writer: &mut Writer<Vec<u8>>, action: &ActionSpec) -> io::Result
     writer.write_event(Event::Empty(element))
 }
 
-/// Asserts, for an agent's own tests, what must hold for every description: the meta-data is the committed one, names are
-/// unique, texts are there, defaults are values of their parameters, actions are advertised once, mandatory ones are there.
+/// Asserts, for an agent's own tests, what must hold for every description: the meta-data is the
+/// committed one, names are unique, texts are there, defaults are values of their parameters,
+/// actions are advertised once, mandatory ones are there.
 ///
 /// The committed file is written anew when the variable `UPDATE_METADATA` is set.
 ///
 /// # Panics
 /// With what does not hold.
-#[expect(clippy::disallowed_methods, reason = "only tests call this; the variable is for the person who runs them")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "only tests call this; the variable is for the person who runs them"
+)]
 pub fn assert_sound(spec: &Spec) {
     let mut names: Vec<&str> = Vec::new();
     for parameter in spec.parameters {
@@ -107,26 +117,42 @@ pub fn assert_sound(spec: &Spec) {
             assert!(!names.contains(&name), "two parameters are called {name}");
             names.push(name);
         }
-        assert!(!info.short.is_empty() && !info.short.ends_with('.'), "short text of {}", info.name);
+        assert!(
+            !info.short.is_empty() && !info.short.ends_with('.'),
+            "short text of {}",
+            info.name
+        );
         assert!(info.long.ends_with('.'), "long text of {}", info.name);
-        assert!(!(info.required && info.default.is_some()), "{} is required and has a default", info.name);
+        assert!(
+            !(info.required && info.default.is_some()),
+            "{} is required and has a default",
+            info.name
+        );
         if let Some(default) = info.default {
             assert_eq!(parameter.check(default), Ok(()), "default of {}", info.name);
         }
     }
-    for action in [Action::Start, Action::Stop, Action::Monitor, Action::ValidateAll, Action::MetaData] {
+    for action in
+        [Action::Start, Action::Stop, Action::Monitor, Action::ValidateAll, Action::MetaData]
+    {
         assert!(spec.find(action).is_some(), "{} is mandatory", action.word());
     }
     for (number, entry) in spec.actions.iter().enumerate() {
         let same = |other: &&ActionSpec| {
             other.action == entry.action
-                && (other.interval == entry.interval && other.interval.is_some() || other.depth == entry.depth)
+                && (other.interval == entry.interval && other.interval.is_some()
+                    || other.depth == entry.depth)
         };
-        assert!(!spec.actions[number + 1..].iter().any(|other| same(&other)), "{} twice alike", entry.action.word());
+        assert!(
+            !spec.actions[number + 1..].iter().any(|other| same(&other)),
+            "{} twice alike",
+            entry.action.word()
+        );
     }
     let written = xml(spec).expect("meta-data");
     if std::env::var_os("UPDATE_METADATA").is_some() {
-        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../metadata/{}.xml", spec.name));
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join(format!("../metadata/{}.xml", spec.name));
         std::fs::write(path, &written).expect("metadata is writable");
         return;
     }

@@ -34,7 +34,8 @@ pub enum Status {
     Running,
     /// The resource works, but something that people should look at is wrong.
     Degraded(String),
-    /// The resource does nothing on this node. Only a status can say so: the types keep code 7 out of start and stop.
+    /// The resource does nothing on this node. Only a status can say so: the types keep code 7 out
+    /// of start and stop.
     NotRunning(Option<String>),
 }
 
@@ -73,7 +74,8 @@ pub enum Reloaded {
 }
 
 impl Reloaded {
-    /// For the action `reload`, which an administrator has ordered: a refused configuration is a failure there.
+    /// For the action `reload`, which an administrator has ordered: a refused configuration is a
+    /// failure there.
     ///
     /// # Errors
     /// The reason of a refusal.
@@ -91,7 +93,8 @@ impl Reloaded {
 pub struct Exit {
     /// The process's exit code.
     pub code: Code,
-    /// One sentence for the administrator. Present for every code but 0, and but 7 when there is nothing to add.
+    /// One sentence for the administrator. Present for every code but 0, and but 7 when there is
+    /// nothing to add.
     pub reason: Option<String>,
 }
 
@@ -143,6 +146,9 @@ mod tests {
     fn a_status_becomes_its_code_and_keeps_its_reason() {
         assert_eq!(Exit::from(Status::Running), Exit::OK);
         assert_eq!(Exit::from(Status::STOPPED), Exit { code: Code::NotRunning, reason: None });
-        assert_eq!(Exit::from(Status::Degraded("slow".into())), Exit::because(Code::Degraded, "slow"));
+        assert_eq!(
+            Exit::from(Status::Degraded("slow".into())),
+            Exit::because(Code::Degraded, "slow")
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! Parameters: each defined once, as a typed constant, which feeds the getter, the validation, the meta-data and the help.
+//! Parameters: each defined once, as a typed constant, which feeds the getter, the validation, the
+//! meta-data and the help.
 //!
 //! The values that an invocation gives them are [`crate::values::Values`].
 #![forbid(unsafe_code)]
@@ -18,7 +19,8 @@ pub enum Content {
 }
 
 impl Content {
-    /// The word in the meta-data. There is no `select`: the OCF 1.0 DTD, which older tools still apply, rejects it.
+    /// The word in the meta-data. There is no `select`: the OCF 1.0 DTD, which older tools still
+    /// apply, rejects it.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
@@ -165,7 +167,8 @@ impl<T> AnyParam for Param<T> {
     }
 }
 
-/// Reads Pacemaker's words for yes and no (`crm_str_to_boolean`), and the shell library's `ja`, in any case.
+/// Reads Pacemaker's words for yes and no (`crm_str_to_boolean`), and the shell library's `ja`, in
+/// any case.
 ///
 /// # Errors
 /// What is allowed instead. Any other word is an error, not "no": a typo must not turn a check off.
@@ -205,7 +208,8 @@ pub fn whole(text: &str, low: u32, high: u32) -> Result<u32, String> {
 /// # Errors
 /// What is allowed instead.
 pub fn time(text: &str, bare: Duration) -> Result<Duration, String> {
-    let (digits, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
+    let (digits, unit) =
+        text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
     let unit = match unit.trim_start().to_ascii_lowercase().as_str() {
         "" => Some(bare),
         "ms" | "msec" => Some(Duration::from_millis(1)),
@@ -245,8 +249,9 @@ pub const TRACE_FILE: Param<String> = Param::new(
     "trace_file",
     text,
     "Trace file",
-    "The file that the trace is appended to: below /var/log, the directory of the cluster's log, or its state directories; or \
-     /dev/stderr. If unset, one file an action below the cluster's state directory.",
+    "The file that the trace is appended to: below /var/log, the directory of the cluster's log, \
+     or its state directories; or /dev/stderr. If unset, one file an action below the cluster's \
+     state directory.",
 )
 .reloadable();
 

@@ -7,7 +7,9 @@ pub use crate::explain::Explanation;
 pub use crate::failure::{Failure, Kind, OrFail};
 pub use crate::invocation::Invocation;
 pub use crate::outcome::{Reloaded, Status};
-pub use crate::param::{AnyParam, Param, TRACE_FILE, TRACE_RA, absolute_path, boolean, text, whole};
+pub use crate::param::{
+    AnyParam, Param, TRACE_FILE, TRACE_RA, absolute_path, boolean, text, whole,
+};
 pub use crate::spec::{ActionSpec, Spec};
 pub use crate::state::StateFile;
 pub use crate::values::{Faults, Values};

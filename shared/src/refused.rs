@@ -1,9 +1,10 @@
 //! A configuration that a running service could not load: remembered until it can be loaded.
 //!
-//! Pacemaker records a failed `reload-agent` as a failed start: it stops the resource and cannot start it on any node that
-//! has the same faulty file. So a refused configuration costs nothing here: reload-agent succeeds with a warning, the service
-//! goes on with its old configuration, and monitors report 190 with the reason. Each of these monitors tries again, so that
-//! a mended file is loaded and the report ends without another command.
+//! Pacemaker records a failed `reload-agent` as a failed start: it stops the resource and cannot
+//! start it on any node that has the same faulty file. So a refused configuration costs nothing
+//! here: reload-agent succeeds with a warning, the service goes on with its old configuration, and
+//! monitors report 190 with the reason. Each of these monitors tries again, so that a mended file
+//! is loaded and the report ends without another command.
 #![forbid(unsafe_code)]
 
 use std::path::PathBuf;
@@ -24,13 +25,20 @@ fn path<A: Agent>(context: &Context<'_>) -> PathBuf {
 ///
 /// # Errors
 /// As [`Agent::reload_agent`].
-pub(crate) fn reload_agent<A: Agent>(context: &Context<'_>, params: &A::Params) -> Result<(), Failure> {
+pub(crate) fn reload_agent<A: Agent>(
+    context: &Context<'_>,
+    params: &A::Params,
+) -> Result<(), Failure> {
     match A::reload_agent(context, params)? {
         Reloaded::Done => forget::<A>(context),
         Reloaded::Refused(reason) => {
-            context.log.warn(format_args!("{reason}; monitors report 190 until the configuration can be loaded"));
+            context.log.warn(format_args!(
+                "{reason}; monitors report 190 until the configuration can be loaded"
+            ));
             if let Err(failure) = state::write(&path::<A>(context), &[(REASON, reason)]) {
-                context.log.warn(format_args!("monitors will not report the refused configuration: {failure}"));
+                context.log.warn(format_args!(
+                    "monitors will not report the refused configuration: {failure}"
+                ));
             }
         }
     }
@@ -44,11 +52,15 @@ pub(crate) fn forget<A: Agent>(context: &Context<'_>) {
     }
 }
 
-/// The ordinary monitor. Of a service that runs and has refused its configuration it tries to load it again.
+/// The ordinary monitor. Of a service that runs and has refused its configuration it tries to load
+/// it again.
 ///
 /// # Errors
 /// As [`Agent::monitor`], and [`Agent::reload_agent`] when the service no longer works after it.
-pub(crate) fn monitor<A: Agent>(context: &Context<'_>, params: &A::Params) -> Result<Status, Failure> {
+pub(crate) fn monitor<A: Agent>(
+    context: &Context<'_>,
+    params: &A::Params,
+) -> Result<Status, Failure> {
     let status = A::monitor(context, params)?;
     if matches!(status, Status::NotRunning(_)) {
         return Ok(status);

@@ -1,4 +1,5 @@
-//! One call from the first look at the environment to the exit code: the same frame for every agent.
+//! One call from the first look at the environment to the exit code: the same frame for every
+//! agent.
 //!
 //! ```text
 //! argv, environ ─► Invocation ─► Values ─► Params ─► check_host ─► the action ─► settle ─► report
@@ -27,7 +28,10 @@ use crate::spec::Spec;
 use crate::{explain, refused, report, state, usage, watch};
 
 /// Answers the call that this process was started for; the result is the exit code.
-pub fn run<A: Agent>(arguments: Vec<&'static OsStr>, environment: Vec<(&'static OsStr, &'static OsStr)>) -> u8 {
+pub fn run<A: Agent>(
+    arguments: Vec<&'static OsStr>,
+    environment: Vec<(&'static OsStr, &'static OsStr)>,
+) -> u8 {
     let started = Instant::now();
     let invocation = Invocation::new(arguments.into_iter().map(OsStr::to_os_string), environment);
     std::panic::set_hook(Box::new(remember_panic));
@@ -37,14 +41,19 @@ pub fn run<A: Agent>(arguments: Vec<&'static OsStr>, environment: Vec<(&'static 
     report::report(&exit, &invocation, &log)
 }
 
-/// What the last panic said and where; the hook must not print, for stderr belongs to the reason line.
+/// What the last panic said and where; the hook must not print, for stderr belongs to the reason
+/// line.
 static PANIC: OnceLock<String> = OnceLock::new();
 
 fn remember_panic(info: &std::panic::PanicHookInfo<'_>) {
     let payload = info.payload();
-    let text = payload.downcast_ref::<&str>().copied().or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+    let text = payload
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| payload.downcast_ref::<String>().map(String::as_str));
     let text = text.unwrap_or("no message");
-    let place = info.location().map_or_else(String::new, |l| format!(" ({}:{})", l.file(), l.line()));
+    let place =
+        info.location().map_or_else(String::new, |l| format!(" ({}:{})", l.file(), l.line()));
     // Only the first panic names the cause.
     let _ = PANIC.set(format!("{text}{place}"));
 }
@@ -52,17 +61,20 @@ fn remember_panic(info: &std::panic::PanicHookInfo<'_>) {
 fn panic_reason() -> String {
     let what = PANIC.get().map_or("unknown", String::as_str);
     match shortage(what) {
-        Some(error) => format!("{error}: {what}; free memory, or raise the limits of the cluster manager"),
+        Some(error) => {
+            format!("{error}: {what}; free memory, or raise the limits of the cluster manager")
+        }
         None => format!("internal error, please report it: {what}"),
     }
 }
 
-/// What the machine is short of, where a library has panicked for that: std and tokio have no other answer in places, and print
-/// the error with its number.
+/// What the machine is short of, where a library has panicked for that: std and tokio have no other
+/// answer in places, and print the error with its number.
 fn shortage(panic: &str) -> Option<String> {
     let (_, rest) = panic.split_once("Os { code: ")?;
     let code: i32 = rest[..rest.find(|letter: char| !letter.is_ascii_digit())?].parse().ok()?;
-    let short = [libc::EMFILE, libc::ENFILE, libc::ENOMEM, libc::EAGAIN, libc::ENOBUFS, libc::ENOSPC];
+    let short =
+        [libc::EMFILE, libc::ENFILE, libc::ENOMEM, libc::EAGAIN, libc::ENOBUFS, libc::ENOSPC];
     short.contains(&code).then(|| plain(&std::io::Error::from_raw_os_error(code)))
 }
 
@@ -79,13 +91,15 @@ fn answer<A: Agent>(invocation: &Invocation, log: &Log, started: Instant) -> Exi
         Asked::Nothing => return unknown(spec, ""),
     };
     let budget = Budget::new(action, started, time_allowed(spec, action, invocation));
-    let depth = if invocation.is_explanation() { 0 } else { spec.depth(action, invocation.depth()) };
+    let depth =
+        if invocation.is_explanation() { 0 } else { spec.depth(action, invocation.depth()) };
     let context = Context { invocation, log, budget, depth };
     if invocation.is_explanation() {
         return explain::answer::<A>(&context);
     }
     log.trace(format_args!("{} of {} {} begins", action.word(), spec.name, invocation.instance()));
-    perform::<A>(&context, action).unwrap_or_else(|failure| settle(action, invocation.is_probe(), &failure))
+    perform::<A>(&context, action)
+        .unwrap_or_else(|failure| settle(action, invocation.is_probe(), &failure))
 }
 
 fn perform<A: Agent>(context: &Context<'_>, action: Action) -> Result<Exit, Failure> {
@@ -108,7 +122,8 @@ fn perform<A: Agent>(context: &Context<'_>, action: Action) -> Result<Exit, Fail
         (None, Some(params)) => Ok(params),
         (None, None) => Err(Failure::generic("the parameters were refused without a reason")),
     };
-    // A stop is never gated by parameters, a reload-agent not by all of them, and everything else by them first.
+    // A stop is never gated by parameters, a reload-agent not by all of them, and everything else
+    // by them first.
     let goes_on = judged.is_ok() || matches!(action, Action::Stop | Action::ReloadAgent);
     let lock = if changes && goes_on { take_lock(context, spec)? } else { None };
     let done = act::<A>(context, action, judged);
@@ -117,7 +132,11 @@ fn perform<A: Agent>(context: &Context<'_>, action: Action) -> Result<Exit, Fail
     done
 }
 
-fn act<A: Agent>(context: &Context<'_>, action: Action, judged: Result<A::Params, Failure>) -> Result<Exit, Failure> {
+fn act<A: Agent>(
+    context: &Context<'_>,
+    action: Action,
+    judged: Result<A::Params, Failure>,
+) -> Result<Exit, Failure> {
     if action == Action::Stop {
         if let Err(failure) = &judged {
             context.log.warn(format_args!("stopping in spite of faulty parameters: {failure}"));
@@ -131,7 +150,9 @@ fn act<A: Agent>(context: &Context<'_>, action: Action, judged: Result<A::Params
         Err(failure) if action == Action::Monitor && context.invocation.is_probe() => {
             return look_in_spite_of::<A>(context, failure);
         }
-        Err(failure) => (lenient::<A>(context, action).ok_or_else(|| failure.clone())?, Some(failure)),
+        Err(failure) => {
+            (lenient::<A>(context, action).ok_or_else(|| failure.clone())?, Some(failure))
+        }
     };
     if action == Action::ValidateAll && context.depth >= 10 {
         A::check_host(context, &params)?;
@@ -141,7 +162,9 @@ fn act<A: Agent>(context: &Context<'_>, action: Action, judged: Result<A::Params
         Action::Reload => A::reload(context, &params)?,
         Action::ReloadAgent => {
             if let Some(failure) = &faulty {
-                context.log.warn(format_args!("{failure}; the default applies, and monitors report 190"));
+                context
+                    .log
+                    .warn(format_args!("{failure}; the default applies, and monitors report 190"));
             }
             refused::reload_agent::<A>(context, &params)?;
         }
@@ -150,7 +173,9 @@ fn act<A: Agent>(context: &Context<'_>, action: Action, judged: Result<A::Params
         Action::Monitor => {
             let status = watch::monitor::<A>(context, &params)?;
             return Ok(match faulty {
-                Some(failure) => refused::with_reason(status, format!("{failure}; the default applies")),
+                Some(failure) => {
+                    refused::with_reason(status, format!("{failure}; the default applies"))
+                }
                 None => status,
             }
             .into());
@@ -161,8 +186,9 @@ fn act<A: Agent>(context: &Context<'_>, action: Action, judged: Result<A::Params
     Ok(Exit::OK)
 }
 
-/// The parameters of a service that runs or may run, when only values of reloadable ones are faulty: these have their defaults then. A
-/// failure would stop the service, on every node, for a value that it does not need.
+/// The parameters of a service that runs or may run, when only values of reloadable ones are
+/// faulty: these have their defaults then. A failure would stop the service, on every node, for a
+/// value that it does not need.
 fn lenient<A: Agent>(context: &Context<'_>, action: Action) -> Option<A::Params> {
     if !matches!(action, Action::Monitor | Action::ReloadAgent) {
         return None;
@@ -173,8 +199,9 @@ fn lenient<A: Agent>(context: &Context<'_>, action: Action) -> Option<A::Params>
     params.filter(|_| faults.is_empty())
 }
 
-/// Waits until no other action changes the resource: one that a killed caller has left behind, or a person's. Where there can be
-/// no lock (the state directory is read-only or full), the action goes on: to stop a resource matters more.
+/// Waits until no other action changes the resource: one that a killed caller has left behind, or a
+/// person's. Where there can be no lock (the state directory is read-only or full), the action goes
+/// on: to stop a resource matters more.
 fn take_lock(context: &Context<'_>, spec: &Spec) -> Result<Option<Lock>, Failure> {
     match lock_resource(context.invocation, spec.name, context.budget.work()) {
         Ok(lock) => Ok(Some(lock)),
@@ -187,15 +214,22 @@ fn take_lock(context: &Context<'_>, spec: &Spec) -> Result<Option<Lock>, Failure
         Err(LockError::File(error)) => {
             let path = state::directory(context.invocation).display();
             // Any user may call an agent that does not need root.
-            let level = if error.kind() == ErrorKind::PermissionDenied { Level::Debug } else { Level::Warn };
-            context.log.write(level, format_args!("no lock in {path}: {}; going on without", plain(&error)));
+            let level = if error.kind() == ErrorKind::PermissionDenied {
+                Level::Debug
+            } else {
+                Level::Warn
+            };
+            context.log.write(
+                level,
+                format_args!("no lock in {path}: {}; going on without", plain(&error)),
+            );
             Ok(None)
         }
     }
 }
 
-/// A probe with faulty parameters. It says "not running" only after a look that has found nothing: else the cluster would start
-/// the resource on another node, beside the one that runs here.
+/// A probe with faulty parameters. It says "not running" only after a look that has found nothing:
+/// else the cluster would start the resource on another node, beside the one that runs here.
 fn look_in_spite_of<A: Agent>(context: &Context<'_>, faulty: Failure) -> Result<Exit, Failure> {
     let seen = match lenient::<A>(context, Action::Monitor) {
         Some(params) => A::monitor(context, &params),
@@ -216,7 +250,8 @@ fn tell_status(status: Status) -> Exit {
     if printed == Exit::OK { status.into() } else { printed }
 }
 
-/// Names that mean nothing are most often typos of names that do. Reported where a person may be looking, not at each monitor.
+/// Names that mean nothing are most often typos of names that do. Reported where a person may be
+/// looking, not at each monitor.
 fn warn_of_unknown(context: &Context<'_>, spec: &Spec) {
     for (name, nearest) in context.invocation.values.unknown(spec.parameters) {
         if name.starts_with("trace_") {
@@ -226,7 +261,9 @@ fn warn_of_unknown(context: &Context<'_>, spec: &Spec) {
         context.log.warn(format_args!("unknown parameter {name} is ignored{hint}"));
     }
     if let Some(path) = context.log.refused_trace() {
-        context.log.warn(format_args!("no trace is written to {path}; choose a file below /var/log"));
+        context
+            .log
+            .warn(format_args!("no trace is written to {path}; choose a file below /var/log"));
     }
 }
 
@@ -238,8 +275,11 @@ fn unknown(spec: &Spec, word: &str) -> Exit {
             known.push(word);
         }
     }
-    let problem =
-        if word.is_empty() { "no action given".to_owned() } else { format!("no such action: {}", word.escape_debug()) };
+    let problem = if word.is_empty() {
+        "no action given".to_owned()
+    } else {
+        format!("no such action: {}", word.escape_debug())
+    };
     Exit::because(Code::Unimplemented, format!("{problem}; expected one of {}", known.join(" ")))
 }
 
@@ -268,8 +308,12 @@ mod tests {
     fn a_library_that_panics_for_want_of_something_is_no_internal_error() {
         let tokio = "failed to create UnixStream: Os { code: 24, kind: Uncategorized, message: \"Too many open files\" } (unix.rs:68)";
         assert_eq!(shortage(tokio).as_deref(), Some("Too many open files"));
-        for other in ["index out of bounds (x.rs:1)", "Os { code: 2, kind: NotFound }", "Os { code: x", "Os { code: 24"]
-        {
+        for other in [
+            "index out of bounds (x.rs:1)",
+            "Os { code: 2, kind: NotFound }",
+            "Os { code: x",
+            "Os { code: 24",
+        ] {
             assert_eq!(shortage(other), None, "{other}");
         }
     }

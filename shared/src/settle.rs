@@ -8,10 +8,12 @@
 //! | `Unimplemented` | 3 | 3 | 3 | 3 |
 //! | `Generic` | 1 | 1 | 1 | 1 |
 //!
-//! A probe asks "is it here?": a machine that lacks the software, or a resource that could run nowhere, has the clean
-//! answer "not here" (7). With faulty parameters that answer comes after a look by what is good of them ([`crate::run`]). A recurring monitor of something that ran must not say 5 or 2, for those bar the node for
-//! good where a restart might do; a value that is wrong everywhere stays 6, since no node can do better with it.
-//! A stop reaches this table only by a failure of its own (its parameters never gate it), and every failed stop is 1.
+//! A probe asks "is it here?": a machine that lacks the software, or a resource that could run
+//! nowhere, has the clean answer "not here" (7). With faulty parameters that answer comes after a
+//! look by what is good of them ([`crate::run`]). A recurring monitor of something that ran must
+//! not say 5 or 2, for those bar the node for good where a restart might do; a value that is wrong
+//! everywhere stays 6, since no node can do better with it. A stop reaches this table only by a
+//! failure of its own (its parameters never gate it), and every failed stop is 1.
 #![forbid(unsafe_code)]
 
 use crate::action::Action;
@@ -29,7 +31,9 @@ fn code(action: Action, probe: bool, kind: Kind) -> Code {
         Kind::Permission => Code::Permission,
         Kind::Unimplemented => Code::Unimplemented,
         Kind::Args | Kind::Installed | Kind::Configured if action == Action::Stop => Code::Generic,
-        Kind::Args | Kind::Installed | Kind::Configured if action.is_monitor() && probe => Code::NotRunning,
+        Kind::Args | Kind::Installed | Kind::Configured if action.is_monitor() && probe => {
+            Code::NotRunning
+        }
         Kind::Configured => Code::Configured,
         Kind::Args | Kind::Installed if action.is_monitor() => Code::Generic,
         Kind::Args => Code::Args,
@@ -41,7 +45,8 @@ fn code(action: Action, probe: bool, kind: Kind) -> Code {
 mod tests {
     use super::*;
 
-    /// The table of the module doc: start, stop, probe, recurring monitor, validate-all, reload-agent.
+    /// The table of the module doc: start, stop, probe, recurring monitor, validate-all,
+    /// reload-agent.
     const TABLE: &[(Kind, [u8; 6])] = &[
         (Kind::Generic, [1, 1, 1, 1, 1, 1]),
         (Kind::Args, [2, 1, 7, 1, 2, 2]),

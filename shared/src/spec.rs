@@ -20,7 +20,8 @@ pub struct Spec {
     pub actions: &'static [ActionSpec],
     /// Whether changing the resource takes root.
     pub needs_root: bool,
-    /// The committed meta-data, exactly as `meta-data` prints it. A test holds it equal to what the other fields say.
+    /// The committed meta-data, exactly as `meta-data` prints it. A test holds it equal to what the
+    /// other fields say.
     pub metadata: &'static str,
 }
 
@@ -61,17 +62,22 @@ impl ActionSpec {
 }
 
 impl Spec {
-    /// The advertised entry of an action; `None` when the agent has no such action. `usage` is there without an entry.
+    /// The advertised entry of an action; `None` when the agent has no such action. `usage` is
+    /// there without an entry.
     #[must_use]
     pub fn find(&self, action: Action) -> Option<&ActionSpec> {
         self.actions.iter().find(|entry| entry.action == action)
     }
 
-    /// The check level to use for a requested one: the highest supported level that is not above it (OCF 1.1,
-    /// "Check Levels": unsupported levels round down).
+    /// The check level to use for a requested one: the highest supported level that is not above it
+    /// (OCF 1.1, "Check Levels": unsupported levels round down).
     #[must_use]
     pub fn depth(&self, action: Action, requested: u32) -> u32 {
-        let levels = self.actions.iter().filter(|entry| entry.action == action).filter_map(|entry| entry.depth);
+        let levels = self
+            .actions
+            .iter()
+            .filter(|entry| entry.action == action)
+            .filter_map(|entry| entry.depth);
         levels.filter(|level| *level <= requested).max().unwrap_or(0)
     }
 }

@@ -1,5 +1,5 @@
-//! What a resource keeps between two calls of its agent: small files of lines `key=value`, below the cluster's directory
-//! for volatile state, which a boot empties.
+//! What a resource keeps between two calls of its agent: small files of lines `key=value`, below
+//! the cluster's directory for volatile state, which a boot empties.
 #![forbid(unsafe_code)]
 
 use std::borrow::Cow;
@@ -12,13 +12,15 @@ use crate::sys::file;
 /// The cluster's directory for volatile state, unless the environment names another.
 const STATE_DIRECTORY: &str = "/run/resource-agents";
 
-/// Longer files are none of ours: a director's table of some thousand real servers is the longest that there is.
+/// Longer files are none of ours: a director's table of some thousand real servers is the longest
+/// that there is.
 const LARGEST: u64 = 4 << 20;
 
 /// The first line of each file.
 const VERSION: &str = "version=1";
 
-/// The most bytes of a resource's name in a file's: 255 is the kernel's limit for the whole, with what agents add.
+/// The most bytes of a resource's name in a file's: 255 is the kernel's limit for the whole, with
+/// what agents add.
 const LONGEST_NAME: usize = 200;
 
 /// What is kept of a longer name, before its sum.
@@ -36,8 +38,8 @@ pub fn path(invocation: &Invocation, agent: &str, kind: &str) -> PathBuf {
     directory(invocation).join([agent, "-", &name(invocation.instance()), ".", kind].concat())
 }
 
-/// A resource's name as a part of a file's: what could lead elsewhere is written as its number, and the end of a name that is
-/// too long as its sum.
+/// A resource's name as a part of a file's: what could lead elsewhere is written as its number, and
+/// the end of a name that is too long as its sum.
 #[must_use]
 pub fn name(instance: &str) -> Cow<'_, str> {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b':');
@@ -55,7 +57,8 @@ pub fn name(instance: &str) -> Cow<'_, str> {
     short(&name).into_owned().into()
 }
 
-/// A text that a file's name has room for: the end of one that is too long is written as a sum of the whole.
+/// A text that a file's name has room for: the end of one that is too long is written as a sum of
+/// the whole.
 #[must_use]
 pub fn short(text: &str) -> Cow<'_, str> {
     if text.len() <= LONGEST_NAME {
@@ -102,7 +105,8 @@ pub trait StateFile: Sized {
         Ok(try_read(&Self::path(invocation, "record"))?.and_then(Self::from_pairs))
     }
 
-    /// Writes it, at once or not at all; not where nothing may change ([`Invocation::is_explanation`]).
+    /// Writes it, at once or not at all; not where nothing may change
+    /// ([`Invocation::is_explanation`]).
     ///
     /// # Errors
     /// When it cannot be written.
@@ -170,7 +174,11 @@ fn render(pairs: &[(&str, String)]) -> String {
     for (key, value) in pairs {
         // A value with a line end would be another line.
         let needs_escape = value.contains(['\\', '\n', '\r']);
-        let escaped = if needs_escape { value.escape_default().to_string().into() } else { Cow::from(value.as_str()) };
+        let escaped = if needs_escape {
+            value.escape_default().to_string().into()
+        } else {
+            Cow::from(value.as_str())
+        };
         text.extend([key, "=", &escaped, "\n"]);
     }
     text
@@ -203,7 +211,8 @@ fn unescape(text: &str) -> Option<String> {
                 'r' => '\r',
                 't' => '\t',
                 'u' => {
-                    let code: String = letters.by_ref().skip(1).take_while(|letter| *letter != '}').collect();
+                    let code: String =
+                        letters.by_ref().skip(1).take_while(|letter| *letter != '}').collect();
                     char::from_u32(u32::from_str_radix(&code, 16).ok()?)?
                 }
                 literal => literal,
@@ -231,9 +240,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("below/x.record");
         assert_eq!(read(&path), None);
-        let pairs = [("a", "b=c".to_owned()), ("a", "ü\n\\ '\"\t".to_owned()), ("empty", String::new())];
+        let pairs =
+            [("a", "b=c".to_owned()), ("a", "ü\n\\ '\"\t".to_owned()), ("empty", String::new())];
         write(&path, &pairs).unwrap();
-        let expected: Pairs = pairs.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
+        let expected: Pairs =
+            pairs.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
         assert_eq!(read(&path), Some(expected));
         forget(&path).unwrap();
         forget(&path).unwrap();
@@ -242,7 +253,13 @@ mod tests {
 
     #[test]
     fn anything_else_is_no_state() {
-        for bad in ["", "version=2\n", "version=1\nnonsense\n", "version=1\na=\\", "version=1\na=\\u{110000}"] {
+        for bad in [
+            "",
+            "version=2\n",
+            "version=1\nnonsense\n",
+            "version=1\na=\\",
+            "version=1\na=\\u{110000}",
+        ] {
             assert_eq!(parse(bad), None, "{bad:?}");
         }
     }
@@ -250,9 +267,14 @@ mod tests {
     #[test]
     fn a_name_leads_nowhere_else() {
         let variables = [("HA_RSCTMP", "/run/x"), ("OCF_RESOURCE_INSTANCE", "../a b:0")];
-        let environment = variables.map(|(name, value)| (OsString::from(name), OsString::from(value)));
-        let invocation = Invocation::new([OsString::from("agent"), OsString::from("start")], environment);
-        assert_eq!(path(&invocation, "nginx", "pid"), Path::new("/run/x/nginx-%2e%2e%2fa%20b:0.pid"));
+        let environment =
+            variables.map(|(name, value)| (OsString::from(name), OsString::from(value)));
+        let invocation =
+            Invocation::new([OsString::from("agent"), OsString::from("start")], environment);
+        assert_eq!(
+            path(&invocation, "nginx", "pid"),
+            Path::new("/run/x/nginx-%2e%2e%2fa%20b:0.pid")
+        );
     }
 
     #[test]
@@ -265,7 +287,10 @@ mod tests {
         }
         let usual = "x".repeat(LONGEST_NAME);
         assert_eq!(name(&usual), usual, "records of earlier versions are found");
-        assert_eq!(short(&"ü".repeat(120)).chars().filter(|letter| *letter == 'ü').count(), KEPT / 2);
+        assert_eq!(
+            short(&"ü".repeat(120)).chars().filter(|letter| *letter == 'ü').count(),
+            KEPT / 2
+        );
     }
 
     #[test]

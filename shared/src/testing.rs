@@ -1,5 +1,6 @@
-//! For the tests of agents: the built program, called as anybody may call it, without root, a cluster or an environment.
-//! No feature, which would have every agent built once more for its tests: the linker leaves out what is not called.
+//! For the tests of agents: the built program, called as anybody may call it, without root, a
+//! cluster or an environment. No feature, which would have every agent built once more for its
+//! tests: the linker leaves out what is not called.
 #![forbid(unsafe_code)]
 #![allow(clippy::disallowed_methods, reason = "a test waits for what it calls")]
 
@@ -42,10 +43,17 @@ impl Program {
     #[must_use]
     pub fn call(&self, action: &str, environment: &[(&str, &str)]) -> Said {
         let mut command = Command::new(self.0);
-        command.args((!action.is_empty()).then_some(action)).env_clear().envs(environment.iter().copied());
+        command
+            .args((!action.is_empty()).then_some(action))
+            .env_clear()
+            .envs(environment.iter().copied());
         let output = command.output().unwrap_or_else(|error| panic!("{}: {error}", self.0));
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        Said { code: output.status.code(), stdout: text(&output.stdout), stderr: text(&output.stderr) }
+        Said {
+            code: output.status.code(),
+            stdout: text(&output.stdout),
+            stderr: text(&output.stderr),
+        }
     }
 
     /// Validates parameters at level 0, which looks at nothing else.
@@ -54,12 +62,15 @@ impl Program {
     /// As [`Program::call`].
     #[must_use]
     pub fn validate(&self, parameters: &[(&str, &str)]) -> Said {
-        let variables: Vec<_> = parameters.iter().map(|(name, value)| (format!("OCF_RESKEY_{name}"), *value)).collect();
-        let environment: Vec<_> = variables.iter().map(|(name, value)| (name.as_str(), *value)).collect();
+        let variables: Vec<_> =
+            parameters.iter().map(|(name, value)| (format!("OCF_RESKEY_{name}"), *value)).collect();
+        let environment: Vec<_> =
+            variables.iter().map(|(name, value)| (name.as_str(), *value)).collect();
         self.call("validate-all", &environment)
     }
 
-    /// Each action that there is not, none at all among them, is 3, and those that there are are named.
+    /// Each action that there is not, none at all among them, is 3, and those that there are are
+    /// named.
     ///
     /// # Panics
     /// When that is not so.
@@ -67,12 +78,15 @@ impl Program {
         for action in ["", "frobnicate", "START", "promote", "migrate_to"] {
             let said = self.call(action, &[("OCF_RESKEY_nonsense", "x")]);
             assert_eq!((said.code, said.stdout.as_str()), (Some(3), ""), "{action}");
-            assert!(said.stderr.contains("ocf-exit-reason:") && said.stderr.contains("validate-all"), "{said:?}");
+            assert!(
+                said.stderr.contains("ocf-exit-reason:") && said.stderr.contains("validate-all"),
+                "{said:?}"
+            );
         }
     }
 
-    /// The meta-data is the `committed` text whatever the parameters are, and has a monitor of each depth at an interval of
-    /// its own: Pacemaker takes two of one interval for one.
+    /// The meta-data is the `committed` text whatever the parameters are, and has a monitor of each
+    /// depth at an interval of its own: Pacemaker takes two of one interval for one.
     ///
     /// # Panics
     /// When that is not so.
@@ -118,8 +132,8 @@ impl Program {
     }
 }
 
-/// A generator of numbers that gives the same ones at each run (xorshift64*, Marsaglia and Vigna), for parsers that are given
-/// nonsense: what fails once fails again.
+/// A generator of numbers that gives the same ones at each run (xorshift64*, Marsaglia and Vigna),
+/// for parsers that are given nonsense: what fails once fails again.
 #[derive(Clone, Debug)]
 pub struct Numbers(u64);
 
@@ -148,7 +162,8 @@ impl Numbers {
     }
 }
 
-/// Files that are not on this machine: paths and texts. A path below another one makes that a directory.
+/// Files that are not on this machine: paths and texts. A path below another one makes that a
+/// directory.
 #[derive(Clone, Copy, Debug)]
 pub struct Tree<'a>(pub &'a [(&'a str, &'a str)]);
 
@@ -159,7 +174,8 @@ impl Files for Tree<'_> {
 
     fn names(&self, path: &Path) -> Option<Vec<String>> {
         let below = self.0.iter().filter_map(|(name, _)| Path::new(name).strip_prefix(path).ok());
-        let names: BTreeSet<_> = below.filter_map(|rest| Some(rest.iter().next()?.to_str()?.to_owned())).collect();
+        let names: BTreeSet<_> =
+            below.filter_map(|rest| Some(rest.iter().next()?.to_str()?.to_owned())).collect();
         (!names.is_empty()).then(|| names.into_iter().collect())
     }
 

@@ -1,7 +1,8 @@
 //! The values of an invocation, and what is wrong with them.
 //!
-//! Reading is lenient by construction: [`Values::get`] gives `None` for a value that is unset or faulty, so that a stop
-//! can use whatever is good. Judging is a step of its own, [`Values::faults`], that reports every fault at once.
+//! Reading is lenient by construction: [`Values::get`] gives `None` for a value that is unset or
+//! faulty, so that a stop can use whatever is good. Judging is a step of its own,
+//! [`Values::faults`], that reports every fault at once.
 #![forbid(unsafe_code)]
 
 use std::fmt;
@@ -9,7 +10,8 @@ use std::fmt;
 use crate::failure::{Failure, Kind};
 use crate::param::{AnyParam, Info, Param};
 
-/// The values of an invocation, by parameter name, as they were given. An empty value counts as unset.
+/// The values of an invocation, by parameter name, as they were given. An empty value counts as
+/// unset.
 #[derive(Clone, Debug, Default)]
 pub struct Values {
     // A handful: looked through faster than any map is built, and a monitor does little else.
@@ -45,7 +47,8 @@ impl Values {
         values
     }
 
-    /// The value of a parameter: the given one, else the default; `None` when it is unset without default, or faulty.
+    /// The value of a parameter: the given one, else the default; `None` when it is unset without
+    /// default, or faulty.
     #[must_use]
     pub fn get<T>(&self, param: &Param<T>) -> Option<T> {
         match self.find(&param.info) {
@@ -64,7 +67,8 @@ impl Values {
     /// Adds a fault for each parameter that was given by two of its names with values that differ.
     pub fn contradictions(&self, params: &[&dyn AnyParam], faults: &mut Faults) {
         for param in params {
-            let names = std::iter::once(param.info().name).chain(param.info().aliases.iter().copied());
+            let names =
+                std::iter::once(param.info().name).chain(param.info().aliases.iter().copied());
             let mut given = names.filter_map(|name| {
                 let (_, value) = self.given.iter().find(|(given, _)| given == name)?;
                 Some((name, value))
@@ -115,7 +119,8 @@ impl Values {
         faults
     }
 
-    /// These values without the faulty ones of reloadable parameters, which then have their defaults.
+    /// These values without the faulty ones of reloadable parameters, which then have their
+    /// defaults.
     #[must_use]
     pub fn without_faulty_reloadable(&self, params: &[&dyn AnyParam]) -> Self {
         let is_good = |name: &str, given: &Given| {
@@ -127,17 +132,26 @@ impl Values {
                 Given::Bytes => false,
             }
         };
-        Self { given: self.given.iter().filter(|(name, given)| is_good(name, given)).cloned().collect() }
+        Self {
+            given: self
+                .given
+                .iter()
+                .filter(|(name, given)| is_good(name, given))
+                .cloned()
+                .collect(),
+        }
     }
 
-    /// Names that no parameter has, each with the nearest known name if one is near enough to be a typo.
+    /// Names that no parameter has, each with the nearest known name if one is near enough to be a
+    /// typo.
     #[must_use]
     pub fn unknown(&self, params: &[&dyn AnyParam]) -> Vec<(String, Option<&'static str>)> {
         let known: Vec<&'static str> = params
             .iter()
             .flat_map(|p| std::iter::once(p.info().name).chain(p.info().aliases.iter().copied()))
             .collect();
-        let strange = self.given.iter().map(|(name, _)| name).filter(|name| !known.contains(&name.as_str()));
+        let strange =
+            self.given.iter().map(|(name, _)| name).filter(|name| !known.contains(&name.as_str()));
         strange.map(|name| (name.clone(), nearest(name, &known))).collect()
     }
 }
@@ -170,8 +184,8 @@ impl Faults {
         self.texts.is_empty()
     }
 
-    /// All faults as one failure. Values come from the cluster's configuration and are the same on each node: kind
-    /// [`Kind::Configured`].
+    /// All faults as one failure. Values come from the cluster's configuration and are the same on
+    /// each node: kind [`Kind::Configured`].
     #[must_use]
     pub fn into_failure(self) -> Option<Failure> {
         (!self.texts.is_empty()).then(|| Failure::new(Kind::Configured, self.texts.join("; ")))
@@ -188,7 +202,8 @@ fn quote(value: &str) -> String {
     format!("\"{start}…\" ({} bytes)", value.len())
 }
 
-/// The known name that a typo most likely meant: at most two edits away, and fewer than half of its letters.
+/// The known name that a typo most likely meant: at most two edits away, and fewer than half of its
+/// letters.
 fn nearest(name: &str, known: &[&'static str]) -> Option<&'static str> {
     let (distance, best) = known.iter().map(|k| (edits(name, k), *k)).min()?;
     (distance <= 2 && distance * 2 < best.len()).then_some(best)
@@ -215,7 +230,8 @@ mod tests {
     use super::*;
     use crate::param::{text, whole};
 
-    const COUNT: Param<u32> = Param::new("count", |t| whole(t, 1, 9), "s", "l").integer().or("5").aliases(&["number"]);
+    const COUNT: Param<u32> =
+        Param::new("count", |t| whole(t, 1, 9), "s", "l").integer().or("5").aliases(&["number"]);
     const NAME: Param<String> = Param::new("name", text, "s", "l").required();
     const SECRET: Param<u32> = Param::new("secret", |t| whole(t, 1, 9), "s", "l").private();
     const ALL: &[&dyn AnyParam] = &[&COUNT, &NAME, &SECRET];
@@ -242,7 +258,10 @@ mod tests {
         assert_eq!(faults(&[("number", "3"), ("count", "3")]), None);
         assert_eq!(faults(&[("number", "3"), ("count", "")]), None);
         let reason = faults(&[("number", "3"), ("count", "4")]).unwrap();
-        assert_eq!(reason, "count and number are two names of one parameter, with two values: unset number");
+        assert_eq!(
+            reason,
+            "count and number are two names of one parameter, with two values: unset number"
+        );
     }
 
     #[test]

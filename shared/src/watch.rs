@@ -1,15 +1,18 @@
-//! The recurring monitor that waits: a failure is known the moment it happens, and not at the next interval.
+//! The recurring monitor that waits: a failure is known the moment it happens, and not at the next
+//! interval.
 //!
-//! With the parameter `watch`, a recurring monitor that has found the resource well does not exit. It sleeps on events of
-//! the kernel and returns its own verdict when one of them leads to a failure. It is the executor's own child, so no daemon
-//! and no call to the cluster is needed, and the executor kills it before it changes the resource.
+//! With the parameter `watch`, a recurring monitor that has found the resource well does not exit.
+//! It sleeps on events of the kernel and returns its own verdict when one of them leads to a
+//! failure. It is the executor's own child, so no daemon and no call to the cluster is needed, and
+//! the executor kills it before it changes the resource.
 //!
-//! 1. The event sources are opened first ([`crate::agent::Agent::watch`]), then the ordinary check is made: nothing that
-//!    happens between the two is missed.
-//! 2. Only a run that the executor's timer has started may wait ([`stamp`]). A first run is an action of the cluster's
-//!    transition, and while it waits the whole cluster does (Pacemaker, `lib/pacemaker/pcmk_graph_consumer.c`).
-//! 3. An event leads to the ordinary check. If that finds the resource well, the sources are opened anew, on the processes
-//!    and files that there are now.
+//! 1. The event sources are opened first ([`crate::agent::Agent::watch`]), then the ordinary check
+//!    is made: nothing that happens between the two is missed.
+//! 2. Only a run that the executor's timer has started may wait ([`stamp`]). A first run is an
+//!    action of the cluster's transition, and while it waits the whole cluster does (Pacemaker,
+//!    `lib/pacemaker/pcmk_graph_consumer.c`).
+//! 3. An event leads to the ordinary check. If that finds the resource well, the sources are opened
+//!    anew, on the processes and files that there are now.
 //! 4. The wait ends with 0 after `watch`, or after half of the action's time-out.
 //!
 //! Whatever fails in these steps makes it a plain monitor, with a debug message.
@@ -41,9 +44,10 @@ pub const WATCH: Param<Duration> = Param::new(
     "watch",
     seconds,
     "How long a monitor waits for events",
-    "How long a recurring monitor of level 0 that has found all well stays and waits for events of the kernel, so that a \
-     failure is known at once: 30s, say, with op monitor interval=1s timeout=60s. The wait is at most half of the monitor's \
-     time-out, and the part of the time that is covered is wait/(wait+interval). 0 means that monitors do not wait.",
+    "How long a recurring monitor of level 0 that has found all well stays and waits for events of \
+     the kernel, so that a failure is known at once: 30s, say, with op monitor interval=1s \
+     timeout=60s. The wait is at most half of the monitor's time-out, and the part of the time \
+     that is covered is wait/(wait+interval). 0 means that monitors do not wait.",
 )
 .or("0")
 .reloadable();
@@ -83,9 +87,11 @@ impl Rule {
     /// The rule for a call; `None` when this call is one that never waits.
     fn of(spec: &Spec, context: &Context<'_>) -> Option<Self> {
         let invocation = context.invocation;
-        let is_known = spec.parameters.iter().any(|parameter| parameter.info().name == WATCH.info.name);
+        let is_known =
+            spec.parameters.iter().any(|parameter| parameter.info().name == WATCH.info.name);
         let watch = invocation.values.get(&WATCH).filter(|watch| is_known && !watch.is_zero())?;
-        // The executor runs one operation of a resource at a time, so notifications would have to wait.
+        // The executor runs one operation of a resource at a time, so notifications would have to
+        // wait.
         if invocation.depth() > 0
             || invocation.meta("notify").is_some_and(|text| crate::param::boolean(text) == Ok(true))
         {
@@ -106,7 +112,8 @@ impl Rule {
     }
 }
 
-/// Makes the stamp of former monitors invalid, for an action after which the next monitor is a first run.
+/// Makes the stamp of former monitors invalid, for an action after which the next monitor is a
+/// first run.
 pub(crate) fn forget(spec: &Spec, context: &Context<'_>) {
     if let Err(failure) = stamp::forget(context.invocation, spec.name) {
         context.log.debug(format_args!("watch: {failure}"));
@@ -117,7 +124,10 @@ pub(crate) fn forget(spec: &Spec, context: &Context<'_>) {
 ///
 /// # Errors
 /// As [`Agent::monitor`].
-pub(crate) fn monitor<A: Agent>(context: &Context<'_>, params: &A::Params) -> Result<Status, Failure> {
+pub(crate) fn monitor<A: Agent>(
+    context: &Context<'_>,
+    params: &A::Params,
+) -> Result<Status, Failure> {
     let invocation = context.invocation;
     let Some(interval) = invocation.interval() else {
         forget(A::SPEC, context);
@@ -137,7 +147,8 @@ pub(crate) fn monitor<A: Agent>(context: &Context<'_>, params: &A::Params) -> Re
     let free = known.free(&now);
     let status = match rule.map(|rule| Rule { wait: rule.wait.min(free), ..rule }) {
         Some(rule) if is_rerun && !rule.wait.is_zero() => {
-            let watcher = Watcher::<A> { context, params, rule, pace: Pace::default(), disguise: None };
+            let watcher =
+                Watcher::<A> { context, params, rule, pace: Pace::default(), disguise: None };
             match watcher.run()? {
                 Some(status) => status,
                 // The executor has ended: the result goes nowhere, and the next run is a first one.
@@ -149,7 +160,8 @@ pub(crate) fn monitor<A: Agent>(context: &Context<'_>, params: &A::Params) -> Re
     if let Some(rule) = rule.filter(|rule| !is_rerun && rule.coverage() < COVERAGE) {
         warn_of_coverage(context, rule);
     }
-    // After any other result of a run that may wait, the next one must report at once what has changed.
+    // After any other result of a run that may wait, the next one must report at once what has
+    // changed.
     if status == Status::Running || rule.is_none() {
         if let Some(now) = Now::look() {
             known.add(interval, &now);
@@ -198,7 +210,9 @@ impl Event {
         let said = self.text();
         match result {
             Ok(Status::NotRunning(None)) => Ok(Status::NotRunning(Some(said))),
-            Ok(Status::NotRunning(Some(why))) => Ok(Status::NotRunning(Some(format!("{said}: {why}")))),
+            Ok(Status::NotRunning(Some(why))) => {
+                Ok(Status::NotRunning(Some(format!("{said}: {why}"))))
+            }
             Ok(Status::Degraded(why)) => Ok(Status::Degraded(format!("{said}: {why}"))),
             Ok(Status::Running) => Ok(Status::Running),
             Err(failure) => Err(failure.wrap(said)),
@@ -245,7 +259,9 @@ impl<A: Agent> Watcher<'_, A> {
                     return result.map(Some);
                 }
             }
-            if !pause.is_zero() && wait::pause(Deadline::after(pause).min(self.context.budget.work())) {
+            if !pause.is_zero()
+                && wait::pause(Deadline::after(pause).min(self.context.budget.work()))
+            {
                 return Ok(None);
             }
             if event.is_none() && until.expired() {

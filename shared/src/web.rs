@@ -14,7 +14,9 @@ use crate::outcome::Status;
 use crate::sys::clock::Deadline;
 use crate::sys::http::{self, Answer, Get, HttpError, HttpErrorKind, Trust};
 
-pub use params::{CA, EXPECT_STATUS, HOST_HEADER, MAX_LATENCY, Rules, VERIFY, expression, page, url};
+pub use params::{
+    CA, EXPECT_STATUS, HOST_HEADER, MAX_LATENCY, Rules, VERIFY, expression, page, url,
+};
 pub use status::Statuses;
 
 /// One check: the request, and the answer that is expected.
@@ -40,10 +42,12 @@ impl Test {
     }
 }
 
-/// Asks and judges. The status code decides first, then the expression: error pages have `</html>` too.
+/// Asks and judges. The status code decides first, then the expression: error pages have `</html>`
+/// too.
 ///
 /// # Errors
-/// One line that names the URL, what was wrong, and what to do about it; always an ordinary failure.
+/// One line that names the URL, what was wrong, and what to do about it; always an ordinary
+/// failure.
 pub fn check(test: &Test, deadline: Deadline) -> Result<Status, Failure> {
     let trust = trust(test);
     let get = Get {
@@ -62,7 +66,8 @@ pub fn check(test: &Test, deadline: Deadline) -> Result<Status, Failure> {
     judged.map_err(|why| Failure::generic(format!("{}: {why}", http::shown(&test.url))))
 }
 
-/// An address that a test names: whole, or what follows the server's own address (`http://127.0.0.1:8080`).
+/// An address that a test names: whole, or what follows the server's own address
+/// (`http://127.0.0.1:8080`).
 #[must_use]
 pub fn absolute(base: &str, url: &str) -> String {
     if http::is_url(url) {
@@ -71,13 +76,15 @@ pub fn absolute(base: &str, url: &str) -> String {
     format!("{}/{}", base.trim_end_matches('/'), url.trim_start_matches('/'))
 }
 
-/// Which certificates are accepted. No authority issues any for this machine's own addresses: those are verified only on demand.
+/// Which certificates are accepted. No authority issues any for this machine's own addresses: those
+/// are verified only on demand.
 fn trust(test: &Test) -> Trust {
     match (&test.rules.ca, test.rules.verify) {
         (_, Some(false)) => Trust::None,
         (Some(file), _) => Trust::File(file.clone()),
         (None, Some(true)) => Trust::System,
-        // Without TLS it means nothing, and to take a URL apart costs as much as a tenth of the request.
+        // Without TLS it means nothing, and to take a URL apart costs as much as a tenth of the
+        // request.
         (None, None) if !http::is_tls(&test.url) => Trust::None,
         (None, None) if test.unix_socket.is_some() || http::is_local(&test.url) => Trust::None,
         (None, None) => Trust::System,
@@ -90,9 +97,14 @@ fn judge(test: &Test, answer: &Answer, deadline: Deadline) -> Result<Status, Str
         let status = answer.status;
         return Err(match &answer.location {
             Some(location) if (300..400).contains(&status) => {
-                format!("{status} to {}: give that URL, or expect_status={status}", http::shown(location))
+                format!(
+                    "{status} to {}: give that URL, or expect_status={status}",
+                    http::shown(location)
+                )
             }
-            _ if status == 401 => "401 Unauthorized: give a user and a password, or expect_status=401".to_owned(),
+            _ if status == 401 => {
+                "401 Unauthorized: give a user and a password, or expect_status=401".to_owned()
+            }
             _ => format!(
                 "{}, expected {expected}: look at the server's error log, give another URL, or expect_status={status}",
                 answer.status_text()

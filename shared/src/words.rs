@@ -1,5 +1,5 @@
-//! Words of a command line that an administrator wrote: split at spaces, kept together by quotes. No shell is involved, so
-//! that a value is a value and never a program.
+//! Words of a command line that an administrator wrote: split at spaces, kept together by quotes.
+//! No shell is involved, so that a value is a value and never a program.
 #![forbid(unsafe_code)]
 
 /// Splits a line: `-g 'worker_rlimit_nofile 1024;'` is two words.

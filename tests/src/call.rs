@@ -1,8 +1,9 @@
 //! Calling an OCF agent as Pacemaker's executor does.
 //!
-//! The environment is the tester's: what Pacemaker sets and nothing else. The interval is there for recurring monitors
-//! only. The agent leads its own process group; on time-out SIGKILL goes to all of it with no warning; when the agent has
-//! ended, its pipes are closed, even if another process holds them.
+//! The environment is the tester's: what Pacemaker sets and nothing else. The interval is there for
+//! recurring monitors only. The agent leads its own process group; on time-out SIGKILL goes to all
+//! of it with no warning; when the agent has ended, its pipes are closed, even if another process
+//! holds them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -122,7 +123,8 @@ impl<'host> Agent<'host> {
         self
     }
 
-    /// SIGKILL to the process group so long after the start, whatever the time-out in the agent's environment.
+    /// SIGKILL to the process group so long after the start, whatever the time-out in the agent's
+    /// environment.
     #[must_use]
     pub fn kill_after(mut self, delay: Duration) -> Self {
         self.kill_after = Some(delay);
@@ -205,14 +207,15 @@ impl<'host> Agent<'host> {
         explained
     }
 
-    /// The machine's own files, and configurations. Of directories only the names count: a file that is made and taken away
-    /// again changes their time. Left out is what is written meanwhile by systemd and its journal, and by announcements in the
-    /// background.
+    /// The machine's own files, and configurations. Of directories only the names count: a file
+    /// that is made and taken away again changes their time. Left out is what is written meanwhile
+    /// by systemd and its journal, and by announcements in the background.
     fn files(&self) -> BTreeSet<String> {
-        let script = r"find /run /srv /etc/apache2 /etc/ha.d /etc/haproxy /etc/nginx /etc/systemd /var/lib/nginx \
-            \( -path /run/systemd/journal -o -path /run/systemd/units -o -path /run/systemd/invocation -o -path /run/log \
-            -o -path /run/udev -o -path /run/dbus -o -name 'within-reach-*' -o -name '*.gate' \) -prune \
-            -o -type d -printf '%p %m\n' -o -printf '%p %i %m %u %s %T@\n' 2>/dev/null || true";
+        let script = r"find /run /srv /etc/apache2 /etc/ha.d /etc/haproxy /etc/nginx /etc/systemd \
+            /var/lib/nginx \( -path /run/systemd/journal -o -path /run/systemd/units -o -path \
+            /run/systemd/invocation -o -path /run/log -o -path /run/udev -o -path /run/dbus -o \
+            -name 'within-reach-*' -o -name '*.gate' \) -prune -o -type d -printf '%p %m\n' -o \
+            -printf '%p %i %m %u %s %T@\n' 2>/dev/null || true";
         self.host.sh(script).lines().map(str::to_owned).collect()
     }
 
@@ -233,15 +236,18 @@ impl<'host> Agent<'host> {
         if self.entry.user.is_some() {
             program = self.within_reach(&program);
         }
-        let words: Vec<OsString> = self.under.iter().map(OsString::from).chain([program.into_os_string()]).collect();
+        let words: Vec<OsString> =
+            self.under.iter().map(OsString::from).chain([program.into_os_string()]).collect();
         let (mut command, pid) = self.host.command_as(&words[0], self.entry.clone());
         command.args(&words[1..]).args(arguments).env_clear();
         let environment = self.variables(action);
         command.envs(&environment);
         let limit = self.kill_after.unwrap_or(self.timeout);
-        let done = process::run(&mut command, pid, limit, Victim::Group)
-            .unwrap_or_else(|error| panic!("{} {arguments:?} on {}: {error}", self.kind, self.host.name()));
-        let outcome = Outcome::new(format!("{} {}", self.kind, arguments.join(" ")), environment, done);
+        let done = process::run(&mut command, pid, limit, Victim::Group).unwrap_or_else(|error| {
+            panic!("{} {arguments:?} on {}: {error}", self.kind, self.host.name())
+        });
+        let outcome =
+            Outcome::new(format!("{} {}", self.kind, arguments.join(" ")), environment, done);
         if !foreign && self.kill_after.is_none() {
             outcome.expect_protocol(action);
         }
@@ -252,7 +258,9 @@ impl<'host> Agent<'host> {
     fn within_reach(&self, program: &Path) -> PathBuf {
         let copy = PathBuf::from(format!("/run/within-reach-{}", self.kind));
         let (from, to) = (program.display(), copy.display());
-        self.host.sh(&format!("test -e {to} || {{ cp {from} {to}.new && chmod 755 {to}.new && mv {to}.new {to}; }}"));
+        self.host.sh(&format!(
+            "test -e {to} || {{ cp {from} {to}.new && chmod 755 {to}.new && mv {to}.new {to}; }}"
+        ));
         copy
     }
 
@@ -268,7 +276,11 @@ impl<'host> Agent<'host> {
         let text = |value: &OsString| value.to_string_lossy().into_owned();
         let mut variables: BTreeMap<String, String> = BTreeMap::new();
         if self.bare {
-            variables.extend(self.parameters.iter().map(|(name, value)| (format!("OCF_RESKEY_{name}"), value.clone())));
+            variables.extend(
+                self.parameters
+                    .iter()
+                    .map(|(name, value)| (format!("OCF_RESKEY_{name}"), value.clone())),
+            );
         } else {
             let resource = Resource {
                 instance: self.instance.clone().into(),
@@ -276,11 +288,19 @@ impl<'host> Agent<'host> {
                 provider: "native".into(),
                 root: "/usr/lib/ocf".into(),
                 node: self.host.name().to_owned(),
-                parameters: self.parameters.iter().map(|(name, value)| (name.into(), value.into())).collect(),
+                parameters: self
+                    .parameters
+                    .iter()
+                    .map(|(name, value)| (name.into(), value.into()))
+                    .collect(),
             };
-            let operation = Operation { action, timeout: self.timeout, interval: None, level: None };
-            variables
-                .extend(environment::of(&resource, &operation).iter().map(|(name, value)| (text(name), text(value))));
+            let operation =
+                Operation { action, timeout: self.timeout, interval: None, level: None };
+            variables.extend(
+                environment::of(&resource, &operation)
+                    .iter()
+                    .map(|(name, value)| (text(name), text(value))),
+            );
         }
         let mut set = |name: &str, value: &str| variables.insert(name.to_owned(), value.to_owned());
         self.meta.iter().for_each(|(name, value)| {

@@ -1,4 +1,5 @@
-//! Ears at the far end of the wire: what arrives at a machine's network device, with the kernel's time of arrival.
+//! Ears at the far end of the wire: what arrives at a machine's network device, with the kernel's
+//! time of arrival.
 
 use std::io::IoSliceMut;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -7,8 +8,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{
-    AddressFamily, ControlMessageOwned, LinkAddr, MsgFlags, SockFlag, SockProtocol, SockType, recvmsg, setsockopt,
-    socket, sockopt,
+    AddressFamily, ControlMessageOwned, LinkAddr, MsgFlags, SockFlag, SockProtocol, SockType,
+    recvmsg, setsockopt, socket, sockopt,
 };
 
 use crate::frame::{Frame, Mac, checksum_holds, decode};
@@ -29,7 +30,8 @@ pub struct Heard {
     pub intact: bool,
 }
 
-/// A capture on one device. It listens from the moment it exists; frames wait in the socket until they are read.
+/// A capture on one device. It listens from the moment it exists; frames wait in the socket until
+/// they are read.
 #[derive(Debug)]
 pub struct Capture {
     socket: OwnedFd,
@@ -40,10 +42,13 @@ pub struct Capture {
 const ALL: u16 = libc::ETH_P_ALL as u16;
 
 impl Capture {
-    /// Begins to listen on the device `nic` of `host`. Frames that `host` itself sends are not heard.
+    /// Begins to listen on the device `nic` of `host`. Frames that `host` itself sends are not
+    /// heard.
     #[must_use]
     pub fn on(host: &Host, nic: &str) -> Capture {
-        let socket = host.in_network(|| open(nic)).unwrap_or_else(|error| panic!("capture on {nic}: {error}"));
+        let socket = host
+            .in_network(|| open(nic))
+            .unwrap_or_else(|error| panic!("capture on {nic}: {error}"));
         Capture { socket, heard: Vec::new() }
     }
 
@@ -55,7 +60,8 @@ impl Capture {
         &self.heard
     }
 
-    /// Waits until `enough` says so about all that has arrived, or `limit` passes; returns what has arrived either way.
+    /// Waits until `enough` says so about all that has arrived, or `limit` passes; returns what has
+    /// arrived either way.
     pub fn wait_until(&mut self, limit: Duration, enough: impl Fn(&[Heard]) -> bool) -> &[Heard] {
         let deadline = Instant::now() + limit;
         while !enough(self.heard()) {
@@ -63,25 +69,37 @@ impl Capture {
             if left.is_zero() {
                 break;
             }
-            let wait = PollTimeout::try_from(left.as_millis() as i32 + 1).unwrap_or(PollTimeout::ZERO);
+            let wait =
+                PollTimeout::try_from(left.as_millis() as i32 + 1).unwrap_or(PollTimeout::ZERO);
             let _ = poll(&mut [PollFd::new(self.socket.as_fd(), PollFlags::POLLIN)], wait);
         }
         self.heard()
     }
 
-    /// The announcements of an address that have arrived: ARP with it as sender and target, or its advertisements.
+    /// The announcements of an address that have arrived: ARP with it as sender and target, or its
+    /// advertisements.
     pub fn announcements(&mut self, address: &str) -> Vec<Heard> {
         let address: IpAddr = address.parse().expect("an address");
         self.heard().iter().filter(|heard| announces(&heard.frame, address)).cloned().collect()
     }
 
     /// Waits until `count` announcements of an address have arrived; panics after `limit`.
-    pub fn expect_announcements(&mut self, address: &str, count: usize, limit: Duration) -> Vec<Heard> {
+    pub fn expect_announcements(
+        &mut self,
+        address: &str,
+        count: usize,
+        limit: Duration,
+    ) -> Vec<Heard> {
         let wanted: IpAddr = address.parse().expect("an address");
-        let of = |heard: &[Heard]| heard.iter().filter(|heard| announces(&heard.frame, wanted)).count() >= count;
+        let of = |heard: &[Heard]| {
+            heard.iter().filter(|heard| announces(&heard.frame, wanted)).count() >= count
+        };
         self.wait_until(limit, of);
         let found = self.announcements(address);
-        assert!(found.len() >= count, "{count} announcements of {address} within {limit:?} are expected: {found:#?}");
+        assert!(
+            found.len() >= count,
+            "{count} announcements of {address} within {limit:?} are expected: {found:#?}"
+        );
         found
     }
 
@@ -92,7 +110,12 @@ impl Capture {
         let mut parts = [IoSliceMut::new(&mut bytes)];
         let received = loop {
             let flags = MsgFlags::MSG_DONTWAIT;
-            match recvmsg::<LinkAddr>(self.socket.as_raw_fd(), &mut parts, Some(&mut control), flags) {
+            match recvmsg::<LinkAddr>(
+                self.socket.as_raw_fd(),
+                &mut parts,
+                Some(&mut control),
+                flags,
+            ) {
                 Ok(received) => break received,
                 Err(nix::errno::Errno::EINTR) => {}
                 // ENETDOWN is reported once when the device goes down; the socket stays good.
@@ -101,7 +124,8 @@ impl Capture {
             }
         };
         let length = received.bytes;
-        let own = received.address.is_none_or(|address| packet_type(&address) == libc::PACKET_OUTGOING);
+        let own =
+            received.address.is_none_or(|address| packet_type(&address) == libc::PACKET_OUTGOING);
         let at = received.cmsgs().ok()?.find_map(|message| match message {
             ControlMessageOwned::ScmTimestampns(time) => {
                 Some(UNIX_EPOCH + Duration::new(time.tv_sec() as u64, time.tv_nsec() as u32))
@@ -127,7 +151,9 @@ pub fn announces(frame: &Frame, address: IpAddr) -> bool {
         (Frame::Arp { sender_ip, target_ip, .. }, IpAddr::V4(address)) => {
             *sender_ip == address && *target_ip == address
         }
-        (Frame::Advertisement { target, solicited, .. }, IpAddr::V6(address)) => *target == address && !solicited,
+        (Frame::Advertisement { target, solicited, .. }, IpAddr::V6(address)) => {
+            *target == address && !solicited
+        }
         _ => false,
     }
 }
@@ -165,7 +191,8 @@ fn open(nic: &str) -> nix::Result<OwnedFd> {
 
 /// Keeps all frames away but ARP and neighbour solicitations and advertisements.
 fn only_announcements(socket: &OwnedFd) -> nix::Result<()> {
-    // Classic BPF: load (half, byte) at an offset; compare and skip so many instructions if equal, if not; return.
+    // Classic BPF: load (half, byte) at an offset; compare and skip so many instructions if equal,
+    // if not; return.
     let load = |size: u16, at| libc::sock_filter { code: 0x20 | size, jt: 0, jf: 0, k: at };
     let equal = |k, jt, jf| libc::sock_filter { code: 0x15, jt, jf, k };
     let give = |length| libc::sock_filter { code: 0x06, jt: 0, jf: 0, k: length };
@@ -186,7 +213,13 @@ fn only_announcements(socket: &OwnedFd) -> nix::Result<()> {
     // SAFETY: the program lives through the call, and its length is right.
     let attached = unsafe {
         let fd = socket.as_raw_fd();
-        libc::setsockopt(fd, libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, (&raw const filter).cast(), length)
+        libc::setsockopt(
+            fd,
+            libc::SOL_SOCKET,
+            libc::SO_ATTACH_FILTER,
+            (&raw const filter).cast(),
+            length,
+        )
     };
     nix::errno::Errno::result(attached).map(drop)
 }

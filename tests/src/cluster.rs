@@ -1,15 +1,18 @@
 //! A real Corosync and Pacemaker on simulated machines.
 //!
-//! Every node is a [`Host`] whose `/` is an overlay of this machine's, with a private `/run`, `/tmp`, `/dev` (shared memory
-//! included), and state directories that begin empty. Its upper layer is the node's disk: it outlives a power cut, not the
-//! cluster. The nodes and a client hang on one switch; nothing leads anywhere else. The agents under test appear in every
-//! node as provider [`PROVIDER`].
+//! Every node is a [`Host`] whose `/` is an overlay of this machine's, with a private `/run`,
+//! `/tmp`, `/dev` (shared memory included), and state directories that begin empty. Its upper layer
+//! is the node's disk: it outlives a power cut, not the cluster. The nodes and a client hang on one
+//! switch; nothing leads anywhere else. The agents under test appear in every node as provider
+//! [`PROVIDER`].
 //!
-//! Node K is `nodeK` with 10.9.0.K/24 and 2001:db8:9::K/64 on `eth0` unless [`Builder::net`] says otherwise; the client is
-//! number [`CLIENT`]. With [`Builder::also`] there are more networks, each with a switch of its own and a device in every
-//! node; the daemons talk over the first one, and the client is on the second.
+//! Node K is `nodeK` with 10.9.0.K/24 and 2001:db8:9::K/64 on `eth0` unless [`Builder::net`] says
+//! otherwise; the client is number [`CLIENT`]. With [`Builder::also`] there are more networks, each
+//! with a switch of its own and a device in every node; the daemons talk over the first one, and
+//! the client is on the second.
 //!
-//! With [`Builder::systemd`] each node is a [`SystemdBox`](crate::SystemdBox), and the daemons are units of it.
+//! With [`Builder::systemd`] each node is a [`SystemdBox`](crate::SystemdBox), and the daemons are
+//! units of it.
 //!
 //! It needs root: Pacemaker's daemons run as several users. Ask [`missing`] first.
 
@@ -40,7 +43,8 @@ pub const PROVIDER: &str = "native";
 pub const CLIENT: usize = 100;
 
 /// The agents that appear in every node when they are built.
-pub const AGENTS: [&str; 7] = ["IPaddr2", "Dummy", "apache", "nginx", "haproxy", "systemd", "ldirectord"];
+pub const AGENTS: [&str; 7] =
+    ["IPaddr2", "Dummy", "apache", "nginx", "haproxy", "systemd", "ldirectord"];
 
 /// Until a cluster must have formed.
 const FORM: Duration = Duration::from_secs(90);
@@ -52,13 +56,17 @@ pub fn missing() -> Option<String> {
         return Some(reason);
     }
     if !crate::root::has_other_users() {
-        return Some("Pacemaker's daemons run as several users, and without root there is one only".into());
+        return Some(
+            "Pacemaker's daemons run as several users, and without root there is one only".into(),
+        );
     }
-    let overlay = std::fs::read_to_string("/proc/filesystems").is_ok_and(|list| list.contains("\toverlay"));
+    let overlay =
+        std::fs::read_to_string("/proc/filesystems").is_ok_and(|list| list.contains("\toverlay"));
     if !overlay {
         return Some("this kernel has no overlay file system".into());
     }
-    let programs = ["corosync", "corosync-cmapctl", "pacemakerd", "cibadmin", "crm_mon", "crm_resource", "ip"];
+    let programs =
+        ["corosync", "corosync-cmapctl", "pacemakerd", "cibadmin", "crm_mon", "crm_resource", "ip"];
     let absent: Vec<&str> = programs.into_iter().filter(|program| !installed(program)).collect();
     if absent.is_empty() { None } else { Some(format!("not installed: {}", absent.join(", "))) }
 }
@@ -95,14 +103,16 @@ impl Builder {
         self
     }
 
-    /// Nodes with a real systemd as process 1. Ask [`systemd_box::missing`](crate::systemd_box::missing) too.
+    /// Nodes with a real systemd as process 1. Ask
+    /// [`systemd_box::missing`](crate::systemd_box::missing) too.
     #[must_use]
     pub fn systemd(mut self) -> Self {
         self.systemd = true;
         self
     }
 
-    /// Corosync's token time-out: how soon a dead node is noticed. One second unless said otherwise.
+    /// Corosync's token time-out: how soon a dead node is noticed. One second unless said
+    /// otherwise.
     #[must_use]
     pub fn token(mut self, token: Duration) -> Self {
         self.token = token;
@@ -117,7 +127,8 @@ impl Builder {
         self
     }
 
-    /// Where the nodes' disks are made; with a directory of its own, a caller can clear up after a process that was killed.
+    /// Where the nodes' disks are made; with a directory of its own, a caller can clear up after a
+    /// process that was killed.
     #[must_use]
     pub fn disks_in(mut self, directory: &Path) -> Self {
         self.disks = Some(directory.to_owned());
@@ -141,7 +152,8 @@ impl Builder {
         let client = Host::new("client");
         lans.get(1).unwrap_or(&lans[0]).wire(CLIENT, &client);
         let parent = self.disks.unwrap_or_else(memory);
-        let disks = TempDir::with_prefix_in("ocf-cluster-", parent).expect("directory of the nodes' disks");
+        let disks =
+            TempDir::with_prefix_in("ocf-cluster-", parent).expect("directory of the nodes' disks");
         let nodes = (1..=self.nodes)
             .map(|number| {
                 let disk = disks.path().join(format!("node{number}"));
@@ -151,18 +163,21 @@ impl Builder {
                 node
             })
             .collect();
-        let mut cluster = Cluster { nodes, client, lans, systemd: self.systemd, cut: Mutex::default(), disks };
+        let mut cluster =
+            Cluster { nodes, client, lans, systemd: self.systemd, cut: Mutex::default(), disks };
         cluster.nodes.iter_mut().for_each(Node::boot);
         cluster.wait_formed();
         cluster
     }
 }
 
-/// Where the nodes' disks are best: in memory, for Pacemaker synchronises every change, and an overlay cannot lie upon another.
+/// Where the nodes' disks are best: in memory, for Pacemaker synchronises every change, and an
+/// overlay cannot lie upon another.
 #[must_use]
 pub fn memory() -> PathBuf {
     let memory = Path::new("/dev/shm");
-    let usable = nix::sys::statfs::statfs(memory).is_ok_and(|it| it.filesystem_type() == nix::sys::statfs::TMPFS_MAGIC);
+    let usable = nix::sys::statfs::statfs(memory)
+        .is_ok_and(|it| it.filesystem_type() == nix::sys::statfs::TMPFS_MAGIC);
     if usable { memory.to_owned() } else { std::env::temp_dir() }
 }
 
@@ -219,8 +234,8 @@ impl Cluster {
         self.nodes.iter().filter(|node| node.is_up())
     }
 
-    /// A node to ask: the last one that is not cut off, so that scenarios can keep their resources away from what is started
-    /// for it.
+    /// A node to ask: the last one that is not cut off, so that scenarios can keep their resources
+    /// away from what is started for it.
     #[must_use]
     pub fn anyone(&self) -> &Node {
         let cut = self.cut.lock().unwrap_or_else(PoisonError::into_inner);
@@ -233,18 +248,31 @@ impl Cluster {
     pub fn status(&self) -> Status {
         let node = self.anyone();
         let said = wait_until(Duration::from_secs(10), || node.try_status());
-        said.unwrap_or_else(|| panic!("Pacemaker does not answer on {}: {}", node.name(), node.logs()))
+        said.unwrap_or_else(|| {
+            panic!("Pacemaker does not answer on {}: {}", node.name(), node.logs())
+        })
     }
 
     /// Waits until the cluster is as `wanted` says; panics with its state and logs after `limit`.
     #[track_caller]
-    pub fn wait_for(&self, what: &str, limit: Duration, wanted: impl Fn(&Status) -> bool) -> Status {
+    pub fn wait_for(
+        &self,
+        what: &str,
+        limit: Duration,
+        wanted: impl Fn(&Status) -> bool,
+    ) -> Status {
         self.wait_for_at(self.anyone(), what, limit, wanted)
     }
 
     /// As [`Cluster::wait_for`], asking a certain node: there may be two opinions.
     #[track_caller]
-    pub fn wait_for_at(&self, node: &Node, what: &str, limit: Duration, wanted: impl Fn(&Status) -> bool) -> Status {
+    pub fn wait_for_at(
+        &self,
+        node: &Node,
+        what: &str,
+        limit: Duration,
+        wanted: impl Fn(&Status) -> bool,
+    ) -> Status {
         let mut last = Status::default();
         let found = wait_until(limit, || {
             last = node.try_status()?;
@@ -267,13 +295,15 @@ impl Cluster {
         });
     }
 
-    /// Cuts a node's power: its cable is dead at once, then all its processes are. What it wrote stays on its disk.
+    /// Cuts a node's power: its cable is dead at once, then all its processes are. What it wrote
+    /// stays on its disk.
     pub fn kill(&mut self, number: usize) {
         self.lans.iter().for_each(|lan| lan.cable(number, false));
         self.nodes[number - 1].cut_power();
     }
 
-    /// Turns a node off as its administrator does: its daemons end in good order, and its resources go elsewhere.
+    /// Turns a node off as its administrator does: its daemons end in good order, and its resources
+    /// go elsewhere.
     pub fn halt(&mut self, number: usize) {
         self.nodes[number - 1].halt();
     }
@@ -317,9 +347,14 @@ impl Cluster {
 
     /// Cuts everybody's power and panics when anything is left: processes, mounts, directories.
     pub fn down(self) {
-        let hosts =
-            self.nodes.iter().map(|node| &**node).chain([&self.client]).chain(self.lans.iter().map(|lan| &lan.switch));
-        let networks: Vec<u64> = hosts.filter(|host| host.is_up()).map(|host| network_of(host.pid())).collect();
+        let hosts = self
+            .nodes
+            .iter()
+            .map(|node| &**node)
+            .chain([&self.client])
+            .chain(self.lans.iter().map(|lan| &lan.switch));
+        let networks: Vec<u64> =
+            hosts.filter(|host| host.is_up()).map(|host| network_of(host.pid())).collect();
         let disks = self.disks.path().to_owned();
         let Cluster { nodes, client, lans, disks: directory, .. } = self;
         drop((nodes, client, lans));
@@ -327,7 +362,9 @@ impl Cluster {
         assert!(!disks.exists(), "{} is left", disks.display());
         let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
         assert!(!mounts.contains(&disks.display().to_string()), "mounts are left: {mounts}");
-        let left = wait_until(Duration::from_secs(10), || processes_in(&networks).is_empty().then_some(()));
+        let left = wait_until(Duration::from_secs(10), || {
+            processes_in(&networks).is_empty().then_some(())
+        });
         assert!(left.is_some(), "processes are left: {:?}", processes_in(&networks));
     }
 }

@@ -1,9 +1,9 @@
 //! Going into a simulated machine: a std [`Command`] that starts inside.
 //!
-//! Joining a PID namespace takes effect for children only, so between the caller and the program stands one process that
-//! waits and passes the exit on. It runs no program of its own: it is what `fork` left of the caller, reduced to system
-//! calls. The program is therefore what it would be under Pacemaker's executor: on demand, leader of its own process group
-//! as seen from inside too.
+//! Joining a PID namespace takes effect for children only, so between the caller and the program
+//! stands one process that waits and passes the exit on. It runs no program of its own: it is what
+//! `fork` left of the caller, reduced to system calls. The program is therefore what it would be
+//! under Pacemaker's executor: on demand, leader of its own process group as seen from inside too.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -86,12 +86,18 @@ impl PidPipe {
 }
 
 /// Makes `command` start inside the machine whose process 1 `pidfd` means.
-pub(crate) fn enter(command: &mut Command, pidfd: Arc<OwnedFd>, entry: Entry) -> io::Result<PidPipe> {
+pub(crate) fn enter(
+    command: &mut Command,
+    pidfd: Arc<OwnedFd>,
+    entry: Entry,
+) -> io::Result<PidPipe> {
     let (reader, writer) = io::pipe()?;
     let writer = Arc::new(OwnedFd::from(writer));
-    // The writing end lives as long as the command, so that it is closed only by exec and by the process in between.
+    // The writing end lives as long as the command, so that it is closed only by exec and by the
+    // process in between.
     let closure = move || go_inside(pidfd.as_raw_fd(), writer.as_raw_fd(), &entry);
-    // SAFETY: between fork and exec only system calls are made; nothing allocates, no lock is taken.
+    // SAFETY: between fork and exec only system calls are made; nothing allocates, no lock is
+    // taken.
     unsafe { command.pre_exec(closure) };
     Ok(PidPipe(File::from(OwnedFd::from(reader))))
 }
@@ -104,7 +110,11 @@ fn go_inside(pidfd: RawFd, report: RawFd, entry: &Entry) -> io::Result<()> {
     let flags = match entry.join {
         Join::Network => libc::CLONE_NEWNET,
         Join::Machine => {
-            libc::CLONE_NEWNET | libc::CLONE_NEWNS | libc::CLONE_NEWUTS | libc::CLONE_NEWIPC | libc::CLONE_NEWPID
+            libc::CLONE_NEWNET
+                | libc::CLONE_NEWNS
+                | libc::CLONE_NEWUTS
+                | libc::CLONE_NEWIPC
+                | libc::CLONE_NEWPID
         }
     };
     // SAFETY: plain system calls on descriptors that the command keeps open.
@@ -133,7 +143,8 @@ fn go_inside(pidfd: RawFd, report: RawFd, entry: &Entry) -> io::Result<()> {
             check(libc::setresgid(id, id, id))?;
             check(libc::setresuid(id, id, id))?;
         }
-        // The process in between is killed with the caller's child handle: the program goes with it.
+        // The process in between is killed with the caller's child handle: the program goes with
+        // it.
         check(libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL))
     }
 }
@@ -143,7 +154,8 @@ fn pass_on(child: i32) -> ! {
     let mut status = 0;
     // SAFETY: plain system calls; this process has no other purpose.
     unsafe {
-        while libc::waitpid(child, &mut status, 0) < 0 && *libc::__errno_location() == libc::EINTR {}
+        while libc::waitpid(child, &mut status, 0) < 0 && *libc::__errno_location() == libc::EINTR {
+        }
         if libc::WIFSIGNALED(status) {
             let signal = libc::WTERMSIG(status);
             let none = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
@@ -160,7 +172,11 @@ pub(crate) fn open_pidfd(pid: i32) -> io::Result<OwnedFd> {
     // SAFETY: the call returns a new descriptor that has no other owner, or -1.
     unsafe {
         let fd = libc::syscall(libc::SYS_pidfd_open, pid, 0);
-        if fd < 0 { Err(io::Error::last_os_error()) } else { Ok(std::os::fd::FromRawFd::from_raw_fd(fd as RawFd)) }
+        if fd < 0 {
+            Err(io::Error::last_os_error())
+        } else {
+            Ok(std::os::fd::FromRawFd::from_raw_fd(fd as RawFd))
+        }
     }
 }
 
@@ -175,7 +191,8 @@ impl Network {
     }
 }
 
-/// Runs `work` on a thread of its own inside the network namespace of the machine. What it opens there stays usable.
+/// Runs `work` on a thread of its own inside the network namespace of the machine. What it opens
+/// there stays usable.
 pub(crate) fn in_network<T: Send>(pidfd: &OwnedFd, work: impl FnOnce() -> T + Send) -> T {
     let raw = pidfd.as_raw_fd();
     let inside = std::thread::scope(|scope| {

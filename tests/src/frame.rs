@@ -1,4 +1,5 @@
-//! Reading the frames that announce an address. Written apart from the agents' own encoder, so that one can judge the other.
+//! Reading the frames that announce an address. Written apart from the agents' own encoder, so that
+//! one can judge the other.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -27,7 +28,8 @@ impl std::fmt::Display for Mac {
 impl std::str::FromStr for Mac {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
-        let bytes: Vec<u8> = text.split(':').filter_map(|part| u8::from_str_radix(part, 16).ok()).collect();
+        let bytes: Vec<u8> =
+            text.split(':').filter_map(|part| u8::from_str_radix(part, 16).ok()).collect();
         bytes.try_into().map(Mac).map_err(|_| format!("{text} is no Ethernet address"))
     }
 }
@@ -76,8 +78,8 @@ pub enum Frame {
     },
 }
 
-/// Reads an Ethernet frame: destination, source, and what it says, if it is of a kind that announces addresses and its
-/// lengths and checksum are right.
+/// Reads an Ethernet frame: destination, source, and what it says, if it is of a kind that
+/// announces addresses and its lengths and checksum are right.
 #[must_use]
 pub fn decode(bytes: &[u8]) -> Option<(Mac, Mac, Frame)> {
     let destination = Mac(take(bytes, 0)?);
@@ -120,7 +122,8 @@ fn ndp(body: &[u8]) -> Option<Frame> {
     let (source, destination) = (Ipv6Addr::from(source_bytes), Ipv6Addr::from(destination_bytes));
     let message = body.get(40..40 + length)?;
     let kind = *message.first()?;
-    // The kernel may leave the checksum of its own packets to the device; one that comes from a raw frame must be whole.
+    // The kernel may leave the checksum of its own packets to the device; one that comes from a raw
+    // frame must be whole.
     let target = Ipv6Addr::from(take::<16>(message, 8)?);
     match kind {
         135 => Some(Frame::Solicitation { target, source }),
@@ -163,7 +166,10 @@ pub fn checksum_holds(bytes: &[u8]) -> bool {
     let Some(length) = take::<2>(body, 4).map(u16::from_be_bytes) else { return false };
     let Some(message) = body.get(40..40 + usize::from(length)) else { return false };
     let words = |bytes: &[u8]| -> u32 {
-        bytes.chunks(2).map(|pair| u32::from(pair[0]) << 8 | u32::from(pair.get(1).copied().unwrap_or(0))).sum()
+        bytes
+            .chunks(2)
+            .map(|pair| u32::from(pair[0]) << 8 | u32::from(pair.get(1).copied().unwrap_or(0)))
+            .sum()
     };
     let mut sum = words(&body[8..40]) + u32::from(length) + 58 + words(message);
     while sum >> 16 != 0 {

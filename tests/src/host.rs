@@ -42,8 +42,9 @@ fn clean() -> [(&'static str, &'static str); 3] {
     [("PATH", PATH), ("LC_ALL", "C.UTF-8"), ("TZ", "UTC")]
 }
 
-/// One simulated machine: own network, mount, UTS, IPC and PID namespaces, a `/run` and a `/dev` of its own, a process 1 that reaps.
-/// What it has in common with the machine that it runs on it can only read ([`Builder::overlay`], [`Builder::tmpfs`]).
+/// One simulated machine: own network, mount, UTS, IPC and PID namespaces, a `/run` and a `/dev` of
+/// its own, a process 1 that reaps. What it has in common with the machine that it runs on it can
+/// only read ([`Builder::overlay`], [`Builder::tmpfs`]).
 ///
 /// Dropping it is a power cut.
 #[derive(Debug)]
@@ -112,10 +113,14 @@ impl Host {
         self.init
     }
 
-    /// Where a path of the machine is as seen from outside: the two have no directory in common that both can write to.
+    /// Where a path of the machine is as seen from outside: the two have no directory in common
+    /// that both can write to.
     #[must_use]
     pub fn outside(&self, path: &str) -> PathBuf {
-        Path::new("/proc").join(self.init.to_string()).join("root").join(path.trim_start_matches('/'))
+        Path::new("/proc")
+            .join(self.init.to_string())
+            .join("root")
+            .join(path.trim_start_matches('/'))
     }
 
     /// A program that will start inside, with a clean environment, `/` as directory and no input.
@@ -126,7 +131,8 @@ impl Host {
         self.command_as(program, Entry::default()).0
     }
 
-    /// As [`Host::command`], entering in another way; and where to read its process id once it is spawned.
+    /// As [`Host::command`], entering in another way; and where to read its process id once it is
+    /// spawned.
     #[must_use]
     pub fn command_as(&self, program: impl AsRef<OsStr>, entry: Entry) -> (Command, PidPipe) {
         let mut command = Command::new(program);
@@ -135,7 +141,8 @@ impl Host {
         (command, pid)
     }
 
-    /// Runs a program inside until it ends; panics when it cannot be started or takes longer than half a minute.
+    /// Runs a program inside until it ends; panics when it cannot be started or takes longer than
+    /// half a minute.
     pub fn run(&self, program: &str, args: &[&str]) -> Finished {
         self.finish(program, args, Entry::default())
     }
@@ -155,7 +162,8 @@ impl Host {
         done.stdout
     }
 
-    /// Runs `ip` inside with words split at white space; panics with all that it said when it fails.
+    /// Runs `ip` inside with words split at white space; panics with all that it said when it
+    /// fails.
     ///
     /// It joins the machine's network alone, so that `netns PID` means a pid outside.
     pub fn ip(&self, words: &str) -> String {
@@ -174,14 +182,16 @@ impl Host {
         let said = self.ip(&format!("-j {words}"));
         match said.trim() {
             "" => Value::Array(Vec::new()),
-            said => serde_json::from_str(said).unwrap_or_else(|error| panic!("ip -j {words}: {error}: {said}")),
+            said => serde_json::from_str(said)
+                .unwrap_or_else(|error| panic!("ip -j {words}: {error}: {said}")),
         }
     }
 
     /// Kills a process of the machine, as a crash would; returns when nothing of it runs any more.
     #[track_caller]
     pub fn crash(&self, pid: &str) {
-        // A killed process runs on until its processor comes round to it; then it is a zombie, or no more.
+        // A killed process runs on until its processor comes round to it; then it is a zombie, or
+        // no more.
         self.sh(&format!("kill -9 {pid}; while grep -q '^State:[[:space:]]*[^ZX]' /proc/{pid}/status 2>/dev/null; do sleep 0.01; done"));
     }
 
@@ -190,8 +200,8 @@ impl Host {
         self.succeed("/bin/sh", &["-euc", script], Entry::default())
     }
 
-    /// Lets all name servers be silent: what is sent to the only one disappears. The machine's `/etc` must be its own
-    /// ([`Builder::overlay`]).
+    /// Lets all name servers be silent: what is sent to the only one disappears. The machine's
+    /// `/etc` must be its own ([`Builder::overlay`]).
     pub fn silent_name_servers(&self) {
         self.sh("ip link add hole type veth peer name bottom; ip link set bottom up; ip link set hole up
              ip address add 192.0.2.1/24 dev hole; ip neighbour add 192.0.2.53 lladdr 02:00:00:00:00:53 dev hole
@@ -235,8 +245,8 @@ impl Host {
         assert!(found.is_empty(), "{}: {address} must not be here, ip shows {found:#?}", self.name);
     }
 
-    /// Waits until a device is in a state such as `UP`, or in one of several (`DOWN|LOWERLAYERDOWN`): the kernel may take a
-    /// second to tell.
+    /// Waits until a device is in a state such as `UP`, or in one of several
+    /// (`DOWN|LOWERLAYERDOWN`): the kernel may take a second to tell.
     pub fn wait_link(&self, nic: &str, state: &str) {
         let now = || self.ip_json(&format!("link show {nic}"))[0]["operstate"].clone();
         let there = wait_until(Duration::from_secs(10), || {
@@ -246,7 +256,8 @@ impl Host {
         assert!(there.is_some(), "{}: {nic} does not get {state}, it is {}", self.name, now());
     }
 
-    /// Sets a kernel parameter of its network, named as with sysctl, but with `/` between the parts.
+    /// Sets a kernel parameter of its network, named as with sysctl, but with `/` between the
+    /// parts.
     pub fn sysctl(&self, name: &str, value: &str) {
         let file = format!("/proc/sys/{name}");
         self.in_network(|| std::fs::write(&file, value))
@@ -272,11 +283,13 @@ impl Host {
         enter::Network(Arc::clone(&self.pidfd))
     }
 
-    /// Starts a program that stays, such as `sleep`; it ends when the value is dropped or with the machine.
+    /// Starts a program that stays, such as `sleep`; it ends when the value is dropped or with the
+    /// machine.
     pub fn spawn(&self, program: &str, args: &[&str]) -> Resident {
         let (mut command, pid) = self.command_as(program, Entry::default());
         command.args(args).stdout(Stdio::null()).stderr(Stdio::null());
-        let child = command.spawn().unwrap_or_else(|error| panic!("{}: {program}: {error}", self.name));
+        let child =
+            command.spawn().unwrap_or_else(|error| panic!("{}: {program}: {error}", self.name));
         Resident { child, pid: pid.read().expect("its process id") }
     }
 
@@ -288,7 +301,8 @@ impl Host {
 
     /// Every process inside dies at once. Returns when they have.
     pub fn cut_power(&mut self) {
-        // SAFETY: plain system call; the handle means process 1 and no other, even if its number was used again.
+        // SAFETY: plain system call; the handle means process 1 and no other, even if its number
+        // was used again.
         unsafe {
             use std::os::fd::AsRawFd as _;
             libc::syscall(libc::SYS_pidfd_send_signal, self.pidfd.as_raw_fd(), libc::SIGKILL, 0, 0);
@@ -329,15 +343,20 @@ impl Resident {
     /// Its process id as seen from inside.
     #[must_use]
     pub fn pid_inside(&self) -> i32 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid)).unwrap_or_default();
+        let status =
+            std::fs::read_to_string(format!("/proc/{}/status", self.pid)).unwrap_or_default();
         let line = status.lines().find_map(|line| line.strip_prefix("NSpid:")).unwrap_or_default();
-        line.split_whitespace().last().and_then(|pid| pid.parse().ok()).expect("NSpid in its status")
+        line.split_whitespace()
+            .last()
+            .and_then(|pid| pid.parse().ok())
+            .expect("NSpid in its status")
     }
 
     /// Asks it to end (SIGTERM), and waits until it has; `false` when it has not within `limit`.
     pub fn end(&mut self, limit: Duration) -> bool {
         if self.is_alive() {
-            // SAFETY: plain system call; the process in between still waits for the program, so the number is the program's.
+            // SAFETY: plain system call; the process in between still waits for the program, so the
+            // number is the program's.
             unsafe { libc::kill(self.pid, libc::SIGTERM) };
         }
         wait_until(limit, || (!self.is_alive()).then_some(())).is_some()

@@ -1,5 +1,5 @@
-//! Processes that look like a server's and are not the one that an agent manages: of another user, of a container, or with
-//! arguments without end.
+//! Processes that look like a server's and are not the one that an agent manages: of another user,
+//! of a container, or with arguments without end.
 
 use std::path::Path;
 use std::time::Duration;
@@ -10,8 +10,9 @@ use crate::process::wait_until;
 /// The user and group `nobody` on Debian.
 pub const NOBODY: u32 = 65534;
 
-/// Keeps a program from doing anything: preloaded, it waits before the program's own first line. With `ARGUMENTS` it lets the
-/// kernel show a sparse mapping of two gigabytes as the process's arguments (PR_SET_MM_MAP, prctl(2)).
+/// Keeps a program from doing anything: preloaded, it waits before the program's own first line.
+/// With `ARGUMENTS` it lets the kernel show a sparse mapping of two gigabytes as the process's
+/// arguments (PR_SET_MM_MAP, prctl(2)).
 const WAITING: &str = r#"
 #include <linux/prctl.h>
 #include <stdio.h>
@@ -59,14 +60,22 @@ fn library(host: &Host) -> &'static str {
 #[must_use]
 pub fn waiting<'a>(host: &Host, user: &'a str, words: &[&'a str]) -> Vec<&'a str> {
     library(host);
-    let mut all =
-        vec!["setpriv", "--reuid", user, "--regid", user, "--clear-groups", "env", "LD_PRELOAD=/run/waiting.so"];
+    let mut all = vec![
+        "setpriv",
+        "--reuid",
+        user,
+        "--regid",
+        user,
+        "--clear-groups",
+        "env",
+        "LD_PRELOAD=/run/waiting.so",
+    ];
     all.extend(words);
     all
 }
 
-/// Starts a program as a user, waiting before its first line; returns when the kernel shows that program. `words` may begin
-/// with variables.
+/// Starts a program as a user, waiting before its first line; returns when the kernel shows that
+/// program. `words` may begin with variables.
 #[must_use]
 pub fn spawn(host: &Host, user: u32, words: &[&str]) -> Resident {
     let user = user.to_string();
@@ -74,8 +83,14 @@ pub fn spawn(host: &Host, user: u32, words: &[&str]) -> Resident {
     let program = words.iter().find(|word| !word.contains('=')).expect("a program");
     let mut resident = host.spawn(all[0], &all[1..]);
     let exe = format!("/proc/{}/exe", resident.pid());
-    let is_running = || std::fs::read_link(&exe).is_ok_and(|exe| Some(exe) == Path::new(program).canonicalize().ok());
-    assert!(wait_until(Duration::from_secs(10), || is_running().then_some(())).is_some(), "{words:?} does not begin");
+    let is_running = || {
+        std::fs::read_link(&exe)
+            .is_ok_and(|exe| Some(exe) == Path::new(program).canonicalize().ok())
+    };
+    assert!(
+        wait_until(Duration::from_secs(10), || is_running().then_some(())).is_some(),
+        "{words:?} does not begin"
+    );
     // Time for the library; a process that ends now could not be one.
     std::thread::sleep(Duration::from_millis(200));
     assert!(resident.is_alive(), "{words:?} has ended");
@@ -85,7 +100,8 @@ pub fn spawn(host: &Host, user: u32, words: &[&str]) -> Resident {
 /// A world of its own for a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum World {
-    /// As container engines make it: PID, mount and network namespaces, another root directory, `/run` of its own.
+    /// As container engines make it: PID, mount and network namespaces, another root directory,
+    /// `/run` of its own.
     Container,
     /// A container that shares the machine's process numbers and network.
     HostNumbers,
@@ -94,12 +110,12 @@ pub enum World {
 }
 
 /// Makes a root directory of parts of this one, and enters it.
-const OTHER_ROOT: &str = "mount -t tmpfs root /media; cd /media; mkdir usr etc var dev run proc old srv tmp; \
-     for part in usr etc var dev srv; do mount --rbind /$part $part; done; \
-     for link in lib lib64 bin sbin; do test ! -L /$link || ln -s usr/$link $link; done; \
-     mount -t tmpfs run run; mkdir -p run/web; cp -r /run/web/. run/web/ 2>/dev/null || true; \
-     if test \"$NUMBERS\" = own; then mount -t proc proc proc; else mount --rbind /proc proc; fi; \
-     pivot_root . old; umount -l /old; cd /";
+const OTHER_ROOT: &str = "mount -t tmpfs root /media; cd /media; mkdir usr etc var dev run proc \
+     old srv tmp; for part in usr etc var dev srv; do mount --rbind /$part $part; done; for link \
+     in lib lib64 bin sbin; do test ! -L /$link || ln -s usr/$link $link; done; mount -t tmpfs run \
+     run; mkdir -p run/web; cp -r /run/web/. run/web/ 2>/dev/null || true; if test \"$NUMBERS\" = \
+     own; then mount -t proc proc proc; else mount --rbind /proc proc; fi; pivot_root . old; \
+     umount -l /old; cd /";
 
 impl World {
     /// Starts a server in it, which ends with the value unless it detaches itself.
@@ -110,7 +126,9 @@ impl World {
                 &["--mount", "--pid", "--fork", "--kill-child", "--net"],
                 format!("NUMBERS=own; {OTHER_ROOT}; ip link set lo up; exec \"$@\""),
             ),
-            Self::HostNumbers => (&["--mount"], format!("NUMBERS=shared; {OTHER_ROOT}; exec \"$@\"")),
+            Self::HostNumbers => {
+                (&["--mount"], format!("NUMBERS=shared; {OTHER_ROOT}; exec \"$@\""))
+            }
             Self::PrivateTmp => (&["--mount"], "mount -t tmpfs tmp /tmp; exec \"$@\"".to_owned()),
         };
         let mut all: Vec<&str> = options.to_vec();

@@ -1,18 +1,23 @@
-//! The harness: simulated machines made of kernel namespaces, a caller that behaves as Pacemaker does, and eyes at the
-//! far end of the wire.
+//! The harness: simulated machines made of kernel namespaces, a caller that behaves as Pacemaker
+//! does, and eyes at the far end of the wire.
 //!
-//! What it is for: every suite runs the built binaries against a real kernel, and judges them by a second opinion (`ip -j`,
-//! a packet capture in another namespace), never by asking the agent itself. Nothing here touches the machine it runs on:
+//! What it is for: every suite runs the built binaries against a real kernel, and judges them by a
+//! second opinion (`ip -j`, a packet capture in another namespace), never by asking the agent
+//! itself. Nothing here touches the machine it runs on:
 //!
-//! * [`host::Host`] is one machine: its own network, mount, UTS, IPC and PID namespaces, a private `/run`, and a process 1
-//!   that reaps. Dropping it is a power cut: process 1 dies and everything in it with it.
-//! * [`impostor`] makes processes that look like a server's and are of another user or another world.
-//! * [`rig`] wires hosts together: [`rig::L2`] is A and B joined by a cable, [`rig::Lan`] any number of them on a switch.
-//! * [`call`] runs an OCF agent with Pacemaker's environment, process group, pipes and SIGKILL, and checks on every call
-//!   what holds for all agents (legal exit code, one reason line).
+//! * [`host::Host`] is one machine: its own network, mount, UTS, IPC and PID namespaces, a private
+//!   `/run`, and a process 1 that reaps. Dropping it is a power cut: process 1 dies and everything
+//!   in it with it.
+//! * [`impostor`] makes processes that look like a server's and are of another user or another
+//!   world.
+//! * [`rig`] wires hosts together: [`rig::L2`] is A and B joined by a cable, [`rig::Lan`] any
+//!   number of them on a switch.
+//! * [`call`] runs an OCF agent with Pacemaker's environment, process group, pipes and SIGKILL, and
+//!   checks on every call what holds for all agents (legal exit code, one reason line).
 //! * [`faults`] tries configurations with one fault each on a server.
 //! * [`meanwhile`] calls monitors while something else happens to a server.
-//! * [`capture`] hears ARP and neighbour advertisements at the far end, with the kernel's time stamps.
+//! * [`capture`] hears ARP and neighbour advertisements at the far end, with the kernel's time
+//!   stamps.
 //! * [`probe`] asks an address for answers at a steady rate, so that an outage shows in full.
 //! * [`visitor`] asks a web site for its page at a steady rate, and knows who answered.
 //! * [`onlooker`] is a visitor of a cluster's site, with ears for announcements.
@@ -23,10 +28,12 @@
 //! * [`shell_tester`] knows what the shell agents' tester may say.
 //! * [`skip`] leaves a test out loudly, and not at all in an official run (`OCF_OFFICIAL=1`).
 //!
-//! The caller's environment chooses: `OCF_AGENTS_DIR` (other agents, to compare; the checks that hold for ours on
-//! every call are left out), `OCF_OFFICIAL=1` (nothing may be left out), `OCF_SLOW` (more rounds where chance plays).
+//! The caller's environment chooses: `OCF_AGENTS_DIR` (other agents, to compare; the checks that
+//! hold for ours on every call are left out), `OCF_OFFICIAL=1` (nothing may be left out),
+//! `OCF_SLOW` (more rounds where chance plays).
 //!
-//! What is deliberately absent: mocks, fixed sleeps, anything that ends processes by name, any way out of a namespace.
+//! What is deliberately absent: mocks, fixed sleeps, anything that ends processes by name, any way
+//! out of a namespace.
 //!
 //! Without root the test process makes itself root of a user namespace before `main` ([`root`]).
 #![allow(

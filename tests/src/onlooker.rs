@@ -1,4 +1,5 @@
-//! A client that watches a site: which node serves it, for how long none does, and when addresses are announced.
+//! A client that watches a site: which node serves it, for how long none does, and when addresses
+//! are announced.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -45,7 +46,8 @@ pub struct Seen {
 }
 
 impl Onlooker {
-    /// Begins to ask for the page of `address`, port 80, and to listen on the client's device `nic`.
+    /// Begins to ask for the page of `address`, port 80, and to listen on the client's device
+    /// `nic`.
     #[must_use]
     pub fn of(cluster: &Cluster, address: &str, nic: &str) -> Onlooker {
         Onlooker::at_pace(Pace { interval: INTERVAL, patience: SOON }, cluster, address, nic)
@@ -64,9 +66,18 @@ impl Onlooker {
     #[track_caller]
     pub fn expect_page(&self, cluster: &Cluster, wanted: &[&str]) -> String {
         let now = SystemTime::now();
-        let last = || self.visitor.requests().into_iter().rev().take(SURE).map(|it| it.said).collect::<Vec<_>>();
+        let last = || {
+            self.visitor
+                .requests()
+                .into_iter()
+                .rev()
+                .take(SURE)
+                .map(|it| it.said)
+                .collect::<Vec<_>>()
+        };
         let found = wait_until(self.patience, || {
-            let pages: Vec<_> = self.visitor.since(now).into_iter().filter(|it| it.ended.is_some()).collect();
+            let pages: Vec<_> =
+                self.visitor.since(now).into_iter().filter(|it| it.ended.is_some()).collect();
             let last = pages.len().checked_sub(SURE).map(|first| &pages[first..])?;
             let page = last[0].said.clone().ok()?;
             let well = match wanted {
@@ -77,11 +88,15 @@ impl Onlooker {
         });
         found.unwrap_or_else(|| {
             let status = cluster.status();
-            panic!("the site is not served by {wanted:?}, the last answers were {:?}: {status}", last())
+            panic!(
+                "the site is not served by {wanted:?}, the last answers were {:?}: {status}",
+                last()
+            )
         })
     }
 
-    /// Does something to the cluster, waits until one of `pages` is served, and returns what was seen from the beginning of it.
+    /// Does something to the cluster, waits until one of `pages` is served, and returns what was
+    /// seen from the beginning of it.
     #[track_caller]
     pub fn during(
         &mut self,
@@ -113,16 +128,22 @@ impl Onlooker {
         // The last good page before it belongs to it.
         let outage = outage(&self.visitor.requests(), began - Duration::from_millis(100), ended);
         let heard = self.capture.announcements(&self.address);
-        let announced = heard.iter().filter_map(|heard| heard.at.duration_since(began).ok()).collect();
+        let announced =
+            heard.iter().filter_map(|heard| heard.at.duration_since(began).ok()).collect();
         Seen { outage, announced }
     }
 }
 
 impl fmt::Display for Seen {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let times: Vec<String> = self.announced.iter().map(|at| format!("{:.2}", at.as_secs_f64())).collect();
+        let times: Vec<String> =
+            self.announced.iter().map(|at| format!("{:.2}", at.as_secs_f64())).collect();
         let Outage { longest_gap, lost, sent } = &self.outage;
         let times = if times.is_empty() { "-".to_owned() } else { times.join(" ") };
-        write!(out, "down {:.0} ms, {lost} of {sent} requests failed; announced at {times} s", ms(*longest_gap))
+        write!(
+            out,
+            "down {:.0} ms, {lost} of {sent} requests failed; announced at {times} s",
+            ms(*longest_gap)
+        )
     }
 }

@@ -62,7 +62,10 @@ impl Outcome {
         match self.code {
             0 => self.check(self.reasons == 0, "success has no exit reason"),
             7 => {
-                self.check(action == "monitor" || action == "status", "7 is an answer of monitor alone");
+                self.check(
+                    action == "monitor" || action == "status",
+                    "7 is an answer of monitor alone",
+                );
                 self.check(self.reasons <= 1, "there is at most one reason line");
             }
             _ => self.check(self.reasons == 1, "a failure has exactly one reason line"),
@@ -89,7 +92,10 @@ impl Outcome {
     /// The exit code is one of these.
     #[track_caller]
     pub fn expect_code_in(&self, codes: &[i32]) -> &Self {
-        self.check(codes.contains(&self.code), &format!("one of the exit codes {codes:?} is expected"));
+        self.check(
+            codes.contains(&self.code),
+            &format!("one of the exit codes {codes:?} is expected"),
+        );
         self
     }
 
@@ -98,7 +104,10 @@ impl Outcome {
     pub fn expect_reason(&self, parts: &[&str]) -> &Self {
         let reason = self.reason.as_deref().unwrap_or_default().to_lowercase();
         for part in parts {
-            self.check(reason.contains(&part.to_lowercase()), &format!("a reason with {part:?} in it is expected"));
+            self.check(
+                reason.contains(&part.to_lowercase()),
+                &format!("a reason with {part:?} in it is expected"),
+            );
         }
         self
     }
@@ -115,7 +124,10 @@ impl Outcome {
     pub fn expect_stderr(&self, parts: &[&str]) -> &Self {
         let stderr = self.stderr.to_lowercase();
         for part in parts {
-            self.check(stderr.contains(&part.to_lowercase()), &format!("{part:?} on stderr is expected"));
+            self.check(
+                stderr.contains(&part.to_lowercase()),
+                &format!("{part:?} on stderr is expected"),
+            );
         }
         self
     }
@@ -124,7 +136,10 @@ impl Outcome {
     #[track_caller]
     pub fn expect_lines(&self, lines: &[&str]) -> &Self {
         for line in lines {
-            self.check(self.stdout.lines().any(|said| said == *line), &format!("the line {line:?} is expected"));
+            self.check(
+                self.stdout.lines().any(|said| said == *line),
+                &format!("the line {line:?} is expected"),
+            );
         }
         self
     }

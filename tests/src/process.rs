@@ -44,9 +44,15 @@ pub enum Victim {
     Process,
 }
 
-/// Runs `command` until it ends or `limit` passes, then SIGKILLs `victim`. Output is read as Pacemaker's executor reads it:
-/// until the program itself ends, then the pipes are closed, even if another process still holds the other end.
-pub fn run(command: &mut Command, pid: PidPipe, limit: Duration, victim: Victim) -> io::Result<Finished> {
+/// Runs `command` until it ends or `limit` passes, then SIGKILLs `victim`. Output is read as
+/// Pacemaker's executor reads it: until the program itself ends, then the pipes are closed, even if
+/// another process still holds the other end.
+pub fn run(
+    command: &mut Command,
+    pid: PidPipe,
+    limit: Duration,
+    victim: Victim,
+) -> io::Result<Finished> {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let began = Instant::now();
     let mut child = command.spawn()?;
@@ -82,7 +88,8 @@ pub fn run(command: &mut Command, pid: PidPipe, limit: Duration, victim: Victim)
     let mut held_output = false;
     let mut seen = false;
     while out.is_open() || err.is_open() {
-        // Two looks: the kernel closes a program's inherited descriptors a moment after it has become another program.
+        // Two looks: the kernel closes a program's inherited descriptors a moment after it has
+        // become another program.
         let held = held_by_another(&[&out, &err]);
         held_output = held && seen;
         seen = held;
@@ -90,7 +97,8 @@ pub fn run(command: &mut Command, pid: PidPipe, limit: Duration, victim: Victim)
         if held_output || left.is_zero() {
             break;
         }
-        let mut watched: Vec<PollFd<'_>> = [&out, &err].into_iter().filter_map(Stream::watch).collect();
+        let mut watched: Vec<PollFd<'_>> =
+            [&out, &err].into_iter().filter_map(Stream::watch).collect();
         retry(&mut watched, timeout(left.min(Duration::from_millis(20))))?;
         out.drain()?;
         err.drain()?;
@@ -108,9 +116,9 @@ pub fn run(command: &mut Command, pid: PidPipe, limit: Duration, victim: Victim)
     })
 }
 
-/// Whether another program has the writing end of a pipe. A fork of ours that has not begun its own program yet does not
-/// count: tests run in parallel, and it has every descriptor for a moment. So its program is read first: it may begin
-/// between the two questions.
+/// Whether another program has the writing end of a pipe. A fork of ours that has not begun its own
+/// program yet does not count: tests run in parallel, and it has every descriptor for a moment. So
+/// its program is read first: it may begin between the two questions.
 fn held_by_another(streams: &[&Stream]) -> bool {
     let pipes: Vec<_> = streams.iter().filter_map(|stream| stream.name()).collect();
     let own = std::fs::read_link("/proc/self/exe").ok();
@@ -119,15 +127,21 @@ fn held_by_another(streams: &[&Stream]) -> bool {
         let mut targets = descriptors.filter_map(|entry| std::fs::read_link(entry.path()).ok());
         targets.any(|target| pipes.contains(&target))
     };
-    let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten().map(|entry| entry.path());
+    let processes =
+        std::fs::read_dir("/proc").into_iter().flatten().flatten().map(|entry| entry.path());
     processes
-        .filter(|path| path.file_name().is_some_and(|name| name.as_encoded_bytes()[0].is_ascii_digit()))
-        .any(|path| std::fs::read_link(path.join("exe")).is_ok_and(|exe| Some(exe) != own) && has_it(&path))
+        .filter(|path| {
+            path.file_name().is_some_and(|name| name.as_encoded_bytes()[0].is_ascii_digit())
+        })
+        .any(|path| {
+            std::fs::read_link(path.join("exe")).is_ok_and(|exe| Some(exe) != own) && has_it(&path)
+        })
 }
 
 /// Rounds up, so that a poll never returns just before its deadline.
 fn timeout(left: Duration) -> PollTimeout {
-    PollTimeout::try_from(left.as_micros().div_ceil(1000).min(i32::MAX as u128) as i32).unwrap_or(PollTimeout::MAX)
+    PollTimeout::try_from(left.as_micros().div_ceil(1000).min(i32::MAX as u128) as i32)
+        .unwrap_or(PollTimeout::MAX)
 }
 
 fn retry(watched: &mut [PollFd<'_>], wait: PollTimeout) -> io::Result<()> {
@@ -145,7 +159,8 @@ fn reap(child: &mut Child) -> io::Result<std::process::ExitStatus> {
 pub(crate) fn kill(pid: i32, victim: Victim) {
     assert!(pid > 1, "refusing to kill process {pid}");
     let target = if victim == Victim::Group { -pid } else { pid };
-    // SAFETY: plain system call; the pid is of a child that has not been reaped, so it cannot mean anybody else.
+    // SAFETY: plain system call; the pid is of a child that has not been reaped, so it cannot mean
+    // anybody else.
     unsafe { libc::kill(target, libc::SIGKILL) };
 }
 

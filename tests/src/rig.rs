@@ -1,7 +1,7 @@
 //! Machines and the wires between them.
 //!
-//! All addresses exist only inside these machines, which have no way out. MAC addresses are fixed, so that a capture can be
-//! compared with them; they are locally administered.
+//! All addresses exist only inside these machines, which have no way out. MAC addresses are fixed,
+//! so that a capture can be compared with them; they are locally administered.
 
 use crate::call::{Agent, agent};
 use crate::capture::Capture;
@@ -24,7 +24,8 @@ fn quiet(host: &Host) {
     }
 }
 
-/// Two machines joined by a cable: `ethA` of A (10.9.0.1/24, 2001:db8:9::1/64) and `ethB` of B (.2, ::2).
+/// Two machines joined by a cable: `ethA` of A (10.9.0.1/24, 2001:db8:9::1/64) and `ethB` of B (.2,
+/// ::2).
 #[derive(Debug)]
 pub struct L2 {
     /// Where the agent runs.
@@ -101,7 +102,8 @@ impl L2 {
     /// IPaddr2 on A with some address, as a resource of its own for each text.
     #[must_use]
     pub fn ipaddr2(&self, ip: &str) -> Agent<'_> {
-        let name: String = ip.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+        let name: String =
+            ip.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
         agent(&self.a, "IPaddr2").instance(&format!("vip-{name}")).param("ip", ip)
     }
 
@@ -118,7 +120,8 @@ impl Default for L2 {
     }
 }
 
-/// A network that a switch makes: how its machines call their device, and which addresses they have there.
+/// A network that a switch makes: how its machines call their device, and which addresses they have
+/// there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Net {
     /// The device of each machine.
@@ -213,7 +216,8 @@ impl Lan {
         self.hosts.push(host);
     }
 
-    /// Joins a machine to the switch as number `number`, whichever machine it is. What was at that port before is unplugged.
+    /// Joins a machine to the switch as number `number`, whichever machine it is. What was at that
+    /// port before is unplugged.
     pub fn wire(&self, number: usize, host: &Host) {
         quiet(host);
         let (net, nic) = (&self.net, &self.net.nic);
@@ -233,7 +237,8 @@ impl Lan {
         host.ip(&format!("address add {}/64 dev {nic} nodad", net.v6_of(number)));
     }
 
-    /// Parts these machines from each other, or joins them again. All keep their links, and reach everybody else.
+    /// Parts these machines from each other, or joins them again. All keep their links, and reach
+    /// everybody else.
     pub fn part(&self, numbers: &[usize], parted: bool) {
         let state = if parted { "on" } else { "off" };
         numbers.iter().for_each(|number| {
@@ -250,9 +255,9 @@ impl Lan {
 /// Whether this kernel has what the firewall rules of a cluster IP need.
 #[must_use]
 pub fn hashes(host: &Host) -> bool {
-    let script = "nft add table ip try && nft 'add chain ip try c { type filter hook prerouting priority mangle; }' \
-                  && nft add rule ip try c jhash ip saddr mod 2 seed 1 offset 1 == 1 meta pkttype set host accept; r=$?; \
-                  nft delete table ip try; exit $r";
+    let script = "nft add table ip try && nft 'add chain ip try c { type filter hook prerouting \
+                  priority mangle; }' && nft add rule ip try c jhash ip saddr mod 2 seed 1 offset \
+                  1 == 1 meta pkttype set host accept; r=$?; nft delete table ip try; exit $r";
     host.run("/bin/sh", &["-c", script]).code == Some(0)
 }
 

@@ -1,8 +1,8 @@
 //! Becoming root without being root.
 //!
-//! Every namespace but the user namespace needs privileges. A process with one thread may make a user namespace in which it
-//! is root, and a test process has one thread only before `main`: so this runs as an initialiser of the program. As root it
-//! does nothing.
+//! Every namespace but the user namespace needs privileges. A process with one thread may make a
+//! user namespace in which it is root, and a test process has one thread only before `main`: so
+//! this runs as an initialiser of the program. As root it does nothing.
 
 use std::sync::atomic::{AtomicI32, Ordering};
 
@@ -10,7 +10,8 @@ use std::sync::atomic::{AtomicI32, Ordering};
 static RESULT: AtomicI32 = AtomicI32::new(0);
 
 #[used]
-// SAFETY: the section's contract is a table of functions without arguments that are called once before main.
+// SAFETY: the section's contract is a table of functions without arguments that are called once
+// before main.
 #[unsafe(link_section = ".init_array")]
 static BEFORE_MAIN: extern "C" fn() = become_root;
 
@@ -22,7 +23,10 @@ extern "C" fn become_root() {
     }
     // SAFETY: as above.
     if unsafe { libc::unshare(libc::CLONE_NEWUSER) } != 0 {
-        RESULT.store(std::io::Error::last_os_error().raw_os_error().unwrap_or(libc::EPERM), Ordering::Relaxed);
+        RESULT.store(
+            std::io::Error::last_os_error().raw_os_error().unwrap_or(libc::EPERM),
+            Ordering::Relaxed,
+        );
         return;
     }
     let written = std::fs::write("/proc/self/setgroups", "deny")
@@ -44,14 +48,17 @@ pub fn available() -> Result<(), String> {
     }
 }
 
-/// True when more than one user exists here: false as root of a user namespace with a single user in it.
+/// True when more than one user exists here: false as root of a user namespace with a single user
+/// in it.
 #[must_use]
 pub fn has_other_users() -> bool {
-    std::fs::read_to_string("/proc/self/uid_map")
-        .is_ok_and(|map| map.lines().any(|line| line.split_whitespace().nth(2).is_some_and(|count| count != "1")))
+    std::fs::read_to_string("/proc/self/uid_map").is_ok_and(|map| {
+        map.lines().any(|line| line.split_whitespace().nth(2).is_some_and(|count| count != "1"))
+    })
 }
 
-/// [`has_other_users`] for a test that needs a user for a server's workers: `None` and a loud skip without one.
+/// [`has_other_users`] for a test that needs a user for a server's workers: `None` and a loud skip
+/// without one.
 #[must_use]
 pub fn users_for_workers() -> Option<()> {
     if !has_other_users() {

@@ -1,12 +1,14 @@
-//! A floating address with a web server behind it on three nodes, a visitor, and faults to inflict on them.
+//! A floating address with a web server behind it on three nodes, a visitor, and faults to inflict
+//! on them.
 //!
-//! What `make demo` shows and what the suite `cluster` asserts and measures are the same code: [`Stage::inflict`] does one
-//! [`Fault`] and gives its [`Account`] (what the visitor lost, when the address came and was announced, what the agents
-//! cost), [`Stage::heal`] puts things back.
+//! What `make demo` shows and what the suite `cluster` asserts and measures are the same code:
+//! [`Stage::inflict`] does one [`Fault`] and gives its [`Account`] (what the visitor lost, when the
+//! address came and was announced, what the agents cost), [`Stage::heal`] puts things back.
 //!
-//! Nothing is put between Pacemaker and the agents for it. How long an action took is Pacemaker's own record; the processor
-//! time is what the kernel has counted for the executor's children; the processes are what the kernel's last process number
-//! in the node has advanced by, Pacemaker's own fork for each action included.
+//! Nothing is put between Pacemaker and the agents for it. How long an action took is Pacemaker's
+//! own record; the processor time is what the kernel has counted for the executor's children; the
+//! processes are what the kernel's last process number in the node has advanced by, Pacemaker's own
+//! fork for each action included.
 
 mod eyes;
 mod fault;
@@ -84,7 +86,13 @@ pub struct Wish {
 impl Default for Wish {
     /// Our agents on three equal nodes, watched every two seconds.
     fn default() -> Self {
-        Wish { whose: Whose::Native, address_interval: 2, server_interval: 2, observer: false, watch: false }
+        Wish {
+            whose: Whose::Native,
+            address_interval: 2,
+            server_interval: 2,
+            observer: false,
+            watch: false,
+        }
     }
 }
 
@@ -143,12 +151,14 @@ impl Account {
 impl fmt::Display for Account {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ms = |time: Duration| format!("{:.0} ms", time.as_secs_f64() * 1e3);
-        let or =
-            |time: Option<Duration>| time.map_or("-".to_owned(), |time| format!("{:.1} ms", time.as_secs_f64() * 1e3));
+        let or = |time: Option<Duration>| {
+            time.map_or("-".to_owned(), |time| format!("{:.1} ms", time.as_secs_f64() * 1e3))
+        };
         write!(
             out,
-            "{} ({}): {} > {}, down {}, {} of {} requests failed; address after {}, first announcement {} later, first page {} \
-             later; start {}, stop {}, processor {}, processes {}; cluster: {}",
+            "{} ({}): {} > {}, down {}, {} of {} requests failed; address after {}, first \
+             announcement {} later, first page {} later; start {}, stop {}, processor {}, \
+             processes {}; cluster: {}",
             self.fault,
             self.whose,
             self.from,
@@ -176,7 +186,8 @@ struct Count {
 }
 
 impl Stage {
-    /// Makes the cluster, creates the resources as an administrator does, and waits for the visitor's first pages.
+    /// Makes the cluster, creates the resources as an administrator does, and waits for the
+    /// visitor's first pages.
     #[must_use]
     pub fn set(wish: Wish) -> Stage {
         Stage::set_on(wish, Cluster::builder(3))
@@ -231,7 +242,8 @@ impl Stage {
         page.unwrap_or_else(|| panic!("the site does not answer: {}", self.cluster.status()))
     }
 
-    /// Does what `fault` says to the node that has the site, and returns when the visitor is served again.
+    /// Does what `fault` says to the node that has the site, and returns when the visitor is served
+    /// again.
     pub fn inflict(&mut self, fault: Fault) -> Account {
         self.cluster.wait_idle();
         let from = self.owner();
@@ -259,10 +271,13 @@ impl Stage {
         let requests = self.eyes.visitor.since(began - Duration::from_millis(100));
         let address: IpAddr = VIP.parse().expect("an address");
         let added = self.eyes.added(number_of(&to), address, began);
-        let since =
-            |from: Option<SystemTime>, to: Option<SystemTime>| Some(to?.duration_since(from?).unwrap_or_default());
-        let mac: Mac =
-            Net::of("eth0", "192.168.100", 9, 1).mac_of(number_of(&to)).parse().expect("an Ethernet address");
+        let since = |from: Option<SystemTime>, to: Option<SystemTime>| {
+            Some(to?.duration_since(from?).unwrap_or_default())
+        };
+        let mac: Mac = Net::of("eth0", "192.168.100", 9, 1)
+            .mac_of(number_of(&to))
+            .parse()
+            .expect("an Ethernet address");
         let heard: Vec<SystemTime> = self
             .capture
             .announcements(VIP)
@@ -277,17 +292,22 @@ impl Stage {
             fault,
             outage: outage(&requests, began - Duration::from_millis(100), window),
             added: since(Some(began), added),
-            // The kernel stamps the frame; that the address is there we learn a moment late, on a busy machine after it.
+            // The kernel stamps the frame; that the address is there we learn a moment late, on a
+            // busy machine after it.
             announced: since(added, heard.first().copied()),
             page: since(added, page),
             announcements: heard.len(),
-            actions: after.history.iter().filter(|done| !before.history.contains(done)).cloned().collect(),
+            actions: after
+                .history
+                .iter()
+                .filter(|done| !before.history.contains(done))
+                .cloned()
+                .collect(),
             failures: after.failures.clone(),
             cpu: spent.0.cpu.saturating_sub(count.cpu),
-            processes: spent
-                .0
-                .processes
-                .saturating_sub(count.processes + spent.1.iter().filter(|it| it.processes > 0).count() as u64),
+            processes: spent.0.processes.saturating_sub(
+                count.processes + spent.1.iter().filter(|it| it.processes > 0).count() as u64,
+            ),
             view: after.brief(),
             from,
             to,
@@ -308,7 +328,9 @@ impl Stage {
         self.cluster.wait_idle();
         let status = self.cluster.wait_for("all well", SOON, |status| status.are_well(&RESOURCES));
         let owner = status.resource("WEB").nodes[0].clone();
-        self.wait_back(SystemTime::now(), |requests| requests.last().is_some_and(|it| it.shows(&owner)));
+        self.wait_back(SystemTime::now(), |requests| {
+            requests.last().is_some_and(|it| it.shows(&owner))
+        });
     }
 
     /// Ends it, and panics when anything is left.
@@ -318,24 +340,32 @@ impl Stage {
         cluster.down();
     }
 
-    /// Waits until the requests after `began` have been as `struck` says, and the last ones are all good.
+    /// Waits until the requests after `began` have been as `struck` says, and the last ones are all
+    /// good.
     fn wait_back(&self, began: SystemTime, struck: impl Fn(&[Request]) -> bool) {
         let back = wait_until(SOON, || {
             let requests = self.eyes.visitor.since(began);
-            let over: Vec<Request> = requests.into_iter().filter(|request| request.ended.is_some()).collect();
-            let good = over.len() >= BACK && over[over.len() - BACK..].iter().all(|request| request.said.is_ok());
+            let over: Vec<Request> =
+                requests.into_iter().filter(|request| request.ended.is_some()).collect();
+            let good = over.len() >= BACK
+                && over[over.len() - BACK..].iter().all(|request| request.said.is_ok());
             (good && struck(&over)).then_some(())
         });
         let all = self.eyes.visitor.since(began);
         let last = all.last().map(|request| &request.said);
-        assert!(back.is_some(), "the site is not back, the visitor's last word is {last:?}: {}", self.cluster.status());
+        assert!(
+            back.is_some(),
+            "the site is not back, the visitor's last word is {last:?}: {}",
+            self.cluster.status()
+        );
     }
 
     /// The cluster when it has noted all of it.
     fn settled(&self, to: &str) -> Status {
         self.cluster.wait_idle();
         self.cluster.wait_for("the resources where the pages come from", SOON, |status| {
-            status.are_well(&RESOURCES) && RESOURCES.iter().all(|id| status.resource(id).nodes == [to])
+            status.are_well(&RESOURCES)
+                && RESOURCES.iter().all(|id| status.resource(id).nodes == [to])
         })
     }
 
@@ -346,7 +376,8 @@ impl Stage {
             let node = self.cluster.node(number);
             // The observer's own commands are of no interest.
             if node.is_up() && !(self.wish.observer && number == 3) {
-                each[number - 1] = Count { cpu: node.agents_cpu().0, processes: node.next_process() };
+                each[number - 1] =
+                    Count { cpu: node.agents_cpu().0, processes: node.next_process() };
             }
         }
         let sum = each.iter().fold(Count::default(), |sum, one| Count {

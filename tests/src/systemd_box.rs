@@ -1,12 +1,15 @@
-//! A machine with a real systemd as its process 1: a container of systemd-nspawn over an overlay of this one's `/`.
+//! A machine with a real systemd as its process 1: a container of systemd-nspawn over an overlay of
+//! this one's `/`.
 //!
-//! It is a [`Host`] like any other, entered through the handle of its process 1, and dropping it is a power cut. It has its own
-//! network, process, mount and control group namespaces; what it writes is gone with it, unless it was given a disk. It boots to `basic.target` with the
-//! bus and the journal, and none of this machine's services: nothing asks for `multi-user.target`.
+//! It is a [`Host`] like any other, entered through the handle of its process 1, and dropping it is
+//! a power cut. It has its own network, process, mount and control group namespaces; what it writes
+//! is gone with it, unless it was given a disk. It boots to `basic.target` with the bus and the
+//! journal, and none of this machine's services: nothing asks for `multi-user.target`.
 //!
-//! nspawn mounts in a mount namespace of its own, so that nothing of it is ever seen outside or has to be unmounted; it runs in
-//! a control group of its own, or systemd would settle in ours. It is the first process of a process namespace: when the test
-//! process dies, the kernel ends that, and with it the container, which would survive nspawn alone.
+//! nspawn mounts in a mount namespace of its own, so that nothing of it is ever seen outside or has
+//! to be unmounted; it runs in a control group of its own, or systemd would settle in ours. It is
+//! the first process of a process namespace: when the test process dies, the kernel ends that, and
+//! with it the container, which would survive nspawn alone.
 
 use std::ffi::CString;
 use std::fs::{self, File};
@@ -59,8 +62,8 @@ pub struct Builder {
 }
 
 impl Builder {
-    /// What the machine changes stays in `directory` (not on an overlay itself), as on a disk: a machine made with the same
-    /// directory later finds it.
+    /// What the machine changes stays in `directory` (not on an overlay itself), as on a disk: a
+    /// machine made with the same directory later finds it.
     #[must_use]
     pub fn disk(mut self, directory: impl Into<PathBuf>) -> Self {
         self.disk = Some(directory.into());
@@ -80,7 +83,8 @@ impl Builder {
         let Builder { name, disk, binds } = self;
         let fresh = || TempDir::with_prefix_in("ocf-box-", place()).expect("temporary directory");
         let scratch = disk.is_none().then(fresh);
-        let disk = disk.or_else(|| scratch.as_ref().map(|it| it.path().to_owned())).expect("a directory");
+        let disk =
+            disk.or_else(|| scratch.as_ref().map(|it| it.path().to_owned())).expect("a directory");
         prepare(&disk, &name).expect("files of the machine");
         let groups = Groups::make().expect("control groups");
         let mut nspawn = spawn(&disk, &binds, &groups, &name).expect("systemd-nspawn");
@@ -118,8 +122,9 @@ pub fn missing() -> Option<String> {
     if !has_other_users() {
         return Some("a machine with systemd needs root, not a user namespace".into());
     }
-    let absent =
-        ["systemd-nspawn", "dbus-daemon", "systemctl"].into_iter().find(|program| !crate::cluster::installed(program));
+    let absent = ["systemd-nspawn", "dbus-daemon", "systemctl"]
+        .into_iter()
+        .find(|program| !crate::cluster::installed(program));
     absent.map(|program| format!("{program} is not installed"))
 }
 
@@ -141,9 +146,12 @@ impl SystemdBox {
         self.host.cut_power();
     }
 
-    /// Writes a unit file, or any other one; directories are made. Call `systemctl daemon-reload` for systemd to see it.
+    /// Writes a unit file, or any other one; directories are made. Call `systemctl daemon-reload`
+    /// for systemd to see it.
     pub fn write(&self, path: &str, text: &str) {
-        self.sh(&format!("mkdir -p $(dirname '{path}'); cat > '{path}' <<'END-OF-FILE'\n{text}\nEND-OF-FILE"));
+        self.sh(&format!(
+            "mkdir -p $(dirname '{path}'); cat > '{path}' <<'END-OF-FILE'\n{text}\nEND-OF-FILE"
+        ));
     }
 
     /// Writes unit files and makes systemd read them.
@@ -178,7 +186,8 @@ impl SystemdBox {
         self.sh("systemctl --no-block halt");
         let down = wait_until(BOOT, || (!self.host.is_up()).then_some(()));
         assert!(down.is_some(), "{} does not go down:\n{}", self.host.name(), console(&self.disk));
-        fs::read_to_string(self.disk.join("upper").join(path.trim_start_matches('/'))).unwrap_or_default()
+        fs::read_to_string(self.disk.join("upper").join(path.trim_start_matches('/')))
+            .unwrap_or_default()
     }
 
     /// How often systemd has read all of its files since it came up.
@@ -218,13 +227,25 @@ fn prepare(disk: &Path, name: &str) -> io::Result<()> {
     Ok(())
 }
 
-fn spawn(disk: &Path, binds: &[(PathBuf, String)], groups: &Groups, name: &str) -> io::Result<Child> {
+fn spawn(
+    disk: &Path,
+    binds: &[(PathBuf, String)],
+    groups: &Groups,
+    name: &str,
+) -> io::Result<Child> {
     let (root, upper) = (disk.join("root"), disk.join("upper"));
     let console = File::create(disk.join("console.log"))?;
     let built = built_directory();
     let mut command = Command::new("unshare");
     command.args(["--pid", "--fork", "--kill-child", "--mount-proc", "systemd-nspawn"]);
-    command.args(["--quiet", "--keep-unit", "--register=no", "--private-network", "--capability=all", "--boot"]);
+    command.args([
+        "--quiet",
+        "--keep-unit",
+        "--register=no",
+        "--private-network",
+        "--capability=all",
+        "--boot",
+    ]);
     command.args(["--resolv-conf=off", "--link-journal=no", "--timezone=off", "--console=pipe"]);
     command.arg(format!("--machine={name}")).arg(format!("--directory={}", root.display()));
     // On another file system it would not be in the overlay.
@@ -233,15 +254,18 @@ fn spawn(disk: &Path, binds: &[(PathBuf, String)], groups: &Groups, name: &str) 
     command.args(["systemd.unit=basic.target", "systemd.log_target=journal"]);
     command.env_clear().env("PATH", crate::host::PATH);
     command.stdin(Stdio::null()).stdout(console.try_clone()?).stderr(console);
-    let options = format!("lowerdir=/,upperdir={},workdir={}", upper.display(), disk.join("work").display());
+    let options =
+        format!("lowerdir=/,upperdir={},workdir={}", upper.display(), disk.join("work").display());
     let (root, options) = (CString::new(root.display().to_string())?, CString::new(options)?);
     let entries: Vec<i32> = groups.entries.iter().map(|entry| entry.as_raw_fd()).collect();
-    // SAFETY: between fork and exec only system calls are made; nothing allocates, no lock is taken.
+    // SAFETY: between fork and exec only system calls are made; nothing allocates, no lock is
+    // taken.
     unsafe { command.pre_exec(move || settle_in(&entries, &root, &options)) };
     command.spawn()
 }
 
-/// Between fork and exec: goes into the control groups and a mount namespace of its own, with the overlay in it.
+/// Between fork and exec: goes into the control groups and a mount namespace of its own, with the
+/// overlay in it.
 fn settle_in(entries: &[i32], root: &CString, options: &CString) -> io::Result<()> {
     let check = |result: i32| if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) };
     // SAFETY: plain system calls on descriptors and strings that the command keeps.
@@ -253,7 +277,13 @@ fn settle_in(entries: &[i32], root: &CString, options: &CString) -> io::Result<(
         }
         check(libc::unshare(libc::CLONE_NEWNS))?;
         let private = libc::MS_REC | libc::MS_PRIVATE;
-        check(libc::mount(std::ptr::null(), c"/".as_ptr(), std::ptr::null(), private, std::ptr::null()))?;
+        check(libc::mount(
+            std::ptr::null(),
+            c"/".as_ptr(),
+            std::ptr::null(),
+            private,
+            std::ptr::null(),
+        ))?;
         let overlay = c"overlay".as_ptr();
         check(libc::mount(overlay, root.as_ptr(), overlay, 0, options.as_ptr().cast()))
     }
@@ -287,7 +317,8 @@ impl Groups {
     /// Makes them, with a name of their own.
     pub(crate) fn make() -> io::Result<Groups> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
-        let name = format!("ocf-box-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let name =
+            format!("ocf-box-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let mounts = fs::read_to_string("/proc/self/mounts")?;
         let mut groups = Groups { directories: Vec::new(), entries: Vec::new() };
         for root in hierarchies(&mounts) {
@@ -323,7 +354,8 @@ fn remove(directory: &Path) {
     let _ = fs::remove_dir(directory);
 }
 
-/// Where control groups are mounted that systemd makes its tree in: version 2, and in version 1 systemd's own.
+/// Where control groups are mounted that systemd makes its tree in: version 2, and in version 1
+/// systemd's own.
 fn hierarchies(mounts: &str) -> Vec<PathBuf> {
     let fields = mounts.lines().map(|line| line.split(' ').collect::<Vec<_>>());
     let wanted = fields.filter(|fields| match fields.as_slice() {
@@ -343,6 +375,9 @@ mod tests {
         let mounts = "proc /proc proc rw 0 0\ncgroup2 /sys/fs/cgroup cgroup2 rw 0 0\n\
                       cgroup /sys/fs/cgroup/systemd cgroup rw,xattr,name=systemd 0 0\n\
                       cgroup /sys/fs/cgroup/cpu cgroup rw,cpu 0 0\n";
-        assert_eq!(hierarchies(mounts), [Path::new("/sys/fs/cgroup"), Path::new("/sys/fs/cgroup/systemd")]);
+        assert_eq!(
+            hierarchies(mounts),
+            [Path::new("/sys/fs/cgroup"), Path::new("/sys/fs/cgroup/systemd")]
+        );
     }
 }

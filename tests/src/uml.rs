@@ -1,11 +1,13 @@
 //! A kernel of its own for a test, where this one lacks something: User-Mode Linux.
 //!
-//! Debian's package `user-mode-linux` is a Linux kernel that is an ordinary program, with modules for IP_VS and nearly all
-//! else. It boots over this machine's own `/`, copy on write, in two seconds, and needs no privileges. The test that wants it
-//! is run again inside, by its name, with everything that the harness has: machines in namespaces, agents, eyes.
+//! Debian's package `user-mode-linux` is a Linux kernel that is an ordinary program, with modules
+//! for IP_VS and nearly all else. It boots over this machine's own `/`, copy on write, in two
+//! seconds, and needs no privileges. The test that wants it is run again inside, by its name, with
+//! everything that the harness has: machines in namespaces, agents, eyes.
 //!
-//! What differs inside: one CPU; a system call costs 14 µs, a fork some milliseconds; nothing written stays. What the kernel
-//! of this machine has is used as it is, and no module is ever loaded here.
+//! What differs inside: one CPU; a system call costs 14 µs, a fork some milliseconds; nothing
+//! written stays. What the kernel of this machine has is used as it is, and no module is ever
+//! loaded here.
 
 use std::fs;
 use std::io::Read as _;
@@ -43,8 +45,8 @@ pub fn with_ipvs<T: FnOnce()>(limit: Duration, test: T) {
     with("IP_VS", Path::new("/proc/net/ip_vs").exists(), limit, test);
 }
 
-/// Runs a test where the kernel has devices of these kinds, as [`with`] does. The modules of the kernel of its own are listed in
-/// `ocf-test-uml`.
+/// Runs a test where the kernel has devices of these kinds, as [`with`] does. The modules of the
+/// kernel of its own are listed in `ocf-test-uml`.
 pub fn with_devices<T: FnOnce()>(kinds: &[&str], limit: Duration, test: T) {
     if let Err(reason) = crate::root::available() {
         return skip(&reason);
@@ -69,7 +71,8 @@ pub fn with_devices<T: FnOnce()>(kinds: &[&str], limit: Duration, test: T) {
     with(&format!("device of the kind {}", missing.unwrap_or(&"")), missing.is_none(), limit, test);
 }
 
-/// Runs a test where the kernel has `what`: here, if `is_here`, else in a kernel of its own, or not at all and loudly.
+/// Runs a test where the kernel has `what`: here, if `is_here`, else in a kernel of its own, or not
+/// at all and loudly.
 ///
 /// `test` is the closure that is the whole test; `limit` is for the run in a kernel of its own.
 fn with<T: FnOnce()>(what: &str, is_here: bool, limit: Duration, test: T) {
@@ -81,12 +84,15 @@ fn with<T: FnOnce()>(what: &str, is_here: bool, limit: Duration, test: T) {
         return skip(&format!("this kernel has no {what}, and user-mode-linux is not installed"));
     }
     if let Err(reason) = crate::root::available() {
-        return skip(&format!("this kernel has no {what}, and one of our own needs a namespace: {reason}"));
+        return skip(&format!(
+            "this kernel has no {what}, and one of our own needs a namespace: {reason}"
+        ));
     }
     again(&name_of(&test), limit);
 }
 
-/// The name that libtest has for the test whose closure this is: `crate::module::test::{{closure}}` without the ends.
+/// The name that libtest has for the test whose closure this is: `crate::module::test::{{closure}}`
+/// without the ends.
 fn name_of<T>(test: &T) -> String {
     let whole = std::any::type_name_of_val(test);
     let (_, rest) = whole.split_once("::").expect("a path");
@@ -134,8 +140,8 @@ pub fn run(words: &[&str], limit: Duration) -> Ran {
     let console = fs::File::create(file("console")).expect("console");
     let version = newest(Path::new(MODULES)).expect("modules of the kernel");
     let began = Instant::now();
-    // A PID namespace, so that nothing outlives it: the kernel has a process here for each of its own. And what ends the
-    // test ends that.
+    // A PID namespace, so that nothing outlives it: the kernel has a process here for each of its
+    // own. And what ends the test ends that.
     let mut child = Command::new("setpriv")
         .args([
             "--pdeathsig",
@@ -181,7 +187,9 @@ pub fn run(words: &[&str], limit: Duration) -> Ran {
     let _ = child.kill();
     let _ = child.wait();
     relay.pass_on();
-    let text = |name: &str| String::from_utf8_lossy(&fs::read(file(name)).unwrap_or_default()).into_owned();
+    let text = |name: &str| {
+        String::from_utf8_lossy(&fs::read(file(name)).unwrap_or_default()).into_owned()
+    };
     Ran {
         code: text("code").trim().parse().ok(),
         said: text("said"),
@@ -190,15 +198,19 @@ pub fn run(words: &[&str], limit: Duration) -> Ran {
     }
 }
 
-/// The library with which the kernel sets the registers of its processes on every processor: fixtures/uml/ptrace.c,
-/// compiled once per test executable.
+/// The library with which the kernel sets the registers of its processes on every processor:
+/// fixtures/uml/ptrace.c, compiled once per test executable.
 fn completing_ptrace() -> &'static Path {
     static LIBRARY: OnceLock<PathBuf> = OnceLock::new();
     LIBRARY.get_or_init(|| {
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/uml/ptrace.c");
         let library = built_directory().join("uml-ptrace.so");
         let part = library.with_extension(std::process::id().to_string());
-        let compiled = Command::new("cc").args(["-O1", "-shared", "-fPIC", "-o"]).arg(&part).arg(source).status();
+        let compiled = Command::new("cc")
+            .args(["-O1", "-shared", "-fPIC", "-o"])
+            .arg(&part)
+            .arg(source)
+            .status();
         assert!(compiled.expect("cc starts").success(), "cc compiles the library");
         fs::rename(&part, &library).expect("library");
         library
@@ -230,7 +242,8 @@ impl Relay {
 
 /// What a test inside may know of the caller's environment.
 fn environment() -> Vec<String> {
-    let ours = std::env::vars().filter(|(name, _)| name.starts_with("OCF_") || name == "RUST_BACKTRACE");
+    let ours =
+        std::env::vars().filter(|(name, _)| name.starts_with("OCF_") || name == "RUST_BACKTRACE");
     let mut all: Vec<String> = ours.map(|(name, value)| format!("{name}={value}")).collect();
     all.extend([
         format!("{INSIDE}=1"),
@@ -244,7 +257,8 @@ fn environment() -> Vec<String> {
 
 /// The directory of modules, of which a machine may have kept an old one.
 fn newest(directory: &Path) -> Option<PathBuf> {
-    let mut all: Vec<PathBuf> = fs::read_dir(directory).ok()?.flatten().map(|entry| entry.path()).collect();
+    let mut all: Vec<PathBuf> =
+        fs::read_dir(directory).ok()?.flatten().map(|entry| entry.path()).collect();
     all.retain(|path| path.join("modules.dep").is_file());
     all.sort();
     all.pop()

@@ -1,7 +1,8 @@
-//! `systemd --user` on a private bus, in the place of the system's manager: no container is needed for it.
+//! `systemd --user` on a private bus, in the place of the system's manager: no container is needed
+//! for it.
 //!
-//! What it is not: it runs no units of the system, and reads settings elsewhere. Good for what must not depend on where the
-//! manager keeps its files.
+//! What it is not: it runs no units of the system, and reads settings elsewhere. Good for what must
+//! not depend on where the manager keeps its files.
 
 use std::ops::Deref;
 use std::os::fd::AsRawFd as _;
@@ -24,8 +25,9 @@ pub const BUS: &str = "unix:path=/run/user-systemd/bus";
 /// Where its unit files are, inside.
 pub const UNITS: &str = "/run/user-systemd/home/.config/systemd/user";
 
-/// The units of its bus. A manager of a user comes to the bus when both of these run, and not before, whatever its environment
-/// says. Debian has them in dbus-user-session, which replaces a machine's init where that is not systemd.
+/// The units of its bus. A manager of a user comes to the bus when both of these run, and not
+/// before, whatever its environment says. Debian has them in dbus-user-session, which replaces a
+/// machine's init where that is not systemd.
 const BUS_UNITS: [(&str, &str); 2] = [
     ("dbus.socket", "[Socket]\nListenStream=%t/bus\n"),
     (
@@ -58,13 +60,19 @@ impl UserSystemd {
     pub fn up(units: &[(&str, &str)]) -> UserSystemd {
         let groups = Groups::make().expect("control groups");
         let groups_place = Path::new("/sys/fs/cgroup");
-        // It refuses to run where systemd is not the machine's init, and knows that by this directory.
-        let host = Host::builder("user").bind(groups_place, "/sys/fs/cgroup").dir("/run/systemd/system").start();
+        // It refuses to run where systemd is not the machine's init, and knows that by this
+        // directory.
+        let host = Host::builder("user")
+            .bind(groups_place, "/sys/fs/cgroup")
+            .dir("/run/systemd/system")
+            .start();
         host.sh(&format!("mkdir -p -m 700 {RUNTIME}; mkdir -p {UNITS}"));
         for (name, text) in BUS_UNITS.iter().chain(units) {
             host.sh(&format!("cat >{UNITS}/{name} <<'END'\n{text}\nEND"));
         }
-        host.sh(&format!("mkdir {UNITS}/basic.target.wants; ln -s ../dbus.service {UNITS}/basic.target.wants/"));
+        host.sh(&format!(
+            "mkdir {UNITS}/basic.target.wants; ln -s ../dbus.service {UNITS}/basic.target.wants/"
+        ));
         let (mut command, _pid) = host.command_as("/lib/systemd/systemd", Entry::default());
         command.args(["--user", "--unit=basic.target"]).stdout(Stdio::null()).stderr(Stdio::null());
         command
@@ -72,17 +80,20 @@ impl UserSystemd {
             .env("XDG_RUNTIME_DIR", RUNTIME)
             .env("DBUS_SESSION_BUS_ADDRESS", BUS);
         let entries: Vec<i32> = groups.entries.iter().map(|entry| entry.as_raw_fd()).collect();
-        // SAFETY: between fork and exec only system calls are made, on descriptors that live as long as the machine.
+        // SAFETY: between fork and exec only system calls are made, on descriptors that live as
+        // long as the machine.
         unsafe {
             command.pre_exec(move || {
-                let all = entries.iter().all(|entry| libc::write(*entry, c"0".as_ptr().cast(), 1) == 1);
+                let all =
+                    entries.iter().all(|entry| libc::write(*entry, c"0".as_ptr().cast(), 1) == 1);
                 if all { Ok(()) } else { Err(std::io::Error::last_os_error()) }
             });
         }
         let manager = command.spawn().expect("systemd --user");
         let machine = UserSystemd { manager, host, _groups: groups };
         let up = wait_until(Duration::from_secs(30), || {
-            matches!(machine.systemctl("is-system-running").trim(), "running" | "degraded").then_some(())
+            matches!(machine.systemctl("is-system-running").trim(), "running" | "degraded")
+                .then_some(())
         });
         assert!(up.is_some(), "systemd --user does not come up");
         machine

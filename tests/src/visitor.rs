@@ -1,7 +1,9 @@
-//! A visitor of a web site: a new request at a steady rate, whatever became of the last one, so that an outage shows in full.
+//! A visitor of a web site: a new request at a steady rate, whatever became of the last one, so
+//! that an outage shows in full.
 //!
-//! Each request has a connection of its own. An answer counts when it is complete, has status 200 and is in time; the time
-//! is less than TCP's first repetition (one second), so that a request that found no server is a failure and not a late answer.
+//! Each request has a connection of its own. An answer counts when it is complete, has status 200
+//! and is in time; the time is less than TCP's first repetition (one second), so that a request
+//! that found no server is a failure and not a late answer.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -12,7 +14,9 @@ use std::time::{Duration, Instant, SystemTime};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrStorage, connect, getsockopt, socket, sockopt};
+use nix::sys::socket::{
+    AddressFamily, SockFlag, SockType, SockaddrStorage, connect, getsockopt, socket, sockopt,
+};
 
 use crate::host::Host;
 use crate::probe::{Outage, Probe};
@@ -78,7 +82,8 @@ impl Visitor {
         let requests = Arc::new(Mutex::new(Vec::new()));
         let over = Arc::new(AtomicBool::new(false));
         let (list, flag, network) = (Arc::clone(&requests), Arc::clone(&over), host.network());
-        let thread = std::thread::spawn(move || network.run(|| visit(address, interval, &list, &flag)));
+        let thread =
+            std::thread::spawn(move || network.run(|| visit(address, interval, &list, &flag)));
         Visitor { requests, over, thread: Some(thread) }
     }
 
@@ -96,7 +101,8 @@ impl Visitor {
         requests[first..].to_vec()
     }
 
-    /// The pages of the last `count` requests that are over, if there were so many and all went well.
+    /// The pages of the last `count` requests that are over, if there were so many and all went
+    /// well.
     #[must_use]
     pub fn last_pages(&self, count: usize) -> Option<Vec<String>> {
         let requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
@@ -148,7 +154,8 @@ impl Visit {
     fn begin(address: SocketAddr, index: usize) -> Result<Visit, String> {
         let family = if address.is_ipv6() { AddressFamily::Inet6 } else { AddressFamily::Inet };
         let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
-        let socket = socket(family, SockType::Stream, flags, None).map_err(|error| error.desc().to_owned())?;
+        let socket = socket(family, SockType::Stream, flags, None)
+            .map_err(|error| error.desc().to_owned())?;
         match connect(socket.as_raw_fd(), &SockaddrStorage::from(address)) {
             Ok(()) | Err(Errno::EINPROGRESS) => {}
             Err(error) => return Err(error.desc().to_owned()),
@@ -168,11 +175,17 @@ impl Visit {
                 Ok(errno) => return Some(Err(Errno::from_raw(errno).desc().to_owned())),
                 Err(error) => return Some(Err(error.desc().to_owned())),
             }
-            let written = write!(self.stream, "GET {path} HTTP/1.0\r\nHost: site\r\nConnection: close\r\n\r\n");
+            let written = write!(
+                self.stream,
+                "GET {path} HTTP/1.0\r\nHost: site\r\nConnection: close\r\n\r\n"
+            );
             match written {
                 Ok(()) => self.is_sent = true,
                 // Not connected yet.
-                Err(error) if [io::ErrorKind::NotConnected, io::ErrorKind::WouldBlock].contains(&error.kind()) => {
+                Err(error)
+                    if [io::ErrorKind::NotConnected, io::ErrorKind::WouldBlock]
+                        .contains(&error.kind()) =>
+                {
                     return None;
                 }
                 Err(error) => return Some(Err(described(&error))),
@@ -192,7 +205,9 @@ impl Visit {
 }
 
 fn described(error: &io::Error) -> String {
-    error.raw_os_error().map_or_else(|| error.to_string(), |errno| Errno::from_raw(errno).desc().to_owned())
+    error
+        .raw_os_error()
+        .map_or_else(|| error.to_string(), |errno| Errno::from_raw(errno).desc().to_owned())
 }
 
 /// The first line of the page in an answer with status 200.
@@ -228,12 +243,18 @@ fn visit(address: SocketAddr, interval: Duration, list: &Mutex<Vec<Request>>, ov
             next = next.max(Instant::now());
         }
         let ready: Vec<bool> = {
-            let wait =
-                PollTimeout::try_from(next.saturating_duration_since(Instant::now()).as_micros().div_ceil(1000) as i32);
-            let mut watched: Vec<PollFd<'_>> =
-                under_way.iter().map(|(_, visit)| PollFd::new(visit.stream.as_fd(), visit.wants())).collect();
+            let wait = PollTimeout::try_from(
+                next.saturating_duration_since(Instant::now()).as_micros().div_ceil(1000) as i32,
+            );
+            let mut watched: Vec<PollFd<'_>> = under_way
+                .iter()
+                .map(|(_, visit)| PollFd::new(visit.stream.as_fd(), visit.wants()))
+                .collect();
             let _ = poll(&mut watched, wait.unwrap_or(PollTimeout::ZERO));
-            watched.iter().map(|one| one.revents().is_some_and(|events| !events.is_empty())).collect()
+            watched
+                .iter()
+                .map(|one| one.revents().is_some_and(|events| !events.is_empty()))
+                .collect()
         };
         let (now, mut ready) = (Instant::now(), ready.into_iter());
         let mut ended = Vec::new();

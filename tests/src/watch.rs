@@ -1,4 +1,5 @@
-//! When addresses appear and disappear on a machine, and what it learns of its neighbours, as its kernel reports it.
+//! When addresses appear and disappear on a machine, and what it learns of its neighbours, as its
+//! kernel reports it.
 
 use std::net::IpAddr;
 use std::os::fd::{AsRawFd as _, OwnedFd};
@@ -6,7 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use nix::sys::socket::{AddressFamily, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, socket};
+use nix::sys::socket::{
+    AddressFamily, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, socket,
+};
 
 use crate::frame::Mac;
 use crate::host::Host;
@@ -15,7 +18,8 @@ use crate::process::wait_until;
 /// An address came or went.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
-    /// When the kernel reported it: never before it happened, and as a rule some microseconds after.
+    /// When the kernel reported it: never before it happened, and as a rule some microseconds
+    /// after.
     pub at: SystemTime,
     /// It came (or changed); else it went.
     pub added: bool,
@@ -118,18 +122,29 @@ impl NeighbourWatch {
 }
 
 fn open(groups: u32) -> nix::Result<OwnedFd> {
-    let socket = socket(AddressFamily::Netlink, SockType::Raw, SockFlag::SOCK_CLOEXEC, SockProtocol::NetlinkRoute)?;
+    let socket = socket(
+        AddressFamily::Netlink,
+        SockType::Raw,
+        SockFlag::SOCK_CLOEXEC,
+        SockProtocol::NetlinkRoute,
+    )?;
     bind(socket.as_raw_fd(), &NetlinkAddr::new(0, groups))?;
     let timeout = nix::sys::time::TimeVal::new(0, 50_000);
     nix::sys::socket::setsockopt(&socket, nix::sys::socket::sockopt::ReceiveTimeout, &timeout)?;
     Ok(socket)
 }
 
-fn listen<T>(socket: &OwnedFd, read: fn(u16, &[u8], SystemTime) -> Option<T>, list: &Mutex<Vec<T>>, over: &AtomicBool) {
+fn listen<T>(
+    socket: &OwnedFd,
+    read: fn(u16, &[u8], SystemTime) -> Option<T>,
+    list: &Mutex<Vec<T>>,
+    over: &AtomicBool,
+) {
     let mut bytes = [0; 16384];
     while !over.load(Ordering::Relaxed) {
         // SAFETY: the buffer lives through the call and its length is right.
-        let count = unsafe { libc::recv(socket.as_raw_fd(), bytes.as_mut_ptr().cast(), bytes.len(), 0) };
+        let count =
+            unsafe { libc::recv(socket.as_raw_fd(), bytes.as_mut_ptr().cast(), bytes.len(), 0) };
         let at = SystemTime::now();
         if count <= 0 {
             continue;

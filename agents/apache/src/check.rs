@@ -19,7 +19,9 @@ const LONGEST: Duration = Duration::from_secs(10);
 /// The URL of the server, without a path.
 fn base(known: &Known, checks: &Checks, port: Option<u16>) -> String {
     let nothing_known = Listen { host: None, port: 80, tls: false };
-    listen::choose(&known.listens, checks.port.or(port)).unwrap_or(nothing_known).url(checks.use_ipv6)
+    listen::choose(&known.listens, checks.port.or(port))
+        .unwrap_or(nothing_known)
+        .url(checks.use_ipv6)
 }
 
 /// The page that every monitor asks for.
@@ -51,7 +53,11 @@ pub fn basic(known: &Known, checks: &Checks, deadline: Deadline) -> Result<Statu
         Life { status, .. } => {
             // A status page of its own may be broken where the server is not.
             let index = web::absolute(&base(known, checks, None), "/");
-            let other = if index == url { None } else { life(&index, checks, limit).ok().filter(|it| !it.is_error) };
+            let other = if index == url {
+                None
+            } else {
+                life(&index, checks, limit).ok().filter(|it| !it.is_error)
+            };
             Ok(other.map_or(status, |other| other.status))
         }
     }
@@ -64,8 +70,8 @@ struct Life {
     status: Status,
 }
 
-/// Any answer proves that the server lives. With an error of the server's side people should look at it: an application behind
-/// it may be down, which a restart of the server does not cure.
+/// Any answer proves that the server lives. With an error of the server's side people should look
+/// at it: an application behind it may be down, which a restart of the server does not cure.
 fn life(url: &str, checks: &Checks, deadline: Deadline) -> Result<Life, Failure> {
     let trust = match (&checks.rules.ca, checks.rules.verify) {
         (Some(file), _) => Trust::File(file.clone()),
@@ -81,7 +87,8 @@ fn life(url: &str, checks: &Checks, deadline: Deadline) -> Result<Life, Failure>
     let shown = || http::shown(url);
     match http::get(&get) {
         Ok(answer) if answer.status >= 500 => {
-            let text = format!("{}: {}: look at the server's error log", shown(), answer.status_text());
+            let text =
+                format!("{}: {}: look at the server's error log", shown(), answer.status_text());
             Ok(Life { is_error: true, status: Status::Degraded(text) })
         }
         Ok(answer) => {
@@ -104,7 +111,12 @@ fn life(url: &str, checks: &Checks, deadline: Deadline) -> Result<Life, Failure>
 ///
 /// # Errors
 /// As [`basic`], and what is wrong with the file.
-pub fn deep(context: &Context<'_>, known: &Known, checks: &Checks, deadline: Deadline) -> Result<Status, Failure> {
+pub fn deep(
+    context: &Context<'_>,
+    known: &Known,
+    checks: &Checks,
+    deadline: Deadline,
+) -> Result<Status, Failure> {
     match test(context, known, checks)? {
         Some(test) => web::check(&test, deadline),
         None => basic(known, checks, deadline),
@@ -115,16 +127,24 @@ pub fn deep(context: &Context<'_>, known: &Known, checks: &Checks, deadline: Dea
 ///
 /// # Errors
 /// What is wrong with the file of tests.
-pub fn test(context: &Context<'_>, known: &Known, checks: &Checks) -> Result<Option<Test>, Failure> {
+pub fn test(
+    context: &Context<'_>,
+    known: &Known,
+    checks: &Checks,
+) -> Result<Option<Test>, Failure> {
     let Some(path) = &checks.testconffile else {
         let url = match (&checks.testurl, &checks.regex10) {
             (Some(url), _) => web::absolute(&base(known, checks, None), url),
             (None, Some(_)) => page(known, checks),
             (None, None) => return Ok(None),
         };
-        return Ok(Some(Test { regex: checks.regex10.clone(), ..Test::new(url, checks.rules.clone()) }));
+        return Ok(Some(Test {
+            regex: checks.regex10.clone(),
+            ..Test::new(url, checks.rules.clone())
+        }));
     };
-    let found = testfile::load(path, checks.testname.as_deref()).map_err(|failure| failure.wrap("testconffile"))?;
+    let found = testfile::load(path, checks.testname.as_deref())
+        .map_err(|failure| failure.wrap("testconffile"))?;
     if !found.ignored.is_empty() {
         context.log.debug(format_args!("without effect: {}", found.ignored.join("; ")));
     }
@@ -145,7 +165,10 @@ mod tests {
             programs: Vec::new(),
             pid_file: "/p".into(),
             listens: vec![listen(80), listen(8099)],
-            status_pages: pages.iter().map(|(path, port)| StatusPage { path: (*path).into(), port: *port }).collect(),
+            status_pages: pages
+                .iter()
+                .map(|(path, port)| StatusPage { path: (*path).into(), port: *port })
+                .collect(),
             serial: None,
         }
     }
@@ -179,6 +202,9 @@ mod tests {
         for (known, checks, expected) in cases {
             assert_eq!(page(&known, &checks), expected);
         }
-        assert_eq!(page(&Known { listens: vec![], ..known(&[]) }, &checks(None, None)), "http://localhost:80/");
+        assert_eq!(
+            page(&Known { listens: vec![], ..known(&[]) }, &checks(None, None)),
+            "http://localhost:80/"
+        );
     }
 }

@@ -1,7 +1,9 @@
-//! What the configuration says that matters here, read as the server reads it: with all that it includes.
+//! What the configuration says that matters here, read as the server reads it: with all that it
+//! includes.
 //!
-//! The server itself knows best, and a start and a reload ask it ([`crate::server`]). This reading is for all other actions,
-//! which start no program, and for what the server does not tell: where it listens, and where the status page is.
+//! The server itself knows best, and a start and a reload ask it ([`crate::server`]). This reading
+//! is for all other actions, which start no program, and for what the server does not tell: where
+//! it listens, and where the status page is.
 #![forbid(unsafe_code)]
 
 use std::collections::BTreeMap;
@@ -13,7 +15,8 @@ use ocf::sys::clock::Deadline;
 use crate::directives::{Directive, directive, directives};
 use crate::listen::{self, Listen};
 
-/// How deep files may include each other, as in the server: one that includes itself is refused there, too.
+/// How deep files may include each other, as in the server: one that includes itself is refused
+/// there, too.
 const DEEPEST: usize = 128;
 
 /// How deep directories are looked through, for a link may lead back.
@@ -65,19 +68,39 @@ pub struct Facts {
     pub status_pages: Vec<StatusPage>,
     /// The identifiers of loaded modules.
     pub modules: Vec<String>,
-    /// The files that were read, and includes as they were written, for what distributions put there.
+    /// The files that were read, and includes as they were written, for what distributions put
+    /// there.
     pub includes: Vec<PathBuf>,
 }
 
-/// Reads a configuration, until the deadline at most. Files that include each other are read to the depth at which the server
-/// refuses them, and nothing after that.
-pub fn read(file: &Path, surroundings: &Surroundings, files: &dyn Files, deadline: Deadline) -> Facts {
-    let root = surroundings.server_root.clone().or_else(|| file.parent().map(Path::to_owned)).unwrap_or_default();
+/// Reads a configuration, until the deadline at most. Files that include each other are read to the
+/// depth at which the server refuses them, and nothing after that.
+pub fn read(
+    file: &Path,
+    surroundings: &Surroundings,
+    files: &dyn Files,
+    deadline: Deadline,
+) -> Facts {
+    let root = surroundings
+        .server_root
+        .clone()
+        .or_else(|| file.parent().map(Path::to_owned))
+        .unwrap_or_default();
     let defined = surroundings.defines.iter().map(|name| (name.clone(), String::new())).collect();
     let facts = Facts { server_root: root, ..Facts::default() };
     let (sections, tls) = (Vec::new(), Vec::new());
-    let mut reader =
-        Reader { files, surroundings, defined, facts, sections, dead: 0, tls, deadline, read: 0, is_over: false };
+    let mut reader = Reader {
+        files,
+        surroundings,
+        defined,
+        facts,
+        sections,
+        dead: 0,
+        tls,
+        deadline,
+        read: 0,
+        is_over: false,
+    };
     reader.lines(surroundings.before.iter().map(String::as_str), 0);
     reader.file(file, 0);
     reader.lines(surroundings.after.iter().map(String::as_str), 0);
@@ -143,7 +166,10 @@ impl Reader<'_> {
                 return;
             }
             let value = |name: &str| {
-                self.defined.get(name).cloned().or_else(|| self.surroundings.environment.get(name).cloned())
+                self.defined
+                    .get(name)
+                    .cloned()
+                    .or_else(|| self.surroundings.environment.get(name).cloned())
             };
             if let Some(directive) = directive(line, value) {
                 self.take(&directive, depth);
@@ -158,7 +184,8 @@ impl Reader<'_> {
 
     fn take(&mut self, directive: &Directive, depth: usize) {
         if let Some(name) = directive.name.strip_prefix("</") {
-            // The server refuses what is nested wrongly; a mere slip must not hide the rest from us.
+            // The server refuses what is nested wrongly; a mere slip must not hide the rest from
+            // us.
             if !name.is_empty() {
                 let closed = self.sections.pop();
                 self.dead -= usize::from(matches!(closed, Some(Section::If(false))));
@@ -184,13 +211,16 @@ impl Reader<'_> {
         match name {
             "ifmodule" => Section::If(self.is_loaded(text) == wanted),
             "ifdefine" => Section::If(self.defined.contains_key(text) == wanted),
-            "iffile" => Section::If(self.files.exists(&self.facts.server_root.join(text)) == wanted),
+            "iffile" => {
+                Section::If(self.files.exists(&self.facts.server_root.join(text)) == wanted)
+            }
             "location" => match &directive.words[..] {
                 [path] => Section::Location(path.clone()),
                 _ => Section::Other,
             },
             "virtualhost" => {
-                let ports = directive.words.iter().filter_map(|word| word.rsplit_once(':')?.1.parse().ok());
+                let ports =
+                    directive.words.iter().filter_map(|word| word.rsplit_once(':')?.1.parse().ok());
                 Section::Host(ports.collect())
             }
             // Of these two the server alone knows; most are written to hold.
@@ -216,7 +246,9 @@ impl Reader<'_> {
                 self.facts.includes.push(wanted.clone());
                 let mut files = Vec::new();
                 if !self.is_over {
-                    glob::expand(self.files, &wanted).iter().for_each(|path| self.all_below(path, 0, &mut files));
+                    glob::expand(self.files, &wanted)
+                        .iter()
+                        .for_each(|path| self.all_below(path, 0, &mut files));
                 }
                 for file in files {
                     self.file(&file, depth + 1);
@@ -236,7 +268,8 @@ impl Reader<'_> {
                 self.facts.error_logs.push(PathBuf::from(first));
             }
             "user" => self.facts.user = Some(first.to_owned()),
-            // `Mutex file:/run/lock/x default`: of the mechanisms only those with a colon have a directory.
+            // `Mutex file:/run/lock/x default`: of the mechanisms only those with a colon have a
+            // directory.
             "mutex" => {
                 if let Some((_, directory)) = first.split_once(':') {
                     self.facts.directories.push(PathBuf::from(directory));

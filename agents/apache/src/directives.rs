@@ -4,7 +4,8 @@
 /// One directive, or the beginning or end of a section.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Directive {
-    /// Its name in lower case: `listen`; `<virtualhost` where a section begins, `</virtualhost` where it ends.
+    /// Its name in lower case: `listen`; `<virtualhost` where a section begins, `</virtualhost`
+    /// where it ends.
     pub name: String,
     /// Its arguments, without quotes.
     pub words: Vec<String>,
@@ -17,7 +18,8 @@ impl Directive {
     }
 }
 
-/// The directives of a text. `value` knows what `${NAME}` stands for; a name that it does not know stays as it is.
+/// The directives of a text. `value` knows what `${NAME}` stands for; a name that it does not know
+/// stays as it is.
 pub fn directives(text: &str) -> impl Iterator<Item = String> + '_ {
     let mut lines = text.lines();
     std::iter::from_fn(move || {
@@ -36,7 +38,8 @@ pub fn directives(text: &str) -> impl Iterator<Item = String> + '_ {
     .filter(|line| !line.is_empty() && !line.starts_with('#'))
 }
 
-/// How long values make a line at the most. A variable that is defined with itself twice doubles with each line.
+/// How long values make a line at the most. A variable that is defined with itself twice doubles
+/// with each line.
 const LONGEST: usize = 64 << 10;
 
 /// Reads one line.
@@ -49,11 +52,14 @@ pub fn directive(line: &str, value: impl Fn(&str) -> Option<String>) -> Option<D
     };
     let mut words = words(line).into_iter();
     let name = words.next()?.to_ascii_lowercase();
-    Some(Directive { name: if section { format!("<{name}") } else { name }, words: words.collect() })
+    Some(Directive {
+        name: if section { format!("<{name}") } else { name },
+        words: words.collect(),
+    })
 }
 
-/// Puts values in the place of `${NAME}`, once: what a value holds is not looked at again. What would make the line longer than
-/// [`LONGEST`] stays as it is.
+/// Puts values in the place of `${NAME}`, once: what a value holds is not looked at again. What
+/// would make the line longer than [`LONGEST`] stays as it is.
 pub fn expand(line: &str, value: impl Fn(&str) -> Option<String>) -> String {
     let mut out = String::with_capacity(line.len());
     let mut at = 0;
@@ -81,7 +87,8 @@ pub fn expand(line: &str, value: impl Fn(&str) -> Option<String>) -> String {
     out
 }
 
-/// Splits at white space; a word in quotes, of either kind, ends at its own, and a backslash keeps one.
+/// Splits at white space; a word in quotes, of either kind, ends at its own, and a backslash keeps
+/// one.
 pub fn words(line: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut letters = line.chars().peekable();
@@ -124,8 +131,13 @@ mod tests {
 
     #[test]
     fn names_have_no_case_and_arguments_no_quotes() {
-        let text = "  LISTEN\t 80 \n# Listen 81\nInclude \"conf d/*.conf\"\nServerName 'a \\' b'\n\n";
-        let expected = [pair("listen", &["80"]), pair("include", &["conf d/*.conf"]), pair("servername", &["a ' b"])];
+        let text =
+            "  LISTEN\t 80 \n# Listen 81\nInclude \"conf d/*.conf\"\nServerName 'a \\' b'\n\n";
+        let expected = [
+            pair("listen", &["80"]),
+            pair("include", &["conf d/*.conf"]),
+            pair("servername", &["a ' b"]),
+        ];
         assert_eq!(read(text), expected);
     }
 
@@ -154,7 +166,11 @@ mod tests {
     fn sections_are_told_from_directives() {
         assert_eq!(
             read("<VirtualHost *:80 [::1]:80>\n</VirtualHost>\n<IfModule !mod_x.c >"),
-            [pair("<virtualhost", &["*:80", "[::1]:80"]), pair("</virtualhost", &[]), pair("<ifmodule", &["!mod_x.c"]),]
+            [
+                pair("<virtualhost", &["*:80", "[::1]:80"]),
+                pair("</virtualhost", &[]),
+                pair("<ifmodule", &["!mod_x.c"]),
+            ]
         );
     }
 

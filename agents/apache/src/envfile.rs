@@ -1,7 +1,8 @@
 //! Files of environment variables, which are shell by nature (Debian's `envvars`), read as data.
 //!
-//! Read here: assignments, `export`, `unset`, and `if` with one simple test, which is all that distributions ship. Anything
-//! else makes the reader give up on the whole file, and then only a shell can say what it means.
+//! Read here: assignments, `export`, `unset`, and `if` with one simple test, which is all that
+//! distributions ship. Anything else makes the reader give up on the whole file, and then only a
+//! shell can say what it means.
 #![forbid(unsafe_code)]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,8 +14,8 @@ pub struct Variables {
     exported: BTreeSet<String>,
 }
 
-/// The longest value: the kernel starts no program with a longer one (MAX_ARG_STRLEN). One that is made of itself twice doubles
-/// with each line.
+/// The longest value: the kernel starts no program with a longer one (MAX_ARG_STRLEN). One that is
+/// made of itself twice doubles with each line.
 const LONGEST: usize = 128 << 10;
 
 /// What a test may ask about a file: the letter of the test, and the path.
@@ -53,12 +54,14 @@ impl Variables {
     /// # Errors
     /// The first line that only a shell understands; what is there may have changed by then.
     pub fn read(&mut self, text: &str, file: FileTest<'_>) -> Result<(), NotData> {
-        // For each `if` that is open: whether its lines count now, and whether a branch of it was taken already.
+        // For each `if` that is open: whether its lines count now, and whether a branch of it was
+        // taken already.
         let mut open: Vec<(bool, bool)> = Vec::new();
         for statement in statements(text)? {
             let strange = || NotData(statement.clone());
             let live = open.iter().all(|(counts, _)| *counts);
-            let (word, rest) = statement.split_once(char::is_whitespace).unwrap_or((&statement, ""));
+            let (word, rest) =
+                statement.split_once(char::is_whitespace).unwrap_or((&statement, ""));
             match (word, rest.trim()) {
                 ("if", test) => {
                     let holds = live && self.test(test, file).ok_or_else(strange)?;
@@ -67,7 +70,8 @@ impl Variables {
                 ("elif", test) => {
                     let (counts, taken) = open.pop().ok_or_else(strange)?;
                     let outer = open.iter().all(|(counts, _)| *counts);
-                    let holds = !counts && !taken && outer && self.test(test, file).ok_or_else(strange)?;
+                    let holds =
+                        !counts && !taken && outer && self.test(test, file).ok_or_else(strange)?;
                     open.push((holds, taken || holds));
                 }
                 ("else", "") => {
@@ -122,7 +126,8 @@ impl Variables {
             Some(rest) => rest.trim_end().strip_suffix(']')?,
             None => text.strip_prefix("test ")?,
         };
-        let words = split(inner)?.iter().map(|word| self.expand(word)).collect::<Option<Vec<String>>>()?;
+        let words =
+            split(inner)?.iter().map(|word| self.expand(word)).collect::<Option<Vec<String>>>()?;
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         let (words, negative) = match words.split_first() {
             Some((&"!", rest)) => (rest, true),
@@ -132,7 +137,9 @@ impl Variables {
             [one] => !one.is_empty(),
             ["-n", one] => !one.is_empty(),
             ["-z", one] => one.is_empty(),
-            [letter @ ("-e" | "-f" | "-d" | "-r" | "-x"), path] => file(letter.chars().nth(1)?, path),
+            [letter @ ("-e" | "-f" | "-d" | "-r" | "-x"), path] => {
+                file(letter.chars().nth(1)?, path)
+            }
             [one, "=" | "==", other] => one == other,
             [one, "!=", other] => one != other,
             _ => return None,
@@ -140,7 +147,8 @@ impl Variables {
         Some(holds != (negative != negated))
     }
 
-    /// A word with its quotes taken off and its variables replaced; `None` where only a shell knows.
+    /// A word with its quotes taken off and its variables replaced; `None` where only a shell
+    /// knows.
     fn expand(&self, word: &str) -> Option<String> {
         let mut out = String::new();
         let mut rest = word;
@@ -171,14 +179,18 @@ impl Variables {
                         return None;
                     }
                     // Outside quotes a shell would split it, and drop an empty one.
-                    if !quoted && (value.contains(char::is_whitespace) || ocf::glob::is_pattern(&value)) {
+                    if !quoted
+                        && (value.contains(char::is_whitespace) || ocf::glob::is_pattern(&value))
+                    {
                         return None;
                     }
                     out.push_str(&value);
                     tail
                 }
                 '`' => return None,
-                '~' | '*' | '?' | '&' | '|' | '<' | '>' | '(' | ')' | '{' | '}' if !quoted => return None,
+                '~' | '*' | '?' | '&' | '|' | '<' | '>' | '(' | ')' | '{' | '}' if !quoted => {
+                    return None;
+                }
                 other => {
                     out.push(other);
                     tail
@@ -192,15 +204,18 @@ impl Variables {
     fn variable<'a>(&self, text: &'a str) -> Option<(String, &'a str)> {
         let value = |name: &str| self.values.get(name).cloned().unwrap_or_default();
         let Some(braced) = text.strip_prefix('{') else {
-            let end = text.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(text.len());
+            let end =
+                text.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(text.len());
             let (name, tail) = text.split_at(end);
             return is_name(name).then(|| (value(name), tail));
         };
         let (inner, tail) = braced.split_once('}')?;
-        let end = inner.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(inner.len());
+        let end =
+            inner.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(inner.len());
         let (name, operation) = inner.split_at(end);
-        let literal =
-            |text: &str| (!text.contains(['*', '?', '[', '$', '`', '\\', '"', '\''])).then(|| text.to_owned());
+        let literal = |text: &str| {
+            (!text.contains(['*', '?', '[', '$', '`', '\\', '"', '\''])).then(|| text.to_owned())
+        };
         let now = value(name);
         let result = if !is_name(name) {
             return None;
@@ -210,9 +225,13 @@ impl Variables {
             if now.is_empty() { literal(word)? } else { now }
         } else if let Some(word) = operation.strip_prefix('-') {
             if self.values.contains_key(name) { now } else { literal(word)? }
-        } else if let Some(word) = operation.strip_prefix("##").or_else(|| operation.strip_prefix('#')) {
+        } else if let Some(word) =
+            operation.strip_prefix("##").or_else(|| operation.strip_prefix('#'))
+        {
             now.strip_prefix(literal(word)?.as_str()).unwrap_or(&now).to_owned()
-        } else if let Some(word) = operation.strip_prefix("%%").or_else(|| operation.strip_prefix('%')) {
+        } else if let Some(word) =
+            operation.strip_prefix("%%").or_else(|| operation.strip_prefix('%'))
+        {
             now.strip_suffix(literal(word)?.as_str()).unwrap_or(&now).to_owned()
         } else {
             return None;
@@ -227,7 +246,8 @@ fn is_name(text: &str) -> bool {
         && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
-/// Calls `each` with every letter that stands outside quotes, and its place; `None` when quotes do not end.
+/// Calls `each` with every letter that stands outside quotes, and its place; `None` when quotes do
+/// not end.
 fn outside_quotes(text: &str, mut each: impl FnMut(usize, char)) -> Option<()> {
     let mut quote = None;
     let mut letters = text.char_indices();
@@ -262,7 +282,10 @@ fn statements(text: &str) -> Result<Vec<String>, NotData> {
                 ends.push(at);
             }
             // A comment begins where a word would.
-            if comment.is_none() && letter == '#' && line[..at].chars().last().is_none_or(char::is_whitespace) {
+            if comment.is_none()
+                && letter == '#'
+                && line[..at].chars().last().is_none_or(char::is_whitespace)
+            {
                 comment = Some(at);
             }
         })
@@ -272,7 +295,9 @@ fn statements(text: &str) -> Result<Vec<String>, NotData> {
         for end in ends.into_iter().chain([line_end]) {
             let mut statement = line[begin..end.max(begin)].trim();
             // What follows these words is a statement of its own.
-            while let Some((word @ ("then" | "else"), rest)) = statement.split_once(char::is_whitespace) {
+            while let Some((word @ ("then" | "else"), rest)) =
+                statement.split_once(char::is_whitespace)
+            {
                 found.push(word.to_owned());
                 statement = rest.trim_start();
             }
@@ -316,7 +341,8 @@ mod tests {
         export LANG=C\nexport LANG # said twice\n";
 
     fn read(text: &str, given: &[(&str, &str)]) -> Result<Variables, NotData> {
-        let mut variables = Variables::exported(given.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())));
+        let mut variables =
+            Variables::exported(given.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())));
         variables.read(text, &|_, path| path == "/there").map(|()| variables)
     }
 
@@ -329,7 +355,10 @@ mod tests {
     fn debians_file_is_data() {
         let plain = read(DEBIAN, &[("HOME", "/root")]).unwrap();
         assert_eq!(plain.get("APACHE_PID_FILE"), Some("/var/run/apache2/apache2.pid"));
-        assert_eq!((plain.get("HOME"), plain.get("SUFFIX"), plain.get("LANG")), (None, None, Some("C")));
+        assert_eq!(
+            (plain.get("HOME"), plain.get("SUFFIX"), plain.get("LANG")),
+            (None, None, Some("C"))
+        );
         let second = read(DEBIAN, &[("APACHE_CONFDIR", "/etc/apache2-blue")]).unwrap();
         assert_eq!(second.get("APACHE_PID_FILE"), Some("/var/run/apache2-blue/apache2.pid"));
     }
@@ -387,7 +416,9 @@ mod tests {
     fn wt_7_a_value_that_doubles_and_a_test_that_is_turned_round_end() {
         let doubles = format!("A=aaaaaaaa\n{}export A", "A=\"$A$A\"\n".repeat(64));
         assert!(read(&doubles, &[]).is_err());
-        let turned = |count: usize| format!("if {}[ a ]; then export A=1; else export A=2; fi", "! ".repeat(count));
+        let turned = |count: usize| {
+            format!("if {}[ a ]; then export A=1; else export A=2; fi", "! ".repeat(count))
+        };
         assert_eq!(read(&turned(100_000), &[]).unwrap().get("A"), Some("1"));
         assert_eq!(read(&turned(99_999), &[]).unwrap().get("A"), Some("2"));
     }

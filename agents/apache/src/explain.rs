@@ -15,12 +15,17 @@ use crate::{check, monitor, start};
 ///
 /// # Errors
 /// Why a start would fail.
-pub fn explain(context: &Context<'_>, settings: &Settings, explanation: &mut Explanation) -> Result<(), Failure> {
+pub fn explain(
+    context: &Context<'_>,
+    settings: &Settings,
+    explanation: &mut Explanation,
+) -> Result<(), Failure> {
     let remembered = record(context, settings, explanation);
     let server = Server::read(context, &settings.place);
     files(&server, settings, context, explanation);
     let known = remembered.unwrap_or_else(|| instance::describe(&server, &settings.place));
-    let found = explanation.processes(&Instance::new(context, known.clone()), context.budget.work())?;
+    let found =
+        explanation.processes(&Instance::new(context, known.clone()), context.budget.work())?;
     questions(context, &known, settings, explanation)?;
     explanation.monitor(&monitor::monitor(context, settings));
     if found.master.is_some() {
@@ -35,21 +40,38 @@ pub fn explain(context: &Context<'_>, settings: &Settings, explanation: &mut Exp
 }
 
 /// What is known of a server with these parameters.
-fn record(context: &Context<'_>, settings: &Settings, explanation: &mut Explanation) -> Option<Known> {
+fn record(
+    context: &Context<'_>,
+    settings: &Settings,
+    explanation: &mut Explanation,
+) -> Option<Known> {
     let Some(known) = Known::load(context.invocation) else {
         explanation.line("record", "none");
         return None;
     };
     let is_same = known.key == settings.place.key();
-    let why = if is_same { "a monitor goes by it" } else { "of other parameters; a stop ends that server, too" };
+    let why = if is_same {
+        "a monitor goes by it"
+    } else {
+        "of other parameters; a stop ends that server, too"
+    };
     explanation.because("record", format_args!("the server of {}", known.config.display()), why);
     is_same.then_some(known)
 }
 
-fn files(server: &Server, settings: &Settings, context: &Context<'_>, explanation: &mut Explanation) {
+fn files(
+    server: &Server,
+    settings: &Settings,
+    context: &Context<'_>,
+    explanation: &mut Explanation,
+) {
     match settings.place.program() {
         Ok(program) => {
-            let why = if program == settings.place.httpd { "httpd" } else { "the usual place; httpd is not there" };
+            let why = if program == settings.place.httpd {
+                "httpd"
+            } else {
+                "the usual place; httpd is not there"
+            };
             explanation.because("program", program.display(), why);
             let mut command = Command::new(&program);
             command.arg("-v");
@@ -81,13 +103,21 @@ fn questions(
     explanation: &mut Explanation,
 ) -> Result<(), Failure> {
     let use_ipv6 = settings.checks.use_ipv6;
-    explanation.list("listens on", known.listens.iter().map(|listen| listen.url(use_ipv6)), "nothing that is known");
+    explanation.list(
+        "listens on",
+        known.listens.iter().map(|listen| listen.url(use_ipv6)),
+        "nothing that is known",
+    );
     let why = match (&settings.checks.statusurl, known.status_pages.is_empty()) {
         (Some(_), _) => "statusurl",
         (None, false) => "the page of mod_status",
         (None, true) => "no mod_status in the configuration; any answer below 500 is good",
     };
-    explanation.because("level 0 requests", ocf::sys::http::shown(&check::page(known, &settings.checks)), why);
+    explanation.because(
+        "level 0 requests",
+        ocf::sys::http::shown(&check::page(known, &settings.checks)),
+        why,
+    );
     if let Some(test) = check::test(context, known, &settings.checks)? {
         explanation.because(
             "level 10 requests",

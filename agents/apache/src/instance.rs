@@ -1,5 +1,6 @@
-//! Which processes are this instance's: those that run the server's program with this configuration as an argument, word
-//! for word. `a.conf2` is not `a.conf`, and a number in a pid file is a hint at most.
+//! Which processes are this instance's: those that run the server's program with this configuration
+//! as an argument, word for word. `a.conf2` is not `a.conf`, and a number in a pid file is a hint
+//! at most.
 #![forbid(unsafe_code)]
 
 use std::os::unix::ffi::OsStrExt;
@@ -27,7 +28,8 @@ pub fn describe(server: &Server, place: &Place) -> Known {
     }
 }
 
-/// What is known of a server that this resource has started, if it is the one that the parameters describe.
+/// What is known of a server that this resource has started, if it is the one that the parameters
+/// describe.
 pub fn remembered(context: &Context<'_>, place: &Place) -> Option<Known> {
     Known::load(context.invocation).filter(|known| known.key == place.key())
 }
@@ -112,7 +114,8 @@ fn started_with(arguments: &[Vec<u8>], config: &Path) -> Option<bool> {
     match (file, root) {
         (Some(file), _) if file.is_absolute() => Some(file == config),
         (Some(file), Some(root)) => Some(root.join(file) == config),
-        // Relative to a directory that the program knows, or its own default: it may be any that is not elsewhere.
+        // Relative to a directory that the program knows, or its own default: it may be any that is
+        // not elsewhere.
         (Some(file), None) => {
             if config.ends_with(&file) {
                 None
@@ -131,7 +134,8 @@ mod tests {
     use super::*;
 
     fn is_of(words: &str, config: &str) -> Option<bool> {
-        let words: Vec<Vec<u8>> = words.split_whitespace().map(|word| word.as_bytes().to_vec()).collect();
+        let words: Vec<Vec<u8>> =
+            words.split_whitespace().map(|word| word.as_bytes().to_vec()).collect();
         started_with(&words, Path::new(config))
     }
 

@@ -1,8 +1,8 @@
-//! What is known of the running server, kept in a file: monitors need no configuration then, and a stop works when
-//! configuration and program are gone.
+//! What is known of the running server, kept in a file: monitors need no configuration then, and a
+//! stop works when configuration and program are gone.
 //!
-//! A server that runs has read its configuration in the past; what a file says by now may be news to it. So what was found
-//! at its start, or at its last reload, counts until it proves wrong.
+//! A server that runs has read its configuration in the past; what a file says by now may be news
+//! to it. So what was found at its start, or at its last reload, counts until it proves wrong.
 #![forbid(unsafe_code)]
 
 use std::path::{Path, PathBuf};
@@ -28,7 +28,8 @@ pub struct Known {
     pub listens: Vec<Listen>,
     /// Where mod_status answers.
     pub status_pages: Vec<StatusPage>,
-    /// The parameter `config_serial` when it read its configuration; `None` when another started it.
+    /// The parameter `config_serial` when it read its configuration; `None` when another started
+    /// it.
     pub serial: Option<String>,
 }
 
@@ -42,10 +43,15 @@ impl StateFile for Known {
         all.push(("pid_file", shown(&self.pid_file)));
         for listen in &self.listens {
             let tls = if listen.tls { "https" } else { "http" };
-            all.push(("listen", format!("{tls} {} {}", listen.port, listen.host.as_deref().unwrap_or("*"))));
+            all.push((
+                "listen",
+                format!("{tls} {} {}", listen.port, listen.host.as_deref().unwrap_or("*")),
+            ));
         }
         all.extend(
-            self.status_pages.iter().map(|page| ("status", format!("{} {}", page.port.unwrap_or(0), page.path))),
+            self.status_pages
+                .iter()
+                .map(|page| ("status", format!("{} {}", page.port.unwrap_or(0), page.path))),
         );
         all.extend(self.serial.iter().map(|serial| ("serial", serial.clone())));
         all
@@ -61,20 +67,32 @@ impl StateFile for Known {
                 "program" => programs.push(PathBuf::from(value)),
                 "pid_file" => pid_file = Some(PathBuf::from(value)),
                 "listen" => {
-                    let [tls, port, host] = value.splitn(3, ' ').collect::<Vec<_>>().try_into().ok()?;
+                    let [tls, port, host] =
+                        value.splitn(3, ' ').collect::<Vec<_>>().try_into().ok()?;
                     let host = (host != "*").then(|| host.to_owned());
                     listens.push(Listen { host, port: port.parse().ok()?, tls: tls == "https" });
                 }
                 "status" => {
                     let (port, path) = value.split_once(' ')?;
                     let port: u16 = port.parse().ok()?;
-                    status_pages.push(StatusPage { path: path.to_owned(), port: (port > 0).then_some(port) });
+                    status_pages.push(StatusPage {
+                        path: path.to_owned(),
+                        port: (port > 0).then_some(port),
+                    });
                 }
                 "serial" => serial = Some(value),
                 _ => return None,
             }
         }
-        Some(Self { key: key?, config: config?, programs, pid_file: pid_file?, listens, status_pages, serial })
+        Some(Self {
+            key: key?,
+            config: config?,
+            programs,
+            pid_file: pid_file?,
+            listens,
+            status_pages,
+            serial,
+        })
     }
 }
 
@@ -100,18 +118,36 @@ mod tests {
             serial: Some(String::new()),
         };
         let through = |known: &Known| {
-            Known::from_pairs(known.to_pairs().into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+            Known::from_pairs(
+                known
+                    .to_pairs()
+                    .into_iter()
+                    .map(|(name, value)| (name.to_owned(), value))
+                    .collect(),
+            )
         };
         assert_eq!(through(&known), Some(known.clone()));
-        let bare = Known { serial: None, listens: vec![], status_pages: vec![], programs: vec![], ..known };
+        let bare = Known {
+            serial: None,
+            listens: vec![],
+            status_pages: vec![],
+            programs: vec![],
+            ..known
+        };
         assert_eq!(through(&bare), Some(bare));
     }
 
     #[test]
     fn anything_else_is_nothing_known() {
-        let pairs = |names: &[&str]| names.iter().map(|name| ((*name).to_owned(), String::new())).collect::<Pairs>();
-        for bad in [&[][..], &["key"], &["key", "config", "pid_file", "new"], &["key", "config", "pid_file", "listen"]]
-        {
+        let pairs = |names: &[&str]| {
+            names.iter().map(|name| ((*name).to_owned(), String::new())).collect::<Pairs>()
+        };
+        for bad in [
+            &[][..],
+            &["key"],
+            &["key", "config", "pid_file", "new"],
+            &["key", "config", "pid_file", "listen"],
+        ] {
             assert_eq!(Known::from_pairs(pairs(bad)), None, "{bad:?}");
         }
         assert!(Known::from_pairs(pairs(&["key", "config", "pid_file"])).is_some());

@@ -1,23 +1,30 @@
 //! The Apache web server: one instance for each configuration file.
 //!
-//! A drop-in for `ocf:heartbeat:apache`: the same parameters, defaults and check levels, without curl, wget, awk or perl.
-//! Where it differs, it does so on purpose:
+//! A drop-in for `ocf:heartbeat:apache`: the same parameters, defaults and check levels, without
+//! curl, wget, awk or perl. Where it differs, it does so on purpose:
 //!
-//! - **A broken configuration fails a start at once**, with the server's own message, file and line, and code 5 (this
-//!   machine), never 6. Missing directories for pid file and locks are made. A start that does not come to serve is taken
-//!   back.
-//! - **Only this instance's processes are touched**: those that run the server's program with this configuration as an
-//!   argument, word for word; a number in a pid file is a hint. What a dead master has left is ended by the next start or
-//!   stop, and until then a monitor says 1, for something still answers.
-//! - **Without a page to request**, any answer proves life; one of 500 and above is shown as degraded. With `statusurl`, `testregex` or `expect_status` the
-//!   status code decides before the expression: error pages have `</html>` too. No proxy, no redirect, never without limit.
-//! - **stop** lets requests end for some seconds at most, then insists; it needs neither configuration nor program.
-//! - **reload** and the parameter `config_serial` make the server read its configuration again, after a syntax check.
-//! - **Configuration is read as the server reads it**; a start and a reload ask the server itself. Files of variables are data
-//!   where they can be; only one with more in it is read by a shell. A second Debian server (`/etc/apache2-x/apache2.conf`)
-//!   finds its `APACHE_CONFDIR` set, as with Debian's own tool.
-//! - **No module is switched on** in the administrator's configuration (the peer calls `a2enmod status`).
-//! - `client` has no effect. At level 10 without any test the check is that of level 0, not an error.
+//! - **A broken configuration fails a start at once**, with the server's own message, file and
+//!   line, and code 5 (this machine), never 6. Missing directories for pid file and locks are made.
+//!   A start that does not come to serve is taken back.
+//! - **Only this instance's processes are touched**: those that run the server's program with this
+//!   configuration as an argument, word for word; a number in a pid file is a hint. What a dead
+//!   master has left is ended by the next start or stop, and until then a monitor says 1, for
+//!   something still answers.
+//! - **Without a page to request**, any answer proves life; one of 500 and above is shown as
+//!   degraded. With `statusurl`, `testregex` or `expect_status` the status code decides before the
+//!   expression: error pages have `</html>` too. No proxy, no redirect, never without limit.
+//! - **stop** lets requests end for some seconds at most, then insists; it needs neither
+//!   configuration nor program.
+//! - **reload** and the parameter `config_serial` make the server read its configuration again,
+//!   after a syntax check.
+//! - **Configuration is read as the server reads it**; a start and a reload ask the server itself.
+//!   Files of variables are data where they can be; only one with more in it is read by a shell. A
+//!   second Debian server (`/etc/apache2-x/apache2.conf`) finds its `APACHE_CONFDIR` set, as with
+//!   Debian's own tool.
+//! - **No module is switched on** in the administrator's configuration (the peer calls
+//!   `a2enmod status`).
+//! - `client` has no effect. At level 10 without any test the check is that of level 0, not an
+//!   error.
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests make their own files"))]
 
 mod check;
@@ -51,9 +58,10 @@ pub const SPEC: Spec = Spec {
     name: "apache",
     version: env!("CARGO_PKG_VERSION"),
     short: "Apache web server",
-    long: "Runs one instance of the Apache web server for each configuration file. A start returns when the server \
-           answers. A monitor asks for a page: that of mod_status where the configuration has one, or the one in \
-           statusurl; at check level 10 for the page in testurl, or as a file of tests says.",
+    long: "Runs one instance of the Apache web server for each configuration file. A start returns \
+           when the server answers. A monitor asks for a page: that of mod_status where the \
+           configuration has one, or the one in statusurl; at check level 10 for the page in \
+           testurl, or as a file of tests says.",
     parameters: params::ALL,
     actions: &[
         ActionSpec::new(Action::Start, 40),
@@ -92,7 +100,11 @@ impl Agent for Apache {
         stop::stop(context)
     }
 
-    fn explain(context: &Context<'_>, settings: &Settings, explanation: &mut Explanation) -> Result<(), Failure> {
+    fn explain(
+        context: &Context<'_>,
+        settings: &Settings,
+        explanation: &mut Explanation,
+    ) -> Result<(), Failure> {
         explain::explain(context, settings, explanation)
     }
 

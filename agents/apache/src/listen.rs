@@ -14,7 +14,8 @@ pub struct Listen {
     pub tls: bool,
 }
 
-/// Reads the arguments of `Listen`: `80`, `192.0.2.1:80`, `[2001:db8::1]:80`, `*:80`, each with an optional protocol.
+/// Reads the arguments of `Listen`: `80`, `192.0.2.1:80`, `[2001:db8::1]:80`, `*:80`, each with an
+/// optional protocol.
 pub fn parse(words: &[String]) -> Option<Listen> {
     let place = words.first()?;
     let (host, port) = match place.rsplit_once(':') {
@@ -29,8 +30,8 @@ pub fn parse(words: &[String]) -> Option<Listen> {
 }
 
 impl Listen {
-    /// A URL of this place, without a path. Where the server listens on every address it is checked on the loopback one, by
-    /// the name that everybody uses for it.
+    /// A URL of this place, without a path. Where the server listens on every address it is checked
+    /// on the loopback one, by the name that everybody uses for it.
     pub fn url(&self, use_ipv6: bool) -> String {
         let scheme = if self.tls { "https" } else { "http" };
         let host = match self.host.as_deref().map(|host| (host, host.parse::<IpAddr>())) {
@@ -95,7 +96,8 @@ mod tests {
 
     #[test]
     fn the_plain_place_is_asked_unless_a_port_is_wanted() {
-        let all: Vec<Listen> = ["443", "8080", "192.0.2.1:8081"].iter().filter_map(|text| read(text)).collect();
+        let all: Vec<Listen> =
+            ["443", "8080", "192.0.2.1:8081"].iter().filter_map(|text| read(text)).collect();
         assert_eq!(choose(&all, None).unwrap().port, 8080);
         assert_eq!(choose(&all, Some(8081)).unwrap().url(false), "http://192.0.2.1:8081");
         assert_eq!(choose(&all, Some(9)).unwrap().url(false), "http://localhost:9");

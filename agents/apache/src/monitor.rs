@@ -1,7 +1,7 @@
 //! Monitor: is there a master of this instance, and does it answer?
 //!
-//! A server that this resource has started gets its request right away, by what is known of it. Only when that gives no good answer
-//! the configuration is read.
+//! A server that this resource has started gets its request right away, by what is known of it.
+//! Only when that gives no good answer the configuration is read.
 #![forbid(unsafe_code)]
 
 use ocf::daemon::{Daemon as _, Found};
@@ -49,7 +49,8 @@ pub fn status(context: &Context<'_>, settings: &Settings, depth: Depth) -> Resul
     }
     let seen = look(context, settings, &known, depth)?;
     match (&seen, first) {
-        // Found by its configuration, after a reload by hand or a start by other means: known from now on.
+        // Found by its configuration, after a reload by hand or a start by other means: known from
+        // now on.
         (Seen::Serving(_), _) => {
             if let Err(failure) = known.save(context.invocation) {
                 context.log.debug(format_args!("not remembered: {failure}"));
@@ -66,7 +67,11 @@ pub fn status(context: &Context<'_>, settings: &Settings, depth: Depth) -> Resul
 ///
 /// # Errors
 /// When that is not known.
-pub fn has_master(context: &Context<'_>, settings: &Settings, server: &Server) -> Result<bool, Failure> {
+pub fn has_master(
+    context: &Context<'_>,
+    settings: &Settings,
+    server: &Server,
+) -> Result<bool, Failure> {
     let there = |known: &Known| observe(context, known).map(|f| f.master.is_some());
     let remembered = instance::remembered(context, &settings.place);
     if let Some(known) = &remembered
@@ -103,7 +108,12 @@ impl Seen {
     }
 }
 
-fn look(context: &Context<'_>, settings: &Settings, known: &Known, depth: Depth) -> Result<Seen, Failure> {
+fn look(
+    context: &Context<'_>,
+    settings: &Settings,
+    known: &Known,
+    depth: Depth,
+) -> Result<Seen, Failure> {
     let found = observe(context, known)?;
     if found.master.is_none() {
         return Ok(without_master(&found, known));
@@ -117,7 +127,11 @@ fn look(context: &Context<'_>, settings: &Settings, known: &Known, depth: Depth)
         Err(failure) => {
             // It may have ended during the request.
             let still = observe(context, known)?;
-            if still.master.is_some() { Seen::Failing(failure) } else { without_master(&still, known) }
+            if still.master.is_some() {
+                Seen::Failing(failure)
+            } else {
+                without_master(&still, known)
+            }
         }
     })
 }
@@ -133,8 +147,8 @@ fn without_master(found: &Found, known: &Known) -> Seen {
     )))
 }
 
-/// What is known by the configuration as it is now. The server's program is not run, for a monitor starts no program: whose a process
-/// is, its arguments tell.
+/// What is known by the configuration as it is now. The server's program is not run, for a monitor
+/// starts no program: whose a process is, its arguments tell.
 pub fn resolve(context: &Context<'_>, place: &Place, before: Option<&Known>) -> Known {
     merge(&Server::read(context, place), place, before)
 }
@@ -142,7 +156,8 @@ pub fn resolve(context: &Context<'_>, place: &Place, before: Option<&Known>) -> 
 fn merge(server: &Server, place: &Place, before: Option<&Known>) -> Known {
     let now = instance::describe(server, place);
     match before {
-        // What the server itself has said about its number, and when it was ordered to read its configuration, still holds.
+        // What the server itself has said about its number, and when it was ordered to read its
+        // configuration, still holds.
         Some(before) if before.config == now.config => {
             Known { pid_file: before.pid_file.clone(), serial: before.serial.clone(), ..now }
         }

@@ -30,7 +30,8 @@ pub fn reload_agent(context: &Context<'_>, settings: &Settings) -> Result<Reload
     let known = instance::remembered(context, &settings.place);
     match known.and_then(|known| known.serial) {
         Some(serial) if serial == settings.serial => confirm(context, settings),
-        // When a server that was adopted has read its configuration is not known: reading it again does no harm.
+        // When a server that was adopted has read its configuration is not known: reading it again
+        // does no harm.
         None if settings.serial.is_empty() => confirm(context, settings),
         _ => renew(context, settings),
     }
@@ -55,16 +56,24 @@ fn renew(context: &Context<'_>, settings: &Settings) -> Result<Reloaded, Failure
         return Err(Failure::generic(format!("the web server of {config} does not run: start it")));
     };
     let refused = |why: &Failure| {
-        Ok(Reloaded::Refused(format!("configuration refused: {why}; apache keeps its old configuration")))
+        Ok(Reloaded::Refused(format!(
+            "configuration refused: {why}; apache keeps its old configuration"
+        )))
     };
     // A server that is signalled to read what it refuses ends.
-    let checked = start::plan(Server::read(context, &settings.place), settings).and_then(|mut plan| {
-        plan.server.check(&plan.program, context.budget.work())?;
-        let places = plan.server.facts.listens.iter().map(|listen| (listen.host.as_deref(), listen.port));
-        listen::check(places, &master, context.budget.work())?;
-        trial::start(context, &plan.server, &plan.program)?;
-        Ok(plan.server)
-    });
+    let checked =
+        start::plan(Server::read(context, &settings.place), settings).and_then(|mut plan| {
+            plan.server.check(&plan.program, context.budget.work())?;
+            let places = plan
+                .server
+                .facts
+                .listens
+                .iter()
+                .map(|listen| (listen.host.as_deref(), listen.port));
+            listen::check(places, &master, context.budget.work())?;
+            trial::start(context, &plan.server, &plan.program)?;
+            Ok(plan.server)
+        });
     let server = match checked {
         Ok(server) => server,
         Err(failure) => return refused(&failure),
@@ -75,11 +84,19 @@ fn renew(context: &Context<'_>, settings: &Settings) -> Result<Reloaded, Failure
         return Err(Failure::generic(format!("the web server of {config} has just ended")));
     };
     handle.signal(Signal::SIGUSR1).or_fail("the server's master")?;
-    match renewed(&master, &server.pid_file, &before, context.budget.work().min(Deadline::after(RENEWAL))) {
+    match renewed(
+        &master,
+        &server.pid_file,
+        &before,
+        context.budget.work().min(Deadline::after(RENEWAL)),
+    ) {
         Err(failure) if master.lives().or_fail("/proc")? => return refused(&failure),
         other => other?,
     }
-    let known = Known { serial: Some(settings.serial.clone()), ..instance::describe(&server, &settings.place) };
+    let known = Known {
+        serial: Some(settings.serial.clone()),
+        ..instance::describe(&server, &settings.place)
+    };
     known.save(context.invocation)?;
     confirm(context, settings)
 }
@@ -90,8 +107,8 @@ fn written(path: &Path) -> Option<(u64, SystemTime)> {
     Some((metadata.ino(), metadata.modified().ok()?))
 }
 
-/// Waits until the master has read its configuration and opened its addresses: then it writes its number anew. New
-/// processes would prove less, for a server begins some now and then.
+/// Waits until the master has read its configuration and opened its addresses: then it writes its
+/// number anew. New processes would prove less, for a server begins some now and then.
 fn renewed(
     master: &Process,
     pid_file: &Path,
@@ -99,12 +116,16 @@ fn renewed(
     deadline: Deadline,
 ) -> Result<(), Failure> {
     let seen = deadline.poll(|| match master.lives() {
-        Ok(false) => Some(Err(Failure::generic("the server ended instead of reading its configuration again"))),
+        Ok(false) => Some(Err(Failure::generic(
+            "the server ended instead of reading its configuration again",
+        ))),
         Ok(true) => written(pid_file).filter(|now| Some(*now) != *before).map(|_| Ok(())),
         Err(error) => Some(Err(error).or_fail("/proc")),
     });
     seen.unwrap_or_else(|| {
-        Err(Failure::generic("the server has not read its configuration in time: see its error log"))
+        Err(Failure::generic(
+            "the server has not read its configuration in time: see its error log",
+        ))
     })
 }
 
@@ -113,7 +134,10 @@ fn confirm(context: &Context<'_>, settings: &Settings) -> Result<Reloaded, Failu
         Status::Running | Status::Degraded(_) => Ok(Reloaded::Done),
         Status::NotRunning(_) => {
             let config = settings.place.config();
-            Err(Failure::generic(format!("the web server of {} does not run: start it", config.display())))
+            Err(Failure::generic(format!(
+                "the web server of {} does not run: start it",
+                config.display()
+            )))
         }
     }
 }

@@ -1,4 +1,5 @@
-//! The server's program: its environment and command line, and what it says about its own configuration.
+//! The server's program: its environment and command line, and what it says about its own
+//! configuration.
 #![forbid(unsafe_code)]
 
 use std::io::ErrorKind;
@@ -44,16 +45,18 @@ pub struct Server {
 }
 
 impl Server {
-    /// Reads environment and configuration. A file that cannot be read counts as empty here: the server itself will say
-    /// what it thinks of that.
+    /// Reads environment and configuration. A file that cannot be read counts as empty here: the
+    /// server itself will say what it thinks of that.
     pub fn read(context: &Context<'_>, place: &Place) -> Self {
         let config = place.config();
         let (variables, envfile) = variables(context, place, &config);
         let mut surroundings = surroundings(&place.options);
-        surroundings.environment = variables.environment().map(|(n, v)| (n.to_owned(), v.to_owned())).collect();
+        surroundings.environment =
+            variables.environment().map(|(n, v)| (n.to_owned(), v.to_owned())).collect();
         let facts = config::read(&config, &surroundings, &Disk, context.budget.work());
         let mut arguments: Vec<String> = Vec::new();
-        let suse_status = facts.includes.iter().any(|include| include.ends_with("etc/apache2/mod_status.conf"));
+        let suse_status =
+            facts.includes.iter().any(|include| include.ends_with("etc/apache2/mod_status.conf"));
         let loaded = facts.modules.iter().any(|module| module == "status_module");
         if suse_status && !loaded && Path::new(SUSE_STATUS).exists() {
             arguments.extend(["-C".into(), format!("LoadModule status_module {SUSE_STATUS}")]);
@@ -72,7 +75,12 @@ impl Server {
     /// The program with its environment, and more words before the others.
     pub fn command(&self, program: &Path, before: &[&str]) -> Command {
         let mut command = Command::new(program);
-        command.args(before).args(&self.arguments).env_clear().envs(self.variables.environment()).current_dir("/");
+        command
+            .args(before)
+            .args(&self.arguments)
+            .env_clear()
+            .envs(self.variables.environment())
+            .current_dir("/");
         command
     }
 
@@ -88,8 +96,9 @@ impl Server {
         Ok(())
     }
 
-    /// As [`Self::ask`], and lets the server check all of its configuration: when it prints how it would run, it looks at no
-    /// certificate, key or CA. A start does without, for it does the same itself.
+    /// As [`Self::ask`], and lets the server check all of its configuration: when it prints how it
+    /// would run, it looks at no certificate, key or CA. A start does without, for it does the same
+    /// itself.
     ///
     /// # Errors
     /// As [`Self::ask`].
@@ -98,7 +107,12 @@ impl Server {
         self.answer(program, &["-t"], deadline).map(drop)
     }
 
-    fn answer(&self, program: &Path, question: &[&str], deadline: Deadline) -> Result<Output, Failure> {
+    fn answer(
+        &self,
+        program: &Path,
+        question: &[&str],
+        deadline: Deadline,
+    ) -> Result<Output, Failure> {
         let command_line = format!("{} -t", program.display());
         match command::run(self.command(program, question), None, deadline) {
             Ok(output) if output.code == Some(0) => Ok(output),
@@ -110,12 +124,17 @@ impl Server {
         }
     }
 
-    /// The failure of a configuration that the server has refused with these words: a fault of this machine, in most cases.
+    /// The failure of a configuration that the server has refused with these words: a fault of this
+    /// machine, in most cases.
     pub fn refused(&self, said: &str) -> Failure {
         // The server names itself, and in most cases the file.
-        let said = ["apache2: ", "httpd: "].iter().find_map(|name| said.strip_prefix(name)).unwrap_or(said);
+        let said = ["apache2: ", "httpd: "]
+            .iter()
+            .find_map(|name| said.strip_prefix(name))
+            .unwrap_or(said);
         let config = self.config.to_string_lossy();
-        // A name server that is away comes back (EAI: the errors of getaddrinfo); the configuration is as right as before.
+        // A name server that is away comes back (EAI: the errors of getaddrinfo); the configuration
+        // is as right as before.
         if let Some(line) = said.split(" / ").find(|line| line.contains("(EAI ")) {
             return Failure::generic(line);
         }
@@ -125,7 +144,8 @@ impl Server {
         Failure::installed(format!("{config} is refused: {said}"))
     }
 
-    /// Lets the distribution make what its configuration includes, where that is the way there (SUSE).
+    /// Lets the distribution make what its configuration includes, where that is the way there
+    /// (SUSE).
     ///
     /// # Errors
     /// What it said.
@@ -139,7 +159,11 @@ impl Server {
         }
         match command::run(self.command_of(generator), None, deadline) {
             Ok(output) if output.code == Some(0) => Ok(()),
-            Ok(output) => Err(Failure::installed(format!("{} -t: {}", generator.display(), complaint(&output)))),
+            Ok(output) => Err(Failure::installed(format!(
+                "{} -t: {}",
+                generator.display(),
+                complaint(&output)
+            ))),
             Err(error) => Err(error.into_failure(format!("{} -t", generator.display()))),
         }
     }
@@ -151,7 +175,8 @@ impl Server {
     }
 }
 
-/// Where a server whose configuration does not say it writes its number: one file for each resource.
+/// Where a server whose configuration does not say it writes its number: one file for each
+/// resource.
 fn default_pid_file(invocation: &Invocation, place: &Place) -> PathBuf {
     let program = place.program().unwrap_or_else(|_| place.httpd.clone());
     let name = program.file_name().and_then(|name| name.to_str()).unwrap_or("httpd");
@@ -160,12 +185,19 @@ fn default_pid_file(invocation: &Invocation, place: &Place) -> PathBuf {
     directory.join(format!("{name}-{}.pid", ocf::state::name(invocation.instance())))
 }
 
-/// The variables for the server: the caller's own but for the cluster's, and those of the files. Such a file is a program that
-/// runs as root: one that another user could have written has no effect.
+/// The variables for the server: the caller's own but for the cluster's, and those of the files.
+/// Such a file is a program that runs as root: one that another user could have written has no
+/// effect.
 fn variables(context: &Context<'_>, place: &Place, config: &Path) -> (Variables, Option<Failure>) {
-    let of_the_cluster = |name: &str| ["OCF_", "HA_", "PCMK_", "CRM_"].iter().any(|prefix| name.starts_with(prefix));
-    let pairs = context.invocation.environment().filter_map(|(name, value)| Some((name.to_str()?, value.to_str()?)));
-    let own = pairs.filter(|(name, _)| !of_the_cluster(name)).map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let of_the_cluster =
+        |name: &str| ["OCF_", "HA_", "PCMK_", "CRM_"].iter().any(|prefix| name.starts_with(prefix));
+    let pairs = context
+        .invocation
+        .environment()
+        .filter_map(|(name, value)| Some((name.to_str()?, value.to_str()?)));
+    let own = pairs
+        .filter(|(name, _)| !of_the_cluster(name))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()));
     let mut variables = Variables::exported(own);
     if variables.get("PATH").is_none() {
         variables.export("PATH", PATH);
@@ -177,12 +209,17 @@ fn variables(context: &Context<'_>, place: &Place, config: &Path) -> (Variables,
     let mut refused = None;
     for file in &place.envfiles {
         match read(file, LONGEST, Trust::Root) {
-            Ok(bytes) => variables = with_file(context, variables, file, &String::from_utf8_lossy(&bytes)),
+            Ok(bytes) => {
+                variables = with_file(context, variables, file, &String::from_utf8_lossy(&bytes))
+            }
             // Where there is none, none is meant: the default names Debian's.
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             Err(error) => {
                 let file = file.display();
-                refused = Some(Failure::installed(format!("envfiles={file}: {}", ocf::failure::plain(&error))));
+                refused = Some(Failure::installed(format!(
+                    "envfiles={file}: {}",
+                    ocf::failure::plain(&error)
+                )));
             }
         }
     }
@@ -205,7 +242,11 @@ fn with_file(context: &Context<'_>, variables: Variables, file: &Path, text: &st
     };
     let mut read = variables.clone();
     let Err(strange) = read.read(text, &test) else { return read };
-    context.log.debug(format_args!("{}: read by /bin/sh, for it has more than data: {}", file.display(), strange.0));
+    context.log.debug(format_args!(
+        "{}: read by /bin/sh, for it has more than data: {}",
+        file.display(),
+        strange.0
+    ));
     let mut shell = Command::new("/bin/sh");
     shell.args(["-c", ". \"$1\" >/dev/null 2>&1 </dev/null; exec env -0", "sh"]).arg(file);
     shell.env_clear().envs(variables.environment()).current_dir("/");
@@ -216,11 +257,19 @@ fn with_file(context: &Context<'_>, variables: Variables, file: &Path, text: &st
             Variables::exported(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())))
         }
         Ok(output) => {
-            context.log.warn(format_args!("{} has no effect: {}", file.display(), complaint(&output)));
+            context.log.warn(format_args!(
+                "{} has no effect: {}",
+                file.display(),
+                complaint(&output)
+            ));
             variables
         }
         Err(error) => {
-            let said = if let RunError::TimedOut(_) = error { "it does not come to an end" } else { "no shell" };
+            let said = if let RunError::TimedOut(_) = error {
+                "it does not come to an end"
+            } else {
+                "no shell"
+            };
             context.log.warn(format_args!("{} has no effect: {said}", file.display()));
             variables
         }
@@ -232,7 +281,9 @@ fn surroundings(options: &[String]) -> Surroundings {
     let mut found = Surroundings { defines: vec!["STATUS".into()], ..Surroundings::default() };
     let mut words = options.iter();
     while let Some(word) = words.next() {
-        let Some(letter @ ('D' | 'd' | 'C' | 'c')) = word.strip_prefix('-').and_then(|rest| rest.chars().next()) else {
+        let Some(letter @ ('D' | 'd' | 'C' | 'c')) =
+            word.strip_prefix('-').and_then(|rest| rest.chars().next())
+        else {
             continue;
         };
         // The value is in the same word or the next.
@@ -250,7 +301,11 @@ fn surroundings(options: &[String]) -> Surroundings {
 
 /// The line `PidFile: "/run/apache2/apache2.pid"` of what the server says about itself.
 fn told_pid_file(text: &str) -> Option<PathBuf> {
-    let value = text.lines().find_map(|line| line.trim().strip_prefix("PidFile:"))?.trim().trim_matches('"');
+    let value = text
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("PidFile:"))?
+        .trim()
+        .trim_matches('"');
     (!value.is_empty()).then(|| PathBuf::from(value))
 }
 
@@ -258,7 +313,10 @@ fn told_pid_file(text: &str) -> Option<PathBuf> {
 pub fn complaint(output: &Output) -> String {
     let text = String::from_utf8_lossy(&output.stderr);
     // Its own name is no secret, and no fault either (AH00557, AH00558).
-    let lines: Vec<&str> = text.lines().filter(|line| !line.contains("AH00558") && !line.contains("AH00557")).collect();
+    let lines: Vec<&str> = text
+        .lines()
+        .filter(|line| !line.contains("AH00558") && !line.contains("AH00557"))
+        .collect();
     let lines: Vec<&str> = lines.into_iter().map(without_stamp).collect();
     ocf::daemon::complaint(lines.join("\n").as_bytes(), &output.stdout).replace(": / ", ": ")
 }
@@ -285,7 +343,8 @@ mod tests {
 
     #[test]
     fn options_tell_about_the_configuration() {
-        let words = ["-DSSL", "-D", "X", "-d", "/srv", "-c", "Listen 81", "-k", "start", "-C", "Define A"];
+        let words =
+            ["-DSSL", "-D", "X", "-d", "/srv", "-c", "Listen 81", "-k", "start", "-C", "Define A"];
         let found = surroundings(&words.map(str::to_owned));
         assert_eq!(found.defines, ["STATUS", "SSL", "X"]);
         assert_eq!(found.server_root, Some(PathBuf::from("/srv")));
@@ -300,13 +359,15 @@ mod tests {
         let stderr =
             b"AH00558: apache2: Could not\nAH00526: Syntax error on line 3 of /c:\nInvalid command 'X'\n".to_vec();
         let output = Output { stderr, ..Output::default() };
-        assert_eq!(complaint(&output), "AH00526: Syntax error on line 3 of /c: Invalid command 'X'");
+        assert_eq!(
+            complaint(&output),
+            "AH00526: Syntax error on line 3 of /c: Invalid command 'X'"
+        );
     }
 
     #[test]
     fn a_line_of_a_log_loses_its_stamp() {
-        let line =
-            "[Sat Nov 28 19:57:23.7 2026] [core:crit] [pid 1:tid 1] (EAI 2)Name or service not known: AH00077: x";
+        let line = "[Sat Nov 28 19:57:23.7 2026] [core:crit] [pid 1:tid 1] (EAI 2)Name or service not known: AH00077: x";
         assert_eq!(without_stamp(line), "(EAI 2)Name or service not known: AH00077: x");
         assert_eq!(without_stamp("[no end"), "[no end");
         assert_eq!(without_stamp("AH00526: Syntax error [x] y"), "AH00526: Syntax error [x] y");

@@ -1,4 +1,5 @@
-//! The parameters as a typed value: what the server is ([`Place`]), and how it is checked ([`Checks`]).
+//! The parameters as a typed value: what the server is ([`Place`]), and how it is checked
+//! ([`Checks`]).
 #![forbid(unsafe_code)]
 
 use std::collections::BTreeMap;
@@ -25,7 +26,8 @@ pub const PROGRAMS: [&str; 7] = [
 
 /// SUSE's configuration.
 pub const SUSE: &str = "/etc/apache2/httpd.conf";
-/// The distributions' configurations, in the order in which they are looked for; the last is the one of a host with none.
+/// The distributions' configurations, in the order in which they are looked for; the last is the
+/// one of a host with none.
 pub const CONFIGS: [&str; 3] = [SUSE, "/etc/apache2/apache2.conf", "/etc/httpd/conf/httpd.conf"];
 
 /// A resource as configured.
@@ -38,7 +40,8 @@ pub struct Settings {
     pub serial: String,
 }
 
-/// What the server is. Anything that is wrong with the parameters counts as unset, for a stop works with what is good.
+/// What the server is. Anything that is wrong with the parameters counts as unset, for a stop works
+/// with what is good.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
     /// The configuration, if one was given.
@@ -83,7 +86,11 @@ impl Settings {
         let status_given = values.is_given(&EXPECT_STATUS);
         // An answer that is expected to be no page has nothing to match by default.
         let is_strict = values.is_given(&params::STATUSURL) || given || status_given;
-        let regex = if !is_strict || status_given && !given { None } else { Some(values.get(&params::TESTREGEX)?) };
+        let regex = if !is_strict || status_given && !given {
+            None
+        } else {
+            Some(values.get(&params::TESTREGEX)?)
+        };
         // The peer's handbook names the other parameter in its example for this level.
         let regex10 = values.get(&params::TESTREGEX10).or_else(|| regex.clone().filter(|_| given));
         let checks = Checks {
@@ -107,7 +114,9 @@ impl Place {
     /// What is good of the parameters.
     pub fn read(values: &Values, invocation: &Invocation) -> Self {
         // Elsewhere an empty value is an unset one; here it has a meaning of its own.
-        let no_files = invocation.environment().any(|(name, value)| name == "OCF_RESKEY_envfiles" && value.is_empty());
+        let no_files = invocation
+            .environment()
+            .any(|(name, value)| name == "OCF_RESKEY_envfiles" && value.is_empty());
         let envfiles = if no_files { None } else { values.get(&params::ENVFILES) };
         Self {
             configfile: values.get(&params::CONFIGFILE),
@@ -117,7 +126,8 @@ impl Place {
         }
     }
 
-    /// A text that is another one for another server. What stands between its parts is in no parameter.
+    /// A text that is another one for another server. What stands between its parts is in no
+    /// parameter.
     pub fn key(&self) -> String {
         let mut key = self.httpd.to_string_lossy().into_owned();
         let config = self.configfile.iter().map(|path| ("\0f", path.to_string_lossy()));
@@ -136,7 +146,8 @@ impl Place {
         self.configfile.clone().unwrap_or_else(|| PathBuf::from(found().unwrap_or(CONFIGS[2])))
     }
 
-    /// The program: the one that was given, or, where that is a usual one that is not there, another usual one.
+    /// The program: the one that was given, or, where that is a usual one that is not there,
+    /// another usual one.
     ///
     /// # Errors
     /// When there is none.
@@ -146,23 +157,28 @@ impl Place {
         let mut all = std::iter::once(&self.httpd).chain(others);
         all.find(|program| is_program(program)).cloned().ok_or_else(|| {
             let path = self.httpd.display();
-            Failure::installed(format!("httpd={path}: no such program here: install the web server, or set httpd"))
+            Failure::installed(format!(
+                "httpd={path}: no such program here: install the web server, or set httpd"
+            ))
         })
     }
 
     /// Every name that the server's executable may have for the kernel.
     pub fn programs(&self) -> Vec<PathBuf> {
-        let mut all: Vec<PathBuf> = std::iter::once(self.httpd.clone()).chain(PROGRAMS.map(PathBuf::from)).collect();
+        let mut all: Vec<PathBuf> =
+            std::iter::once(self.httpd.clone()).chain(PROGRAMS.map(PathBuf::from)).collect();
         // Several are in one directory, by whatever name: it is read once.
         let mut names: BTreeMap<PathBuf, Vec<String>> = BTreeMap::new();
         for wrapper in &all {
-            if let (Some(parent), Some(name)) = (wrapper.parent(), wrapper.file_name().and_then(|name| name.to_str()))
+            if let (Some(parent), Some(name)) =
+                (wrapper.parent(), wrapper.file_name().and_then(|name| name.to_str()))
                 && let Ok(directory) = parent.canonicalize()
             {
                 names.entry(directory).or_default().push(name.to_owned());
             }
         }
-        // A wrapper or a link leads to one program of several: httpd to httpd-prefork or httpd.worker.
+        // A wrapper or a link leads to one program of several: httpd to httpd-prefork or
+        // httpd.worker.
         for (directory, wrappers) in names {
             let leads = |wrapper: &String, file: &str| {
                 file.strip_prefix(wrapper.as_str()).is_some_and(|rest| rest.starts_with(['-', '.']))
@@ -170,10 +186,13 @@ impl Place {
             let siblings = std::fs::read_dir(directory).into_iter().flatten().flatten();
             let is_variant = |file: &str| wrappers.iter().any(|wrapper| leads(wrapper, file));
             all.extend(
-                siblings.filter(|entry| entry.file_name().to_str().is_some_and(is_variant)).map(|entry| entry.path()),
+                siblings
+                    .filter(|entry| entry.file_name().to_str().is_some_and(is_variant))
+                    .map(|entry| entry.path()),
             );
         }
-        let real: Vec<PathBuf> = all.iter().filter_map(|program| program.canonicalize().ok()).collect();
+        let real: Vec<PathBuf> =
+            all.iter().filter_map(|program| program.canonicalize().ok()).collect();
         all.extend(real);
         all.sort();
         all.dedup();
@@ -187,8 +206,11 @@ mod tests {
     use std::ffi::OsString;
 
     fn settings(pairs: &[(&str, &str)]) -> (Settings, Faults) {
-        let environment = pairs.iter().map(|(n, v)| (OsString::from(format!("OCF_RESKEY_{n}")), OsString::from(v)));
-        let invocation = Invocation::new([OsString::from("a"), OsString::from("start")], environment);
+        let environment = pairs
+            .iter()
+            .map(|(n, v)| (OsString::from(format!("OCF_RESKEY_{n}")), OsString::from(v)));
+        let invocation =
+            Invocation::new([OsString::from("a"), OsString::from("start")], environment);
         let mut faults = invocation.values.faults(params::ALL);
         (Settings::read(&invocation.values, &invocation, &mut faults).unwrap(), faults)
     }
@@ -197,7 +219,10 @@ mod tests {
     fn unset_and_empty_envfiles_are_two_things() {
         assert_eq!(settings(&[]).0.place.envfiles, [PathBuf::from("/etc/apache2/envvars")]);
         assert_eq!(settings(&[("envfiles", "")]).0.place.envfiles, [] as [PathBuf; 0]);
-        assert_eq!(settings(&[("envfiles", "/a  /b")]).0.place.envfiles, [PathBuf::from("/a"), PathBuf::from("/b")]);
+        assert_eq!(
+            settings(&[("envfiles", "/a  /b")]).0.place.envfiles,
+            [PathBuf::from("/a"), PathBuf::from("/b")]
+        );
     }
 
     #[test]
@@ -207,7 +232,10 @@ mod tests {
             assert!(settings(&[pair]).0.checks.is_strict, "{pair:?}");
         }
         assert!(settings(&[("expect_status", "204")]).0.checks.regex.is_none());
-        assert_eq!(settings(&[("testregex", "alive")]).0.checks.regex10.as_ref().map(Ere::text), Some("alive"));
+        assert_eq!(
+            settings(&[("testregex", "alive")]).0.checks.regex10.as_ref().map(Ere::text),
+            Some("alive")
+        );
     }
 
     #[test]
@@ -223,6 +251,9 @@ mod tests {
     fn blank_values_and_odd_ports_are_faults() {
         let values = Values::from_pairs(&[("testurl", "  "), ("port", "0"), ("testregex", "(")]);
         let reason = values.faults(params::ALL).into_failure().unwrap().to_string();
-        assert!(["testurl=", "port=", "testregex="].iter().all(|name| reason.contains(name)), "{reason}");
+        assert!(
+            ["testurl=", "port=", "testregex="].iter().all(|name| reason.contains(name)),
+            "{reason}"
+        );
     }
 }

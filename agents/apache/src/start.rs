@@ -67,7 +67,8 @@ pub fn check_host(context: &Context<'_>, settings: &Settings) -> Result<(), Fail
         plan.server.check(&plan.program, context.budget.work())?;
         trial::start(context, &plan.server, &plan.program)?;
     }
-    check::test(context, &instance::describe(&plan.server, &settings.place), &settings.checks).map(drop)
+    check::test(context, &instance::describe(&plan.server, &settings.place), &settings.checks)
+        .map(drop)
 }
 
 /// Starts the server; returns when it serves as the monitor wants it.
@@ -79,7 +80,9 @@ pub fn start(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> 
     if monitor::has_master(context, settings, &server)? {
         return match monitor::status(context, settings, Depth::Basic)? {
             Status::Running | Status::Degraded(_) => Ok(()),
-            Status::NotRunning(_) => Err(Failure::generic("the web server has just ended: start it again")),
+            Status::NotRunning(_) => {
+                Err(Failure::generic("the web server has just ended: start it again"))
+            }
         };
     }
     let Plan { program, mut server } = plan(server, settings)?;
@@ -90,7 +93,10 @@ pub fn start(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> 
     if let Some(directory) = server.pid_file.parent() {
         make_directory(directory, None)?;
     }
-    let known = Known { serial: Some(settings.serial.clone()), ..instance::describe(&server, &settings.place) };
+    let known = Known {
+        serial: Some(settings.serial.clone()),
+        ..instance::describe(&server, &settings.place)
+    };
     bring_up(context, settings, known, &server, &program)
 }
 
@@ -114,7 +120,8 @@ fn bring_up(
     launched.map_err(|failure| explain(failure, &logs, server))
 }
 
-/// A start that fails by the configuration is a fault of this machine, which the server may have explained in its log alone.
+/// A start that fails by the configuration is a fault of this machine, which the server may have
+/// explained in its log alone.
 fn explain(failure: Failure, logs: &Logs, server: &Server) -> Failure {
     let said = failure.to_string();
     match logs.telling_line() {
@@ -129,7 +136,8 @@ fn directories(server: &Server) -> Vec<PathBuf> {
     let mut all: Vec<PathBuf> = server.pid_file.parent().map(Path::to_owned).into_iter().collect();
     all.extend(server.facts.directories.iter().cloned());
     // Debian's own tool makes these two, whether the configuration has them or not.
-    let named = ["APACHE_RUN_DIR", "APACHE_LOCK_DIR"].iter().filter_map(|name| server.variables.get(name));
+    let named =
+        ["APACHE_RUN_DIR", "APACHE_LOCK_DIR"].iter().filter_map(|name| server.variables.get(name));
     all.extend(named.map(PathBuf::from));
     all.retain(|directory| directory.is_absolute());
     all.sort();
@@ -140,20 +148,24 @@ fn directories(server: &Server) -> Vec<PathBuf> {
 fn make_directories(server: &Server) -> Result<(), Failure> {
     for directory in directories(server) {
         // Locks are made by the server's workers, as the user that they become.
-        let is_for_locks = server.variables.get("APACHE_LOCK_DIR").is_some_and(|lock| directory == Path::new(lock));
+        let is_for_locks = server
+            .variables
+            .get("APACHE_LOCK_DIR")
+            .is_some_and(|lock| directory == Path::new(lock));
         let owner = if is_for_locks { owner(&server.facts) } else { None };
         make_directory(&directory, owner)?;
     }
     Ok(())
 }
 
-/// Makes a directory with those above it, unless it is there. Through a link that leads to nothing, too: Debian's /var/lock is
-/// one into /run, which a boot may leave without it.
+/// Makes a directory with those above it, unless it is there. Through a link that leads to nothing,
+/// too: Debian's /var/lock is one into /run, which a boot may leave without it.
 fn make_directory(directory: &Path, owner: Option<Owner>) -> Result<(), Failure> {
     make_dir(directory, 0o755, owner).or_fail(directory.display()).map(drop)
 }
 
-/// The user that the server's workers become. One that does not exist is the server's to complain about.
+/// The user that the server's workers become. One that does not exist is the server's to complain
+/// about.
 fn owner(facts: &Facts) -> Option<Owner> {
     let name = facts.user.as_deref()?;
     match name.strip_prefix('#').and_then(|number| number.parse().ok()) {

@@ -1,11 +1,13 @@
 //! What the syntax check does not see, found before a server that runs is signalled.
 //!
-//! A graceful restart ends the server when anything fails that comes after the syntax check: a key that does not belong to
-//! its certificate, an address that cannot be bound ([`ocf::sys::listen`]). So the new configuration is tried out first. httpd reads it twice when
-//! it starts: the first pass opens logs and addresses and lets each module prepare itself (post_config), then httpd
-//! detaches and does the same again for good (server/main.c, `AP_SQ_MS_CREATE_PRE_CONFIG`). Modules make sockets and shared
-//! memory in the second pass alone. A start apart from everything, with namespaces of its own, ends with the first pass: the
-//! process that detaches is the namespace's first one, and what it leaves is ended by the kernel.
+//! A graceful restart ends the server when anything fails that comes after the syntax check: a key
+//! that does not belong to its certificate, an address that cannot be bound ([`ocf::sys::listen`]).
+//! So the new configuration is tried out first. httpd reads it twice when it starts: the first pass
+//! opens logs and addresses and lets each module prepare itself (post_config), then httpd detaches
+//! and does the same again for good (server/main.c, `AP_SQ_MS_CREATE_PRE_CONFIG`). Modules make
+//! sockets and shared memory in the second pass alone. A start apart from everything, with
+//! namespaces of its own, ends with the first pass: the process that detaches is the namespace's
+//! first one, and what it leaves is ended by the kernel.
 //!
 //! Apart there is no network, so what a module cannot reach or resolve there proves nothing.
 #![forbid(unsafe_code)]
@@ -39,17 +41,26 @@ pub struct Logs(Vec<(PathBuf, u64)>);
 impl Logs {
     /// The logs of a configuration, as they are now.
     pub fn now(server: &Server) -> Self {
-        Self(server.facts.error_logs.iter().map(|path| (path.clone(), length(path).unwrap_or(0))).collect())
+        Self(
+            server
+                .facts
+                .error_logs
+                .iter()
+                .map(|path| (path.clone(), length(path).unwrap_or(0)))
+                .collect(),
+        )
     }
 
     /// The line with the reason for which the server gave up since then.
     pub fn telling_line(&self) -> Option<String> {
         let added = self.0.iter().filter_map(|(path, from)| read_since(path, *from, LONGEST).ok());
-        let text: Vec<String> = added.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).collect();
+        let text: Vec<String> =
+            added.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).collect();
         telling(&text.concat())
     }
 
-    /// What the server said when it gave up, with the line of its log: on its stderr it may say no more than that it failed.
+    /// What the server said when it gave up, with the line of its log: on its stderr it may say no
+    /// more than that it failed.
     pub fn complete(&self, said: &str) -> String {
         match self.telling_line() {
             Some(line) if is_bare(said) => line,
@@ -58,23 +69,31 @@ impl Logs {
     }
 }
 
-/// Whether a complaint says no more than that there is one (AH00013 to AH00016), or nothing, when logs were open already, or
-/// is a dialog about pass phrases, for which there is no terminal.
+/// Whether a complaint says no more than that there is one (AH00013 to AH00016), or nothing, when
+/// logs were open already, or is a dialog about pass phrases, for which there is no terminal.
 pub fn is_bare(said: &str) -> bool {
     if said.contains("pass phrase") {
         return true;
     }
-    [WORDLESS, "Configuration Failed", "Unable to open logs", "Pre-configuration failed", "Configuration check failed"]
-        .iter()
-        .any(|sum| said.ends_with(sum))
+    [
+        WORDLESS,
+        "Configuration Failed",
+        "Unable to open logs",
+        "Pre-configuration failed",
+        "Configuration check failed",
+    ]
+    .iter()
+    .any(|sum| said.ends_with(sum))
 }
 
 /// The last of the most serious lines, without its date and numbers.
 fn telling(text: &str) -> Option<String> {
-    let lines: Vec<&str> = text.lines().filter(|line| !is_bare(line.trim_end_matches(", exiting"))).collect();
+    let lines: Vec<&str> =
+        text.lines().filter(|line| !is_bare(line.trim_end_matches(", exiting"))).collect();
     let levels = [":emerg]", ":alert]", ":crit]", ":error]"];
     let line = levels.iter().find_map(|level| lines.iter().rfind(|line| line.contains(level)))?;
-    let text = line.find("AH0").or_else(|| line.find("AH1")).and_then(|at| line.get(at..)).unwrap_or(line);
+    let text =
+        line.find("AH0").or_else(|| line.find("AH1")).and_then(|at| line.get(at..)).unwrap_or(line);
     Some(text.trim().to_owned())
 }
 
@@ -114,12 +133,18 @@ mod tests {
         let line = "AH02565: Certificate and private key x:443:0 from /c and /k do not match";
         assert_eq!(telling(log).as_deref(), Some(line));
         assert_eq!(telling("[x] [ssl:warn] AH01882: y\n"), None);
-        assert_eq!(telling("[x] [core:error] no number\n").as_deref(), Some("[x] [core:error] no number"));
+        assert_eq!(
+            telling("[x] [core:error] no number\n").as_deref(),
+            Some("[x] [core:error] no number")
+        );
     }
 
     #[test]
     fn a_sum_alone_says_nothing() {
-        assert!(is_bare("AH00016: Configuration Failed") && is_bare("AH00014: Configuration check failed"));
+        assert!(
+            is_bare("AH00016: Configuration Failed")
+                && is_bare("AH00014: Configuration check failed")
+        );
         assert!(!is_bare("AH00526: Syntax error on line 3 of /c: Invalid command 'X'"));
     }
 }

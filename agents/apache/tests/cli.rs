@@ -1,14 +1,17 @@
-//! The built binary, called as anybody may call it: without a server, without a cluster, without an environment.
+//! The built binary, called as anybody may call it: without a server, without a cluster, without an
+//! environment.
 
 use ocf::testing::{Program, Said};
 
 const AGENT: Program = Program(env!("CARGO_BIN_EXE_apache"));
 
 /// A server that is not here.
-const NOWHERE: [(&str, &str); 2] = [("configfile", "/nowhere/httpd.conf"), ("httpd", "/nowhere/httpd")];
+const NOWHERE: [(&str, &str); 2] =
+    [("configfile", "/nowhere/httpd.conf"), ("httpd", "/nowhere/httpd")];
 
 /// The same as variables.
-const NOWHERE_SET: [(&str, &str); 2] = [("OCF_RESKEY_configfile", NOWHERE[0].1), ("OCF_RESKEY_httpd", NOWHERE[1].1)];
+const NOWHERE_SET: [(&str, &str); 2] =
+    [("OCF_RESKEY_configfile", NOWHERE[0].1), ("OCF_RESKEY_httpd", NOWHERE[1].1)];
 
 #[test]
 fn the_description_is_there_for_everybody() {
@@ -34,7 +37,8 @@ fn all_faults_are_told_at_once() {
 #[test]
 fn values_alone_are_judged_without_a_look_at_the_machine() {
     assert_eq!(AGENT.validate(&NOWHERE), Said::silently(0));
-    let here = AGENT.call("validate-all", &[&NOWHERE_SET[..], &[("OCF_CHECK_LEVEL", "10")]].concat());
+    let here =
+        AGENT.call("validate-all", &[&NOWHERE_SET[..], &[("OCF_CHECK_LEVEL", "10")]].concat());
     assert_eq!(here.code, Some(5));
     assert!(here.stderr.contains("httpd=/nowhere/httpd: no such program"), "{here:?}");
 }

@@ -1,5 +1,6 @@
-//! A resource that is a file: the example for new agents, and something to try a cluster with. It has the parameters of
-//! `ocf:pacemaker:Dummy`, without that one's check levels that fail on purpose and without live migration.
+//! A resource that is a file: the example for new agents, and something to try a cluster with. It
+//! has the parameters of `ocf:pacemaker:Dummy`, without that one's check levels that fail on
+//! purpose and without live migration.
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests make their own files"))]
 
@@ -63,7 +64,9 @@ impl Agent for Dummy {
         }
         let node = nix::unistd::gethostname().unwrap_or_default();
         match &settings.fail_start_on {
-            Some(name) if node == **name => Err(Failure::generic(format!("fail_start_on is this node, {name}"))),
+            Some(name) if node == **name => {
+                Err(Failure::generic(format!("fail_start_on is this node, {name}")))
+            }
             _ => Ok(()),
         }
     }
@@ -79,7 +82,11 @@ impl Agent for Dummy {
         look(&settings.state)
     }
 
-    fn explain(_context: &Context<'_>, settings: &Settings, explanation: &mut Explanation) -> Result<(), Failure> {
+    fn explain(
+        _context: &Context<'_>,
+        settings: &Settings,
+        explanation: &mut Explanation,
+    ) -> Result<(), Failure> {
         explanation.line("state file", settings.state.display());
         let seen = look(&settings.state);
         explanation.monitor(&seen);
@@ -122,7 +129,11 @@ fn look(state: &Path) -> Result<Status, Failure> {
 /// A file for each resource; the instances of an anonymous clone are all one to a node.
 fn default_state(invocation: &Invocation) -> PathBuf {
     let whole = invocation.instance();
-    let name = if invocation.clone_meta().globally_unique { whole } else { whole.split(':').next().unwrap_or(whole) };
+    let name = if invocation.clone_meta().globally_unique {
+        whole
+    } else {
+        whole.split(':').next().unwrap_or(whole)
+    };
     Path::new(invocation.variable("HA_VARRUN").unwrap_or("/run"))
         .join(format!("Dummy-{}.state", short(&name.replace('/', "_"))))
 }

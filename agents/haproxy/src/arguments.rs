@@ -1,5 +1,6 @@
-//! Whose a process is, by the arguments that it was started with. A master that reloads puts `-sf PIDS` and `-x SOCKET` in
-//! front of its own and gives the rest to its new worker as they were (HAProxy's src/haproxy.c, `mworker_reexec`).
+//! Whose a process is, by the arguments that it was started with. A master that reloads puts
+//! `-sf PIDS` and `-x SOCKET` in front of its own and gives the rest to its new worker as they were
+//! (HAProxy's src/haproxy.c, `mworker_reexec`).
 #![forbid(unsafe_code)]
 
 use std::ffi::OsStr;
@@ -34,7 +35,9 @@ pub fn parse(arguments: &[Vec<u8>]) -> Arguments {
             b"-f" => found.configs.extend(words.next().map(path)),
             b"-p" => found.pid_file = words.next().map(path),
             b"-S" => found.master_socket = words.next().and_then(local_socket),
-            b"-sf" | b"-st" => while words.next_if(|word| word.iter().all(u8::is_ascii_digit)).is_some() {},
+            b"-sf" | b"-st" => {
+                while words.next_if(|word| word.iter().all(u8::is_ascii_digit)).is_some() {}
+            }
             b"-C" | b"-L" | b"-m" | b"-n" | b"-N" | b"-x" | b"-G" => {
                 words.next();
             }
@@ -54,10 +57,16 @@ fn local_socket(value: &[u8]) -> Option<PathBuf> {
 }
 
 impl Arguments {
-    /// Whether they are those of the instance with this configuration or this pid file; `None` when they cannot tell, as
-    /// with a relative name, for what it was relative to is not known by now. `is_added` says which files this agent adds to a
-    /// configuration, for whatever resource: the resource may have had another name.
-    pub fn is_instance(&self, configs: &[PathBuf], pid_file: &Path, is_added: impl Fn(&Path) -> bool) -> Option<bool> {
+    /// Whether they are those of the instance with this configuration or this pid file; `None` when
+    /// they cannot tell, as with a relative name, for what it was relative to is not known by now.
+    /// `is_added` says which files this agent adds to a configuration, for whatever resource: the
+    /// resource may have had another name.
+    pub fn is_instance(
+        &self,
+        configs: &[PathBuf],
+        pid_file: &Path,
+        is_added: impl Fn(&Path) -> bool,
+    ) -> Option<bool> {
         if self.asks {
             return Some(false);
         }
@@ -70,8 +79,11 @@ impl Arguments {
         if theirs == ours {
             return Some(true);
         }
-        let alike = |theirs: &Path, ours: &Path| theirs == ours || theirs.is_relative() && ours.ends_with(theirs);
-        let maybe = theirs.len() == ours.len() && theirs.iter().zip(ours).all(|(one, other)| alike(one, other));
+        let alike = |theirs: &Path, ours: &Path| {
+            theirs == ours || theirs.is_relative() && ours.ends_with(theirs)
+        };
+        let maybe = theirs.len() == ours.len()
+            && theirs.iter().zip(ours).all(|(one, other)| alike(one, other));
         if maybe { None } else { Some(false) }
     }
 }
@@ -87,20 +99,21 @@ mod tests {
 
     #[test]
     fn a_reload_changes_nothing_of_what_matters() {
-        let first = read("haproxy -W -D -p /run/a.pid -S /run/a.sock,mode,600 -f /etc/a.cfg -f /etc/d");
+        let first =
+            read("haproxy -W -D -p /run/a.pid -S /run/a.sock,mode,600 -f /etc/a.cfg -f /etc/d");
         assert_eq!(first.configs, [PathBuf::from("/etc/a.cfg"), PathBuf::from("/etc/d")]);
         assert_eq!(first.pid_file.as_deref(), Some(Path::new("/run/a.pid")));
         assert_eq!(first.master_socket.as_deref(), Some(Path::new("/run/a.sock")));
         assert!(first.master_worker && !first.asks);
-        let later =
-            "haproxy -sf 7 12 -x sockpair@3 -W -D -p /run/a.pid -S /run/a.sock,mode,600 -f /etc/a.cfg -f /etc/d";
+        let later = "haproxy -sf 7 12 -x sockpair@3 -W -D -p /run/a.pid -S /run/a.sock,mode,600 -f /etc/a.cfg -f /etc/d";
         assert_eq!(read(later), first);
     }
 
     #[test]
     fn forms_of_debian_and_others_are_known() {
-        let unit =
-            read("/usr/sbin/haproxy -Ws -f /etc/haproxy/haproxy.cfg -p /run/haproxy.pid -S /run/haproxy-master.sock");
+        let unit = read(
+            "/usr/sbin/haproxy -Ws -f /etc/haproxy/haproxy.cfg -p /run/haproxy.pid -S /run/haproxy-master.sock",
+        );
         assert!(unit.master_worker);
         assert_eq!(unit.master_socket.as_deref(), Some(Path::new("/run/haproxy-master.sock")));
         assert_eq!(read("haproxy -S unix@/run/m -db -- /a /b").configs.len(), 2);
@@ -113,7 +126,8 @@ mod tests {
     fn an_instance_is_its_pid_file_or_its_configuration() {
         let judge = |line: &str| {
             let configs = [PathBuf::from("/e/a.cfg"), PathBuf::from("/run/a.extra")];
-            read(line).is_instance(&configs, Path::new("/run/a.pid"), |path| path.starts_with("/run"))
+            read(line)
+                .is_instance(&configs, Path::new("/run/a.pid"), |path| path.starts_with("/run"))
         };
         for (line, expected) in [
             ("haproxy -f /e/a.cfg", Some(true)),

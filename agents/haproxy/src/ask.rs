@@ -1,4 +1,5 @@
-//! Questions to a running haproxy, on the socket of its master, or on a stats socket where there is no master.
+//! Questions to a running haproxy, on the socket of its master, or on a stats socket where there is
+//! no master.
 #![forbid(unsafe_code)]
 
 use std::path::Path;
@@ -18,9 +19,9 @@ use crate::record::Record;
 /// A haproxy that takes longer to say who it is does not work.
 const LONGEST: Duration = Duration::from_secs(10);
 
-/// How long the first connections may take. A master that begins, or reads its configuration again, opens its socket anew; a
-/// connection to the one before is answered by no process, and stays open for as long as a `program` has that socket, too.
-/// The last one has the rest of the time.
+/// How long the first connections may take. A master that begins, or reads its configuration again,
+/// opens its socket anew; a connection to the one before is answered by no process, and stays open
+/// for as long as a `program` has that socket, too. The last one has the rest of the time.
 const IMPATIENT: [Duration; 2] = [Duration::from_millis(200), Duration::from_millis(600)];
 
 /// No table of servers is larger: each has less than a kilobyte.
@@ -38,7 +39,8 @@ pub enum Question {
 }
 
 impl Question {
-    /// The command for the table, without its prefix: the kinds are bits, 1 for frontends, 2 for backends, 4 for servers.
+    /// The command for the table, without its prefix: the kinds are bits, 1 for frontends, 2 for
+    /// backends, 4 for servers.
     fn table(self) -> Option<&'static str> {
         match self {
             Self::Alive => None,
@@ -101,9 +103,13 @@ fn converse(path: &Path, question: &str, deadline: Deadline) -> Result<String, F
     };
     let answer = IMPATIENT.into_iter().find_map(soon).unwrap_or_else(|| ask(deadline));
     let answer = answer.map_err(|error| {
-        let may = nix::unistd::access(path, nix::unistd::AccessFlags::W_OK) != Err(nix::Error::EACCES);
+        let may =
+            nix::unistd::access(path, nix::unistd::AccessFlags::W_OK) != Err(nix::Error::EACCES);
         if error.kind == HttpErrorKind::Connect && !may {
-            return Failure::new(Kind::Permission, format!("haproxy runs, and only root may ask it: {error}"));
+            return Failure::new(
+                Kind::Permission,
+                format!("haproxy runs, and only root may ask it: {error}"),
+            );
         }
         Failure::generic(format!("haproxy runs but does not answer: {error}"))
     })?;
@@ -111,13 +117,20 @@ fn converse(path: &Path, question: &str, deadline: Deadline) -> Result<String, F
 }
 
 /// What a master and its worker said.
-fn of_master(answer: &str, master: &Process, question: Question, path: &Path) -> Result<View, Failure> {
+fn of_master(
+    answer: &str,
+    master: &Process,
+    question: Question,
+    path: &Path,
+) -> Result<View, Failure> {
     let processes = proc::parse(answer).ok_or_else(|| strange(path, answer))?;
     if processes.master != master.pid {
         return Err(another(path, processes.master));
     }
     if processes.workers.is_empty() {
-        return Err(Failure::generic("the master of haproxy runs without a worker: see haproxy's log"));
+        return Err(Failure::generic(
+            "the master of haproxy runs without a worker: see haproxy's log",
+        ));
     }
     let workers = processes.workers.clone();
     let mut view = of_worker(answer, |pid| workers.contains(&pid), question, path)?;
@@ -125,8 +138,14 @@ fn of_master(answer: &str, master: &Process, question: Question, path: &Path) ->
     Ok(view)
 }
 
-/// What a worker said. An old one still answers while its last clients are there, and may have other servers.
-fn of_worker(answer: &str, is_current: impl Fn(i32) -> bool, question: Question, path: &Path) -> Result<View, Failure> {
+/// What a worker said. An old one still answers while its last clients are there, and may have
+/// other servers.
+fn of_worker(
+    answer: &str,
+    is_current: impl Fn(i32) -> bool,
+    question: Question,
+    path: &Path,
+) -> Result<View, Failure> {
     let info = info::parse(answer).ok_or_else(|| strange(path, answer))?;
     if !is_current(info.pid) {
         return Err(Failure::generic(format!(
@@ -153,7 +172,10 @@ fn strange(path: &Path, answer: &str) -> Failure {
 }
 
 fn another(path: &Path, pid: i32) -> Failure {
-    Failure::generic(format!("{}: the answer is that of another haproxy, process {pid}", path.display()))
+    Failure::generic(format!(
+        "{}: the answer is that of another haproxy, process {pid}",
+        path.display()
+    ))
 }
 
 /// Whether all frontends listen.
@@ -163,7 +185,10 @@ fn another(path: &Path, pid: i32) -> Failure {
 pub fn listens(view: &View) -> Result<Status, Failure> {
     let (closed, full) = stat::closed_and_full(&view.rows);
     if !closed.is_empty() {
-        return Err(Failure::generic(format!("frontends that take no connections: {}", closed.join(", "))));
+        return Err(Failure::generic(format!(
+            "frontends that take no connections: {}",
+            closed.join(", ")
+        )));
     }
     Ok(match full.is_empty() {
         true => Status::Running,
@@ -189,7 +214,8 @@ mod tests {
 
     fn view_of(answer: &str, master: i32) -> Result<View, String> {
         let master = Process { pid: master, start_time: 1 };
-        of_master(answer, &master, Question::Servers, Path::new("/s")).map_err(|failure| failure.to_string())
+        of_master(answer, &master, Question::Servers, Path::new("/s"))
+            .map_err(|failure| failure.to_string())
     }
 
     fn worker(pid: i32, stopping: u8) -> String {
@@ -219,7 +245,11 @@ mod tests {
         assert!(view_of("", 100).unwrap_err().contains("\"nothing\""));
         assert!(view_of(proc::tests::V3_2, 100).is_err());
         assert!(view_of(&whole[..whole.find("# pxname").unwrap()], 100).is_err());
-        assert!(view_of("220 mail.example.com ESMTP\r\n", 100).unwrap_err().contains("\"220 mail.example.com ESMTP\""));
+        assert!(
+            view_of("220 mail.example.com ESMTP\r\n", 100)
+                .unwrap_err()
+                .contains("\"220 mail.example.com ESMTP\"")
+        );
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! What a failed start says about an address that it could not have. Since 2.4 or so haproxy prints why; the older ones only
-//! tell which.
+//! What a failed start says about an address that it could not have. Since 2.4 or so haproxy prints
+//! why; the older ones only tell which.
 #![forbid(unsafe_code)]
 
 use std::io::ErrorKind;
@@ -36,8 +36,8 @@ fn explain(said: &str, is_here: impl Fn(IpAddr) -> bool) -> Option<String> {
     if !is_here(address) {
         let family = if address.is_ipv4() { "ipv4" } else { "ipv6" };
         return Some(format!(
-            "cannot listen on {place}: {address} is not on this machine: order haproxy after its VIP, or set \
-             net.{family}.ip_nonlocal_bind=1"
+            "cannot listen on {place}: {address} is not on this machine: order haproxy after its \
+             VIP, or set net.{family}.ip_nonlocal_bind=1"
         ));
     }
     let in_use = said.contains("Address already in use") || !said.contains("socket (");
@@ -56,27 +56,43 @@ mod tests {
         let absent = |said: &str| explain(said, |_| false).unwrap_or_default();
         for said in [
             "[ALERT] 324/103456 (535) : Starting frontend web: cannot bind socket [10.9.0.50:80]",
-            "[ALERT] (535) : Binding [b.cfg:9] for frontend web: cannot bind socket (Cannot assign requested address) for \
-             [10.9.0.50:80]",
+            "[ALERT] (535) : Binding [b.cfg:9] for frontend web: cannot bind socket (Cannot assign \
+             requested address) for [10.9.0.50:80]",
         ] {
             let reason = absent(said);
             assert!(
-                reason.starts_with("cannot listen on 10.9.0.50:80: 10.9.0.50 is not on this machine: "),
+                reason.starts_with(
+                    "cannot listen on 10.9.0.50:80: 10.9.0.50 is not on this machine: "
+                ),
                 "{reason}"
             );
-            assert!(reason.ends_with("order haproxy after its VIP, or set net.ipv4.ip_nonlocal_bind=1"), "{reason}");
+            assert!(
+                reason.ends_with("order haproxy after its VIP, or set net.ipv4.ip_nonlocal_bind=1"),
+                "{reason}"
+            );
         }
-        let six = absent("cannot bind socket (Cannot assign requested address) for [2001:db8::50:80]");
-        assert!(six.contains("[2001:db8::50]:80") && six.contains("net.ipv6.ip_nonlocal_bind=1"), "{six}");
+        let six =
+            absent("cannot bind socket (Cannot assign requested address) for [2001:db8::50:80]");
+        assert!(
+            six.contains("[2001:db8::50]:80") && six.contains("net.ipv6.ip_nonlocal_bind=1"),
+            "{six}"
+        );
         let here = |said: &str| explain(said, |_| true).unwrap_or_default();
-        for said in
-            ["cannot bind socket [127.0.0.1:80]", "cannot bind socket (Address already in use) for [127.0.0.1:80]"]
-        {
-            assert_eq!(here(said), "cannot listen on 127.0.0.1:80: another program does (Address already in use)");
+        for said in [
+            "cannot bind socket [127.0.0.1:80]",
+            "cannot bind socket (Address already in use) for [127.0.0.1:80]",
+        ] {
+            assert_eq!(
+                here(said),
+                "cannot listen on 127.0.0.1:80: another program does (Address already in use)"
+            );
         }
         let local = "[ALERT] (7) : Binding [a.cfg:2] for frontend GLOBAL: cannot bind UNIX socket (No such file or directory) [/x/y]";
         assert_eq!(here(local), "cannot listen on /x/y: No such file or directory");
-        assert!(here("cannot bind socket (Permission denied) for [127.0.0.1:80]").contains("Permission denied"));
+        assert!(
+            here("cannot bind socket (Permission denied) for [127.0.0.1:80]")
+                .contains("Permission denied")
+        );
     }
 
     #[test]

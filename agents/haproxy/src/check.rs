@@ -1,4 +1,5 @@
-//! haproxy's own judgement of its configuration (`-c`). It binds no address and leaves nothing behind.
+//! haproxy's own judgement of its configuration (`-c`). It binds no address and leaves nothing
+//! behind.
 #![forbid(unsafe_code)]
 
 use std::path::PathBuf;
@@ -42,42 +43,59 @@ pub fn check(context: &Context<'_>, instance: &Instance, extra: bool) -> Result<
             return Err(Failure::installed(format!("the configuration {} {what}", path.display())));
         }
     }
-    // haproxy would put its socket in the place of whatever is there. What is at a path of the resource's own may be replaced.
+    // haproxy would put its socket in the place of whatever is there. What is at a path of the
+    // resource's own may be replaced.
     let sockets = [&instance.record.identity.master_socket, &instance.record.identity.stats_socket];
     if let Some(path) = sockets.into_iter().flatten().find(|path| file::is_not_socket(path)) {
-        return Err(Failure::new(Kind::Args, format!("{} is not a socket; choose another path", path.display())));
+        return Err(Failure::new(
+            Kind::Args,
+            format!("{} is not a socket; choose another path", path.display()),
+        ));
     }
     let command_line = format!("{program} -c");
     match command::run(instance.check_command(extra), None, context.budget.work()) {
         Ok(output) if output.code == Some(0) => {
-            Ok(missing_chroot(&instance.record.identity.configs).map_or(Verdict::Good, Verdict::Bad))
+            Ok(missing_chroot(&instance.record.identity.configs)
+                .map_or(Verdict::Good, Verdict::Bad))
         }
         Ok(output) => {
             let output = output.unless_killed(command_line)?;
             let is_root = nix::unistd::geteuid().is_root();
-            Ok(judge(&String::from_utf8_lossy(&output.stderr), &complaint(&output.stderr, &output.stdout), is_root))
+            Ok(judge(
+                &String::from_utf8_lossy(&output.stderr),
+                &complaint(&output.stderr, &output.stdout),
+                is_root,
+            ))
         }
         Err(error) => Err(error.into_failure(command_line)),
     }
 }
 
-/// haproxy's check does not look at the directory of `chroot`; without it a new worker ends, and the master with all others.
+/// haproxy's check does not look at the directory of `chroot`; without it a new worker ends, and
+/// the master with all others.
 fn missing_chroot(configs: &[PathBuf]) -> Option<String> {
     let (file, line, directory) = plain::last_chroot(configs)?;
-    (!directory.is_dir())
-        .then(|| format!("{}:{line}: chroot {}: no such directory", file.display(), directory.display()))
+    (!directory.is_dir()).then(|| {
+        format!("{}:{line}: chroot {}: no such directory", file.display(), directory.display())
+    })
 }
 
 /// The most lines of a complaint that are reported.
 const LINES: usize = 3;
 
 /// What follows the faults, and only counts.
-const SUMS: [&str; 3] = ["Error(s) found", "Fatal errors found", "Failed to initialize server(s) addr."];
+const SUMS: [&str; 3] =
+    ["Error(s) found", "Fatal errors found", "Failed to initialize server(s) addr."];
 
 /// Reads what a check that failed has said; `all` is what to tell when nothing in it is known.
 fn judge(said: &str, all: &str, is_root: bool) -> Verdict {
-    let alerts = said.lines().filter(|line| line.starts_with("[ALERT]")).filter_map(|line| line.split_once(" : "));
-    let texts = alerts.map(|(_, text)| text.trim()).map(|text| text.strip_prefix("config : ").unwrap_or(text));
+    let alerts = said
+        .lines()
+        .filter(|line| line.starts_with("[ALERT]"))
+        .filter_map(|line| line.split_once(" : "));
+    let texts = alerts
+        .map(|(_, text)| text.trim())
+        .map(|text| text.strip_prefix("config : ").unwrap_or(text));
     let is_sum = |text: &&str| SUMS.iter().any(|sum| text.starts_with(sum));
     let faults: Vec<&str> = texts.filter(|text| !is_sum(text)).take(LINES).collect();
     let line = if faults.is_empty() { all.to_owned() } else { faults.join(" / ") };
@@ -86,7 +104,9 @@ fn judge(said: &str, all: &str, is_root: bool) -> Verdict {
     }
     // A name server that is away comes back, and the configuration is as right as before.
     let lookups = ["could not resolve address", "failed to resolve", "invalid address: "];
-    if !faults.is_empty() && faults.iter().all(|fault| lookups.iter().any(|words| fault.contains(words))) {
+    if !faults.is_empty()
+        && faults.iter().all(|fault| lookups.iter().any(|words| fault.contains(words)))
+    {
         return Verdict::NotNow(line);
     }
     Verdict::Bad(line)
@@ -108,19 +128,24 @@ mod tests {
         for said in [new, old] {
             assert_eq!(judge(said, "", true), Verdict::Bad(expected.into()));
         }
-        assert_eq!(judge("", "it failed without a word", true), Verdict::Bad("it failed without a word".into()));
+        assert_eq!(
+            judge("", "it failed without a word", true),
+            Verdict::Bad("it failed without a word".into())
+        );
     }
 
     #[test]
     fn what_may_be_right_in_a_minute_is_no_fault_of_the_configuration() {
-        let name =
-            "[ALERT] (1) : config : parsing [/e/a.cfg:9] : 'server app/s1' : could not resolve address 'web1'.\n";
+        let name = "[ALERT] (1) : config : parsing [/e/a.cfg:9] : 'server app/s1' : could not resolve address 'web1'.\n";
         assert!(matches!(judge(name, "", true), Verdict::NotNow(_)));
-        let with_sum = format!("{name}[ALERT] (1) : config : Failed to initialize server(s) addr.\n");
+        let with_sum =
+            format!("{name}[ALERT] (1) : config : Failed to initialize server(s) addr.\n");
         assert_eq!(judge(&with_sum, "", true), judge(name, "", true));
-        let both = format!("{name}[ALERT] (1) : config : parsing [/e/a.cfg:10] : unknown keyword 'x'\n");
+        let both =
+            format!("{name}[ALERT] (1) : config : parsing [/e/a.cfg:10] : unknown keyword 'x'\n");
         assert!(matches!(judge(&both, "", true), Verdict::Bad(_)));
-        let denied = "[ALERT] (1) : Could not open configuration file /e/a.cfg : Permission denied\n";
+        let denied =
+            "[ALERT] (1) : Could not open configuration file /e/a.cfg : Permission denied\n";
         assert!(matches!(judge(denied, "", false), Verdict::Denied(_)));
         assert!(matches!(judge(denied, "", true), Verdict::Bad(_)));
     }

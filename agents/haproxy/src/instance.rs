@@ -20,7 +20,8 @@ use crate::sum;
 /// Where haproxy is by default.
 const USUAL: [&str; 2] = ["/usr/sbin/haproxy", "/usr/local/sbin/haproxy"];
 
-/// The longest name of a socket: the kernel takes 107 bytes, and haproxy makes it under another name first.
+/// The longest name of a socket: the kernel takes 107 bytes, and haproxy makes it under another
+/// name first.
 const LONGEST_SOCKET: usize = 90;
 
 /// The file that is added to a configuration has a few lines.
@@ -48,7 +49,12 @@ impl Instance {
         Some(Self::new(invocation, record, programs, true))
     }
 
-    fn new(invocation: &Invocation, record: Record, programs: Vec<PathBuf>, installed: bool) -> Self {
+    fn new(
+        invocation: &Invocation,
+        record: Record,
+        programs: Vec<PathBuf>,
+        installed: bool,
+    ) -> Self {
         let note = Record::path(invocation, "master");
         let extra = extra_file(invocation);
         Self { record, programs, note, extra, installed }
@@ -61,25 +67,29 @@ impl Instance {
         found.configs.iter().filter(is_other).eq(self.record.configs.iter().filter(is_other))
     }
 
-    /// The same instance with the sockets that a process has, by whatever means it was started. Names are taken from the arguments of
-    /// root's process alone: another user's process may have written anything there.
+    /// The same instance with the sockets that a process has, by whatever means it was started.
+    /// Names are taken from the arguments of root's process alone: another user's process may have
+    /// written anything there.
     pub fn taken_from(mut self, process: &Process) -> Self {
         if let Some(found) = process.arguments_of_root().map(|words| arguments::parse(&words)) {
             if let Some(pid_file) = found.pid_file.filter(|path| path.is_absolute()) {
                 self.record.pid_file = pid_file;
             }
             self.record.master_socket = found.master_socket.filter(|_| found.master_worker);
-            let added: Vec<PathBuf> = found.configs.into_iter().filter(|path| self.is_added(path)).collect();
+            let added: Vec<PathBuf> =
+                found.configs.into_iter().filter(|path| self.is_added(path)).collect();
             self.record.configs.extend(added);
             self.record.configs.dedup();
         }
         let has_extra = self.uses_extra(process);
         let given = self.record.identity.stats_socket.as_ref();
-        self.record.stats_socket = self.record.stats_socket.take().filter(|path| has_extra || given == Some(path));
+        self.record.stats_socket =
+            self.record.stats_socket.take().filter(|path| has_extra || given == Some(path));
         self
     }
 
-    /// Whether this agent has added a file to a configuration, under whatever name the resource had then.
+    /// Whether this agent has added a file to a configuration, under whatever name the resource had
+    /// then.
     fn is_added(&self, path: &Path) -> bool {
         path == self.extra || path.parent() == self.extra.parent() && is_named(path, "cfg")
     }
@@ -105,8 +115,9 @@ impl Instance {
         self.command(&self.start_words(), true)
     }
 
-    /// The call that lets haproxy judge its configuration: that of the start and `-c`, for what is allowed depends on the
-    /// others (a section `program` needs `-W`). `extra` says whether the file that is added to the configuration is there.
+    /// The call that lets haproxy judge its configuration: that of the start and `-c`, for what is
+    /// allowed depends on the others (a section `program` needs `-W`). `extra` says whether the
+    /// file that is added to the configuration is there.
     pub fn check_command(&self, extra: bool) -> Command {
         let mut words = self.start_words();
         words.push("-c".to_owned());
@@ -115,7 +126,8 @@ impl Instance {
 
     fn start_words(&self) -> Vec<String> {
         let record = &self.record;
-        let mut words = vec!["-D".to_owned(), "-p".to_owned(), record.pid_file.to_string_lossy().into_owned()];
+        let mut words =
+            vec!["-D".to_owned(), "-p".to_owned(), record.pid_file.to_string_lossy().into_owned()];
         if record.identity.mode == Mode::MasterWorker {
             words.push("-W".to_owned());
             if let Some(socket) = &record.master_socket {
@@ -132,13 +144,18 @@ impl Instance {
     pub fn write_extra(&self, hard_stop_after: Option<u32>) -> Result<(), Failure> {
         state::ensure_directory(&self.extra)?;
         let text = self.extra_text(hard_stop_after);
-        file::write_if_changed(&self.extra, text.as_bytes(), 0o600).or_fail(self.extra.display()).map(drop)
+        file::write_if_changed(&self.extra, text.as_bytes(), 0o600)
+            .or_fail(self.extra.display())
+            .map(drop)
     }
 
     /// Whether that file says already what it should.
     pub fn has_extra(&self, hard_stop_after: Option<u32>) -> bool {
         let wanted = self.extra_text(hard_stop_after);
-        file::read_small(&self.extra, LARGEST).ok().flatten().is_some_and(|found| found == wanted.as_bytes())
+        file::read_small(&self.extra, LARGEST)
+            .ok()
+            .flatten()
+            .is_some_and(|found| found == wanted.as_bytes())
     }
 
     /// Whether a process reads that file: one that was started by other means does not.
@@ -174,7 +191,11 @@ impl Daemon for Instance {
 
     fn claims(&self, arguments: &[Vec<u8>]) -> Option<bool> {
         let is_added = |path: &Path| self.is_added(path);
-        arguments::parse(arguments).is_instance(&self.record.configs, &self.record.pid_file, is_added)
+        arguments::parse(arguments).is_instance(
+            &self.record.configs,
+            &self.record.pid_file,
+            is_added,
+        )
     }
 
     fn polite(&self, invocation: &Invocation) -> Polite {
@@ -198,23 +219,32 @@ impl Daemon for Instance {
         Record::forget(invocation)
     }
 
-    /// Removes what only a running instance needs. Sockets that the configuration names are its own.
+    /// Removes what only a running instance needs. Sockets that the configuration names are its
+    /// own.
     fn sweep(&self, context: &Context<'_>) -> Result<(), Failure> {
         let identity = &self.record.identity;
         let stats = self.record.stats_socket.as_ref().filter(|_| identity.stats_socket.is_none());
         let master = self.record.master_socket.as_ref();
-        let is_own = |path: &&PathBuf| path.parent() == self.extra.parent() && is_named(path, "sock");
-        let ours = master.filter(|path| identity.master_socket.as_ref() == Some(path) || is_own(path));
-        // Its own pid file, too, and below its own socket: one that was started again by other means has others.
+        let is_own =
+            |path: &&PathBuf| path.parent() == self.extra.parent() && is_named(path, "sock");
+        let ours =
+            master.filter(|path| identity.master_socket.as_ref() == Some(path) || is_own(path));
+        // Its own pid file, too, and below its own socket: one that was started again by other
+        // means has others.
         let mut paths = vec![self.extra.clone(), Record::path(context.invocation, "pid")];
         // What the resource had under its former name.
-        for former in self.record.configs.iter().filter(|path| **path != self.extra && self.is_added(path)) {
+        for former in
+            self.record.configs.iter().filter(|path| **path != self.extra && self.is_added(path))
+        {
             paths.extend(["cfg", "record", "master"].map(|kind| former.with_extension(kind)));
         }
-        let mut failures: Vec<Failure> = paths.iter().filter_map(|path| state::forget(path).err()).collect();
+        let mut failures: Vec<Failure> =
+            paths.iter().filter_map(|path| state::forget(path).err()).collect();
         let own = socket(context.invocation, "sock");
         let sockets = [stats, ours, Some(&own)].into_iter().flatten();
-        failures.extend(sockets.filter_map(|path| file::remove_socket(path).or_fail(path.display()).err()));
+        failures.extend(
+            sockets.filter_map(|path| file::remove_socket(path).or_fail(path.display()).err()),
+        );
         Failure::collect(failures).map_or(Ok(()), Err)
     }
 }
@@ -222,19 +252,24 @@ impl Daemon for Instance {
 /// Whether a file has a name that this agent gives to its own.
 fn is_named(path: &Path, kind: &str) -> bool {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    name.strip_prefix("haproxy-").is_some_and(|rest| rest.strip_suffix(kind).is_some_and(|rest| rest.ends_with('.')))
+    name.strip_prefix("haproxy-")
+        .is_some_and(|rest| rest.strip_suffix(kind).is_some_and(|rest| rest.ends_with('.')))
 }
 
 /// What is added to a configuration.
 fn extra_text(hard_stop_after: Option<u32>, stats_socket: Option<&Path>) -> String {
-    let mut text = "# Written by the resource agent haproxy: a change here is lost.\nglobal\n".to_owned();
+    let mut text =
+        "# Written by the resource agent haproxy: a change here is lost.\nglobal\n".to_owned();
     if let Some(seconds) = hard_stop_after {
         text.push_str(&format!("    hard-stop-after {seconds}s\n"));
     }
     if let Some(path) = stats_socket {
-        // In these quotes nothing but their end means anything (HAProxy's configuration manual, 2.2).
+        // In these quotes nothing but their end means anything (HAProxy's configuration manual,
+        // 2.2).
         let quoted = path.to_string_lossy().replace('\'', "'\\''");
-        text.push_str(&format!("    stats socket '{quoted}' mode 600 level admin expose-fd listeners\n"));
+        text.push_str(&format!(
+            "    stats socket '{quoted}' mode 600 level admin expose-fd listeners\n"
+        ));
     }
     text
 }
@@ -261,11 +296,12 @@ fn arguments_of(process: &Process) -> Option<Arguments> {
 pub fn describe(invocation: &Invocation, identity: &Identity) -> Instance {
     let found = program(identity, invocation.variable("PATH").unwrap_or_default());
     let installed = found.is_some();
-    let program = found.unwrap_or_else(|| identity.binary.clone().unwrap_or_else(|| USUAL[0].into()));
+    let program =
+        found.unwrap_or_else(|| identity.binary.clone().unwrap_or_else(|| USUAL[0].into()));
     let real = |path: PathBuf| path.canonicalize().unwrap_or(path);
     let is_master_worker = identity.mode == Mode::MasterWorker;
-    let master_socket =
-        is_master_worker.then(|| identity.master_socket.clone().unwrap_or_else(|| socket(invocation, "sock")));
+    let master_socket = is_master_worker
+        .then(|| identity.master_socket.clone().unwrap_or_else(|| socket(invocation, "sock")));
     let stats_socket = match (&identity.stats_socket, is_master_worker) {
         (Some(given), _) => Some(given.clone()),
         (None, true) => None,
@@ -295,13 +331,16 @@ pub fn describe(invocation: &Invocation, identity: &Identity) -> Instance {
     instance
 }
 
-/// The program to use. One that was named is the one that is meant: another version may not understand the configuration.
+/// The program to use. One that was named is the one that is meant: another version may not
+/// understand the configuration.
 fn program(identity: &Identity, path: &str) -> Option<PathBuf> {
     match &identity.binary {
         Some(named) => Some(named.clone()).filter(|path| is_program(path)),
-        None => {
-            USUAL.map(PathBuf::from).into_iter().find(|path| is_program(path)).or_else(|| find_in_path("haproxy", path))
-        }
+        None => USUAL
+            .map(PathBuf::from)
+            .into_iter()
+            .find(|path| is_program(path))
+            .or_else(|| find_in_path("haproxy", path)),
     }
 }
 
@@ -312,7 +351,8 @@ mod tests {
 
     fn invocation(name: &str) -> Invocation {
         let environment = [("HA_RSCTMP", "/run/x"), ("OCF_RESOURCE_INSTANCE", name)];
-        let environment = environment.map(|(name, value)| (OsString::from(name), OsString::from(value)));
+        let environment =
+            environment.map(|(name, value)| (OsString::from(name), OsString::from(value)));
         Invocation::new([OsString::from("haproxy"), OsString::from("start")], environment)
     }
 
@@ -324,14 +364,20 @@ mod tests {
             ..Identity::default()
         };
         let described = describe(&invocation("lb"), &identity);
-        let words: Vec<String> =
-            described.start_command().get_args().map(|word| word.to_string_lossy().into_owned()).collect();
-        let expected = "-D -p /run/x/haproxy-lb.pid -W -S /run/x/haproxy-lb.sock,mode,600 -f /e/first.cfg -L me -f /e/a.cfg \
-                        -f /e/d -f /run/x/haproxy-lb.cfg";
+        let words: Vec<String> = described
+            .start_command()
+            .get_args()
+            .map(|word| word.to_string_lossy().into_owned())
+            .collect();
+        let expected = "-D -p /run/x/haproxy-lb.pid -W -S /run/x/haproxy-lb.sock,mode,600 -f \
+                        /e/first.cfg -L me -f /e/a.cfg -f /e/d -f /run/x/haproxy-lb.cfg";
         assert_eq!(words.join(" "), expected);
         assert_eq!(described.record.configs.len(), 4);
         let daemon = describe(&invocation("lb"), &Identity { mode: Mode::Daemon, ..identity });
-        assert_eq!(daemon.record.stats_socket.as_deref(), Some(Path::new("/run/x/haproxy-lb.stats")));
+        assert_eq!(
+            daemon.record.stats_socket.as_deref(),
+            Some(Path::new("/run/x/haproxy-lb.stats"))
+        );
         assert!(!daemon.start_command().get_args().any(|word| word == "-W"));
     }
 
@@ -347,6 +393,11 @@ mod tests {
         assert!(extra_text(None, None).ends_with("\nglobal\n"));
         let all = extra_text(Some(30), Some(Path::new("/run/a b/s'")));
         assert!(all.contains("    hard-stop-after 30s\n"), "{all}");
-        assert!(all.contains("    stats socket '/run/a b/s'\\''' mode 600 level admin expose-fd listeners\n"), "{all}");
+        assert!(
+            all.contains(
+                "    stats socket '/run/a b/s'\\''' mode 600 level admin expose-fd listeners\n"
+            ),
+            "{all}"
+        );
     }
 }

@@ -1,17 +1,23 @@
 //! HAProxy, the load balancer: one instance, which is one configuration.
 //!
-//! There is no shell agent in the distributions; two families of them are passed around, and their parameters' names are
-//! understood. What none of them does:
+//! There is no shell agent in the distributions; two families of them are passed around, and their
+//! parameters' names are understood. What none of them does:
 //!
-//! - **The right processes, always.** An instance is recognised by its executable and by the pid file or the configuration that it
-//!   was started with, not by a number in a file. A second start never makes a second master, which SO_REUSEPORT would allow.
-//! - **A master of our own.** haproxy runs as master and worker (`-W`) with a pid file and a master socket of the resource's,
-//!   whatever the configuration says (haproxy#443). `mode=daemon` is for those who cannot have that.
-//! - **haproxy answers for itself.** A monitor asks on the master's socket, and takes no old worker's answer for the new one's.
-//!   Level 10 looks at the frontends, level 20 at the servers of each backend.
-//! - **A faulty configuration is 5**, with file and line. An address that is not here yet is 1, with what to do about it.
-//! - **Stop is soft** (SIGUSR1) for a share of its time, then ends what is left, old workers of former reloads too.
-//! - **A reload is proven**, by a new worker that answers and whose frontends listen; a failed one leaves the old worker alone.
+//! - **The right processes, always.** An instance is recognised by its executable and by the pid
+//!   file or the configuration that it was started with, not by a number in a file. A second start
+//!   never makes a second master, which SO_REUSEPORT would allow.
+//! - **A master of our own.** haproxy runs as master and worker (`-W`) with a pid file and a master
+//!   socket of the resource's, whatever the configuration says (haproxy#443). `mode=daemon` is for
+//!   those who cannot have that.
+//! - **haproxy answers for itself.** A monitor asks on the master's socket, and takes no old
+//!   worker's answer for the new one's. Level 10 looks at the frontends, level 20 at the servers of
+//!   each backend.
+//! - **A faulty configuration is 5**, with file and line. An address that is not here yet is 1,
+//!   with what to do about it.
+//! - **Stop is soft** (SIGUSR1) for a share of its time, then ends what is left, old workers of
+//!   former reloads too.
+//! - **A reload is proven**, by a new worker that answers and whose frontends listen; a failed one
+//!   leaves the old worker alone.
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests make their own files"))]
 
 mod arguments;
@@ -45,8 +51,9 @@ pub const SPEC: Spec = Spec {
     name: "haproxy",
     version: env!("CARGO_PKG_VERSION"),
     short: "HAProxy load balancer",
-    long: "Runs an instance of the load balancer HAProxy, version 2.2 or later: one configuration. Order it after the addresses \
-           that it listens on, or set net.ipv4.ip_nonlocal_bind=1. The service of the system must be disabled.\n\n\
+    long: "Runs an instance of the load balancer HAProxy, version 2.2 or later: one configuration. \
+           Order it after the addresses that it listens on, or set net.ipv4.ip_nonlocal_bind=1. \
+           The service of the system must be disabled.\n\n\
            A monitor at level 0 sees that the master and its worker live and answer. Level 10 sees that all frontends take \
            connections, and reads the page of statusurl if there is one. Level 20 sees that each backend has servers enough \
            that are up; with fewer the resource is degraded, or has failed if on_low says so.\n\n\
@@ -97,7 +104,11 @@ impl Agent for Haproxy {
         stop::stop(context, settings)
     }
 
-    fn explain(context: &Context<'_>, settings: &Settings, explanation: &mut Explanation) -> Result<(), Failure> {
+    fn explain(
+        context: &Context<'_>,
+        settings: &Settings,
+        explanation: &mut Explanation,
+    ) -> Result<(), Failure> {
         explain::explain(context, settings, explanation)
     }
 

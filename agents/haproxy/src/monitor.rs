@@ -1,4 +1,5 @@
-//! Does it run, and does it work? A healthy haproxy is judged by its record and by what it says of itself.
+//! Does it run, and does it work? A healthy haproxy is judged by its record and by what it says of
+//! itself.
 #![forbid(unsafe_code)]
 
 use std::time::Duration;
@@ -19,7 +20,8 @@ use crate::sum;
 /// How long a haproxy may not answer that is reloaded or replaced by other means.
 pub const RELOADING: Duration = Duration::from_secs(3);
 
-/// What is left for the last question: with less time, the only thing that could be said of it is that there was none.
+/// What is left for the last question: with less time, the only thing that could be said of it is
+/// that there was none.
 const ANSWERING: Duration = Duration::from_millis(500);
 
 /// Looks whether haproxy runs and works.
@@ -43,14 +45,17 @@ struct Running {
     view: Option<View>,
 }
 
-/// Finds haproxy and asks it; `None` when nothing runs. While it is reloaded or replaced, by whatever means, it does not
-/// answer, or a worker on its way out does: the question is repeated for a while before that counts.
+/// Finds haproxy and asks it; `None` when nothing runs. While it is reloaded or replaced, by
+/// whatever means, it does not answer, or a worker on its way out does: the question is repeated
+/// for a while before that counts.
 fn running(context: &Context<'_>, settings: &Settings) -> Result<Option<Running>, Failure> {
     let mut seen = Ok(None);
     Deadline::after(RELOADING).min(context.budget.work().minus(ANSWERING)).poll(|| {
-        let recorded = Instance::recorded(context.invocation).filter(|it| it.record.identity == settings.identity);
+        let recorded = Instance::recorded(context.invocation)
+            .filter(|it| it.record.identity == settings.identity);
         let is_recorded = recorded.is_some();
-        let instance = recorded.unwrap_or_else(|| instance::describe(context.invocation, &settings.identity));
+        let instance =
+            recorded.unwrap_or_else(|| instance::describe(context.invocation, &settings.identity));
         let found = find(context, &instance);
         let may_pass = found.is_ok();
         seen = found.and_then(|master| {
@@ -61,14 +66,15 @@ fn running(context: &Context<'_>, settings: &Settings) -> Result<Option<Running>
             };
             Ok(Some(Running { instance, is_recorded, view }))
         });
-        let ask_again = may_pass && seen.as_ref().is_err_and(|failure| failure.kind == Kind::Generic);
+        let ask_again =
+            may_pass && seen.as_ref().is_err_and(|failure| failure.kind == Kind::Generic);
         (!ask_again).then_some(())
     });
     seen
 }
 
-/// Asks a haproxy that the record describes. One that was started again by other means, its unit say, has other sockets: then
-/// these are recorded, as a start does.
+/// Asks a haproxy that the record describes. One that was started again by other means, its unit
+/// say, has other sockets: then these are recorded, as a start does.
 fn ask_recorded(
     context: &Context<'_>,
     instance: Instance,
@@ -85,14 +91,19 @@ fn ask_recorded(
     }
     let (now, view) = ask(context, now, master)?;
     if nix::unistd::geteuid().is_root()
-        && let Err(failure) = now.remember(master).and_then(|()| now.record.save(context.invocation))
+        && let Err(failure) =
+            now.remember(master).and_then(|()| now.record.save(context.invocation))
     {
         context.log.debug(format_args!("there is no new record: {failure}"));
     }
     Ok((now, view))
 }
 
-fn ask(context: &Context<'_>, instance: Instance, master: &Process) -> Result<(Instance, Option<View>), Failure> {
+fn ask(
+    context: &Context<'_>,
+    instance: Instance,
+    master: &Process,
+) -> Result<(Instance, Option<View>), Failure> {
     let view = ask::view(&instance.record, master, question(context), context.budget.work())?;
     Ok((instance, view))
 }
@@ -111,13 +122,17 @@ fn find(context: &Context<'_>, instance: &Instance) -> Result<Option<Process>, F
     match (found.master, found.orphans.len()) {
         (Some(master), _) => Ok(Some(master)),
         (None, 0) => Ok(None),
-        (None, count) => {
-            Err(Failure::generic(format!("the master process has died and left {count} workers; stop ends them")))
-        }
+        (None, count) => Err(Failure::generic(format!(
+            "the master process has died and left {count} workers; stop ends them"
+        ))),
     }
 }
 
-fn judge(context: &Context<'_>, settings: &Settings, view: Option<&View>) -> Result<Status, Failure> {
+fn judge(
+    context: &Context<'_>,
+    settings: &Settings,
+    view: Option<&View>,
+) -> Result<Status, Failure> {
     let question = question(context);
     let Some(view) = view else {
         return match question {
@@ -157,7 +172,8 @@ fn generations(settings: &Settings, view: &View) -> Status {
     let Some(processes) = &view.processes else { return Status::Running };
     let mut complaints = Vec::new();
     if processes.failed.is_some_and(|failed| failed > 0) {
-        complaints.push("the last reload failed: haproxy goes on with the old configuration".to_owned());
+        complaints
+            .push("the last reload failed: haproxy goes on with the old configuration".to_owned());
     }
     let old = processes.old.len();
     if old > settings.max_old_workers as usize {
@@ -172,19 +188,27 @@ fn generations(settings: &Settings, view: &View) -> Status {
 /// Whether the backends have servers enough.
 fn backends(settings: &Settings, view: &View) -> Result<Status, Failure> {
     let all = stat::backends(&view.rows);
-    let missing: Vec<&str> =
-        settings.backends.iter().map(String::as_str).filter(|name| !all.contains_key(name)).collect();
+    let missing: Vec<&str> = settings
+        .backends
+        .iter()
+        .map(String::as_str)
+        .filter(|name| !all.contains_key(name))
+        .collect();
     if !missing.is_empty() {
         return Err(Failure::generic(format!(
             "check_backends: there is no backend with servers called {}",
             missing.join(", ")
         )));
     }
-    let is_meant = |name: &str| settings.backends.is_empty() || settings.backends.iter().any(|wanted| wanted == name);
+    let is_meant = |name: &str| {
+        settings.backends.is_empty() || settings.backends.iter().any(|wanted| wanted == name)
+    };
     let low: Vec<String> = all
         .iter()
         .filter(|(name, strength)| is_meant(name) && !settings.min_up.is_met(**strength))
-        .map(|(name, strength)| format!("backend {name}: {} of {} servers are up", strength.up, strength.all))
+        .map(|(name, strength)| {
+            format!("backend {name}: {} of {} servers are up", strength.up, strength.all)
+        })
         .collect();
     if low.is_empty() {
         return Ok(Status::Running);
@@ -204,7 +228,10 @@ fn renew_if_changed(
     seen: Status,
 ) -> Result<Status, Failure> {
     let may = settings.reload_on == ReloadOn::Change && !context.invocation.is_probe();
-    if !may || !nix::unistd::geteuid().is_root() || sum::of(&settings.identity.configs) == instance.record.sum {
+    if !may
+        || !nix::unistd::geteuid().is_root()
+        || sum::of(&settings.identity.configs) == instance.record.sum
+    {
         return Ok(seen);
     }
     match reload::reload(context, settings) {
@@ -235,7 +262,11 @@ mod tests {
         let table = "# pxname,svname,status,type,\nw,FRONTEND,OPEN,0,\na,s1,UP,2,\na,s2,DOWN,2,\nb,s1,DOWN,2,\n\
                      b,s2,MAINT,2,\nnone,BACKEND,UP,1,\n";
         View {
-            processes: Some(Processes { failed: Some(failed), old: vec![9; old], ..Processes::default() }),
+            processes: Some(Processes {
+                failed: Some(failed),
+                old: vec![9; old],
+                ..Processes::default()
+            }),
             info: info::parse(info::tests::V2_6).unwrap(),
             rows: stat::parse(table).unwrap(),
         }
@@ -243,27 +274,36 @@ mod tests {
 
     #[test]
     fn the_reason_names_the_backends_that_are_low() {
-        let judge =
-            |pairs: &[(&str, &str)]| backends(&settings(pairs), &view(0, 0)).map_err(|failure| failure.to_string());
+        let judge = |pairs: &[(&str, &str)]| {
+            backends(&settings(pairs), &view(0, 0)).map_err(|failure| failure.to_string())
+        };
         let low = "backend b: 0 of 2 servers are up (min_up=1)".to_owned();
         assert_eq!(judge(&[]), Ok(Status::Degraded(low.clone())));
         assert_eq!(judge(&[("on_low", "fail")]), Err(low));
         assert_eq!(judge(&[("check_backends", "a")]), Ok(Status::Running));
         assert_eq!(judge(&[("min_up", "0")]), Ok(Status::Running));
-        let both = "backend a: 1 of 2 servers are up, backend b: 0 of 2 servers are up (min_up=51%)";
+        let both =
+            "backend a: 1 of 2 servers are up, backend b: 0 of 2 servers are up (min_up=51%)";
         assert_eq!(judge(&[("min_up", "51%")]), Ok(Status::Degraded(both.into())));
         assert!(judge(&[("check_backends", "a none c")]).unwrap_err().contains("called none, c"));
     }
 
     #[test]
     fn what_reloads_leave_is_shown_past_a_limit() {
-        let judge =
-            |old, failed, limit: &str| generations(&settings(&[("max_old_workers", limit)]), &view(old, failed));
+        let judge = |old, failed, limit: &str| {
+            generations(&settings(&[("max_old_workers", limit)]), &view(old, failed))
+        };
         assert_eq!(judge(3, 0, "3"), Status::Running);
-        assert!(matches!(judge(4, 0, "3"), Status::Degraded(why) if why.starts_with("4 old workers")));
+        assert!(
+            matches!(judge(4, 0, "3"), Status::Degraded(why) if why.starts_with("4 old workers"))
+        );
         assert!(matches!(judge(0, 1, "3"), Status::Degraded(why) if why.contains("reload failed")));
         assert_eq!(
-            worst(vec![Status::Degraded("a".into()), Status::Running, Status::Degraded("b".into())]),
+            worst(vec![
+                Status::Degraded("a".into()),
+                Status::Running,
+                Status::Degraded("b".into())
+            ]),
             Status::Degraded("a; b".into())
         );
     }

@@ -1,5 +1,5 @@
-//! Each parameter once. Older names are those of the agents that the community has passed around: one with `binpath` and
-//! `conffile`, another with `haproxy` and `config`.
+//! Each parameter once. Older names are those of the agents that the community has passed around:
+//! one with `binpath` and `conffile`, another with `haproxy` and `config`.
 #![allow(missing_docs, reason = "each constant carries its own texts")]
 #![forbid(unsafe_code)]
 
@@ -15,16 +15,17 @@ pub const BINARY: Param<PathBuf> = Param::new(
     "binary",
     absolute_path,
     "Program",
-    "The absolute path of the haproxy program. If unset, /usr/sbin/haproxy, /usr/local/sbin/haproxy or the one in PATH. It \
-     may also be called binpath or haproxy.",
+    "The absolute path of the haproxy program. If unset, /usr/sbin/haproxy, \
+     /usr/local/sbin/haproxy or the one in PATH. It may also be called binpath or haproxy.",
 )
 .aliases(&["binpath", "haproxy"]);
 pub const CONFIGFILE: Param<Vec<PathBuf>> = Param::new(
     "configfile",
     paths,
     "Configuration",
-    "The absolute path of the configuration file, or several, separated by spaces, in the order in which they are read. A \
-     directory stands for all its files with names that end in .cfg. It may also be called conffile or config.",
+    "The absolute path of the configuration file, or several, separated by spaces, in the order in \
+     which they are read. A directory stands for all its files with names that end in .cfg. It may \
+     also be called conffile or config.",
 )
 .or("/etc/haproxy/haproxy.cfg")
 .unique("configfile")
@@ -33,16 +34,17 @@ pub const OPTIONS: Param<Vec<String>> = Param::new(
     "options",
     words::split,
     "Options of haproxy",
-    "More options for each call of haproxy, such as -L name or -f FILE. Words are separated by spaces and kept together by \
-     quotes. It may also be called extraconf.",
+    "More options for each call of haproxy, such as -L name or -f FILE. Words are separated by \
+     spaces and kept together by quotes. It may also be called extraconf.",
 )
 .aliases(&["extraconf"]);
 pub const PIDFILE: Param<PathBuf> = Param::new(
     "pidfile",
     absolute_path,
     "File for the process number",
-    "The absolute path of the file that the master's number is written to, whatever the configuration says. If unset, one \
-     of the resource's own below /run/resource-agents. It may also be called pid.",
+    "The absolute path of the file that the master's number is written to, whatever the \
+     configuration says. If unset, one of the resource's own below /run/resource-agents. It may \
+     also be called pid.",
 )
 .unique("pidfile")
 .aliases(&["pid"]);
@@ -57,23 +59,24 @@ pub const MASTER_SOCKET: Param<PathBuf> = Param::new(
     "master_socket",
     absolute_path,
     "Socket of the master",
-    "The absolute path of the master's CLI socket (-S); it is made at the start, for root alone. If unset, \
-     one of the resource's own below /run/resource-agents.",
+    "The absolute path of the master's CLI socket (-S); it is made at the start, for root alone. \
+     If unset, one of the resource's own below /run/resource-agents.",
 )
 .unique("master_socket");
 pub const STATS_SOCKET: Param<PathBuf> = Param::new(
     "stats_socket",
     absolute_path,
     "Stats socket of the configuration",
-    "The absolute path of a stats socket that the configuration has, for use where there is no master: with mode=daemon, \
-     and with a haproxy that was started by other means. If unset, with mode=daemon one is added to the configuration.",
+    "The absolute path of a stats socket that the configuration has, for use where there is no \
+     master: with mode=daemon, and with a haproxy that was started by other means. If unset, with \
+     mode=daemon one is added to the configuration.",
 );
 pub const STATUSURL: Param<String> = Param::new(
     "statusurl",
     web::url,
     "Page to ask for at level 10",
-    "A URL that a monitor at level 10 or higher asks for as well, such as that of a monitor-uri. It must be this node that \
-     answers. It may also be called monitor_url.",
+    "A URL that a monitor at level 10 or higher asks for as well, such as that of a monitor-uri. \
+     It must be this node that answers. It may also be called monitor_url.",
 )
 .reloadable()
 .aliases(&["monitor_url"]);
@@ -88,8 +91,8 @@ pub const MIN_UP: Param<Least> = Param::new(
     "min_up",
     Least::parse,
     "Servers that must be up",
-    "How many servers of each of these backends must be up, or not checked: a number, or a part of them in percent, such as \
-     50%.",
+    "How many servers of each of these backends must be up, or not checked: a number, or a part of \
+     them in percent, such as 50%.",
 )
 .or("1")
 .reloadable();
@@ -97,8 +100,8 @@ pub const ON_LOW: Param<OnLow> = Param::new(
     "on_low",
     OnLow::parse,
     "What fewer servers mean",
-    "degraded: fewer servers than that are shown to people, and the cluster does not act. fail: the monitor fails, and the \
-     cluster restarts haproxy or moves it.",
+    "degraded: fewer servers than that are shown to people, and the cluster does not act. fail: \
+     the monitor fails, and the cluster restarts haproxy or moves it.",
 )
 .or("degraded")
 .reloadable();
@@ -106,8 +109,9 @@ pub const HARD_STOP_AFTER: Param<u32> = Param::new(
     "hard_stop_after",
     seconds,
     "How long old connections may last",
-    "After how many seconds a process that is on its way out, at a reload or a stop, cuts off those who are still connected \
-     (hard-stop-after of haproxy). If unset, what the configuration says: without it, for ever after a reload.",
+    "After how many seconds a process that is on its way out, at a reload or a stop, cuts off \
+     those who are still connected (hard-stop-after of haproxy). If unset, what the configuration \
+     says: without it, for ever after a reload.",
 )
 .reloadable();
 pub const MAX_OLD_WORKERS: Param<u32> = Param::new(
@@ -123,8 +127,9 @@ pub const RELOAD_ON: Param<ReloadOn> = Param::new(
     "reload_on",
     ReloadOn::parse,
     "When the configuration is read again",
-    "serial: when config_serial changes. change: also when a recurring monitor finds that files of the configuration have \
-     changed; faulty ones make the resource degraded, and haproxy goes on with the old ones.",
+    "serial: when config_serial changes. change: also when a recurring monitor finds that files of \
+     the configuration have changed; faulty ones make the resource degraded, and haproxy goes on \
+     with the old ones.",
 )
 .or("serial")
 .reloadable();
@@ -132,8 +137,9 @@ pub const CONFIG_SERIAL: Param<String> = Param::new(
     "config_serial",
     text,
     "Change it to reload",
-    "Any text, such as a date or a checksum. When it changes, haproxy reads its configuration again without losing a \
-     connection; a faulty configuration is refused, and the old workers go on.",
+    "Any text, such as a date or a checksum. When it changes, haproxy reads its configuration \
+     again without losing a connection; a faulty configuration is refused, and the old workers go \
+     on.",
 )
 .reloadable();
 
@@ -177,11 +183,16 @@ fn names(text: &str) -> Result<Vec<String>, String> {
         .filter(|name| !name.is_empty())
         .map(str::to_owned)
         .collect();
-    if names.is_empty() { Err("names of backends, separated by commas".to_owned()) } else { Ok(names) }
+    if names.is_empty() {
+        Err("names of backends, separated by commas".to_owned())
+    } else {
+        Ok(names)
+    }
 }
 
 fn seconds(text: &str) -> Result<u32, String> {
-    whole(text.strip_suffix('s').unwrap_or(text), 1, 86_400).map_err(|allowed| format!("{allowed} (seconds)"))
+    whole(text.strip_suffix('s').unwrap_or(text), 1, 86_400)
+        .map_err(|allowed| format!("{allowed} (seconds)"))
 }
 
 fn count(text: &str) -> Result<u32, String> {

@@ -1,5 +1,5 @@
-//! What this resource was started with, kept in a file of its own: a stop needs no configuration, and a monitor reads one
-//! only when something is wrong.
+//! What this resource was started with, kept in a file of its own: a stop needs no configuration,
+//! and a monitor reads one only when something is wrong.
 #![forbid(unsafe_code)]
 
 use std::path::{Path, PathBuf};
@@ -50,7 +50,9 @@ impl StateFile for Record {
             ("master_socket", &self.master_socket),
             ("stats_socket", &self.stats_socket),
         ];
-        pairs.extend(single.into_iter().filter_map(|(key, path)| Some((key, text(path.as_deref()?)))));
+        pairs.extend(
+            single.into_iter().filter_map(|(key, path)| Some((key, text(path.as_deref()?)))),
+        );
         pairs.extend(identity.configs.iter().map(|path| ("configfile", text(path))));
         pairs.extend(identity.options.iter().map(|option| ("option", option.clone())));
         pairs.extend(self.configs.iter().map(|path| ("config", text(path))));
@@ -93,7 +95,8 @@ mod tests {
     fn what_is_written_is_what_is_read() {
         let folder = tempfile::tempdir().unwrap();
         let environment = [(OsString::from("HA_RSCTMP"), folder.path().as_os_str().to_owned())];
-        let invocation = Invocation::new([OsString::from("haproxy"), OsString::from("start")], environment);
+        let invocation =
+            Invocation::new([OsString::from("haproxy"), OsString::from("start")], environment);
         let full = Record {
             identity: Identity {
                 binary: Some("/usr/sbin/haproxy".into()),

@@ -1,8 +1,8 @@
 //! Makes haproxy read its configuration again without losing a connection.
 //!
-//! The signal alone proves nothing: a master whose new configuration is of no use goes on with its old worker and says so
-//! only on its socket (haproxy#443). So the proof is a worker that was not there before, that answers, and whose frontends
-//! listen.
+//! The signal alone proves nothing: a master whose new configuration is of no use goes on with its
+//! old worker and says so only on its socket (haproxy#443). So the proof is a worker that was not
+//! there before, that answers, and whose frontends listen.
 #![forbid(unsafe_code)]
 
 use std::time::Duration;
@@ -30,7 +30,8 @@ const LOOK: Duration = Duration::from_secs(2);
 /// More bytes than the file has that is added to the configuration.
 const LARGEST_EXTRA: u64 = 64 << 10;
 
-/// Reads the configuration again. What does not run is not started: for the cluster it would be stopped all the same.
+/// Reads the configuration again. What does not run is not started: for the cluster it would be
+/// stopped all the same.
 ///
 /// # Errors
 /// Why not: the old worker goes on then, with the old configuration.
@@ -39,13 +40,15 @@ pub fn reload(context: &Context<'_>, settings: &Settings) -> Result<(), Failure>
     renew(context, settings, instance, &master)?.or_refused()
 }
 
-/// Applies changed parameters. All but `config_serial` and `hard_stop_after` are read anew by the action that uses them.
+/// Applies changed parameters. All but `config_serial` and `hard_stop_after` are read anew by the
+/// action that uses them.
 ///
 /// # Errors
 /// haproxy does not run.
 pub fn reload_agent(context: &Context<'_>, settings: &Settings) -> Result<Reloaded, Failure> {
     let (instance, master) = running(context, settings)?;
-    let is_known = Record::load(context.invocation).is_some_and(|known| known.serial == settings.config_serial);
+    let is_known = Record::load(context.invocation)
+        .is_some_and(|known| known.serial == settings.config_serial);
     if is_known && (!instance.uses_extra(&master) || instance.has_extra(settings.hard_stop_after)) {
         return Ok(Reloaded::Done);
     }
@@ -54,8 +57,10 @@ pub fn reload_agent(context: &Context<'_>, settings: &Settings) -> Result<Reload
 
 /// The instance that runs, by the record where there is one.
 fn running(context: &Context<'_>, settings: &Settings) -> Result<(Instance, Process), Failure> {
-    let known = Instance::recorded(context.invocation).filter(|known| known.record.identity == settings.identity);
-    let instance = known.unwrap_or_else(|| instance::describe(context.invocation, &settings.identity));
+    let known = Instance::recorded(context.invocation)
+        .filter(|known| known.record.identity == settings.identity);
+    let instance =
+        known.unwrap_or_else(|| instance::describe(context.invocation, &settings.identity));
     let found = instance.observe(context.budget.work())?.master;
     let master = found.ok_or_else(|| Failure::generic("haproxy does not run on this node"))?;
     Ok((instance.taken_from(&master), master))
@@ -69,7 +74,9 @@ fn renew(
 ) -> Result<Reloaded, Failure> {
     let sum = sum::of(&settings.identity.configs);
     let has_extra = instance.uses_extra(master);
-    let before = has_extra.then(|| file::read_small(&instance.extra, LARGEST_EXTRA).ok().flatten()).flatten();
+    let before = has_extra
+        .then(|| file::read_small(&instance.extra, LARGEST_EXTRA).ok().flatten())
+        .flatten();
     if has_extra {
         instance.write_extra(settings.hard_stop_after)?;
     } else if settings.hard_stop_after.is_some() {
@@ -77,10 +84,11 @@ fn renew(
             "hard_stop_after takes effect after a restart: haproxy was not started by this resource"
         ));
     }
-    let renewed = judged(context, &instance, has_extra).and_then(|()| match instance.record.identity.mode {
-        Mode::MasterWorker => by_master(context, &instance, master),
-        Mode::Daemon => by_successor(context, &instance, master),
-    });
+    let renewed =
+        judged(context, &instance, has_extra).and_then(|()| match instance.record.identity.mode {
+            Mode::MasterWorker => by_master(context, &instance, master),
+            Mode::Daemon => by_successor(context, &instance, master),
+        });
     if let Err(failure) = renewed {
         // A later reload by hand must not meet what has just been refused.
         if let Some(bytes) = before
@@ -91,7 +99,9 @@ fn renew(
         if !master.lives().or_fail("/proc")? {
             return Err(failure);
         }
-        return Ok(Reloaded::Refused(format!("configuration refused: {failure}; haproxy keeps its old configuration")));
+        return Ok(Reloaded::Refused(format!(
+            "configuration refused: {failure}; haproxy keeps its old configuration"
+        )));
     }
     let record = Record { serial: settings.config_serial.clone(), sum, ..instance.record };
     record.save(context.invocation)?;
@@ -101,7 +111,9 @@ fn renew(
 fn judged(context: &Context<'_>, instance: &Instance, has_extra: bool) -> Result<(), Failure> {
     match check::check(context, instance, has_extra)? {
         Verdict::Good => Ok(()),
-        Verdict::NotNow(why) | Verdict::Denied(why) | Verdict::Bad(why) => Err(Failure::generic(why)),
+        Verdict::NotNow(why) | Verdict::Denied(why) | Verdict::Bad(why) => {
+            Err(Failure::generic(why))
+        }
     }
 }
 
@@ -114,8 +126,8 @@ enum Progress {
     Begun,
 }
 
-/// Compares the workers before with those of now. Versions that do not count failures have one when the master has been
-/// through a reload and no new worker is there.
+/// Compares the workers before with those of now. Versions that do not count failures have one when
+/// the master has been through a reload and no new worker is there.
 fn progress(before: &Processes, now: &Processes) -> Progress {
     let is_new = |pid: &i32| !before.workers.contains(pid) && !before.old.contains(pid);
     let begun = now.workers.iter().any(is_new);
@@ -133,12 +145,21 @@ fn progress(before: &Processes, now: &Processes) -> Progress {
 fn by_master(context: &Context<'_>, instance: &Instance, master: &Process) -> Result<(), Failure> {
     let record = &instance.record;
     let Some(path) = &record.master_socket else {
-        return Err(Failure::generic("a reload cannot be verified: the master has no socket; restart it"));
+        return Err(Failure::generic(
+            "a reload cannot be verified: the master has no socket; restart it",
+        ));
     };
     let before = ask::processes(path, master, Deadline::after(LOOK).min(context.budget.work()))?;
-    let handle = master.open().or_fail("haproxy")?.ok_or_else(|| Failure::generic("haproxy has just ended"))?;
+    let handle = master
+        .open()
+        .or_fail("haproxy")?
+        .ok_or_else(|| Failure::generic("haproxy has just ended"))?;
     handle.signal(Signal::SIGUSR2).or_fail("haproxy")?;
-    let refused = || Failure::generic("the reload failed: haproxy could not use its new configuration, see its log");
+    let refused = || {
+        Failure::generic(
+            "the reload failed: haproxy could not use its new configuration, see its log",
+        )
+    };
     let mut last = None;
     let deadline = context.budget.work();
     let renewed = deadline.poll(|| {
@@ -148,13 +169,15 @@ fn by_master(context: &Context<'_>, instance: &Instance, master: &Process) -> Re
                 let now = view.processes.as_ref()?;
                 match progress(&before, now) {
                     Progress::Failed => Some(Err(refused())),
-                    Progress::Begun if !before.workers.contains(&view.info.pid) => match ask::listens(&view) {
-                        Ok(_) => Some(Ok(())),
-                        Err(failure) => {
-                            last = Some(failure);
-                            None
+                    Progress::Begun if !before.workers.contains(&view.info.pid) => {
+                        match ask::listens(&view) {
+                            Ok(_) => Some(Ok(())),
+                            Err(failure) => {
+                                last = Some(failure);
+                                None
+                            }
                         }
-                    },
+                    }
                     Progress::Begun | Progress::Pending => None,
                 }
             }
@@ -168,7 +191,8 @@ fn by_master(context: &Context<'_>, instance: &Instance, master: &Process) -> Re
         }
     });
     renewed.unwrap_or_else(|| {
-        let why = last.map_or_else(|| "see haproxy's log".to_owned(), |failure| failure.to_string());
+        let why =
+            last.map_or_else(|| "see haproxy's log".to_owned(), |failure| failure.to_string());
         Err(Failure::generic(format!("no new worker serves in time: {why}")))
     })
 }
@@ -177,7 +201,8 @@ fn by_master(context: &Context<'_>, instance: &Instance, master: &Process) -> Re
 fn by_successor(context: &Context<'_>, instance: &Instance, old: &Process) -> Result<(), Failure> {
     let record = &instance.record;
     let mut successor = instance.start_command();
-    // The configuration's own stats socket may not give sockets away; then the kernel shares them (SO_REUSEPORT).
+    // The configuration's own stats socket may not give sockets away; then the kernel shares them
+    // (SO_REUSEPORT).
     if let (None, Some(socket)) = (&record.identity.stats_socket, &record.stats_socket) {
         successor.arg("-x").arg(socket);
     }
@@ -193,7 +218,9 @@ fn by_successor(context: &Context<'_>, instance: &Instance, old: &Process) -> Re
     let mut last = None;
     let deadline = context.budget.work();
     let renewed = deadline.poll(|| {
-        let found = instance.observe(context.budget.work()).map(|found| found.master.filter(|now| now != old));
+        let found = instance
+            .observe(context.budget.work())
+            .map(|found| found.master.filter(|now| now != old));
         match found {
             Ok(Some(new)) => match ask::serves(record, &new, Deadline::after(LOOK).min(deadline)) {
                 Ok(()) => Some(new),
@@ -211,7 +238,9 @@ fn by_successor(context: &Context<'_>, instance: &Instance, old: &Process) -> Re
     });
     match renewed {
         Some(new) => instance.remember(&new),
-        None => Err(last.unwrap_or_else(|| Failure::generic("no new process serves in time: see haproxy's log"))),
+        None => Err(last.unwrap_or_else(|| {
+            Failure::generic("no new process serves in time: see haproxy's log")
+        })),
     }
 }
 

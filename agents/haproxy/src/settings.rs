@@ -128,7 +128,8 @@ impl std::fmt::Display for Least {
     }
 }
 
-/// What finds an instance. A stop has no more than this, and not even all of it when values are faulty.
+/// What finds an instance. A stop has no more than this, and not even all of it when values are
+/// faulty.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Identity {
     /// The program, if one was chosen.
@@ -187,14 +188,18 @@ pub struct Settings {
 }
 
 /// Options that say what the agent says itself, or that start no server.
-const NOT_YOURS: &[&str] =
-    &["-p", "-S", "-W", "-Ws", "-D", "-db", "-d", "-c", "-cc", "-v", "-vv", "-sf", "-st", "-x", "-C", "--"];
+const NOT_YOURS: &[&str] = &[
+    "-p", "-S", "-W", "-Ws", "-D", "-db", "-d", "-c", "-cc", "-v", "-vv", "-sf", "-st", "-x", "-C",
+    "--",
+];
 
 /// Types the parameters.
 pub fn settle(values: &Values, faults: &mut Faults) -> Option<Settings> {
     values.contradictions(params::ALL, faults);
     let identity = Identity::of(values);
-    if let Some(option) = identity.options.iter().find(|option| NOT_YOURS.contains(&option.as_str())) {
+    if let Some(option) =
+        identity.options.iter().find(|option| NOT_YOURS.contains(&option.as_str()))
+    {
         faults.push(format!("options: {option} cannot be given, for the agent decides on that"));
     }
     Some(Settings {
@@ -235,7 +240,10 @@ mod tests {
             assert_eq!(by(new), by(old), "{old}");
             assert_ne!(by(new), Identity::of(&Values::default()), "{new}");
             assert_eq!(faults(&[(new, value), (old, value)]), "", "{old}");
-            assert!(faults(&[(new, value), (old, "/y")]).contains("two names of one parameter"), "{old}");
+            assert!(
+                faults(&[(new, value), (old, "/y")]).contains("two names of one parameter"),
+                "{old}"
+            );
         }
         assert!(faults(&[("config", "/x"), ("conffile", "/y")]).contains("conffile and config"));
     }
@@ -250,7 +258,13 @@ mod tests {
     fn a_part_is_never_rounded_in_favour_of_a_backend() {
         let met = |text: &str, up, all| Least::parse(text).unwrap().is_met(Strength { up, all });
         assert!(met("1", 1, 3) && !met("2", 1, 3) && met("0", 0, 3));
-        assert!(met("50%", 2, 4) && !met("50%", 1, 3) && met("50%", 2, 3) && met("100%", 3, 3) && met("0%", 0, 3));
+        assert!(
+            met("50%", 2, 4)
+                && !met("50%", 1, 3)
+                && met("50%", 2, 3)
+                && met("100%", 3, 3)
+                && met("0%", 0, 3)
+        );
         for bad in ["", "-1", "101%", "%", "half"] {
             assert!(Least::parse(bad).is_err(), "{bad}");
         }

@@ -31,7 +31,8 @@ pub fn start(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> 
 
 fn start_alone(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> {
     let described = || instance::describe(context.invocation, &settings.identity);
-    let known = Instance::recorded(context.invocation).filter(|known| known.record.identity == settings.identity);
+    let known = Instance::recorded(context.invocation)
+        .filter(|known| known.record.identity == settings.identity);
     let running = known.unwrap_or_else(described);
     if let Some(master) = running.observe(context.budget.work())?.master {
         let running = running.taken_from(&master);
@@ -48,24 +49,29 @@ fn start_alone(context: &Context<'_>, settings: &Settings) -> Result<(), Failure
         }
     })?;
     let work = context.budget.work();
-    let started = instance
-        .launch(context, instance.start_command(), &mut |master| ask::serves(&instance.record, master, work).into());
+    let started = instance.launch(context, instance.start_command(), &mut |master| {
+        ask::serves(&instance.record, master, work).into()
+    });
     started.map_err(|failure| match bind::reason(&failure.to_string()) {
         Some(reason) => Failure::new(failure.kind, reason),
         None => failure,
     })
 }
 
-/// Lets starts of one configuration take turns, whatever their resources: SO_REUSEPORT would let each of them have a master.
+/// Lets starts of one configuration take turns, whatever their resources: SO_REUSEPORT would let
+/// each of them have a master.
 fn turn(context: &Context<'_>, settings: &Settings) -> Result<Option<Lock>, Failure> {
     let Some(path) = settings.identity.configs.first() else { return Ok(None) };
-    match lock_common(context.invocation, "haproxy", &path.to_string_lossy(), context.budget.work()) {
+    match lock_common(context.invocation, "haproxy", &path.to_string_lossy(), context.budget.work())
+    {
         Ok(lock) => Ok(Some(lock)),
-        // Without a state directory there is no start either: that is said where the record is written.
+        // Without a state directory there is no start either: that is said where the record is
+        // written.
         Err(LockError::File(_)) => Ok(None),
-        Err(LockError::Busy(_)) => {
-            Err(Failure::generic(format!("another start with {} takes too long; end it", path.display())))
-        }
+        Err(LockError::Busy(_)) => Err(Failure::generic(format!(
+            "another start with {} takes too long; end it",
+            path.display()
+        ))),
     }
 }
 
@@ -84,7 +90,8 @@ fn serves(context: &Context<'_>, instance: &Instance, master: &Process) -> Resul
     served.map_or(last, Ok)
 }
 
-/// Records a haproxy that runs already. The serial of an earlier record stays: haproxy has not read anything since.
+/// Records a haproxy that runs already. The serial of an earlier record stays: haproxy has not read
+/// anything since.
 fn adopt(context: &Context<'_>, settings: &Settings, instance: &Instance) -> Result<(), Failure> {
     let mut record = instance.record.clone();
     if record.sum.is_empty() {

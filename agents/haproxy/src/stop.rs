@@ -1,5 +1,5 @@
-//! Ends haproxy, all of it: the master, its workers, and the old ones that still serve clients, whatever the parameters and
-//! the configuration say by then.
+//! Ends haproxy, all of it: the master, its workers, and the old ones that still serve clients,
+//! whatever the parameters and the configuration say by then.
 #![forbid(unsafe_code)]
 
 use ocf::daemon::{self, Daemon, Found};
@@ -22,8 +22,8 @@ pub fn stop(context: &Context<'_>, settings: Option<&Settings>) -> Result<(), Fa
     daemon::stop(context, recorded, || (!is_same).then(|| meant(context, &identity)))
 }
 
-/// The instance that the parameters mean, with the files of the haproxy that runs, if one does: it may have been started by
-/// other means, or while the resource had another name.
+/// The instance that the parameters mean, with the files of the haproxy that runs, if one does: it
+/// may have been started by other means, or while the resource had another name.
 fn meant(context: &Context<'_>, identity: &Identity) -> Instance {
     let described = instance::describe(context.invocation, identity);
     match described.observe(context.budget.work()) {
@@ -37,6 +37,7 @@ fn meant(context: &Context<'_>, identity: &Identity) -> Instance {
 /// # Errors
 /// As [`daemon::probe`].
 pub fn probe_without_params(context: &Context<'_>) -> Result<Status, Failure> {
-    let meant = || instance::describe(context.invocation, &Identity::of(&context.invocation.values));
+    let meant =
+        || instance::describe(context.invocation, &Identity::of(&context.invocation.values));
     daemon::probe(context, Instance::recorded(context.invocation), || Some(meant()))
 }

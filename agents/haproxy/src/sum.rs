@@ -1,4 +1,5 @@
-//! A sum over the files of a configuration, to notice that they have changed. No secret hangs on it.
+//! A sum over the files of a configuration, to notice that they have changed. No secret hangs on
+//! it.
 #![forbid(unsafe_code)]
 
 use std::path::{Path, PathBuf};
@@ -11,8 +12,8 @@ const LARGEST: u64 = 16 << 20;
 /// What a sum over nothing is.
 const START: u64 = 0xcbf2_9ce4_8422_2325;
 
-/// The sum, as text (FNV-1a, 64 bits, over names and contents). A file that cannot be read counts as one that is not there:
-/// to judge that is haproxy's.
+/// The sum, as text (FNV-1a, 64 bits, over names and contents). A file that cannot be read counts
+/// as one that is not there: to judge that is haproxy's.
 pub fn of(configs: &[PathBuf]) -> String {
     let mut sum = START;
     for file in configs.iter().flat_map(|path| files(path)) {
@@ -36,7 +37,8 @@ fn add(sum: &mut u64, bytes: &[u8]) {
     }
 }
 
-/// The files that a configuration stands for: of a directory, those that end in `.cfg`, in order of their names.
+/// The files that a configuration stands for: of a directory, those that end in `.cfg`, in order of
+/// their names.
 pub fn files(path: &Path) -> Vec<PathBuf> {
     if !path.is_dir() {
         return vec![path.to_owned()];

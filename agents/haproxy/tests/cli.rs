@@ -47,8 +47,10 @@ fn every_known_name_is_taken_without_a_word() {
 fn a_resource_whose_configuration_is_elsewhere_does_not_run_here() {
     let folder = tempfile::tempdir().unwrap();
     let conf = folder.path().join("haproxy.cfg");
-    let environment =
-        [("OCF_RESKEY_configfile", conf.to_str().unwrap()), ("HA_RSCTMP", folder.path().to_str().unwrap())];
+    let environment = [
+        ("OCF_RESKEY_configfile", conf.to_str().unwrap()),
+        ("HA_RSCTMP", folder.path().to_str().unwrap()),
+    ];
     assert_eq!(AGENT.call("monitor", &environment).code, Some(7));
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "a probe writes nothing");
 }

@@ -1,4 +1,5 @@
-//! What start and monitor go by, in words: "why eth1?". Everything here is decided by their own functions.
+//! What start and monitor go by, in words: "why eth1?". Everything here is decided by their own
+//! functions.
 #![forbid(unsafe_code)]
 
 use ocf::prelude::*;
@@ -23,7 +24,11 @@ const SHOWN: usize = 20;
 ///
 /// # Errors
 /// Why a start would fail.
-pub fn explain(context: &Context<'_>, settings: &Settings, explanation: &mut Explanation) -> Result<(), Failure> {
+pub fn explain(
+    context: &Context<'_>,
+    settings: &Settings,
+    explanation: &mut Explanation,
+) -> Result<(), Failure> {
     explanation.line("address", settings.ip);
     if let Some(name) = &settings.network_namespace {
         explanation.because("network namespace", name, "network_namespace");
@@ -37,7 +42,8 @@ pub fn explain(context: &Context<'_>, settings: &Settings, explanation: &mut Exp
     let (place, route) = select::place(settings, &snapshot)?;
     chosen(settings, &snapshot, &place, route, explanation);
     let found = snapshot.link(place.index).cloned();
-    let link = found.ok_or_else(|| Failure::installed(format!("interface {} is gone", place.name)))?;
+    let link =
+        found.ok_or_else(|| Failure::installed(format!("interface {} is gone", place.name)))?;
     let share = settings.cluster_ip.as_ref().map(|config| Share::new(settings.ip, &place, config));
     extras(settings, &snapshot, &place, explanation);
     announcements(settings, &place, &link, share.as_ref(), explanation);
@@ -48,11 +54,13 @@ pub fn explain(context: &Context<'_>, settings: &Settings, explanation: &mut Exp
         Next::Keep(_) => false,
         Next::Renew(_) | Next::Add => true,
     };
-    if is_to_do && link.up && link.is_lost() && link::check(settings.link_check) == LinkCheck::Fail {
+    if is_to_do && link.up && link.is_lost() && link::check(settings.link_check) == LinkCheck::Fail
+    {
         return Err(Failure::generic(link::lost(&link)));
     }
     match is_to_do {
-        true => explanation.line("start", format_args!("adds {}/{} to {}", settings.ip, place.prefix, place.name)),
+        true => explanation
+            .line("start", format_args!("adds {}/{} to {}", settings.ip, place.prefix, place.name)),
         false => explanation.because("start", "does nothing", "the address is here"),
     }
     Ok(())
@@ -63,7 +71,8 @@ fn record(record: &Record, explanation: &mut Explanation) {
         None => explanation.line("record", "no address"),
         Some(added) => {
             let (ip, place) = (added.ip, &added.place);
-            let label = place.label.as_ref().map_or_else(String::new, |label| format!(", label {label}"));
+            let label =
+                place.label.as_ref().map_or_else(String::new, |label| format!(", label {label}"));
             explanation.because(
                 "record",
                 format_args!("{ip}/{} on {}{label}", place.prefix, place.name),
@@ -72,7 +81,11 @@ fn record(record: &Record, explanation: &mut Explanation) {
         }
     }
     if let Some(copy) = &record.set_aside {
-        explanation.because("record", format_args!("{}/32 of the loopback interface", copy.ip), "a stop puts it back");
+        explanation.because(
+            "record",
+            format_args!("{}/32 of the loopback interface", copy.ip),
+            "a stop puts it back",
+        );
     }
     if let Some(tool) = &record.rules {
         explanation.because("record", "rules of a cluster IP", format_args!("made with {tool}"));
@@ -83,8 +96,10 @@ fn interfaces(settings: &Settings, snapshot: &Snapshot, explanation: &mut Explan
     let wanted = observe::wanted(settings);
     for link in snapshot.links.iter().take(SHOWN) {
         let addresses = snapshot.addresses.iter().filter(|address| address.index == link.index);
-        let mut all: Vec<String> =
-            addresses.take(SHOWN).map(|address| format!("{}/{}", address.ip, address.prefix)).collect();
+        let mut all: Vec<String> = addresses
+            .take(SHOWN)
+            .map(|address| format!("{}/{}", address.ip, address.prefix))
+            .collect();
         if all.is_empty() {
             all.push("no address".to_owned());
         }
@@ -95,7 +110,11 @@ fn interfaces(settings: &Settings, snapshot: &Snapshot, explanation: &mut Explan
             (None, false) => "not considered: the loopback interface",
         };
         let state = state(link);
-        explanation.because("interface", format_args!("{}, {state}, {}", link.name, all.join(" ")), why);
+        explanation.because(
+            "interface",
+            format_args!("{}, {state}, {}", link.name, all.join(" ")),
+            why,
+        );
     }
     if snapshot.links.len() > SHOWN {
         explanation.line("interface", format_args!("and {} more", snapshot.links.len() - SHOWN));
@@ -123,7 +142,9 @@ fn routes(settings: &Settings, snapshot: &Snapshot, explanation: &mut Explanatio
         explanation.because("routing table", table, why);
     }
     let with_address = |route: &&Route| {
-        tables.contains(&route.table) && contains(route.network, route.prefix, settings.ip) && route.index != 0
+        tables.contains(&route.table)
+            && contains(route.network, route.prefix, settings.ip)
+            && route.index != 0
     };
     let considered: Vec<&Route> = snapshot.routes.iter().filter(with_address).collect();
     if considered.is_empty() {
@@ -141,7 +162,10 @@ fn routes(settings: &Settings, snapshot: &Snapshot, explanation: &mut Explanatio
 fn in_words(route: &Route, snapshot: &Snapshot) -> String {
     let name = snapshot.link(route.index).map_or("?", |link| link.name.as_str());
     let (network, prefix, metric) = (route.network, route.prefix, route.metric);
-    format!("{network}/{prefix} dev {name} proto {} metric {metric}", route_protocol_name(route.protocol))
+    format!(
+        "{network}/{prefix} dev {name} proto {} metric {metric}",
+        route_protocol_name(route.protocol)
+    )
 }
 
 fn chosen(
@@ -151,21 +175,38 @@ fn chosen(
     route: Option<&Route>,
     explanation: &mut Explanation,
 ) {
-    let by_route =
-        || route.map_or_else(String::new, |route| format!("the route to {}/{}", route.network, route.prefix));
+    let by_route = || {
+        route.map_or_else(String::new, |route| {
+            format!("the route to {}/{}", route.network, route.prefix)
+        })
+    };
     let given = |name: Option<&str>| name.map_or_else(by_route, str::to_owned);
-    explanation.because("chosen interface", &place.name, given(settings.nic.as_ref().map(|_| "nic")));
-    explanation.because("prefix length", place.prefix, given(settings.prefix.map(|_| "cidr_netmask")));
+    explanation.because(
+        "chosen interface",
+        &place.name,
+        given(settings.nic.as_ref().map(|_| "nic")),
+    );
+    explanation.because(
+        "prefix length",
+        place.prefix,
+        given(settings.prefix.map(|_| "cidr_netmask")),
+    );
     if settings.ip.is_ipv4() {
         match (place.broadcast, settings.broadcast.is_some()) {
             (Some(address), true) => explanation.because("broadcast address", address, "broadcast"),
             (Some(address), false) => {
-                explanation.because("broadcast address", address, "that of the address which connects the network");
+                explanation.because(
+                    "broadcast address",
+                    address,
+                    "that of the address which connects the network",
+                );
             }
             (None, _) => explanation.line("broadcast address", "none"),
         }
         match &place.label {
-            Some(label) => explanation.because("label", label, "iflabel, or the part of nic after the colon"),
+            Some(label) => {
+                explanation.because("label", label, "iflabel, or the part of nic after the colon")
+            }
             None => explanation.line("label", "none"),
         }
     }
@@ -178,7 +219,8 @@ fn chosen(
         (false, _) => {
             let link = snapshot.link(place.index);
             let table = link.map_or(TABLE_MAIN, |link| prefix_table(link, &snapshot.links));
-            return explanation.line("prefix route", format_args!("comes with the address, in table {table}"));
+            return explanation
+                .line("prefix route", format_args!("comes with the address, in table {table}"));
         }
         (true, true) => "noprefixroute",
         (true, false) => "another's route to this network is there, and would go with the address",
@@ -204,14 +246,26 @@ fn extras(settings: &Settings, snapshot: &Snapshot, place: &Place, explanation: 
         };
         explanation.because("duplicate address detection", how, why);
     } else if settings.detect_conflict {
-        explanation.because("conflict", "a start sends ARP probes for the address first", "run_arping");
+        explanation.because(
+            "conflict",
+            "a start sends ARP probes for the address first",
+            "run_arping",
+        );
     }
     if let Some(label) = settings.address_label {
-        explanation.because("address label", label, "lvs_ipv6_addrlabel: no source address of this node");
+        explanation.because(
+            "address label",
+            label,
+            "lvs_ipv6_addrlabel: no source address of this node",
+        );
     }
     if settings.lvs_support {
         match plan::copy_on_loopback(settings, snapshot) {
-            Some(copy) => explanation.because("loopback copy", copy.ip, "lvs_support: set aside until the stop"),
+            Some(copy) => explanation.because(
+                "loopback copy",
+                copy.ip,
+                "lvs_support: set aside until the stop",
+            ),
             None => explanation.because("loopback copy", "none", "lvs_support"),
         }
     }
@@ -243,9 +297,11 @@ fn announcements(
         return;
     }
     let seconds = |moment: std::time::Duration| format!("{} s", moment.as_secs_f64());
-    let mut moments: Vec<String> = schedule::later(count, interval).take(SHOWN).map(seconds).collect();
+    let mut moments: Vec<String> =
+        schedule::later(count, interval).take(SHOWN).map(seconds).collect();
     moments.insert(0, "at once".to_owned());
-    let kind = if settings.ip.is_ipv4() { "ARP requests and replies" } else { "neighbour advertisements" };
+    let kind =
+        if settings.ip.is_ipv4() { "ARP requests and replies" } else { "neighbour advertisements" };
     let how = if background { "in the background" } else { "before start returns" };
     explanation.because(
         "announcements",
@@ -253,10 +309,16 @@ fn announcements(
         format_args!("{kind}, {how}"),
     );
     if refresh > 0 {
-        explanation.because("announcements", format_args!("{refresh} in each monitor"), "arp_count_refresh");
+        explanation.because(
+            "announcements",
+            format_args!("{refresh} in each monitor"),
+            "arp_count_refresh",
+        );
     }
     for (neighbour, known) in &subject.direct {
-        let mac = known.as_ref().map_or_else(|| "its MAC address is not known yet".to_owned(), |mac| readable(mac));
+        let mac = known
+            .as_ref()
+            .map_or_else(|| "its MAC address is not known yet".to_owned(), |mac| readable(mac));
         explanation.because("announced directly to", neighbour, mac);
     }
 }

@@ -14,9 +14,15 @@ const VIP6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 9, 0, 0, 0, 0, 0x50);
 
 #[test]
 fn any_frame_is_read() {
-    let arp =
-        Arp::announcement(1, &[2, 0, 0x5e, 0, 0x53, 1], Ipv4Addr::new(10, 9, 0, 50), Operation::Request).to_bytes();
-    let wide = Arp::announcement(32, &[7; 20], Ipv4Addr::new(10, 9, 0, 50), Operation::Reply).to_bytes();
+    let arp = Arp::announcement(
+        1,
+        &[2, 0, 0x5e, 0, 0x53, 1],
+        Ipv4Addr::new(10, 9, 0, 50),
+        Operation::Request,
+    )
+    .to_bytes();
+    let wide =
+        Arp::announcement(32, &[7; 20], Ipv4Addr::new(10, 9, 0, 50), Operation::Reply).to_bytes();
     let advertisement = frame::advertisement(VIP6, &[2, 0, 0x5e, 0, 0x53, 1], true);
     survives(&[&arp, &wide, &advertisement], |bytes| {
         let _ = (Arp::parse(bytes), frame::advertised(bytes, VIP6, 6));
@@ -25,14 +31,14 @@ fn any_frame_is_read() {
 
 /// RTM_NEWADDR for 10.9.0.50/24 on device 2 with a label, as the kernel sends it.
 const ADDRESS: [u8; 56] = [
-    56, 0, 0, 0, 20, 0, 2, 0, 1, 0, 0, 0, 9, 0, 0, 0, 2, 24, 128, 0, 2, 0, 0, 0, 8, 0, 1, 0, 10, 9, 0, 50, 8, 0, 2, 0,
-    10, 9, 0, 50, 9, 0, 3, 0, b'e', b't', b'h', b'A', 0, 0, 0, 0, 4, 0, 9, 0,
+    56, 0, 0, 0, 20, 0, 2, 0, 1, 0, 0, 0, 9, 0, 0, 0, 2, 24, 128, 0, 2, 0, 0, 0, 8, 0, 1, 0, 10, 9,
+    0, 50, 8, 0, 2, 0, 10, 9, 0, 50, 9, 0, 3, 0, b'e', b't', b'h', b'A', 0, 0, 0, 0, 4, 0, 9, 0,
 ];
 
 /// RTM_NEWROUTE for 10.9.0.0/24 by device 2.
 const ROUTE: [u8; 52] = [
-    52, 0, 0, 0, 24, 0, 2, 0, 1, 0, 0, 0, 9, 0, 0, 0, 2, 24, 0, 0, 254, 2, 253, 1, 0, 0, 0, 0, 8, 0, 15, 0, 254, 0, 0,
-    0, 8, 0, 1, 0, 10, 9, 0, 0, 8, 0, 4, 0, 2, 0, 0, 0,
+    52, 0, 0, 0, 24, 0, 2, 0, 1, 0, 0, 0, 9, 0, 0, 0, 2, 24, 0, 0, 254, 2, 253, 1, 0, 0, 0, 0, 8,
+    0, 15, 0, 254, 0, 0, 0, 8, 0, 1, 0, 10, 9, 0, 0, 8, 0, 4, 0, 2, 0, 0, 0,
 ];
 
 #[test]
@@ -42,9 +48,15 @@ fn any_answer_of_the_kernel_is_read() {
         let _ = events::<RouteNetlinkMessage>(bytes);
         let Ok(message) = NetlinkMessage::<RouteNetlinkMessage>::deserialize(bytes) else { return };
         match message.payload {
-            NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewAddress(message)) => drop(decode::address(&message)),
-            NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewRoute(message)) => drop(decode::route(&message)),
-            NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewLink(message)) => drop(decode::link(&message)),
+            NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewAddress(message)) => {
+                _ = decode::address(&message);
+            }
+            NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewRoute(message)) => {
+                _ = decode::route(&message);
+            }
+            NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewLink(message)) => {
+                _ = decode::link(&message);
+            }
             _ => return,
         }
         seen.set(seen.get() + 1);

@@ -1,5 +1,5 @@
-//! Is the address here, and does it work? Healthy addresses are answered by a few questions in constant time; everything
-//! else by a look at all addresses.
+//! Is the address here, and does it work? Healthy addresses are answered by a few questions in
+//! constant time; everything else by a look at all addresses.
 #![forbid(unsafe_code)]
 
 use std::net::IpAddr;
@@ -26,7 +26,8 @@ use crate::kernel::{Address, Link, namespace};
 use crate::record::{Added, Record};
 use crate::turns;
 
-/// How long to wait for duplicate address detection that runs again, as it does after a link came back.
+/// How long to wait for duplicate address detection that runs again, as it does after a link came
+/// back.
 const DAD_AGAIN: Duration = Duration::from_secs(3);
 
 /// Gives the state.
@@ -48,8 +49,13 @@ pub fn monitor(context: &Context<'_>, settings: &Settings) -> Result<Status, Fai
         return Ok(Status::Running);
     }
     let (mut status, mut found) = thorough(context, settings)?;
-    if found.is_none() && known.is_some() && settings.ip.is_ipv4() && matches!(status, Status::NotRunning(_)) {
-        // While a stop puts back what the kernel has removed with another address, this one is gone for a moment only.
+    if found.is_none()
+        && known.is_some()
+        && settings.ip.is_ipv4()
+        && matches!(status, Status::NotRunning(_))
+    {
+        // While a stop puts back what the kernel has removed with another address, this one is gone
+        // for a moment only.
         let directory = ocf::state::directory(context.invocation);
         let _turn = turns::addresses(directory, context.log, context.budget.work());
         (status, found) = thorough(context, settings)?;
@@ -66,7 +72,11 @@ pub fn monitor(context: &Context<'_>, settings: &Settings) -> Result<Status, Fai
 }
 
 /// The answer "running, and nothing is wrong", or none: `added` says where to look.
-fn quick(settings: &Settings, added: &Added, deadline: Deadline) -> Result<Option<Subject>, Failure> {
+fn quick(
+    settings: &Settings,
+    added: &Added,
+    deadline: Deadline,
+) -> Result<Option<Subject>, Failure> {
     if settings.cluster_ip.is_some() {
         return Ok(None);
     }
@@ -82,19 +92,29 @@ fn quick(settings: &Settings, added: &Added, deadline: Deadline) -> Result<Optio
             .filter(|found| dad::verdict(found.flags) == Verdict::Unique)
             .map(|found| found.prefix),
     };
-    // The rare link that is not running may still be one that counts (dormant, or not looked at): the whole look decides.
+    // The rare link that is not running may still be one that counts (dormant, or not looked at):
+    // the whole look decides.
     let flags = asker.flags(&place.name).or_fail(context())?.filter(|flags| flags.is_running());
     let (Some(found), Some(flags)) = (found, flags) else { return Ok(None) };
-    let subject =
-        Subject { ip: settings.ip, place, hardware: None, direct: Vec::new(), has_neighbours: flags.has_neighbours() };
+    let subject = Subject {
+        ip: settings.ip,
+        place,
+        hardware: None,
+        direct: Vec::new(),
+        has_neighbours: flags.has_neighbours(),
+    };
     Ok((found == prefix).then_some(subject))
 }
 
-/// The whole answer, with the address and its interface where they are found as they should be. Changes nothing.
+/// The whole answer, with the address and its interface where they are found as they should be.
+/// Changes nothing.
 ///
 /// # Errors
 /// As [`monitor`].
-pub fn thorough(context: &Context<'_>, settings: &Settings) -> Result<(Status, Option<(Address, Link)>), Failure> {
+pub fn thorough(
+    context: &Context<'_>,
+    settings: &Settings,
+) -> Result<(Status, Option<(Address, Link)>), Failure> {
     let questions = Questions::open(context.budget.work())?;
     let links = questions.links()?;
     let addresses = questions.addresses(settings.ip)?;
@@ -105,23 +125,35 @@ pub fn thorough(context: &Context<'_>, settings: &Settings) -> Result<(Status, O
         Seen::Present(address, link) => (address, link),
     };
     if let IpAddr::V6(ip) = settings.ip {
-        match dad::poll(&questions, ip, link.index, context.budget.work().min(Deadline::after(DAD_AGAIN)))? {
+        match dad::poll(
+            &questions,
+            ip,
+            link.index,
+            context.budget.work().min(Deadline::after(DAD_AGAIN)),
+        )? {
             Verdict::Unique => {}
             Verdict::Gone => return Ok((Status::STOPPED, None)),
             Verdict::Duplicate => return Err(conflict::duplicate(ip, link, context.budget.work())),
             // Without a link there is no verdict; the link has its own say below.
             Verdict::Pending if link.is_lost() => {}
             Verdict::Pending => {
-                let text = format!("{ip} on {} is not usable: duplicate address detection does not end", link.name);
+                let text = format!(
+                    "{ip} on {} is not usable: duplicate address detection does not end",
+                    link.name
+                );
                 return Err(Failure::generic(text));
             }
         }
     }
     if let Some(config) = &settings.cluster_ip {
         let share = Share::new(settings.ip, &Place::of(address, link), config);
-        let rules = Rules::new(context, &share, config).map_err(|f| Failure::generic(f.to_string()))?;
+        let rules =
+            Rules::new(context, &share, config).map_err(|f| Failure::generic(f.to_string()))?;
         if !rules.drops_the_rest()? {
-            return Err(Failure::generic(format!("{} is here without the rules of its cluster IP", settings.ip)));
+            return Err(Failure::generic(format!(
+                "{} is here without the rules of its cluster IP",
+                settings.ip
+            )));
         }
         if !rules.shares()?.contains(&config.node) {
             return not_this_share(settings, config.node);
@@ -132,14 +164,23 @@ pub fn thorough(context: &Context<'_>, settings: &Settings) -> Result<(Status, O
 }
 
 /// Another instance of the clone serves here, and this one does not: cleanly stopped.
-fn not_this_share(settings: &Settings, node: u32) -> Result<(Status, Option<(Address, Link)>), Failure> {
+fn not_this_share(
+    settings: &Settings,
+    node: u32,
+) -> Result<(Status, Option<(Address, Link)>), Failure> {
     let why = format!("{} is here for another instance; share {node} is not served", settings.ip);
     Ok((Status::NotRunning(Some(why)), None))
 }
 
-/// An address that another agent put here for this resource (the peer, before a change of agents) becomes ours, so that
-/// a stop knows it. Without the right to write it goes on as before.
-fn adopt(context: &Context<'_>, settings: &Settings, address: &Address, link: &Link, record: Record) {
+/// An address that another agent put here for this resource (the peer, before a change of agents)
+/// becomes ours, so that a stop knows it. Without the right to write it goes on as before.
+fn adopt(
+    context: &Context<'_>,
+    settings: &Settings,
+    address: &Address,
+    link: &Link,
+    record: Record,
+) {
     let place = Place::of(address, link);
     let record = Record { added: Some(observe::added(settings, &place)), ..record };
     if let Err(failure) = record.save(context.invocation) {
@@ -147,15 +188,19 @@ fn adopt(context: &Context<'_>, settings: &Settings, address: &Address, link: &L
     }
 }
 
-/// Announces again, where that is configured. A failure is worth a line in the log, not a failed resource.
+/// Announces again, where that is configured. A failure is worth a line in the log, not a failed
+/// resource.
 fn refresh(context: &Context<'_>, settings: &Settings, subject: &Subject) {
     if settings.announce.refresh == 0 || settings.cluster_ip.is_some() || !subject.has_neighbours {
         return;
     }
     let places = observe::places(context.invocation, subject.place.index);
-    let direct = observe::direct(settings, subject.place.index, context.budget.work()).unwrap_or_default();
+    let direct =
+        observe::direct(settings, subject.place.index, context.budget.work()).unwrap_or_default();
     let subject = Subject { direct, ..subject.clone() };
-    if let Err(failure) = announce::refresh(&subject, &settings.announce, &places, context.budget.work()) {
+    if let Err(failure) =
+        announce::refresh(&subject, &settings.announce, &places, context.budget.work())
+    {
         context.log.warn(format_args!("{failure}"));
     }
 }

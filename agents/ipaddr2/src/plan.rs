@@ -45,7 +45,8 @@ pub fn plan(context: &Context<'_>, settings: &Settings) -> Result<Plan, Failure>
     Ok(Plan { questions, snapshot, place })
 }
 
-/// Looks at all that a start goes by, in the network namespace of the resource, which this process is in from now on.
+/// Looks at all that a start goes by, in the network namespace of the resource, which this process
+/// is in from now on.
 ///
 /// # Errors
 /// When there is no such namespace, or the kernel does not answer.
@@ -62,17 +63,24 @@ pub fn look(context: &Context<'_>, settings: &Settings) -> Result<(Questions, Sn
     Ok((questions, Snapshot { links, addresses, routes }))
 }
 
-/// The routes that tell where the address belongs. With interface and prefix length given they matter for the broadcast
-/// address and the metric only, and one question is enough, whose answer is the best of all: a router's hundred thousand
-/// routes are read when there is no other way.
-fn routes(questions: &Questions, settings: &Settings, links: &[Link]) -> Result<Vec<Route>, Failure> {
+/// The routes that tell where the address belongs. With interface and prefix length given they
+/// matter for the broadcast address and the metric only, and one question is enough, whose answer
+/// is the best of all: a router's hundred thousand routes are read when there is no other way.
+fn routes(
+    questions: &Questions,
+    settings: &Settings,
+    links: &[Link],
+) -> Result<Vec<Route>, Failure> {
     let mut tables = select::tables(settings, links);
     let nic = settings.nic.as_ref().and_then(|name| links.iter().find(|link| link.is_called(name)));
     let any = settings.route_table.is_none() && settings.route_protocol.is_none();
     if let (Some(link), Some(prefix), true) = (nic, settings.prefix, any) {
         match questions.route_over(settings.ip, link.index) {
             None => return Ok(Vec::new()),
-            Some(route) if select::is_the_answer(&route, prefix, &tables) && !hides(&route, settings, prefix) => {
+            Some(route)
+                if select::is_the_answer(&route, prefix, &tables)
+                    && !hides(&route, settings, prefix) =>
+            {
                 return Ok(vec![route]);
             }
             // A more specific one hides the network's own.
@@ -86,21 +94,27 @@ fn routes(questions: &Questions, settings: &Settings, links: &[Link]) -> Result<
         tables.sort_unstable();
         tables.dedup();
     }
-    let all: Vec<Vec<Route>> =
-        tables.iter().map(|table| questions.routes(settings.ip, *table)).collect::<Result<_, _>>()?;
+    let all: Vec<Vec<Route>> = tables
+        .iter()
+        .map(|table| questions.routes(settings.ip, *table))
+        .collect::<Result<_, _>>()?;
     Ok(all.into_iter().flatten().collect())
 }
 
-/// Whether there may be another IPv6 route to the network, of the very metric that is configured: the kernel takes the lower.
+/// Whether there may be another IPv6 route to the network, of the very metric that is configured:
+/// the kernel takes the lower.
 fn hides(route: &Route, settings: &Settings, prefix: u8) -> bool {
-    settings.ip.is_ipv6() && route.prefix == prefix && settings.metric.is_some_and(|metric| metric > route.metric)
+    settings.ip.is_ipv6()
+        && route.prefix == prefix
+        && settings.metric.is_some_and(|metric| metric > route.metric)
 }
 
 /// What a start has to do.
 pub enum Next {
     /// Nothing: the address is here.
     Keep(Place),
-    /// Remove the address, of which duplicate address detection has found another owner, and add it again.
+    /// Remove the address, of which duplicate address detection has found another owner, and add it
+    /// again.
     Renew(Address),
     /// Add the address.
     Add,
@@ -110,16 +124,25 @@ pub enum Next {
 ///
 /// # Errors
 /// When the address is here and not as it should be.
-pub fn next(context: &Context<'_>, settings: &Settings, snapshot: &Snapshot) -> Result<Next, Failure> {
+pub fn next(
+    context: &Context<'_>,
+    settings: &Settings,
+    snapshot: &Snapshot,
+) -> Result<Next, Failure> {
     match judge(&observe::wanted(settings), &snapshot.addresses, &snapshot.links) {
         Seen::Absent => Ok(Next::Add),
-        Seen::Different(how) => Err(Failure::generic(format!("{how}; stop the resource or remove the address first"))),
+        Seen::Different(how) => {
+            Err(Failure::generic(format!("{how}; stop the resource or remove the address first")))
+        }
         Seen::Present(address, link) if settings.cluster_ip.is_some() => {
-            let runs = monitor::monitor(context, settings).is_ok_and(|status| status == Status::Running);
+            let runs =
+                monitor::monitor(context, settings).is_ok_and(|status| status == Status::Running);
             Ok(if runs { Next::Keep(Place::of(address, link)) } else { Next::Add })
         }
         Seen::Present(address, _) if address.flags.dadfailed => Ok(Next::Renew(address.clone())),
-        Seen::Present(_, link) if link.is_lost() && link::check(settings.link_check) == LinkCheck::Fail => {
+        Seen::Present(_, link)
+            if link.is_lost() && link::check(settings.link_check) == LinkCheck::Fail =>
+        {
             Err(Failure::generic(link::lost(link)))
         }
         Seen::Present(address, link) => Ok(Next::Keep(Place::of(address, link))),
@@ -128,8 +151,9 @@ pub fn next(context: &Context<'_>, settings: &Settings, snapshot: &Snapshot) -> 
 
 /// The copy of the address on the loopback interface.
 pub fn copy_on_loopback<'a>(settings: &Settings, snapshot: &'a Snapshot) -> Option<&'a Address> {
-    let on_loopback =
-        |address: &&Address| address.prefix == 32 && snapshot.link(address.index).is_some_and(|link| link.loopback);
+    let on_loopback = |address: &&Address| {
+        address.prefix == 32 && snapshot.link(address.index).is_some_and(|link| link.loopback)
+    };
     snapshot.having(settings.ip).find(on_loopback)
 }
 
@@ -154,13 +178,17 @@ pub fn add_flags(settings: &Settings, place: &Place) -> AddFlags {
     }
 }
 
-/// What is announced after a start, and to whom. Of a cluster IP neighbours may only ever learn the shared address.
+/// What is announced after a start, and to whom. Of a cluster IP neighbours may only ever learn the
+/// shared address.
 pub fn subject(settings: &Settings, place: &Place, link: &Link, share: Option<&Share>) -> Subject {
     Subject {
         ip: settings.ip,
         place: place.clone(),
         hardware: share.map(|share| share.mac.to_vec()),
-        has_neighbours: link.has_neighbours() && !link.is_lost() && share.is_none_or(|share| share.mangle),
-        direct: observe::direct(settings, place.index, Deadline::after(Duration::from_secs(5))).unwrap_or_default(),
+        has_neighbours: link.has_neighbours()
+            && !link.is_lost()
+            && share.is_none_or(|share| share.mangle),
+        direct: observe::direct(settings, place.index, Deadline::after(Duration::from_secs(5)))
+            .unwrap_or_default(),
     }
 }

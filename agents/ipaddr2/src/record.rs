@@ -1,8 +1,8 @@
-//! What this resource has put on the host, kept in a file of its own so that stop finds it whatever the parameters
-//! say by then.
+//! What this resource has put on the host, kept in a file of its own so that stop finds it whatever
+//! the parameters say by then.
 //!
-//! Written before the address is added: a start that is killed anywhere leaves at most a record without an address. A
-//! stop leaves a record too, one that says "nothing".
+//! Written before the address is added: a start that is killed anywhere leaves at most a record
+//! without an address. A stop leaves a record too, one that says "nothing".
 #![forbid(unsafe_code)]
 
 use std::net::IpAddr;
@@ -19,7 +19,8 @@ use crate::kernel::{Address, AddressFlags};
 pub struct Record {
     /// The address, if one was put here and has not been removed.
     pub added: Option<Added>,
-    /// An address with prefix length 32 that was taken off the loopback interface for it, as it was.
+    /// An address with prefix length 32 that was taken off the loopback interface for it, as it
+    /// was.
     pub set_aside: Option<Address>,
     /// The tool that has made the rules of a cluster IP.
     pub rules: Option<String>,
@@ -30,8 +31,8 @@ pub struct Record {
 pub struct Added {
     /// The address.
     pub ip: IpAddr,
-    /// Where it was put, and in which form. A record of an earlier version says nothing about the prefix route:
-    /// `noprefixroute` then.
+    /// Where it was put, and in which form. A record of an earlier version says nothing about the
+    /// prefix route: `noprefixroute` then.
     pub place: Place,
     /// The parameter `nic` at the time.
     pub asked: Option<String>,
@@ -45,7 +46,9 @@ impl Added {
     /// Whether it is about the resource as it is configured now.
     #[must_use]
     pub fn is_about(&self, settings: &Settings) -> bool {
-        self.ip == settings.ip && self.asked == settings.nic && self.namespace == settings.network_namespace
+        self.ip == settings.ip
+            && self.asked == settings.nic
+            && self.namespace == settings.network_namespace
     }
 }
 
@@ -59,7 +62,8 @@ impl StateFile for Record {
             pairs.push(("aside_ip", copy.ip.to_string()));
             pairs.push(("aside_scope", copy.scope.to_string()));
             pairs.extend(copy.label.clone().map(|label| ("aside_label", label)));
-            pairs.extend(copy.broadcast.map(|broadcast| ("aside_broadcast", broadcast.to_string())));
+            pairs
+                .extend(copy.broadcast.map(|broadcast| ("aside_broadcast", broadcast.to_string())));
             pairs.extend(copy.peer.map(|peer| ("aside_peer", peer.to_string())));
             pairs.extend(copy.metric.map(|metric| ("aside_metric", metric.to_string())));
             pairs.extend(copy.protocol.map(|protocol| ("aside_protocol", protocol.to_string())));
@@ -76,8 +80,11 @@ impl StateFile for Record {
             pairs.push(("prefix", place.prefix.to_string()));
             pairs.push(("index", place.index.to_string()));
             pairs.push(("name", place.name.clone()));
-            let optional = [("label", &place.label), ("asked", &added.asked), ("namespace", &added.namespace)];
-            pairs.extend(optional.into_iter().filter_map(|(key, value)| Some((key, value.clone()?))));
+            let optional =
+                [("label", &place.label), ("asked", &added.asked), ("namespace", &added.namespace)];
+            pairs.extend(
+                optional.into_iter().filter_map(|(key, value)| Some((key, value.clone()?))),
+            );
             pairs.extend(place.broadcast.map(|broadcast| ("broadcast", broadcast.to_string())));
             // The metric of the prefix route; 0 is the kernel's own choice.
             let route = (!place.noprefixroute).then(|| place.metric.unwrap_or(0));
@@ -100,7 +107,8 @@ impl StateFile for Record {
                 address_label: optional(get("address_label"))?,
             }),
         };
-        let set_aside = if get("set_aside") == Some("1") { Some(copy(&get, added.as_ref())?) } else { None };
+        let set_aside =
+            if get("set_aside") == Some("1") { Some(copy(&get, added.as_ref())?) } else { None };
         Some(Self { added, set_aside, rules: text("rules") })
     }
 }
@@ -121,7 +129,8 @@ fn place<'a>(get: &impl Fn(&str) -> Option<&'a str>) -> Option<Place> {
 
 /// The copy on the loopback interface. Records of the first version say only that there was one.
 fn copy<'a>(get: &impl Fn(&str) -> Option<&'a str>, added: Option<&Added>) -> Option<Address> {
-    let lifetimes: (Option<u32>, Option<u32>) = (optional(get("aside_preferred"))?, optional(get("aside_valid"))?);
+    let lifetimes: (Option<u32>, Option<u32>) =
+        (optional(get("aside_preferred"))?, optional(get("aside_valid"))?);
     Some(Address {
         index: 0,
         ip: optional(get("aside_ip"))?.or(added.map(|added| added.ip))?,
@@ -129,7 +138,10 @@ fn copy<'a>(get: &impl Fn(&str) -> Option<&'a str>, added: Option<&Added>) -> Op
         prefix: 32,
         label: get("aside_label").map(str::to_owned),
         broadcast: optional(get("aside_broadcast"))?,
-        flags: AddressFlags { noprefixroute: get("aside_noprefixroute") == Some("1"), ..AddressFlags::default() },
+        flags: AddressFlags {
+            noprefixroute: get("aside_noprefixroute") == Some("1"),
+            ..AddressFlags::default()
+        },
         metric: optional(get("aside_metric"))?,
         scope: optional(get("aside_scope"))?.unwrap_or_default(),
         lifetimes: lifetimes.0.zip(lifetimes.1),
@@ -185,20 +197,29 @@ mod tests {
     }
 
     fn read(pairs: &[(&str, &str)]) -> Option<Record> {
-        Record::from_pairs(pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect())
+        Record::from_pairs(
+            pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
+        )
     }
 
     #[test]
     fn what_is_written_is_what_is_read() {
         for record in [full(), Record::default(), Record { added: None, ..full() }] {
-            let pairs = record.to_pairs().into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+            let pairs =
+                record.to_pairs().into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
             assert_eq!(Record::from_pairs(pairs), Some(record));
         }
     }
 
     #[test]
     fn a_record_of_the_first_version_is_read() {
-        let old = read(&[("set_aside", "1"), ("ip", "10.9.0.80"), ("prefix", "24"), ("index", "2"), ("name", "ethA")]);
+        let old = read(&[
+            ("set_aside", "1"),
+            ("ip", "10.9.0.80"),
+            ("prefix", "24"),
+            ("index", "2"),
+            ("name", "ethA"),
+        ]);
         let old = old.unwrap();
         assert!(old.added.unwrap().place.noprefixroute);
         let copy = old.set_aside.unwrap();
@@ -207,7 +228,9 @@ mod tests {
 
     #[test]
     fn anything_else_is_no_record() {
-        for bad in [&[("ip", "x")][..], &[("ip", "10.9.0.50")], &[("set_aside", "1"), ("aside_ip", "x")]] {
+        for bad in
+            [&[("ip", "x")][..], &[("ip", "10.9.0.50")], &[("set_aside", "1"), ("aside_ip", "x")]]
+        {
             assert_eq!(read(bad), None, "{bad:?}");
         }
     }

@@ -52,26 +52,38 @@ pub fn start(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> 
         Next::Add => {}
     }
     let record = Record { added: Some(observe::added(settings, &plan.place)), ..former };
-    // A start after a start that was killed: what that one announced must not outlive the decision made now.
-    announce::end(&observe::places(context.invocation, plan.place.index).lock, context.budget.work())?;
+    // A start after a start that was killed: what that one announced must not outlive the decision
+    // made now.
+    announce::end(
+        &observe::places(context.invocation, plan.place.index).lock,
+        context.budget.work(),
+    )?;
     note(context, &record);
     bring_up(context, settings, plan, had_label).map_err(|failure| {
         context.log.debug(format_args!("undoing a failed start"));
         match stop::undo(context, settings) {
             Ok(()) => failure,
-            Err(left) => Failure::new(failure.kind, format!("{failure}; and undoing it failed: {left}")),
+            Err(left) => {
+                Failure::new(failure.kind, format!("{failure}; and undoing it failed: {left}"))
+            }
         }
     })
 }
 
-/// Records what is about to be there. A service is worth more than a record: without one, stop goes by the address.
+/// Records what is about to be there. A service is worth more than a record: without one, stop goes
+/// by the address.
 fn note(context: &Context<'_>, record: &Record) {
     if let Err(failure) = record.save(context.invocation) {
         context.log.warn(format_args!("no record is kept: {failure}"));
     }
 }
 
-fn bring_up(context: &Context<'_>, settings: &Settings, plan: Plan, had_label: bool) -> Result<(), Failure> {
+fn bring_up(
+    context: &Context<'_>,
+    settings: &Settings,
+    plan: Plan,
+    had_label: bool,
+) -> Result<(), Failure> {
     let Plan { questions, snapshot, place } = plan;
     let changes = Changes::open(context.budget.work())?;
     let link = usable_link(context, settings, &questions, &changes, &snapshot, &place)?;
@@ -79,14 +91,18 @@ fn bring_up(context: &Context<'_>, settings: &Settings, plan: Plan, had_label: b
     if settings.lvs_support {
         set_aside(context, &changes, &snapshot, settings)?;
     }
-    let shared = settings.cluster_ip.as_ref().map(|config| (Share::new(settings.ip, &place, config), config));
+    let shared = settings
+        .cluster_ip
+        .as_ref()
+        .map(|config| (Share::new(settings.ip, &place, config), config));
     if let Some((share, config)) = &shared {
         let directory = ocf::state::directory(context.invocation);
         let _turn = turns::cluster(directory, settings.ip, context.budget.work())?;
         let rules = Rules::new(context, share, config)?;
         let mut shares: BTreeSet<u32> = rules.shares()?;
         shares.insert(config.node);
-        // Noted first: a stop must know that there may be rules, also when the tool is gone by then.
+        // Noted first: a stop must know that there may be rules, also when the tool is gone by
+        // then.
         let record = Record::load(context.invocation).unwrap_or_default();
         note(context, &Record { rules: Some(rules.tool().to_owned()), ..record });
         rules.make(&shares)?;
@@ -106,7 +122,8 @@ fn bring_up(context: &Context<'_>, settings: &Settings, plan: Plan, had_label: b
             Err(failure) => context.log.warn(format_args!("{failure}")),
         }
     }
-    // Opened first, so that nothing but the kernel's own work lies between the address and its announcement.
+    // Opened first, so that nothing but the kernel's own work lies between the address and its
+    // announcement.
     let subject = subject(settings, &place, &link, shared.as_ref().map(|(share, _)| share));
     let arp = match (settings.ip, arp_socket) {
         (IpAddr::V4(ip), Some(socket)) => Some(Ok(Announcer::V4(socket, ip))),
@@ -122,10 +139,18 @@ fn bring_up(context: &Context<'_>, settings: &Settings, plan: Plan, had_label: b
     }
     let announcer = arp.unwrap_or_else(|| Announcer::open(&subject));
     context.log.trace(format_args!("announce {subject:?} with {:?}", link.hardware));
-    let announced = announcer.or_fail(format!("announcing {}", settings.ip)).and_then(|announcer| {
-        let places = observe::places(context.invocation, place.index);
-        announce::after_start(announcer, &subject, &link, &settings.announce, &places, context.budget.work())
-    });
+    let announced =
+        announcer.or_fail(format!("announcing {}", settings.ip)).and_then(|announcer| {
+            let places = observe::places(context.invocation, place.index);
+            announce::after_start(
+                announcer,
+                &subject,
+                &link,
+                &settings.announce,
+                &places,
+                context.budget.work(),
+            )
+        });
     if let Err(failure) = announced {
         // Neighbours find the address by ARP or neighbour discovery: no reason to remove it again.
         context.log.warn(format_args!("{failure}"));
@@ -177,10 +202,15 @@ fn look_for_conflict(
     link: &Link,
 ) -> Result<Option<ArpSocket>, Failure> {
     let IpAddr::V4(ip) = settings.ip else { return Ok(None) };
-    if !settings.detect_conflict || settings.cluster_ip.is_some() || !link.has_neighbours() || link.is_lost() {
+    if !settings.detect_conflict
+        || settings.cluster_ip.is_some()
+        || !link.has_neighbours()
+        || link.is_lost()
+    {
         return Ok(None);
     }
-    let own: Vec<Vec<u8>> = snapshot.links.iter().map(|link| link.hardware.address.clone()).collect();
+    let own: Vec<Vec<u8>> =
+        snapshot.links.iter().map(|link| link.hardware.address.clone()).collect();
     let (rival, socket) = conflict::look(ip, link, &own, context.budget.work())?;
     match rival {
         None => Ok(Some(socket)),
@@ -188,7 +218,8 @@ fn look_for_conflict(
     }
 }
 
-/// Takes the copy of the address off the loopback interface, for as long as this node has the real one.
+/// Takes the copy of the address off the loopback interface, for as long as this node has the real
+/// one.
 fn set_aside(
     context: &Context<'_>,
     changes: &Changes,
@@ -217,7 +248,13 @@ fn add(
         // Another instance of the clone has put it there.
         return Ok(());
     }
-    let turn = || turns::addresses(ocf::state::directory(context.invocation), context.log, context.budget.work());
+    let turn = || {
+        turns::addresses(
+            ocf::state::directory(context.invocation),
+            context.log,
+            context.budget.work(),
+        )
+    };
     let IpAddr::V6(ip) = settings.ip else {
         let _turn = turn();
         changes.add(settings.ip, place, add_flags(settings, place))?;
@@ -236,13 +273,15 @@ fn add(
     let flags = add_flags(settings, place);
     context.log.trace(format_args!("add {} to {} with {flags:?}", settings.ip, place.name));
     if flags.optimistic {
-        // The kernel takes the flag only where the interface allows it (`ipv6_allow_optimistic_dad`).
-        let (added, allowed) = sysctl::with(&optimistic_dad(place), "1", || changes.add(settings.ip, place, flags));
+        // The kernel takes the flag only where the interface allows it
+        // (`ipv6_allow_optimistic_dad`).
+        let (added, allowed) =
+            sysctl::with(&optimistic_dad(place), "1", || changes.add(settings.ip, place, flags));
         added?;
         if !allowed && settings.dad == Dad::Optimistic {
-            context
-                .log
-                .warn(format_args!("this kernel has no optimistic duplicate address detection; waiting instead"));
+            context.log.warn(format_args!(
+                "this kernel has no optimistic duplicate address detection; waiting instead"
+            ));
         }
     } else {
         changes.add(settings.ip, place, flags)?;
@@ -251,19 +290,22 @@ fn add(
     match dad::wait(questions, &events, ip, place.index, verdict_by(context, link))? {
         Verdict::Unique => confirm(questions, settings, place),
         Verdict::Duplicate => Err(conflict::duplicate(ip, link, context.budget.work())),
-        Verdict::Gone => Err(Failure::generic(format!("{ip} was removed from {} while it started", place.name))),
+        Verdict::Gone => {
+            Err(Failure::generic(format!("{ip} was removed from {} while it started", place.name)))
+        }
         Verdict::Pending if link.is_lost() => {
             context.log.warn(format_args!("{ip} is not usable before {} has a link", place.name));
             confirm(questions, settings, place)
         }
-        Verdict::Pending => {
-            Err(Failure::generic(format!("duplicate address detection for {ip} on {} does not end", place.name)))
-        }
+        Verdict::Pending => Err(Failure::generic(format!(
+            "duplicate address detection for {ip} on {} does not end",
+            place.name
+        ))),
     }
 }
 
-/// The place, with a prefix route if it was only for a moment that the route to the network seemed to be another's: a stop had
-/// removed the address that had brought it, and not yet the route.
+/// The place, with a prefix route if it was only for a moment that the route to the network seemed
+/// to be another's: a stop had removed the address that had brought it, and not yet the route.
 fn with_prefix_route(
     context: &Context<'_>,
     settings: &Settings,
@@ -280,7 +322,10 @@ fn with_prefix_route(
         addresses: questions.addresses(settings.ip)?,
         routes: questions.routes(settings.ip, prefix_table(link, &snapshot.links))?,
     };
-    let place = Place { noprefixroute: prefix_route::is_foreign(settings.ip, place, link, &now), ..place.clone() };
+    let place = Place {
+        noprefixroute: prefix_route::is_foreign(settings.ip, place, link, &now),
+        ..place.clone()
+    };
     if !place.noprefixroute {
         let record = Record::load(context.invocation).unwrap_or_default();
         note(context, &Record { added: Some(observe::added(settings, &place)), ..record });
@@ -297,9 +342,9 @@ fn verdict_by(context: &Context<'_>, link: &Link) -> Deadline {
 fn confirm(questions: &Questions, settings: &Settings, place: &Place) -> Result<(), Failure> {
     let context = || format!("looking for {}", settings.ip);
     let found = match settings.ip {
-        IpAddr::V4(ip) => {
-            labels::Asker::open().and_then(|asker| asker.prefix_of(place.stands_under(), ip)).or_fail(context())?
-        }
+        IpAddr::V4(ip) => labels::Asker::open()
+            .and_then(|asker| asker.prefix_of(place.stands_under(), ip))
+            .or_fail(context())?,
         IpAddr::V6(ip) => questions.address_v6(ip, place.index)?.map(|address| address.prefix),
     };
     match found {
@@ -308,6 +353,9 @@ fn confirm(questions: &Questions, settings: &Settings, place: &Place) -> Result<
             "{} came up with prefix length {prefix} instead of {}",
             settings.ip, place.prefix
         ))),
-        None => Err(Failure::generic(format!("{} was added to {} and is not there", settings.ip, place.name))),
+        None => Err(Failure::generic(format!(
+            "{} was added to {} and is not there",
+            settings.ip, place.name
+        ))),
     }
 }

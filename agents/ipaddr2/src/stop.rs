@@ -1,7 +1,8 @@
-//! Takes the address off the host, and whatever else this resource has put there; says so only after looking.
+//! Takes the address off the host, and whatever else this resource has put there; says so only
+//! after looking.
 //!
-//! Parameters do not gate a stop. What is removed is what the record names, and what a monitor would take for the
-//! resource: nothing else is looked at.
+//! Parameters do not gate a stop. What is removed is what the record names, and what a monitor
+//! would take for the resource: nothing else is looked at.
 #![forbid(unsafe_code)]
 
 use std::collections::BTreeSet;
@@ -28,7 +29,8 @@ use crate::kernel::{Address, Link, connections, namespace, sysctl};
 use crate::record::{Added, Record};
 use crate::{announce, turns};
 
-/// What is known about the thing to stop: from the record, from the parameters, or from those of them that are good.
+/// What is known about the thing to stop: from the record, from the parameters, or from those of
+/// them that are good.
 struct Target<'a> {
     wanted: Wanted,
     namespace: Option<String>,
@@ -55,7 +57,9 @@ pub fn stop(context: &Context<'_>, settings: Option<&Settings>) -> Result<(), Fa
 /// # Errors
 /// What could not be looked at.
 pub fn probe_without_params(context: &Context<'_>) -> Result<Status, Failure> {
-    let Some(target) = target(context, None, Record::load(context.invocation)) else { return Ok(Status::STOPPED) };
+    let Some(target) = target(context, None, Record::load(context.invocation)) else {
+        return Ok(Status::STOPPED);
+    };
     if let Some(name) = &target.namespace
         && !namespace::enter(name)?
     {
@@ -82,23 +86,35 @@ pub fn undo(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> {
     clear(context, Some(&inside), record)
 }
 
-fn clear(context: &Context<'_>, settings: Option<&Settings>, record: Option<Record>) -> Result<(), Failure> {
+fn clear(
+    context: &Context<'_>,
+    settings: Option<&Settings>,
+    record: Option<Record>,
+) -> Result<(), Failure> {
     // Before the address goes: an announcement after that would take it from its next owner.
-    let quiet = announce::end(&Record::path(context.invocation, "announce"), context.budget.rollback());
+    let quiet =
+        announce::end(&Record::path(context.invocation, "announce"), context.budget.rollback());
     let Some(target) = target(context, settings, record) else {
-        context.log.info(format_args!("no address was given and none is on record: nothing to stop"));
+        context
+            .log
+            .info(format_args!("no address was given and none is on record: nothing to stop"));
         return quiet;
     };
     let removed = remove(context, &target);
-    Failure::collect([quiet.err(), removed.err()].into_iter().flatten().collect()).map_or(Ok(()), Err)
+    Failure::collect([quiet.err(), removed.err()].into_iter().flatten().collect())
+        .map_or(Ok(()), Err)
 }
 
-fn target<'a>(context: &Context<'_>, settings: Option<&'a Settings>, record: Option<Record>) -> Option<Target<'a>> {
+fn target<'a>(
+    context: &Context<'_>,
+    settings: Option<&'a Settings>,
+    record: Option<Record>,
+) -> Option<Target<'a>> {
     let values = &context.invocation.values;
     let added = record.as_ref().and_then(|record| record.added.as_ref());
-    let given = settings
-        .map(|settings| settings.ip)
-        .or_else(|| settings::effective_address(values, context.invocation, &mut Faults::default()));
+    let given = settings.map(|settings| settings.ip).or_else(|| {
+        settings::effective_address(values, context.invocation, &mut Faults::default())
+    });
     let nic = match settings {
         Some(settings) => settings.nic.clone(),
         None => values.get(&params::NIC).map(|nic| nic.name),
@@ -124,7 +140,10 @@ fn remove(context: &Context<'_>, target: &Target<'_>) -> Result<(), Failure> {
     if let Some(name) = &target.namespace
         && !namespace::enter(name)?
     {
-        context.log.info(format_args!("network namespace {name} is gone, and {} with it", target.wanted.ip));
+        context.log.info(format_args!(
+            "network namespace {name} is gone, and {} with it",
+            target.wanted.ip
+        ));
         return forget(context, target, false);
     }
     let questions = Questions::open(context.budget.rollback())?;
@@ -143,10 +162,13 @@ fn remove(context: &Context<'_>, target: &Target<'_>) -> Result<(), Failure> {
         }
         if kill && !ours.is_empty() {
             match connections::reset(target.wanted.ip, context.budget.rollback()) {
-                Ok(count) => context.log.info(format_args!("reset {count} TCP connections of {}", target.wanted.ip)),
-                Err(error) => {
-                    context.log.warn(format_args!("resetting the TCP connections of {}: {error}", target.wanted.ip))
-                }
+                Ok(count) => context
+                    .log
+                    .info(format_args!("reset {count} TCP connections of {}", target.wanted.ip)),
+                Err(error) => context.log.warn(format_args!(
+                    "resetting the TCP connections of {}: {error}",
+                    target.wanted.ip
+                )),
             }
         }
     }
@@ -161,12 +183,13 @@ fn remove(context: &Context<'_>, target: &Target<'_>) -> Result<(), Failure> {
     forget(context, target, found)
 }
 
-/// Removes the addresses that are the resource's, and looks again: what counts is what is there, not what was
-/// requested. Gives whether there were any, and what went wrong on the way although they are gone.
+/// Removes the addresses that are the resource's, and looks again: what counts is what is there,
+/// not what was requested. Gives whether there were any, and what went wrong on the way although
+/// they are gone.
 ///
-/// All of it under one lock, the looks too: while another stop puts back what the kernel has removed with its address,
-/// ours could be among that, and would be gone only for the moment; and a start that finds the route to its network without
-/// an address would take it for another's.
+/// All of it under one lock, the looks too: while another stop puts back what the kernel has
+/// removed with its address, ours could be among that, and would be gone only for the moment; and a
+/// start that finds the route to its network without an address would take it for another's.
 fn take_off(
     context: &Context<'_>,
     target: &Target<'_>,
@@ -187,23 +210,32 @@ fn take_off(
     }
     let now = questions.addresses(target.wanted.ip)?;
     let removed = |address: &Address| {
-        ours.iter().any(|gone| (gone.ip, gone.index, gone.prefix) == (address.ip, address.index, address.prefix))
+        ours.iter().any(|gone| {
+            (gone.ip, gone.index, gone.prefix) == (address.ip, address.index, address.prefix)
+        })
     };
     let left = now.iter().find(|a| removed(a) || judge::is_ours(wanted, recorded, a, links));
     if let Some(address) = left {
         let name = name_of(links, address.index);
-        failures.push(Failure::generic(format!("{}/{} is still on {name}", address.ip, address.prefix)));
+        failures.push(Failure::generic(format!(
+            "{}/{} is still on {name}",
+            address.ip, address.prefix
+        )));
         return Failure::collect(failures).map_or(Ok((true, Vec::new())), Err);
     }
     for other in now.iter().filter(|other| other.ip == target.wanted.ip) {
         let name = name_of(links, other.index);
-        context.log.info(format_args!("{}/{} on {name} is not this resource's, and stays", other.ip, other.prefix));
+        context.log.info(format_args!(
+            "{}/{} on {name} is not this resource's, and stays",
+            other.ip, other.prefix
+        ));
     }
     failures.extend(remove_prefix_routes(target, &ours, &now, changes, links).err());
     Ok((!ours.is_empty(), failures))
 }
 
-/// Removes the prefix routes that the kernel leaves behind when the addresses are gone; see [`prefix_route`].
+/// Removes the prefix routes that the kernel leaves behind when the addresses are gone; see
+/// [`prefix_route`].
 fn remove_prefix_routes(
     target: &Target<'_>,
     ours: &[&Address],
@@ -212,13 +244,17 @@ fn remove_prefix_routes(
     links: &[Link],
 ) -> Result<(), Failure> {
     let link_of = |index: u32| links.iter().find(|link| link.index == index);
-    let mut places: Vec<Place> =
-        ours.iter().filter_map(|address| Some(Place::of(address, link_of(address.index)?))).collect();
+    let mut places: Vec<Place> = ours
+        .iter()
+        .filter_map(|address| Some(Place::of(address, link_of(address.index)?)))
+        .collect();
     if places.is_empty() {
         // Another program has removed the address.
         places.extend(target.recorded().map(|added| added.place.clone()));
     }
-    for place in places.iter().filter(|place| prefix_route::may_be_left(target.wanted.ip, place, now)) {
+    for place in
+        places.iter().filter(|place| prefix_route::may_be_left(target.wanted.ip, place, now))
+    {
         if let Some(link) = link_of(place.index) {
             changes.remove_prefix_route(target.wanted.ip, place, prefix_table(link, links))?;
         }
@@ -245,8 +281,8 @@ fn cluster_config(context: &Context<'_>, target: &Target<'_>) -> Option<ClusterI
     }
 }
 
-/// For a cluster IP: takes this instance's share out of the rules; `true` when other instances on this node still need
-/// the address.
+/// For a cluster IP: takes this instance's share out of the rules; `true` when other instances on
+/// this node still need the address.
 fn leave_to_other_instances(
     context: &Context<'_>,
     target: &Target<'_>,
@@ -260,7 +296,9 @@ fn leave_to_other_instances(
     });
     // The rules may be there without the address, when another program has removed it.
     let added = target.record.as_ref().and_then(|record| record.added.as_ref());
-    let Some(place) = here.or_else(|| added.map(|added| added.place.clone())) else { return Ok(false) };
+    let Some(place) = here.or_else(|| added.map(|added| added.place.clone())) else {
+        return Ok(false);
+    };
     let directory = ocf::state::directory(context.invocation);
     let _turn = turns::cluster(directory, target.wanted.ip, context.budget.rollback())?;
     let share = Share::new(target.wanted.ip, &place, config);
@@ -285,9 +323,15 @@ fn leave_to_other_instances(
     Ok(!shares.is_empty())
 }
 
-/// Removes one address and nothing else: the kernel is allowed to promote the next address of the network, and where that
-/// cannot be allowed (a read-only /proc/sys) what it removes with this one is put back.
-fn remove_one(context: &Context<'_>, changes: &Changes, address: &Address, nic: &str) -> Result<(), Failure> {
+/// Removes one address and nothing else: the kernel is allowed to promote the next address of the
+/// network, and where that cannot be allowed (a read-only /proc/sys) what it removes with this one
+/// is put back.
+fn remove_one(
+    context: &Context<'_>,
+    changes: &Changes,
+    address: &Address,
+    nic: &str,
+) -> Result<(), Failure> {
     if address.ip.is_ipv6() {
         return changes.remove(address).map(drop);
     }
@@ -301,8 +345,15 @@ fn remove_one(context: &Context<'_>, changes: &Changes, address: &Address, nic: 
     Failure::collect(failures).map_or(Ok(()), Err)
 }
 
-/// What goes with the address. None of it keeps the address on the host, so a failure is not one of the stop.
-fn tidy(context: &Context<'_>, target: &Target<'_>, changes: &Changes, links: &[Link], found: bool) -> Vec<Failure> {
+/// What goes with the address. None of it keeps the address on the host, so a failure is not one of
+/// the stop.
+fn tidy(
+    context: &Context<'_>,
+    target: &Target<'_>,
+    changes: &Changes,
+    links: &[Link],
+    found: bool,
+) -> Vec<Failure> {
     let mut failures = Vec::new();
     let record = target.record.as_ref();
     let note = peers_note(context, target);
@@ -326,13 +377,18 @@ fn tidy(context: &Context<'_>, target: &Target<'_>, changes: &Changes, links: &[
     if target.settings.is_some_and(|settings| settings.flush_routes) {
         context.log.trace(format_args!("flush cached routes"));
         let family = if target.wanted.ip.is_ipv4() { "ipv4" } else { "ipv6" };
-        failures.extend(sysctl::set(&format!("{family}/route/flush"), "1").or_fail("flushing cached routes").err());
+        failures.extend(
+            sysctl::set(&format!("{family}/route/flush"), "1")
+                .or_fail("flushing cached routes")
+                .err(),
+        );
     }
     failures
 }
 
-/// The file in which the peer notes that it has taken a copy off the loopback interface: after a change of agents
-/// no other program puts it back. `None` without `lvs_support`, or when there is no such note.
+/// The file in which the peer notes that it has taken a copy off the loopback interface: after a
+/// change of agents no other program puts it back. `None` without `lvs_support`, or when there is
+/// no such note.
 fn peers_note(context: &Context<'_>, target: &Target<'_>) -> Option<PathBuf> {
     const LARGEST: u64 = 256;
     if !target.settings.is_some_and(|settings| settings.lvs_support) {
@@ -344,8 +400,10 @@ fn peers_note(context: &Context<'_>, target: &Target<'_>) -> Option<PathBuf> {
 }
 
 fn put_back(copy: Address, changes: &Changes, links: &[Link]) -> Result<(), Failure> {
-    let loopback =
-        links.iter().find(|link| link.loopback).ok_or_else(|| Failure::generic("there is no loopback interface"))?;
+    let loopback = links
+        .iter()
+        .find(|link| link.loopback)
+        .ok_or_else(|| Failure::generic("there is no loopback interface"))?;
     changes.restore(&Address { index: loopback.index, ..copy })
 }
 
@@ -354,7 +412,8 @@ fn plain_copy(ip: IpAddr) -> Address {
     Address::plain(0, ip, 32)
 }
 
-/// Notes that nothing of this resource is left. Where nothing was known or found there is nothing to note.
+/// Notes that nothing of this resource is left. Where nothing was known or found there is nothing
+/// to note.
 fn forget(context: &Context<'_>, target: &Target<'_>, found: bool) -> Result<(), Failure> {
     if !found && target.record.is_none() {
         return Ok(());

@@ -1,4 +1,5 @@
-//! Turns among the processes of this agent: of one cluster IP, and of all IPv4 addresses of this node.
+//! Turns among the processes of this agent: of one cluster IP, and of all IPv4 addresses of this
+//! node.
 #![forbid(unsafe_code)]
 
 use std::net::IpAddr;
@@ -10,31 +11,41 @@ use ocf::lock::Lock;
 use ocf::log::Log;
 use ocf::sys::clock::Deadline;
 
-/// How long to wait for other starts and stops to change their addresses: each takes a few milliseconds.
+/// How long to wait for other starts and stops to change their addresses: each takes a few
+/// milliseconds.
 const LONGEST: Duration = Duration::from_secs(5);
 
-/// The lock under which the rules of a cluster IP change: other instances of the clone may be here too.
+/// The lock under which the rules of a cluster IP change: other instances of the clone may be here
+/// too.
 ///
 /// # Errors
 /// When it is not to be had in time.
 pub fn cluster(directory: &Path, ip: IpAddr, deadline: Deadline) -> Result<Lock, Failure> {
     let path = directory.join(format!("IPaddr2-{}.lock", crate::cluster_ip::share::table(ip)));
-    Lock::take(&path, deadline).map_err(|error| Failure::generic(format!("{}: {error}", path.display())))
+    Lock::take(&path, deadline)
+        .map_err(|error| Failure::generic(format!("{}: {error}", path.display())))
 }
 
-/// The lock under which addresses are added, IPv4 addresses are removed and said to be gone, and settings of the kernel are
-/// changed for the moment of such a change. IPv4 addresses of one network depend on each other: the kernel removes all of them
-/// with the first one, unless it may promote the next (net.ipv4.conf.*.promote_secondaries), which a stop sees to. Without this
-/// lock, one stop would switch that off while another one needs it, and would look at addresses that another one is about to put
-/// back. IPv6 addresses of one network share the route to it, which the last one to go takes along.
+/// The lock under which addresses are added, IPv4 addresses are removed and said to be gone, and
+/// settings of the kernel are changed for the moment of such a change. IPv4 addresses of one
+/// network depend on each other: the kernel removes all of them with the first one, unless it may
+/// promote the next (net.ipv4.conf.*.promote_secondaries), which a stop sees to. Without this lock,
+/// one stop would switch that off while another one needs it, and would look at addresses that
+/// another one is about to put back. IPv6 addresses of one network share the route to it, which the
+/// last one to go takes along.
 ///
-/// Without the lock (a state directory that cannot be written, a holder that does not
-/// end) the work goes on: an address that the kernel removes with another one is put back all the same.
+/// Without the lock (a state directory that cannot be written, a holder that does not end) the work
+/// goes on: an address that the kernel removes with another one is put back all the same.
 pub fn addresses(directory: &Path, log: &Log, deadline: Deadline) -> Option<Lock> {
-    match Lock::take(&directory.join("IPaddr2-addresses.lock"), Deadline::after(LONGEST).min(deadline)) {
+    match Lock::take(
+        &directory.join("IPaddr2-addresses.lock"),
+        Deadline::after(LONGEST).min(deadline),
+    ) {
         Ok(lock) => Some(lock),
         Err(error) => {
-            log.debug(format_args!("the addresses of this node are changed without a lock: {error}"));
+            log.debug(format_args!(
+                "the addresses of this node are changed without a lock: {error}"
+            ));
             None
         }
     }

@@ -1,7 +1,9 @@
-//! What wakes a monitor that waits: news of the kernel about this address and about the interface that has it.
+//! What wakes a monitor that waits: news of the kernel about this address and about the interface
+//! that has it.
 //!
-//! A socket gets the news of all addresses and interfaces; what is about others is read and dropped. When there was too much
-//! for the socket's buffer, the kernel says so (ENOBUFS), and the monitor looks.
+//! A socket gets the news of all addresses and interfaces; what is about others is read and
+//! dropped. When there was too much for the socket's buffer, the kernel says so (ENOBUFS), and the
+//! monitor looks.
 #![forbid(unsafe_code)]
 
 use std::net::IpAddr;
@@ -23,7 +25,8 @@ use crate::record::Record;
 /// The most datagrams that are read at a time: a flood must not keep the monitor from its check.
 const AT_A_TIME: usize = 1000;
 
-/// The event sources of an address that is here. Without a record there is nothing to go by: the monitor makes one.
+/// The event sources of an address that is here. Without a record there is nothing to go by: the
+/// monitor makes one.
 ///
 /// # Errors
 /// When the kernel has no socket for us.
@@ -37,7 +40,8 @@ pub fn sources(context: &Context<'_>, settings: &Settings) -> Result<Sources, Fa
     let record = Record::load(context.invocation).and_then(|record| record.added);
     if let Some(added) = record.filter(|added| added.is_about(settings)) {
         let place = added.place;
-        let netlink = Netlink::listen(SockProtocol::NetlinkRoute, groups(settings.ip)).or_fail("netlink socket")?;
+        let netlink = Netlink::listen(SockProtocol::NetlinkRoute, groups(settings.ip))
+            .or_fail("netlink socket")?;
         sources.add(News { netlink, ip: settings.ip, index: place.index, name: place.name });
     }
     Ok(sources)
@@ -84,10 +88,18 @@ impl Source for News {
 fn about(message: &RouteNetlinkMessage, ip: IpAddr, index: u32, name: &str) -> Option<String> {
     let is_ours = |message| decode::address(message).is_some_and(|address| address.ip == ip);
     match message {
-        RouteNetlinkMessage::DelAddress(message) if is_ours(message) => Some(format!("{ip} was removed")),
-        RouteNetlinkMessage::NewAddress(message) if is_ours(message) => Some(format!("{ip} changed")),
-        RouteNetlinkMessage::DelLink(message) if message.header.index == index => Some(format!("{name} was removed")),
-        RouteNetlinkMessage::NewLink(message) if message.header.index == index => Some(format!("{name} changed")),
+        RouteNetlinkMessage::DelAddress(message) if is_ours(message) => {
+            Some(format!("{ip} was removed"))
+        }
+        RouteNetlinkMessage::NewAddress(message) if is_ours(message) => {
+            Some(format!("{ip} changed"))
+        }
+        RouteNetlinkMessage::DelLink(message) if message.header.index == index => {
+            Some(format!("{name} was removed"))
+        }
+        RouteNetlinkMessage::NewLink(message) if message.header.index == index => {
+            Some(format!("{name} changed"))
+        }
         _ => None,
     }
 }
@@ -139,7 +151,13 @@ mod tests {
             let events: Vec<RouteNetlinkMessage> = events(&datagram(messages)).unwrap();
             events.iter().find_map(|event| about(event, IP, 3, "eth0"))
         };
-        let none = || vec![NewAddress(address("10.9.0.51")), DelAddress(address("10.9.0.5")), NewLink(link(4))];
+        let none = || {
+            vec![
+                NewAddress(address("10.9.0.51")),
+                DelAddress(address("10.9.0.5")),
+                NewLink(link(4)),
+            ]
+        };
         assert_eq!(heard(vec![]), None);
         assert_eq!(heard(none()), None);
         for (message, expected) in [

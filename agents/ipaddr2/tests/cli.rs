@@ -1,4 +1,5 @@
-//! The built binary, called as anybody may call it: without root, without a cluster, without an environment.
+//! The built binary, called as anybody may call it: without root, without a cluster, without an
+//! environment.
 
 use std::process::{Command, Stdio};
 
@@ -23,7 +24,10 @@ fn people_get_help_and_the_version() {
     for word in ["usage", "help", "--help", "-h"] {
         let said = AGENT.call(word, &[]);
         assert_eq!(said.code, Some(0), "{word}");
-        assert!(said.stdout.contains("Usage: IPaddr2 <ACTION>") && said.stdout.contains("cidr_netmask"), "{said:?}");
+        assert!(
+            said.stdout.contains("Usage: IPaddr2 <ACTION>") && said.stdout.contains("cidr_netmask"),
+            "{said:?}"
+        );
     }
     assert!(AGENT.call("--version", &[]).stdout.starts_with("IPaddr2 0."));
 }
@@ -34,13 +38,18 @@ fn validation_at_level_0_needs_no_host_and_names_every_fault() {
     let bad = [("ip", "1.2.3"), ("cidr_netmask", "99x"), ("nodad", "maybe")];
     AGENT.expect_every_fault_is_named(&bad);
     let said = AGENT.validate(&bad);
-    assert!(["ip=\"1.2.3\"", "cidr_netmask=\"99x\"", "nodad=\"maybe\""].iter().all(|part| said.stderr.contains(part)));
+    assert!(
+        ["ip=\"1.2.3\"", "cidr_netmask=\"99x\"", "nodad=\"maybe\""]
+            .iter()
+            .all(|part| said.stderr.contains(part))
+    );
 }
 
 #[test]
 fn a_caller_that_does_not_listen_is_no_reason_to_die() {
     use std::io::Read;
-    let mut child = Command::new(AGENT.0).arg("meta-data").env_clear().stdout(Stdio::piped()).spawn().unwrap();
+    let mut child =
+        Command::new(AGENT.0).arg("meta-data").env_clear().stdout(Stdio::piped()).spawn().unwrap();
     let mut pipe = child.stdout.take().unwrap();
     pipe.read_exact(&mut [0; 5]).unwrap();
     drop(pipe);
@@ -49,7 +58,8 @@ fn a_caller_that_does_not_listen_is_no_reason_to_die() {
 
 #[test]
 fn the_reason_has_the_prefix_that_the_caller_asks_for() {
-    let said = AGENT.call("start", &[("OCF_EXIT_REASON_PREFIX", "why: "), ("OCF_RESKEY_ip", "x\ny % \"z\"")]);
+    let said = AGENT
+        .call("start", &[("OCF_EXIT_REASON_PREFIX", "why: "), ("OCF_RESKEY_ip", "x\ny % \"z\"")]);
     // As root the value is judged; for others the reason is that it takes root.
     assert!(said.stderr.starts_with("why: "), "{said:?}");
     assert_eq!(said.stderr.lines().count(), 1, "{said:?}");

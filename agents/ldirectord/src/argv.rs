@@ -1,7 +1,8 @@
 //! Whose daemon is a process? By its arguments. Pure.
 //!
-//! ldirectord is a script: the process is its interpreter with the script's path, the configuration and the word `start`.
-//! With `fork=yes` each virtual service has a child that overwrites its arguments by a title: `ldirectord tcp:10.0.0.1:80`.
+//! ldirectord is a script: the process is its interpreter with the script's path, the configuration
+//! and the word `start`. With `fork=yes` each virtual service has a child that overwrites its
+//! arguments by a title: `ldirectord tcp:10.0.0.1:80`.
 #![forbid(unsafe_code)]
 
 use std::ffi::OsStr;
@@ -36,7 +37,8 @@ pub fn read(arguments: &[Vec<u8>], program: &Path) -> Role {
     };
     let Some(place) = arguments.iter().position(named) else { return Role::Other };
     let options: [&[u8]; 3] = [b"-d", b"--debug", b"--"];
-    let mut words = arguments[place + 1..].iter().skip_while(|word| options.contains(&word.as_slice()));
+    let mut words =
+        arguments[place + 1..].iter().skip_while(|word| options.contains(&word.as_slice()));
     match (words.next(), words.next()) {
         (Some(conf), Some(word)) if STARTING.contains(&word.as_slice()) => {
             Role::Daemon(Path::new(OsStr::from_bytes(conf)).to_owned())
@@ -59,8 +61,8 @@ pub fn pid_file(conf: &Path) -> PathBuf {
     Path::new("/var/run").join([b"ldirectord.", name.as_bytes(), b".pid"].concat().as_os())
 }
 
-/// The configuration of a daemon that is started without the name of one, and the pid file that it has then: Debian's unit
-/// starts it so.
+/// The configuration of a daemon that is started without the name of one, and the pid file that it
+/// has then: Debian's unit starts it so.
 pub const UNNAMED: (&str, &str) = ("ldirectord.cf", "/var/run/ldirectord.ldirectord.pid");
 
 /// Bytes as a name.
@@ -86,7 +88,8 @@ mod tests {
     use super::*;
 
     fn role(line: &str) -> Role {
-        let arguments: Vec<Vec<u8>> = line.split(' ').map(|word| word.as_bytes().to_vec()).collect();
+        let arguments: Vec<Vec<u8>> =
+            line.split(' ').map(|word| word.as_bytes().to_vec()).collect();
         read(&arguments, Path::new("/opt/lvs/director"))
     }
 
@@ -94,7 +97,10 @@ mod tests {
     fn a_daemon_is_told_from_other_calls_of_its_program() {
         let daemon = |conf: &str| Role::Daemon(conf.into());
         for (line, expected) in [
-            ("/usr/bin/perl -w /usr/sbin/ldirectord /etc/ha.d/ldirectord.cf start", daemon("/etc/ha.d/ldirectord.cf")),
+            (
+                "/usr/bin/perl -w /usr/sbin/ldirectord /etc/ha.d/ldirectord.cf start",
+                daemon("/etc/ha.d/ldirectord.cf"),
+            ),
             ("/usr/bin/perl -w /opt/lvs/director -d -- x.cf restart", daemon("x.cf")),
             ("/usr/bin/perl /usr/sbin/ldirectord start", daemon("ldirectord.cf")),
             ("/usr/bin/perl -w /usr/sbin/ldirectord /etc/ha.d/ldirectord.cf status", Role::Other),

@@ -1,9 +1,10 @@
 //! What the kernel goes on with while a daemon that died is started again.
 //!
-//! Without its daemon the kernel directs clients as before. A stop must nevertheless leave the table as it was before the
-//! start: it is not known whether a start follows, or where. So what the daemon had in the table is kept in a file when it is
-//! found dead, and a start that follows soon puts it back before the daemon comes up, which takes an interpreter with all its
-//! modules. The daemon goes on from what it finds, as it always does, and checks it.
+//! Without its daemon the kernel directs clients as before. A stop must nevertheless leave the
+//! table as it was before the start: it is not known whether a start follows, or where. So what the
+//! daemon had in the table is kept in a file when it is found dead, and a start that follows soon
+//! puts it back before the daemon comes up, which takes an interpreter with all its modules. The
+//! daemon goes on from what it finds, as it always does, and checks it.
 //!
 //! All of it is a favour: what fails here is logged, and the start or stop goes on.
 #![forbid(unsafe_code)]
@@ -28,12 +29,15 @@ pub fn keep(context: &Context<'_>, known: &Record) {
     let Some(conf) = known.confs.first() else { return };
     let main = Instance::new(context.invocation, &known.identity.program, conf, 0);
     // One that never was up has checked nothing; one that lives clears up for itself.
-    if !main.was_up() || main.observe(context.budget.work()).map_or(true, |found| found.master.is_some()) {
+    if !main.was_up()
+        || main.observe(context.budget.work()).map_or(true, |found| found.master.is_some())
+    {
         return;
     }
     let Ok(Some(kernel)) = Kernel::open() else { return };
     let Ok(table) = kernel.table() else { return };
-    let left = Record { before: table::serving(&known.wanted, &known.before, &table), ..known.clone() };
+    let left =
+        Record { before: table::serving(&known.wanted, &known.before, &table), ..known.clone() };
     if left.before.is_empty() {
         return;
     }
@@ -45,7 +49,8 @@ pub fn keep(context: &Context<'_>, known: &Record) {
 /// Puts back what was kept, if that was just now and of the same configuration.
 pub fn lay(context: &Context<'_>, new: &Record, kernel: &Kernel) {
     let path = Record::path(context.invocation, LEFT);
-    let left = Record::load_left(context.invocation).filter(|left| is_of(left, new) && is_fresh(&path));
+    let left =
+        Record::load_left(context.invocation).filter(|left| is_of(left, new) && is_fresh(&path));
     if let Err(failure) = state::forget(&path) {
         context.log.warn(format_args!("{}: {failure}", path.display()));
     }
@@ -53,14 +58,17 @@ pub fn lay(context: &Context<'_>, new: &Record, kernel: &Kernel) {
     let Ok(now) = kernel.table() else { return };
     for change in table::restore(&new.wanted, &left.before, &now) {
         if let Err(error) = kernel.apply(&change) {
-            context.log.warn(format_args!("the kernel's table of virtual services: {change:?}: {error}"));
+            context
+                .log
+                .warn(format_args!("the kernel's table of virtual services: {change:?}: {error}"));
             return;
         }
     }
     context.log.info(format_args!("the kernel directs clients as before the daemon died"));
 }
 
-/// Whether what was left is of the same resource with the same virtual services, none of which has something else now.
+/// Whether what was left is of the same resource with the same virtual services, none of which has
+/// something else now.
 fn is_of(left: &Record, new: &Record) -> bool {
     let free = |service: &Service| new.before.iter().all(|before| before.id != service.id);
     left.identity == new.identity && left.wanted == new.wanted && left.before.iter().all(free)
@@ -85,7 +93,10 @@ mod tests {
         let new = Record { wanted, confs: vec!["/a".into()], ..Record::default() };
         let left = Record { before: vec![service.clone()], ..new.clone() };
         assert!(is_of(&left, &new));
-        assert!(!is_of(&left, &Record { before: vec![service], ..new.clone() }), "another one's by now");
+        assert!(
+            !is_of(&left, &Record { before: vec![service], ..new.clone() }),
+            "another one's by now"
+        );
         assert!(!is_of(&left, &Record { wanted: Vec::new(), ..new }), "another configuration");
     }
 }

@@ -1,7 +1,7 @@
 //! The judgement of a configuration: first our own, which names every mistake and leaves no trace.
 //!
-//! The daemon has no such command. Its `status` reads the configuration, too, but when it finds a mistake it removes the pid
-//! file, even of a daemon that runs; and each call writes to the log.
+//! The daemon has no such command. Its `status` reads the configuration, too, but when it finds a
+//! mistake it removes the pid file, even of a daemon that runs; and each call writes to the log.
 #![forbid(unsafe_code)]
 
 use std::path::{Path, PathBuf};
@@ -48,7 +48,8 @@ pub fn describe(conf: &Path, deadline: Deadline) -> Result<Described, Failure> {
     read(conf, Some(deadline))
 }
 
-/// Describes a resource as far as that needs no name server. Virtual services that have a name are left out.
+/// Describes a resource as far as that needs no name server. Virtual services that have a name are
+/// left out.
 ///
 /// # Errors
 /// What is wrong with a file, with its lines.
@@ -57,8 +58,12 @@ pub fn describe_offline(conf: &Path) -> Result<Described, Failure> {
 }
 
 fn read(conf: &Path, deadline: Option<Deadline>) -> Result<Described, Failure> {
-    let mut described =
-        Described { confs: vec![conf.to_owned()], wanted: Vec::new(), autoreload: false, remarks: Vec::new() };
+    let mut described = Described {
+        confs: vec![conf.to_owned()],
+        wanted: Vec::new(),
+        autoreload: false,
+        remarks: Vec::new(),
+    };
     let mut next = 0;
     while let Some(conf) = described.confs.get(next).cloned() {
         let config = load(&conf)?;
@@ -93,7 +98,10 @@ fn read(conf: &Path, deadline: Option<Deadline>) -> Result<Described, Failure> {
 
 fn load(conf: &Path) -> Result<Config, Failure> {
     let failed = |why: &dyn std::fmt::Display| {
-        Failure::installed(format!("the configuration file {} cannot be read: {why}", conf.display()))
+        Failure::installed(format!(
+            "the configuration file {} cannot be read: {why}",
+            conf.display()
+        ))
     };
     let bytes = file::read(conf, LARGEST, Trust::Anyone).map_err(|error| failed(&plain(&error)))?;
     Ok(config::read(&String::from_utf8_lossy(&bytes)))

@@ -1,11 +1,13 @@
-//! What a configuration file says, and what is wrong with it. Pure: names become addresses in [`resolve`].
+//! What a configuration file says, and what is wrong with it. Pure: names become addresses in
+//! [`resolve`].
 //!
-//! The daemon's own way of reading decides, with all its odd corners: nothing that it accepts is refused here. It reads a
-//! line at a time. A line that begins with `virtual=` opens a section; the lines that follow belong to it as long as they
-//! begin with four spaces or a tab, but for comments; the first other line ends it, an empty one, too. Everything else is
-//! for all services. In a section, a `#` begins a comment anywhere, even between quotes; outside only at a line's begin.
-//! Where a number is expected, the first digits in the value are it; where a word is expected, the first word, or in
-//! places the value to its last space.
+//! The daemon's own way of reading decides, with all its odd corners: nothing that it accepts is
+//! refused here. It reads a line at a time. A line that begins with `virtual=` opens a section; the
+//! lines that follow belong to it as long as they begin with four spaces or a tab, but for
+//! comments; the first other line ends it, an empty one, too. Everything else is for all services.
+//! In a section, a `#` begins a comment anywhere, even between quotes; outside only at a line's
+//! begin. Where a number is expected, the first digits in the value are it; where a word is
+//! expected, the first word, or in places the value to its last space.
 #![forbid(unsafe_code)]
 
 mod globals;

@@ -15,7 +15,11 @@ use crate::table;
 ///
 /// # Errors
 /// Why a start would fail.
-pub fn explain(context: &Context<'_>, settings: &Settings, explanation: &mut Explanation) -> Result<(), Failure> {
+pub fn explain(
+    context: &Context<'_>,
+    settings: &Settings,
+    explanation: &mut Explanation,
+) -> Result<(), Failure> {
     let (identity, work) = (&settings.identity, context.budget.work());
     record(context, settings, explanation);
     explanation.line("program", identity.program.display());
@@ -27,7 +31,8 @@ pub fn explain(context: &Context<'_>, settings: &Settings, explanation: &mut Exp
         if number > 0 {
             explanation.because("configuration", conf.display(), "execute=");
         }
-        explanation.processes(&Instance::new(context.invocation, &identity.program, conf, number), work)?;
+        explanation
+            .processes(&Instance::new(context.invocation, &identity.program, conf, number), work)?;
     }
     for remark in &described.remarks {
         explanation.line("remark", remark);
@@ -47,7 +52,8 @@ pub fn explain(context: &Context<'_>, settings: &Settings, explanation: &mut Exp
     };
     for wanted in &described.wanted {
         let there = table.iter().find(|service| service.id == wanted.id);
-        let servers = there.map(|service| service.servers.iter().filter(|server| server.weight > 0).count());
+        let servers =
+            there.map(|service| service.servers.iter().filter(|server| server.weight > 0).count());
         let why = servers.map_or_else(
             || "not in the kernel's table".to_owned(),
             |count| format!("in the kernel's table, with {count} servers that get clients"),
@@ -65,9 +71,15 @@ pub fn explain(context: &Context<'_>, settings: &Settings, explanation: &mut Exp
 }
 
 fn record(context: &Context<'_>, settings: &Settings, explanation: &mut Explanation) {
-    let Some(record) = Record::load(context.invocation) else { return explanation.line("record", "none") };
+    let Some(record) = Record::load(context.invocation) else {
+        return explanation.line("record", "none");
+    };
     let is_same = record.identity == settings.identity;
-    let why = if is_same { "a monitor goes by it" } else { "of other parameters; a stop ends that daemon, too" };
+    let why = if is_same {
+        "a monitor goes by it"
+    } else {
+        "of other parameters; a stop ends that daemon, too"
+    };
     explanation.because("record", record.identity.configfile.display(), why);
     explanation.list(
         "record of the table before the start",

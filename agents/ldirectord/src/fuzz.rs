@@ -35,27 +35,41 @@ fn any_name_of_a_service_is_read() {
     });
 }
 
-/// A service and a real server (IPVS_CMD_ATTR_SERVICE, IPVS_CMD_ATTR_DEST) with address, port, flags and weight.
+/// A service and a real server (IPVS_CMD_ATTR_SERVICE, IPVS_CMD_ATTR_DEST) with address, port,
+/// flags and weight.
 const ANSWER: [u8; 56] = [
-    56, 0, 1, 128, 6, 0, 1, 0, 2, 0, 0, 0, 6, 0, 2, 0, 6, 0, 0, 0, 20, 0, 3, 0, 10, 9, 0, 50, 0, 0, 0, 0, 0, 0, 0, 0,
-    0, 0, 0, 0, 6, 0, 4, 0, 0, 80, 0, 0, 8, 0, 7, 0, 1, 0, 0, 0,
+    56, 0, 1, 128, 6, 0, 1, 0, 2, 0, 0, 0, 6, 0, 2, 0, 6, 0, 0, 0, 20, 0, 3, 0, 10, 9, 0, 50, 0, 0,
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 6, 0, 4, 0, 0, 80, 0, 0, 8, 0, 7, 0, 1, 0, 0, 0,
 ];
 
 #[test]
 fn any_answer_of_the_kernel_is_read() {
-    survives(&[&ANSWER, &[ANSWER.as_slice(), &[8, 0, 2, 128, 8, 0, 4, 0, 3, 0, 0, 0]].concat()], |bytes| {
-        let Ok(message) = Message::parse_with_param(bytes, GenlHeader { cmd: 1, version: 1 }) else { return };
-        let _ = (message.service(), message.server());
-    });
+    survives(
+        &[&ANSWER, &[ANSWER.as_slice(), &[8, 0, 2, 128, 8, 0, 4, 0, 3, 0, 0, 0]].concat()],
+        |bytes| {
+            let Ok(message) = Message::parse_with_param(bytes, GenlHeader { cmd: 1, version: 1 })
+            else {
+                return;
+            };
+            let _ = (message.service(), message.server());
+        },
+    );
 }
 
 #[test]
 fn any_command_line_and_any_first_line_is_read() {
     survives(
-        &[b"#! /usr/bin/perl -w\n", b"/usr/bin/perl\0-w\0/usr/sbin/ldirectord\0/etc/ha.d/ldirectord.cf\0start\0"],
+        &[
+            b"#! /usr/bin/perl -w\n",
+            b"/usr/bin/perl\0-w\0/usr/sbin/ldirectord\0/etc/ha.d/ldirectord.cf\0start\0",
+        ],
         |bytes| {
-            let arguments: Vec<Vec<u8>> = bytes.split(|byte| *byte == 0).map(<[u8]>::to_vec).collect();
-            let _ = (argv::read(&arguments, Path::new("/usr/sbin/ldirectord")), argv::interpreter(bytes));
+            let arguments: Vec<Vec<u8>> =
+                bytes.split(|byte| *byte == 0).map(<[u8]>::to_vec).collect();
+            let _ = (
+                argv::read(&arguments, Path::new("/usr/sbin/ldirectord")),
+                argv::interpreter(bytes),
+            );
         },
     );
 }

@@ -83,7 +83,9 @@ impl Daemon for Instance {
                 let conf = argv::conf(&name, Path::is_file);
                 Some(
                     conf == self.conf
-                        || conf.canonicalize().is_ok_and(|conf| Ok(conf) == self.conf.canonicalize().map_err(drop)),
+                        || conf
+                            .canonicalize()
+                            .is_ok_and(|conf| Ok(conf) == self.conf.canonicalize().map_err(drop)),
                 )
             }
             Role::Child => None,
@@ -91,8 +93,8 @@ impl Daemon for Instance {
         }
     }
 
-    /// The daemon hears a signal only between two checks, and may have a command to run and children to end. A second SIGTERM
-    /// would end it in the middle of that.
+    /// The daemon hears a signal only between two checks, and may have a command to run and
+    /// children to end. A second SIGTERM would end it in the middle of that.
     fn polite(&self, _invocation: &Invocation) -> Polite {
         Polite::until_it_ends(Signal::SIGTERM)
     }
@@ -111,20 +113,23 @@ impl Daemon for Instance {
     }
 }
 
-/// Whether the daemon of a configuration has the pid file of one that was started without a name: the distribution's unit may
-/// have started it.
+/// Whether the daemon of a configuration has the pid file of one that was started without a name:
+/// the distribution's unit may have started it.
 fn runs_unnamed(conf: &Path, own: &Path) -> bool {
     let lives = |pid_file: &Path| {
         let numbers = pidfile::read(pid_file).unwrap_or_default();
         numbers.into_iter().any(|pid| Process::find(pid).is_ok_and(|process| process.is_some()))
     };
-    argv::conf(Path::new(argv::UNNAMED.0), Path::is_file) == conf && lives(Path::new(argv::UNNAMED.1)) && !lives(own)
+    argv::conf(Path::new(argv::UNNAMED.0), Path::is_file) == conf
+        && lives(Path::new(argv::UNNAMED.1))
+        && !lives(own)
 }
 
 /// As much of a script as the kernel looks at for the name of its interpreter (BINPRM_BUF_SIZE).
 const FIRST_LINE: u64 = 256;
 
-/// What runs a program: itself, or for a script its interpreter. Processes are found by the name that the kernel has.
+/// What runs a program: itself, or for a script its interpreter. Processes are found by the name
+/// that the kernel has.
 fn programs(program: &Path) -> Vec<PathBuf> {
     let start = file::read_start(program, FIRST_LINE).unwrap_or_default();
     let named = argv::interpreter(&start).unwrap_or_else(|| program.to_owned());

@@ -1,11 +1,14 @@
 //! Messages of the kernel's IPVS, and their meaning (include/uapi/linux/ip_vs.h). Pure.
 //!
-//! Attributes are kept as the kernel gave them, so that what is put back is what was there, whatever else it has by then.
+//! Attributes are kept as the kernel gave them, so that what is put back is what was there,
+//! whatever else it has by then.
 #![forbid(unsafe_code)]
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use netlink_packet_core::{DecodeError, Emitable, Nla, NlaBuffer, NlasIterator, ParseableParametrized};
+use netlink_packet_core::{
+    DecodeError, Emitable, Nla, NlaBuffer, NlasIterator, ParseableParametrized,
+};
 use netlink_packet_generic::{GenlFamily, GenlHeader};
 use nix::libc::{AF_INET, AF_INET6};
 
@@ -158,7 +161,8 @@ impl Message {
         let inner = attributes(&self.inside(SERVICE)?.value).ok()?;
         let id = id(&inner)?;
         let counted = |kind: u16| matches!(kind, svc::STATS | svc::STATS64);
-        let attributes = inner.into_iter().filter(|attribute| !counted(attribute.kind)).map(settable).collect();
+        let attributes =
+            inner.into_iter().filter(|attribute| !counted(attribute.kind)).map(settable).collect();
         Some(Service { id, attributes, servers: Vec::new() })
     }
 
@@ -177,7 +181,8 @@ impl Message {
 /// The flags are a pair of value and mask; what the kernel sets itself is left out.
 fn settable(mut attribute: Attribute) -> Attribute {
     if attribute.kind == svc::FLAGS
-        && let Some(flags) = attribute.value.first_chunk::<4>().map(|bytes| u32::from_ne_bytes(*bytes))
+        && let Some(flags) =
+            attribute.value.first_chunk::<4>().map(|bytes| u32::from_ne_bytes(*bytes))
     {
         attribute.value[..4].copy_from_slice(&(flags & !HASHED).to_ne_bytes());
     }
@@ -228,7 +233,10 @@ fn id(attributes: &[Attribute]) -> Option<Id> {
 }
 
 fn value(attributes: &[Attribute], kind: u16) -> Option<&[u8]> {
-    attributes.iter().find(|attribute| attribute.kind == kind).map(|attribute| attribute.value.as_slice())
+    attributes
+        .iter()
+        .find(|attribute| attribute.kind == kind)
+        .map(|attribute| attribute.value.as_slice())
 }
 
 fn short(attributes: &[Attribute], kind: u16) -> Option<u16> {
@@ -262,8 +270,8 @@ mod tests {
         assert_eq!(service.id.to_string(), "tcp 10.0.0.1:80");
         assert_eq!(value(&service.attributes, svc::FLAGS), Some(flags(1).as_slice()));
         assert_eq!(value(&service.attributes, svc::STATS), None);
-        let server =
-            [(dest::WEIGHT, 3_u32), (7, 99)].map(|(kind, n)| Attribute { kind, value: n.to_ne_bytes().to_vec() });
+        let server = [(dest::WEIGHT, 3_u32), (7, 99)]
+            .map(|(kind, n)| Attribute { kind, value: n.to_ne_bytes().to_vec() });
         let answer = Message { command: 5, attributes: vec![nested(DEST, &server)] };
         let server = answer.server().unwrap();
         assert_eq!((server.weight, server.attributes.len()), (3, 1));
@@ -272,7 +280,10 @@ mod tests {
     #[test]
     fn nonsense_is_no_service() {
         for bytes in [&[][..], &[0; 3], &[255; 40], &[4, 0, 1, 0]] {
-            let message = Message { command: 1, attributes: vec![Attribute { kind: SERVICE, value: bytes.to_vec() }] };
+            let message = Message {
+                command: 1,
+                attributes: vec![Attribute { kind: SERVICE, value: bytes.to_vec() }],
+            };
             assert_eq!(message.service(), None);
             assert_eq!(message.server(), None);
         }

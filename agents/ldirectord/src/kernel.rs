@@ -24,14 +24,16 @@ pub struct Kernel {
 }
 
 impl Kernel {
-    /// Connects; `None` when this kernel has no IPVS. To ask loads its module, where the kernel can (6.1 does).
+    /// Connects; `None` when this kernel has no IPVS. To ask loads its module, where the kernel can
+    /// (6.1 does).
     ///
     /// # Errors
     /// The kernel's.
     pub fn open() -> Result<Option<Self>, Fault> {
         let netlink = Netlink::open(SockProtocol::NetlinkGeneric).map_err(Fault::Broken)?;
         let name = GenlCtrlAttrs::FamilyName("IPVS".to_owned());
-        let question = GenlMessage::from_payload(GenlCtrl { cmd: GenlCtrlCmd::GetFamily, nlas: vec![name] });
+        let question =
+            GenlMessage::from_payload(GenlCtrl { cmd: GenlCtrlCmd::GetFamily, nlas: vec![name] });
         let answer = match netlink.ask(question, Deadline::after(ANSWER)) {
             Err(Fault::Refused(Error::ENOENT, _)) => return Ok(None),
             answer => answer?,
@@ -52,7 +54,9 @@ impl Kernel {
         let mut services: Vec<Service> = answers.iter().filter_map(Message::service).collect();
         for service in &mut services {
             match self.dump(Message::servers(&service.id)) {
-                Ok(answers) => service.servers = answers.iter().filter_map(Message::server).collect(),
+                Ok(answers) => {
+                    service.servers = answers.iter().filter_map(Message::server).collect()
+                }
                 // Taken away since.
                 Err(Fault::Refused(Error::ESRCH, _)) => {}
                 Err(error) => return Err(error),
@@ -68,7 +72,9 @@ impl Kernel {
     pub fn apply(&self, change: &Change<'_>) -> Result<(), Fault> {
         match change {
             Change::Delete(id) => self.delete(id),
-            Change::Add(service) => Message::add(service).into_iter().try_for_each(|message| self.tell(message)),
+            Change::Add(service) => {
+                Message::add(service).into_iter().try_for_each(|message| self.tell(message))
+            }
         }
     }
 

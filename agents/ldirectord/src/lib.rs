@@ -1,22 +1,29 @@
 //! ldirectord, the director of Linux Virtual Server: one daemon, which is one configuration file.
 //!
-//! A drop-in for `ocf:heartbeat:ldirectord`: the same parameters and defaults. Where it differs, it does so on purpose:
+//! A drop-in for `ocf:heartbeat:ldirectord`: the same parameters and defaults. Where it differs, it
+//! does so on purpose:
 //!
-//! - **The right process, always.** The number in a pid file is believed only if that process is ldirectord with this
-//!   configuration; processes are never looked for by a pattern of their command line.
-//! - **A probe and a stop need nothing**: neither the program nor the configuration (the shell agent says 5 to both).
-//! - **Level 0 is cheap.** It looks at the process and starts nothing; level 10 runs the daemon's own `status`, which is an
-//!   interpreter with all its modules; level 20 reads the kernel's table, by netlink.
-//! - **A mistake in the configuration** is 5 at the start, with its line. A running daemon is not restarted for one: level 10
-//!   says 190. The daemon's own `status` removes the pid file of a running daemon then; the agent does not ask it.
-//! - **Start returns when the kernel has the virtual services**, and waits a little for the first live real servers.
-//! - **Stop waits** until the daemon has ended, and leaves the table as it was before the start, whatever killed the daemon:
-//!   services of others stay, those that were there get back what they had. `cleanstop=no` is respected. When
-//!   the daemon had died, a start that follows soon goes on with what it had in the table: clients need not wait for an
-//!   interpreter with all its modules.
-//! - **A pid file that another configuration of the same name uses** is an error, where the daemon starts nothing and says
-//!   that all is well.
-//! - **`supervised=yes` is refused**: such a start would never return. What `execute=` starts belongs to the resource.
+//! - **The right process, always.** The number in a pid file is believed only if that process is
+//!   ldirectord with this configuration; processes are never looked for by a pattern of their
+//!   command line.
+//! - **A probe and a stop need nothing**: neither the program nor the configuration (the shell
+//!   agent says 5 to both).
+//! - **Level 0 is cheap.** It looks at the process and starts nothing; level 10 runs the daemon's
+//!   own `status`, which is an interpreter with all its modules; level 20 reads the kernel's table,
+//!   by netlink.
+//! - **A mistake in the configuration** is 5 at the start, with its line. A running daemon is not
+//!   restarted for one: level 10 says 190. The daemon's own `status` removes the pid file of a
+//!   running daemon then; the agent does not ask it.
+//! - **Start returns when the kernel has the virtual services**, and waits a little for the first
+//!   live real servers.
+//! - **Stop waits** until the daemon has ended, and leaves the table as it was before the start,
+//!   whatever killed the daemon: services of others stay, those that were there get back what they
+//!   had. `cleanstop=no` is respected. When the daemon had died, a start that follows soon goes on
+//!   with what it had in the table: clients need not wait for an interpreter with all its modules.
+//! - **A pid file that another configuration of the same name uses** is an error, where the daemon
+//!   starts nothing and says that all is well.
+//! - **`supervised=yes` is refused**: such a start would never return. What `execute=` starts
+//!   belongs to the resource.
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests make their own files"))]
 
 mod argv;
@@ -50,8 +57,8 @@ pub const SPEC: Spec = Spec {
     name: "ldirectord",
     version: env!("CARGO_PKG_VERSION"),
     short: "ldirectord, the director of Linux Virtual Server",
-    long: "Runs ldirectord, which balances virtual services by the kernel's IP Virtual Server and keeps real servers that do \
-           not work out of it.\n\n\
+    long: "Runs ldirectord, which balances virtual services by the kernel's IP Virtual Server and \
+           keeps real servers that do not work out of it.\n\n\
            A monitor at level 0 sees that the daemon of this configuration runs. Level 10 asks the daemon's own status. Level \
            20 sees that the kernel's table has every virtual service of the configuration, and each of them a real server or \
            the fallback to send clients to.\n\n\
@@ -97,7 +104,11 @@ impl Agent for Ldirectord {
         stop::stop(context, settings)
     }
 
-    fn explain(context: &Context<'_>, settings: &Settings, explanation: &mut Explanation) -> Result<(), Failure> {
+    fn explain(
+        context: &Context<'_>,
+        settings: &Settings,
+        explanation: &mut Explanation,
+    ) -> Result<(), Failure> {
         explain::explain(context, settings, explanation)
     }
 

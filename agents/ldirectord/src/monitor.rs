@@ -19,8 +19,8 @@ use crate::record::Record;
 use crate::settings::Settings;
 use crate::table::{self, Service, Wanted};
 
-/// How long a daemon may take to look at every real server for the first time. It begins with all of them out, and a restart
-/// would only make it begin again.
+/// How long a daemon may take to look at every real server for the first time. It begins with all
+/// of them out, and a restart would only make it begin again.
 const FIRST_ROUND: Duration = Duration::from_secs(30);
 
 /// How long the name servers may take where the start's answers can do.
@@ -55,7 +55,10 @@ pub fn monitor(context: &Context<'_>, settings: &Settings) -> Result<Status, Fai
     }
     for instance in executed {
         if instance.observe(context.budget.work())?.master.is_none() {
-            return Err(Failure::generic(format!("the ldirectord of {} has died (execute=)", instance.conf.display())));
+            return Err(Failure::generic(format!(
+                "the ldirectord of {} has died (execute=)",
+                instance.conf.display()
+            )));
         }
     }
     match context.depth {
@@ -73,9 +76,11 @@ fn known(context: &Context<'_>, settings: &Settings) -> Option<Record> {
 /// The daemon of the parameters first, then those that its configuration executes.
 fn instances(context: &Context<'_>, settings: &Settings, known: Option<&Record>) -> Vec<Instance> {
     let identity = &settings.identity;
-    let confs = known.map_or_else(|| vec![identity.configfile.clone()], |known| known.confs.clone());
-    let instance =
-        |(number, conf): (usize, &PathBuf)| Instance::new(context.invocation, &identity.program, conf, number);
+    let confs =
+        known.map_or_else(|| vec![identity.configfile.clone()], |known| known.confs.clone());
+    let instance = |(number, conf): (usize, &PathBuf)| {
+        Instance::new(context.invocation, &identity.program, conf, number)
+    };
     confs.iter().enumerate().map(instance).collect()
 }
 
@@ -93,13 +98,16 @@ pub fn sources(context: &Context<'_>, settings: &Settings) -> Result<Sources, Fa
     Ok(sources)
 }
 
-/// Level 10: the daemon's program asks itself. A mistake in the file, of which the running daemon knows nothing, is for people
-/// to see: a restart would make it worse.
+/// Level 10: the daemon's program asks itself. A mistake in the file, of which the running daemon
+/// knows nothing, is for people to see: a restart would make it worse.
 fn own_status(context: &Context<'_>, main: &Instance, master: &Process) -> Result<Status, Failure> {
-    let spoiled =
-        |why: &dyn std::fmt::Display| Ok(Status::Degraded(format!("the daemon runs, but a restart would fail: {why}")));
+    let spoiled = |why: &dyn std::fmt::Display| {
+        Ok(Status::Degraded(format!("the daemon runs, but a restart would fail: {why}")))
+    };
     // With a mistake in the file, the program would remove the pid file of the running daemon.
-    if let Err(failure) = check::describe(&main.conf, Deadline::after(NAMES).min(context.budget.work())) {
+    if let Err(failure) =
+        check::describe(&main.conf, Deadline::after(NAMES).min(context.budget.work()))
+    {
         return spoiled(&failure);
     }
     let pid_file = file::read(&main.pid_file, LARGEST_PID_FILE, Trust::Anyone).ok();
@@ -115,7 +123,10 @@ fn own_status(context: &Context<'_>, main: &Instance, master: &Process) -> Resul
     match output.code {
         Some(0) => Ok(Status::Running),
         Some(2) if said.contains("] reading file ") => spoiled(&said),
-        code => Err(Failure::generic(format!("ldirectord status: exit code {}: {said}", code.unwrap_or(-1)))),
+        code => Err(Failure::generic(format!(
+            "ldirectord status: exit code {}: {said}",
+            code.unwrap_or(-1)
+        ))),
     }
 }
 
@@ -128,7 +139,9 @@ fn directs(
 ) -> Result<Status, Failure> {
     let what = "the kernel's table of virtual services";
     let kernel = Kernel::open().or_fail(what)?;
-    let Some(kernel) = kernel else { return Err(Failure::generic("this kernel has no IP Virtual Server (ip_vs)")) };
+    let Some(kernel) = kernel else {
+        return Err(Failure::generic("this kernel has no IP Virtual Server (ip_vs)"));
+    };
     let table = kernel.table().or_fail(what)?;
     let wanted = expected(context, started, &settings.identity.configfile, &table)?;
     let lacks = table::judge(&wanted, &table);
@@ -138,16 +151,16 @@ fn directs(
     }
     match settings.on_low {
         _ if lacks.servers.is_empty() => Ok(Status::Running),
-        OnLow::Fail if master.age().or_fail("/proc")? < FIRST_ROUND => {
-            Ok(Status::Degraded(format!("{} (the first checks may still be under way)", lacks.servers_text())))
-        }
+        OnLow::Fail if master.age().or_fail("/proc")? < FIRST_ROUND => Ok(Status::Degraded(
+            format!("{} (the first checks may still be under way)", lacks.servers_text()),
+        )),
         OnLow::Degraded => Ok(Status::Degraded(lacks.servers_text())),
         OnLow::Fail => Err(Failure::generic(lacks.servers_text())),
     }
 }
 
-/// The virtual services that should be there: those of the start, or those of the file as it is now, for the daemon may have
-/// been ordered to read it again.
+/// The virtual services that should be there: those of the start, or those of the file as it is
+/// now, for the daemon may have been ordered to read it again.
 fn expected(
     context: &Context<'_>,
     started: Option<Vec<Wanted>>,

@@ -24,8 +24,8 @@ pub struct System {
 }
 
 impl System {
-    /// Reads what is needed for names of services. Hosts are looked up until the deadline, all together; without one they
-    /// are not looked up, and only addresses are known.
+    /// Reads what is needed for names of services. Hosts are looked up until the deadline, all
+    /// together; without one they are not looked up, and only addresses are known.
     pub fn new(deadline: Option<Deadline>) -> Self {
         let services = Disk.text(Path::new(SERVICES)).unwrap_or_default();
         Self { services, deadline, unknown_now: RefCell::new(None) }
@@ -43,7 +43,9 @@ impl Names for System {
             return Some(address).filter(|address| address.is_ipv4() == (family == Family::V4));
         }
         match resolve(name, 0, self.deadline?) {
-            Ok(found) => found.iter().map(|at| at.ip()).find(|ip| ip.is_ipv4() == (family == Family::V4)),
+            Ok(found) => {
+                found.iter().map(|at| at.ip()).find(|ip| ip.is_ipv4() == (family == Family::V4))
+            }
             Err(error) => {
                 if error.cause == Cause::NotNow {
                     self.unknown_now.borrow_mut().get_or_insert(error);

@@ -1,5 +1,5 @@
-//! Each parameter once. Names, defaults and meanings are those of `ocf:heartbeat:ldirectord`; `ca` and
-//! `on_low` are new and optional.
+//! Each parameter once. Names, defaults and meanings are those of `ocf:heartbeat:ldirectord`; `ca`
+//! and `on_low` are new and optional.
 #![allow(missing_docs, reason = "each constant carries its own texts")]
 #![forbid(unsafe_code)]
 
@@ -11,29 +11,34 @@ pub const CONFIGFILE: Param<PathBuf> = Param::new(
     "configfile",
     absolute_path,
     "Configuration file",
-    "The absolute path of the configuration file. The daemon names its pid file by the last part of this path, so two \
-     resources that may be on one node need files with different names.",
+    "The absolute path of the configuration file. The daemon names its pid file by the last part \
+     of this path, so two resources that may be on one node need files with different names.",
 )
 .or("/etc/ha.d/ldirectord.cf")
 .unique("configfile");
-pub const LDIRECTORD: Param<PathBuf> =
-    Param::new("ldirectord", absolute_path, "Program", "The absolute path of the ldirectord program.")
-        .or("/usr/sbin/ldirectord");
+pub const LDIRECTORD: Param<PathBuf> = Param::new(
+    "ldirectord",
+    absolute_path,
+    "Program",
+    "The absolute path of the ldirectord program.",
+)
+.or("/usr/sbin/ldirectord");
 pub const CA: Param<PathBuf> = Param::new(
     "ca",
     absolute_path,
     "Certificates for HTTPS checks",
-    "A file with the certificates by which the daemon's HTTPS checks know real servers, such as a self-signed one. Names are \
-     never verified. If unset, the system's.",
+    "A file with the certificates by which the daemon's HTTPS checks know real servers, such as a \
+     self-signed one. Names are never verified. If unset, the system's.",
 );
 pub const ON_LOW: Param<OnLow> = Param::new(
     "on_low",
     on_low,
     "When a virtual service has no live server",
-    "What a monitor at level 20 says when a virtual service has neither a real server with a weight above 0 nor its \
-     fallback: degraded (190, shown to people) or fail (1, the cluster starts the director anew or elsewhere, which helps \
-     where the servers are well and the way to them is not; in the first half minute of the daemon, while it looks at its \
-     servers for the first time, it is degraded all the same).",
+    "What a monitor at level 20 says when a virtual service has neither a real server with a \
+     weight above 0 nor its fallback: degraded (190, shown to people) or fail (1, the cluster \
+     starts the director anew or elsewhere, which helps where the servers are well and the way to \
+     them is not; in the first half minute of the daemon, while it looks at its servers for the \
+     first time, it is degraded all the same).",
 )
 .or("degraded")
 .reloadable();

@@ -1,4 +1,5 @@
-//! What this resource was started with, and what the kernel's table had before, kept in a file of its own.
+//! What this resource was started with, and what the kernel's table had before, kept in a file of
+//! its own.
 #![forbid(unsafe_code)]
 
 use std::path::PathBuf;
@@ -44,10 +45,9 @@ impl StateFile for Record {
         for service in &self.before {
             add("before", &service.id);
             add("service", &hex(&service.attributes));
-            service
-                .servers
-                .iter()
-                .for_each(|server| add("server", &format!("{} {}", server.weight, hex(&server.attributes))));
+            service.servers.iter().for_each(|server| {
+                add("server", &format!("{} {}", server.weight, hex(&server.attributes)))
+            });
         }
         pairs
     }
@@ -60,12 +60,17 @@ impl StateFile for Record {
                 "program" => record.identity.program = value.into(),
                 "conf" => record.confs.push(value.into()),
                 "before" => {
-                    record.before.push(Service { id: Id::parse(&value)?, attributes: Vec::new(), servers: Vec::new() });
+                    record.before.push(Service {
+                        id: Id::parse(&value)?,
+                        attributes: Vec::new(),
+                        servers: Vec::new(),
+                    });
                 }
                 "service" => record.before.last_mut()?.attributes = unhex(&value)?,
                 "server" => {
                     let (weight, attributes) = value.split_once(' ')?;
-                    let server = Server { weight: weight.parse().ok()?, attributes: unhex(attributes)? };
+                    let server =
+                        Server { weight: weight.parse().ok()?, attributes: unhex(attributes)? };
                     record.before.last_mut()?.servers.push(server);
                 }
                 _ => {
@@ -85,7 +90,8 @@ impl StateFile for Record {
     }
 }
 
-/// The kind of the file with what a daemon that died has left in the table; it is what a record has as `before`.
+/// The kind of the file with what a daemon that died has left in the table; it is what a record has
+/// as `before`.
 pub const LEFT: &str = "left";
 
 impl Record {
@@ -134,16 +140,24 @@ mod tests {
         let id = Id::parse("tcp 10.0.0.1:80").unwrap();
         let servers = vec![Server { weight: 3, attributes: vec![attribute(4, &[3, 0, 0, 0])] }];
         let full = Record {
-            identity: Identity { configfile: "/e/a b=c.cf".into(), program: "/usr/sbin/ldirectord".into() },
+            identity: Identity {
+                configfile: "/e/a b=c.cf".into(),
+                program: "/usr/sbin/ldirectord".into(),
+            },
             confs: vec!["/e/a b=c.cf".into(), "/e/two.cf".into()],
             wanted: [(false, false), (true, false), (false, true), (true, true)]
                 .map(|(kept, off)| Wanted { id, kept, off })
                 .to_vec(),
-            before: vec![Service { id, attributes: vec![attribute(1, &[2, 0]), attribute(6, b"rr\0")], servers }],
+            before: vec![Service {
+                id,
+                attributes: vec![attribute(1, &[2, 0]), attribute(6, b"rr\0")],
+                servers,
+            }],
         };
         let least = Record { confs: vec!["/x".into()], ..Record::default() };
         for record in [full, least] {
-            let read = record.to_pairs().into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+            let read =
+                record.to_pairs().into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
             assert_eq!(Record::from_pairs(read), Some(record.clone()), "{record:?}");
         }
     }
@@ -151,9 +165,13 @@ mod tests {
     #[test]
     fn anything_else_is_no_record() {
         let read = |pairs: &[(&str, &str)]| {
-            Record::from_pairs(pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect())
+            Record::from_pairs(
+                pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
+            )
         };
-        for bad in [&[][..], &[("conf", "/x"), ("server", "1 1:00")], &[("conf", "/x"), ("virtual", "x")]] {
+        for bad in
+            [&[][..], &[("conf", "/x"), ("server", "1 1:00")], &[("conf", "/x"), ("virtual", "x")]]
+        {
             assert_eq!(read(bad), None, "{bad:?}");
         }
         assert!(read(&[("conf", "/x")]).is_some());

@@ -38,5 +38,9 @@ pub struct Settings {
 
 /// Types the parameters.
 pub fn settle(values: &Values) -> Option<Settings> {
-    Some(Settings { identity: Identity::of(values), ca: values.get(&params::CA), on_low: values.get(&params::ON_LOW)? })
+    Some(Settings {
+        identity: Identity::of(values),
+        ca: values.get(&params::CA),
+        on_low: values.get(&params::ON_LOW)?,
+    })
 }

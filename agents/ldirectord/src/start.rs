@@ -26,8 +26,8 @@ use crate::table;
 /// Where the daemon looks for the tool that it changes the table with.
 const IPVSADM: [&str; 2] = ["/sbin/ipvsadm", "/usr/sbin/ipvsadm"];
 
-/// How long a start waits for the first live real server. It does not fail without one: real servers that are all down are
-/// not cured by it.
+/// How long a start waits for the first live real server. It does not fail without one: real
+/// servers that are all down are not cured by it.
 const FIRST_CHECKS: Duration = Duration::from_secs(10);
 
 /// How long ipvsadm may take to load the kernel's module.
@@ -48,16 +48,23 @@ pub fn start(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> 
         .enumerate()
         .map(|(number, conf)| Instance::new(context.invocation, &identity.program, conf, number))
         .collect();
-    let Some(main) = instances.first() else { return Err(Failure::generic("there is no configuration")) };
+    let Some(main) = instances.first() else {
+        return Err(Failure::generic("there is no configuration"));
+    };
     let kernel = kernel(context.budget.work())?;
     let known = Record::load(context.invocation).filter(|known| known.identity == *identity);
-    let mut new =
-        Record { identity: identity.clone(), confs: described.confs, wanted: described.wanted, before: Vec::new() };
+    let mut new = Record {
+        identity: identity.clone(),
+        confs: described.confs,
+        wanted: described.wanted,
+        before: Vec::new(),
+    };
     let table = || kernel.table().or_fail("the kernel's table of virtual services");
     if let Some(master) = main.observe(context.budget.work())?.master {
         let lacks = table::judge(&new.wanted, &table()?);
         if lacks.services.is_empty() && !master.is_held().or_fail("/proc")? {
-            // It may have been started by other means; a stop must know it all the same. What was before is not known then.
+            // It may have been started by other means; a stop must know it all the same. What was
+            // before is not known then.
             main.remember(&master)?;
             return known.map_or_else(|| new.save(context.invocation), |_| Ok(()));
         }
@@ -78,8 +85,8 @@ pub fn start(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> 
         // What LWP, the daemon's client, reads.
         command.env("HTTPS_CA_FILE", ca);
     }
-    // The daemon's pid file and logs have the modes that the caller's mask leaves, and no agent trusts a pid file that
-    // everybody may write.
+    // The daemon's pid file and logs have the modes that the caller's mask leaves, and no agent
+    // trusts a pid file that everybody may write.
     umask(Mode::from_bits_truncate(0o022));
     let started = main.start(context, command, &mut |_| {
         let judged = table().map(|table| table::judge(&new.wanted, &table));
@@ -118,16 +125,23 @@ fn kernel(deadline: Deadline) -> Result<Kernel, Failure> {
     // It loads the module where the kernel does not do so by itself.
     let mut command = Command::new(tool);
     command.arg("-Ln");
-    let said = command::run(command, None, Deadline::after(LOADING).min(deadline)).map_err(|error| error.to_string());
+    let said = command::run(command, None, Deadline::after(LOADING).min(deadline))
+        .map_err(|error| error.to_string());
     let said = said.map_or_else(|error| error, |output| complaint(&output.stderr, &output.stdout));
     open()?.ok_or_else(|| {
-        Failure::installed(format!("this kernel has no IP Virtual Server: {said}; load the module ip_vs"))
+        Failure::installed(format!(
+            "this kernel has no IP Virtual Server: {said}; load the module ip_vs"
+        ))
     })
 }
 
-/// The daemon takes a pid file for its own when the process in it has "ldirectord" anywhere in its arguments, and then starts
-/// nothing and says that all is well.
-fn free_pid_file(context: &Context<'_>, instance: &Instance, program: &Path) -> Result<(), Failure> {
+/// The daemon takes a pid file for its own when the process in it has "ldirectord" anywhere in its
+/// arguments, and then starts nothing and says that all is well.
+fn free_pid_file(
+    context: &Context<'_>,
+    instance: &Instance,
+    program: &Path,
+) -> Result<(), Failure> {
     let path = &instance.pid_file;
     for pid in pidfile::read(path).unwrap_or_default() {
         let Some(process) = Process::find(pid).or_fail("/proc")? else { continue };
@@ -140,7 +154,9 @@ fn free_pid_file(context: &Context<'_>, instance: &Instance, program: &Path) -> 
                 other.display()
             )));
         }
-        context.log.info(format_args!("{} names process {pid}, which is no ldirectord", path.display()));
+        context
+            .log
+            .info(format_args!("{} names process {pid}, which is no ldirectord", path.display()));
         file::remove(path).or_fail(path.display())?;
     }
     // /run is empty after a boot.
@@ -157,7 +173,7 @@ fn explained(failure: Failure) -> Failure {
 }
 
 fn roll_back(context: &Context<'_>, record: &Record, failure: Failure) -> Failure {
-    let left =
-        stop::end(context, record, true, context.budget.rollback()).and_then(|()| Record::forget(context.invocation));
+    let left = stop::end(context, record, true, context.budget.rollback())
+        .and_then(|()| Record::forget(context.invocation));
     rolled_back(failure, left)
 }

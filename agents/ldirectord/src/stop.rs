@@ -24,7 +24,11 @@ pub fn stop(context: &Context<'_>, settings: Option<&Settings>) -> Result<(), Fa
     let identity = match settings {
         Some(settings) => Some(settings.identity.clone()),
         // What is meant by a faulty path is not the usual one, whose daemon is not the resource's.
-        None if values.is_given(&params::CONFIGFILE) && values.get(&params::CONFIGFILE).is_none() => None,
+        None if values.is_given(&params::CONFIGFILE)
+            && values.get(&params::CONFIGFILE).is_none() =>
+        {
+            None
+        }
         None => Some(Identity::of(values)),
     };
     let known = Record::load(context.invocation);
@@ -37,7 +41,9 @@ pub fn stop(context: &Context<'_>, settings: Option<&Settings>) -> Result<(), Fa
     if let Some(identity) = identity.filter(|_| !same) {
         // It is not known what this one has added to the table, unless it runs.
         let confs = vec![identity.configfile.clone()];
-        failures.extend(end(context, &Record { identity, confs, ..Record::default() }, false, deadline).err());
+        failures.extend(
+            end(context, &Record { identity, confs, ..Record::default() }, false, deadline).err(),
+        );
     }
     match Failure::collect(failures) {
         Some(failure) => Err(failure),
@@ -51,19 +57,33 @@ pub fn stop(context: &Context<'_>, settings: Option<&Settings>) -> Result<(), Fa
 /// As [`daemon::probe`].
 pub fn probe_without_params(context: &Context<'_>) -> Result<Status, Failure> {
     let values = &context.invocation.values;
-    let instance = |identity: &Identity| Instance::new(context.invocation, &identity.program, &identity.configfile, 0);
-    let is_faulty = values.is_given(&params::CONFIGFILE) && values.get(&params::CONFIGFILE).is_none();
+    let instance = |identity: &Identity| {
+        Instance::new(context.invocation, &identity.program, &identity.configfile, 0)
+    };
+    let is_faulty =
+        values.is_given(&params::CONFIGFILE) && values.get(&params::CONFIGFILE).is_none();
     let meant = || (!is_faulty).then(|| instance(&Identity::of(values)));
-    daemon::probe(context, Record::load(context.invocation).map(|known| instance(&known.identity)), meant)
+    daemon::probe(
+        context,
+        Record::load(context.invocation).map(|known| instance(&known.identity)),
+        meant,
+    )
 }
 
-/// Ends the daemons of a record, and puts the table right. `started` says that the record is of a start.
+/// Ends the daemons of a record, and puts the table right. `started` says that the record is of a
+/// start.
 ///
 /// # Errors
 /// What is left, or could not be looked at.
-pub fn end(context: &Context<'_>, record: &Record, started: bool, deadline: Deadline) -> Result<(), Failure> {
-    // The file may say something else by now, or nothing; and the daemon may have read it again since. Name servers may be
-    // silent now: what the start has found for its names is in the record.
+pub fn end(
+    context: &Context<'_>,
+    record: &Record,
+    started: bool,
+    deadline: Deadline,
+) -> Result<(), Failure> {
+    // The file may say something else by now, or nothing; and the daemon may have read it again
+    // since. Name servers may be silent now: what the start has found for its names is in the
+    // record.
     let described = check::describe_offline(&record.identity.configfile).ok();
     let mut confs = record.confs.clone();
     let mut wanted = record.wanted.clone();
@@ -93,14 +113,22 @@ pub fn end(context: &Context<'_>, record: &Record, started: bool, deadline: Dead
 }
 
 /// Ends a daemon, and says whether there was one.
-fn end_one(context: &Context<'_>, instance: &Instance, deadline: Deadline) -> Result<bool, Failure> {
+fn end_one(
+    context: &Context<'_>,
+    instance: &Instance,
+    deadline: Deadline,
+) -> Result<bool, Failure> {
     let ran = !instance.observe(deadline)?.is_empty();
     instance.end_politely(context, deadline)?;
     Ok(ran)
 }
 
 /// Makes the table what it was.
-fn put_back(context: &Context<'_>, record: &Record, wanted: &[table::Wanted]) -> Result<(), Failure> {
+fn put_back(
+    context: &Context<'_>,
+    record: &Record,
+    wanted: &[table::Wanted],
+) -> Result<(), Failure> {
     let what = "the kernel's table of virtual services";
     if wanted.is_empty() {
         return Ok(());

@@ -1,4 +1,5 @@
-//! The kernel's table of virtual services: what should be in it, what is, and what a stop puts back. Pure.
+//! The kernel's table of virtual services: what should be in it, what is, and what a stop puts
+//! back. Pure.
 #![forbid(unsafe_code)]
 
 use std::fmt;
@@ -38,7 +39,9 @@ impl fmt::Display for Id {
                 };
                 write!(f, "{name} {}", std::net::SocketAddr::new(*address, *port))
             }
-            Self::Mark { six, mark } => write!(f, "mark {mark}{}", if *six { " of IPv6" } else { "" }),
+            Self::Mark { six, mark } => {
+                write!(f, "mark {mark}{}", if *six { " of IPv6" } else { "" })
+            }
         }
     }
 }
@@ -48,7 +51,8 @@ impl Id {
     pub fn parse(text: &str) -> Option<Self> {
         let (kind, rest) = text.split_once(' ')?;
         if kind == "mark" {
-            let (mark, six) = rest.strip_suffix(" of IPv6").map_or((rest, false), |mark| (mark, true));
+            let (mark, six) =
+                rest.strip_suffix(" of IPv6").map_or((rest, false), |mark| (mark, true));
             return Some(Self::Mark { six, mark: mark.parse().ok()? });
         }
         let protocol = match kind {
@@ -97,7 +101,8 @@ pub struct Server {
 pub struct Lacks {
     /// Virtual services that are not there.
     pub services: Vec<Id>,
-    /// Virtual services without a destination for clients, with the number of servers that they have.
+    /// Virtual services without a destination for clients, with the number of servers that they
+    /// have.
     pub servers: Vec<(Id, usize)>,
 }
 
@@ -108,7 +113,9 @@ pub fn judge(wanted: &[Wanted], table: &[Service]) -> Lacks {
     for wanted in wanted {
         match table.iter().find(|service| service.id == wanted.id) {
             None => lacks.services.push(wanted.id),
-            Some(service) if !wanted.off && service.servers.iter().all(|server| server.weight == 0) => {
+            Some(service)
+                if !wanted.off && service.servers.iter().all(|server| server.weight == 0) =>
+            {
                 lacks.servers.push((wanted.id, service.servers.len()));
             }
             Some(_) => {}
@@ -155,8 +162,9 @@ pub enum Change<'a> {
     Add(&'a Service),
 }
 
-/// What makes the table again as it was before a start: of the services of the configuration, those that were there get
-/// back what they had, and the others go. Services of unknown owners stay, and so do those that are to be kept.
+/// What makes the table again as it was before a start: of the services of the configuration, those
+/// that were there get back what they had, and the others go. Services of unknown owners stay, and
+/// so do those that are to be kept.
 #[must_use]
 pub fn restore<'a>(ours: &[Wanted], before: &'a [Service], now: &[Service]) -> Vec<Change<'a>> {
     let mut changes = Vec::new();
@@ -189,7 +197,10 @@ mod tests {
     }
 
     fn service(port: u16, weights: &[u32]) -> Service {
-        let servers = weights.iter().map(|weight| Server { weight: *weight, attributes: Vec::new() }).collect();
+        let servers = weights
+            .iter()
+            .map(|weight| Server { weight: *weight, attributes: Vec::new() })
+            .collect();
         Service { id: id(port), attributes: Vec::new(), servers }
     }
 
@@ -212,20 +223,31 @@ mod tests {
 
     #[test]
     fn each_service_needs_a_server_with_weight() {
-        let table = [service(80, &[0, 1]), service(81, &[0, 0]), service(82, &[]), service(99, &[])];
+        let table =
+            [service(80, &[0, 1]), service(81, &[0, 0]), service(82, &[]), service(99, &[])];
         assert_eq!(judge(&[wanted(80)], &table), Lacks::default());
         let lacks = judge(&[wanted(80), wanted(81), wanted(82), wanted(83)], &table);
         assert_eq!(lacks.services, [id(83)]);
         assert_eq!(lacks.servers, [(id(81), 2), (id(82), 0)]);
         assert!(lacks.services_text().ends_with("tcp 10.240.0.1:83"));
-        assert!(lacks.servers_text().contains(":81 has 2 real servers of weight 0 only, "), "{}", lacks.servers_text());
+        assert!(
+            lacks.servers_text().contains(":81 has 2 real servers of weight 0 only, "),
+            "{}",
+            lacks.servers_text()
+        );
         let off = Wanted { off: true, ..wanted(82) };
         assert_eq!(judge(&[off], &table), Lacks::default(), "checktype=off puts none in");
     }
 
     #[test]
     fn what_serves_is_ours_and_has_weight() {
-        let table = [service(80, &[0, 1]), service(81, &[0]), service(82, &[1]), service(83, &[1]), service(99, &[1])];
+        let table = [
+            service(80, &[0, 1]),
+            service(81, &[0]),
+            service(82, &[1]),
+            service(83, &[1]),
+            service(99, &[1]),
+        ];
         let kept = Wanted { kept: true, ..wanted(82) };
         let ours = [wanted(80), wanted(81), kept, wanted(83)];
         assert_eq!(serving(&ours, &[service(83, &[5])], &table), [service(80, &[0, 1])]);
@@ -235,10 +257,16 @@ mod tests {
     fn ld_04_only_what_the_start_added_goes() {
         let (foreign, old, new) = (service(99, &[1]), service(80, &[5]), service(80, &[1, 1]));
         // Not there before.
-        assert_eq!(restore(&[wanted(80)], &[], &[foreign.clone(), new.clone()]), [Change::Delete(id(80))]);
+        assert_eq!(
+            restore(&[wanted(80)], &[], &[foreign.clone(), new.clone()]),
+            [Change::Delete(id(80))]
+        );
         // There before, and changed since.
         let before = [old.clone()];
-        assert_eq!(restore(&[wanted(80)], &before, &[new]), [Change::Delete(id(80)), Change::Add(&old)]);
+        assert_eq!(
+            restore(&[wanted(80)], &before, &[new]),
+            [Change::Delete(id(80)), Change::Add(&old)]
+        );
         // The daemon has taken it away.
         assert_eq!(restore(&[wanted(80)], &before, &[]), [Change::Add(&old)]);
         // As it was.

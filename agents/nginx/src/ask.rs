@@ -15,7 +15,8 @@ use crate::record::Record;
 /// A server that takes longer to say anything at all does not work.
 const LONGEST: Duration = Duration::from_secs(10);
 
-/// Whether the server reacts. Every place is tried in turn until one does; no reaction in time is an answer, too.
+/// Whether the server reacts. Every place is tried in turn until one does; no reaction in time is
+/// an answer, too.
 ///
 /// # Errors
 /// What the first of them said.
@@ -35,8 +36,9 @@ pub fn alive(record: &Record, port: Option<u16>, deadline: Deadline) -> Result<(
                 Ok(()) => return Ok(()),
                 Err(error) => {
                     let late = error.kind == HttpErrorKind::Timeout;
-                    let failure = first
-                        .get_or_insert_with(|| Failure::generic(format!("nginx runs but does not serve: {error}")));
+                    let failure = first.get_or_insert_with(|| {
+                        Failure::generic(format!("nginx runs but does not serve: {error}"))
+                    });
                     if late {
                         return Err(failure.clone());
                     }
@@ -51,9 +53,14 @@ pub fn alive(record: &Record, port: Option<u16>, deadline: Deadline) -> Result<(
 /// The places to ask, the best first.
 pub fn preferred(record: &Record, port: Option<u16>) -> Vec<Listen> {
     let Some(port) = port else { return record.listens.clone() };
-    let has_port = |listen: &&Listen| matches!(listen.socket, Socket::Inet(_, number) if number == port);
+    let has_port =
+        |listen: &&Listen| matches!(listen.socket, Socket::Inet(_, number) if number == port);
     let chosen: Vec<Listen> = record.listens.iter().filter(has_port).cloned().collect();
-    if chosen.is_empty() { vec![Listen::plain(Socket::Inet("localhost".into(), port))] } else { chosen }
+    if chosen.is_empty() {
+        vec![Listen::plain(Socket::Inet("localhost".into(), port))]
+    } else {
+        chosen
+    }
 }
 
 /// Where a socket can be reached: a name may have several addresses.
@@ -73,7 +80,9 @@ mod tests {
 
     #[test]
     fn the_port_chooses_among_the_places() {
-        let listens = ["127.0.0.1:80", "[::1]:81", "unix:/s"].map(|place| Listen::parse(place).unwrap()).to_vec();
+        let listens = ["127.0.0.1:80", "[::1]:81", "unix:/s"]
+            .map(|place| Listen::parse(place).unwrap())
+            .to_vec();
         let record = Record { listens: listens.clone(), ..Record::default() };
         assert_eq!(preferred(&record, None), listens);
         assert_eq!(preferred(&record, Some(81)), [listens[1].clone()]);

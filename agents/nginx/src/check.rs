@@ -1,8 +1,9 @@
 //! nginx's own judgement of its configuration, without the traces that it leaves.
 //!
-//! `nginx -t` opens what a start would: it makes the pid file (empty), log files and directories for temporary files, and
-//! binds the addresses for a moment. What was made here would have this caller's owner and security label, and nginx might
-//! not be able to use it; so what was not there before is taken away again.
+//! `nginx -t` opens what a start would: it makes the pid file (empty), log files and directories
+//! for temporary files, and binds the addresses for a moment. What was made here would have this
+//! caller's owner and security label, and nginx might not be able to use it; so what was not there
+//! before is taken away again.
 #![forbid(unsafe_code)]
 
 use std::path::{Path, PathBuf};
@@ -39,7 +40,10 @@ pub fn check(context: &Context<'_>, described: &Described) -> Result<Verdict, Fa
         return Err(Failure::installed(format!("{} is not installed", record.program.display())));
     }
     if !described.readable {
-        return Err(Failure::installed(format!("the configuration file {} cannot be read", record.conf.display())));
+        return Err(Failure::installed(format!(
+            "the configuration file {} cannot be read",
+            record.conf.display()
+        )));
     }
     if !described.daemon {
         return Err(Failure::installed(format!(
@@ -55,7 +59,10 @@ pub fn check(context: &Context<'_>, described: &Described) -> Result<Verdict, Fa
         Ok(output) if output.code == Some(0) => Ok(Verdict::Good),
         Ok(output) => {
             let output = output.unless_killed(command_line)?;
-            Ok(judge(&String::from_utf8_lossy(&output.stderr), &complaint(&output.stderr, &output.stdout)))
+            Ok(judge(
+                &String::from_utf8_lossy(&output.stderr),
+                &complaint(&output.stderr, &output.stdout),
+            ))
         }
         Err(error) => Err(error.into_failure(command_line)),
     }
@@ -63,26 +70,40 @@ pub fn check(context: &Context<'_>, described: &Described) -> Result<Verdict, Fa
 
 /// Reads what a check that failed has said; `all` is what to tell when nothing in it is known.
 fn judge(said: &str, all: &str) -> Verdict {
-    let line = said.lines().find(|line| ["[emerg]", "[crit]", "[alert]"].iter().any(|level| line.contains(level)));
-    let line = line.map_or(all, |line| line.split_once("] ").map_or(line, |(_, text)| without_number(text))).to_owned();
+    let line = said
+        .lines()
+        .find(|line| ["[emerg]", "[crit]", "[alert]"].iter().any(|level| line.contains(level)));
+    let line = line
+        .map_or(all, |line| line.split_once("] ").map_or(line, |(_, text)| without_number(text)))
+        .to_owned();
     // A name server that is away comes back, and the configuration is as right as before.
     if line.contains("host not found in ") || line.contains("could not be resolved") {
         return Verdict::NoName(line);
     }
     // After these words only the machine can be at fault.
     if !said.contains("syntax is ok") {
-        return if line.contains("(13: Permission denied)") { Verdict::Denied(line) } else { Verdict::Bad(line) };
+        return if line.contains("(13: Permission denied)") {
+            Verdict::Denied(line)
+        } else {
+            Verdict::Bad(line)
+        };
     }
     let fatal: Vec<&str> = said.lines().filter(|line| line.contains("[emerg]")).collect();
     if !fatal.is_empty() && fatal.iter().all(|line| line.contains("bind() to ")) {
         return Verdict::NoAddress(line);
     }
-    if line.contains("(13: Permission denied)") { Verdict::Denied(line) } else { Verdict::Bad(line) }
+    if line.contains("(13: Permission denied)") {
+        Verdict::Denied(line)
+    } else {
+        Verdict::Bad(line)
+    }
 }
 
-/// The message behind the numbers of process and thread, which builds for debugging tell: `10#10: unknown directive`.
+/// The message behind the numbers of process and thread, which builds for debugging tell:
+/// `10#10: unknown directive`.
 fn without_number(text: &str) -> &str {
-    let is_number = |start: &str| start.contains('#') && start.bytes().all(|b| b == b'#' || b.is_ascii_digit());
+    let is_number =
+        |start: &str| start.contains('#') && start.bytes().all(|b| b == b'#' || b.is_ascii_digit());
     text.split_once(": ").filter(|(start, _)| is_number(start)).map_or(text, |(_, rest)| rest)
 }
 
@@ -99,7 +120,8 @@ impl Traces {
         let files = made.iter().filter(|path| is_absent(path)).cloned().collect();
         // /run is empty after a boot, and the package's own start would make it.
         let above = pid_file.ancestors().skip(1);
-        let mut directories: Vec<PathBuf> = above.take_while(|path| is_absent(path)).map(Path::to_owned).collect();
+        let mut directories: Vec<PathBuf> =
+            above.take_while(|path| is_absent(path)).map(Path::to_owned).collect();
         for directory in directories.iter().rev() {
             if file::make_dir(directory, 0o755, None).is_err() {
                 break;
@@ -109,7 +131,8 @@ impl Traces {
         Self { files, directories }
     }
 
-    /// Takes away what is there now. A pid file with a number in it belongs to a server that has started meanwhile.
+    /// Takes away what is there now. A pid file with a number in it belongs to a server that has
+    /// started meanwhile.
     fn remove(&self, context: &Context<'_>) {
         for path in &self.files {
             let Ok(found) = std::fs::symlink_metadata(path) else { continue };
@@ -139,10 +162,16 @@ mod tests {
     fn the_reason_has_file_and_line() {
         let said = "nginx: [emerg] unknown directive \"bogus\" in /e/n.conf:3\n\
                     nginx: configuration file /e/n.conf test failed\n";
-        assert_eq!(judge(said, ""), Verdict::Bad("unknown directive \"bogus\" in /e/n.conf:3".into()));
+        assert_eq!(
+            judge(said, ""),
+            Verdict::Bad("unknown directive \"bogus\" in /e/n.conf:3".into())
+        );
         let said = "2026/11/21 09:00:00 [emerg] 10#10: unexpected end of file in /e/n.conf:12\n";
         assert_eq!(judge(said, ""), Verdict::Bad("unexpected end of file in /e/n.conf:12".into()));
-        assert_eq!(judge("", "it failed without a word"), Verdict::Bad("it failed without a word".into()));
+        assert_eq!(
+            judge("", "it failed without a word"),
+            Verdict::Bad("it failed without a word".into())
+        );
     }
 
     #[test]
@@ -154,7 +183,8 @@ mod tests {
 
     #[test]
     fn an_address_that_is_elsewhere_is_no_fault_of_the_configuration() {
-        let bind = "nginx: [emerg] bind() to 192.0.2.1:80 failed (99: Cannot assign requested address)\n";
+        let bind =
+            "nginx: [emerg] bind() to 192.0.2.1:80 failed (99: Cannot assign requested address)\n";
         let expected = "bind() to 192.0.2.1:80 failed (99: Cannot assign requested address)";
         assert_eq!(judge(&format!("{FINE}{bind}"), ""), Verdict::NoAddress(expected.into()));
         let open = "nginx: [emerg] open() \"/l/e.log\" failed (2: No such file or directory)\n";

@@ -14,7 +14,11 @@ use crate::{ask, monitor};
 ///
 /// # Errors
 /// Why a start would fail.
-pub fn explain(context: &Context<'_>, settings: &Settings, explanation: &mut Explanation) -> Result<(), Failure> {
+pub fn explain(
+    context: &Context<'_>,
+    settings: &Settings,
+    explanation: &mut Explanation,
+) -> Result<(), Failure> {
     let work = context.budget.work();
     let recorded = record(Instance::recorded(context.invocation), settings, explanation);
     let described = instance::describe(context, &settings.identity);
@@ -30,7 +34,9 @@ pub fn explain(context: &Context<'_>, settings: &Settings, explanation: &mut Exp
     }
     match check::check(context, &described)? {
         Verdict::Good => {}
-        Verdict::NoAddress(why) | Verdict::NoName(why) | Verdict::Denied(why) => return Err(Failure::generic(why)),
+        Verdict::NoAddress(why) | Verdict::NoName(why) | Verdict::Denied(why) => {
+            return Err(Failure::generic(why));
+        }
         Verdict::Bad(why) => return Err(Failure::installed(why)),
     }
     explanation.line("configuration check", "good");
@@ -39,23 +45,38 @@ pub fn explain(context: &Context<'_>, settings: &Settings, explanation: &mut Exp
 }
 
 /// The recorded server, if it is of these parameters.
-fn record(recorded: Option<Instance>, settings: &Settings, explanation: &mut Explanation) -> Option<Instance> {
+fn record(
+    recorded: Option<Instance>,
+    settings: &Settings,
+    explanation: &mut Explanation,
+) -> Option<Instance> {
     let Some(instance) = recorded else {
         explanation.line("record", "none");
         return None;
     };
     let is_same = instance.record.identity == settings.identity;
-    let why = if is_same { "a monitor goes by it" } else { "of other parameters; a stop ends that server, too" };
+    let why = if is_same {
+        "a monitor goes by it"
+    } else {
+        "of other parameters; a stop ends that server, too"
+    };
     let (program, conf) = (instance.record.program.display(), instance.record.conf.display());
     explanation.because("record", format_args!("{program} with {conf}"), why);
     is_same.then_some(instance)
 }
 
-fn files(described: &Described, settings: &Settings, context: &Context<'_>, explanation: &mut Explanation) {
+fn files(
+    described: &Described,
+    settings: &Settings,
+    context: &Context<'_>,
+    explanation: &mut Explanation,
+) {
     let (record, identity) = (&described.instance.record, &settings.identity);
     let why = match (described.installed, &identity.httpd) {
         (false, _) => "not there",
-        (true, Some(named)) if named.canonicalize().is_ok_and(|named| named == record.program) => "httpd",
+        (true, Some(named)) if named.canonicalize().is_ok_and(|named| named == record.program) => {
+            "httpd"
+        }
         (true, Some(_)) => "httpd is not there",
         (true, None) => "the usual place",
     };
@@ -76,16 +97,28 @@ fn files(described: &Described, settings: &Settings, context: &Context<'_>, expl
 /// What a monitor requests.
 fn questions(instance: &Instance, settings: &Settings, explanation: &mut Explanation) {
     let record = &instance.record;
-    explanation.list("listens on", record.listens.iter().map(|listen| &listen.socket), "nothing that is known");
+    explanation.list(
+        "listens on",
+        record.listens.iter().map(|listen| &listen.socket),
+        "nothing that is known",
+    );
     let why = if settings.port.is_some() { "port" } else { "the configuration" };
     for listen in ask::preferred(record, settings.port) {
         explanation.because("level 0 requests", &listen.socket, why);
     }
     let Some((listen, page)) = monitor::status_page_of(settings, record) else {
-        explanation.because("level 10 is", "level 0", "no stub_status in the configuration; set status10url");
+        explanation.because(
+            "level 10 is",
+            "level 0",
+            "no stub_status in the configuration; set status10url",
+        );
         return;
     };
-    let why = if settings.status_page.is_some() { "status10url" } else { "stub_status in the configuration" };
+    let why = if settings.status_page.is_some() {
+        "status10url"
+    } else {
+        "stub_status in the configuration"
+    };
     let url = ocf::web::absolute(&listen.base_url(), page);
     explanation.because("level 10 requests", ocf::sys::http::shown(&url), why);
 }

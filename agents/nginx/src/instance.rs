@@ -1,4 +1,5 @@
-//! Which nginx it is: what is known of it from its record, or from its parameters and its configuration.
+//! Which nginx it is: what is known of it from its record, or from its parameters and its
+//! configuration.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -62,7 +63,11 @@ impl Instance {
     /// A call of nginx with this instance's options.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.record.program);
-        command.args(arguments).args(&self.record.identity.options).arg("-c").arg(&self.record.conf);
+        command
+            .args(arguments)
+            .args(&self.record.identity.options)
+            .arg("-c")
+            .arg(&self.record.conf);
         // Whatever directory the caller was in: the server would hold it for as long as it runs.
         command.current_dir("/");
         hide_parameters(&mut command);
@@ -116,7 +121,8 @@ impl Daemon for Instance {
 /// Describes an instance by what the parameters say and the configuration says now.
 pub fn describe(context: &Context<'_>, identity: &Identity) -> Described {
     let program = program(identity, context.invocation.variable("PATH").unwrap_or_default());
-    let compiled = program.as_deref().and_then(|program| compiled(program, identity, context.budget.work()));
+    let compiled =
+        program.as_deref().and_then(|program| compiled(program, identity, context.budget.work()));
     let compiled = compiled.unwrap_or_else(Compiled::usual);
     let conf = identity.configfile.clone().unwrap_or_else(|| compiled.conf.clone());
     let base = conf.parent().unwrap_or(Path::new("/"));
@@ -125,7 +131,8 @@ pub fn describe(context: &Context<'_>, identity: &Identity) -> Described {
     let config = config::read(&directives.unwrap_or_default(), identity.globals(), &compiled);
     let Config { pid, daemon, listens, status, locals, made } = config;
     let installed = program.is_some();
-    let program = program.unwrap_or_else(|| identity.httpd.clone().unwrap_or_else(|| USUAL[0].into()));
+    let program =
+        program.unwrap_or_else(|| identity.httpd.clone().unwrap_or_else(|| USUAL[0].into()));
     let record = Record {
         identity: identity.clone(),
         usual: same(&conf, &compiled.conf),
@@ -143,12 +150,23 @@ pub fn describe(context: &Context<'_>, identity: &Identity) -> Described {
     let named = identity.httpd.iter().cloned().chain(USUAL.map(PathBuf::from));
     programs.extend(named.map(|path| path.canonicalize().unwrap_or(path)));
     programs.dedup();
-    Described { instance: Instance::new(context.invocation, record, programs), installed, readable, daemon, made }
+    Described {
+        instance: Instance::new(context.invocation, record, programs),
+        installed,
+        readable,
+        daemon,
+        made,
+    }
 }
 
 /// The program to use.
 fn program(identity: &Identity, path: &str) -> Option<PathBuf> {
-    let named = identity.httpd.iter().cloned().chain(USUAL.map(PathBuf::from)).find(|path| is_program(path));
+    let named = identity
+        .httpd
+        .iter()
+        .cloned()
+        .chain(USUAL.map(PathBuf::from))
+        .find(|path| is_program(path));
     named.or_else(|| find_in_path("nginx", path))
 }
 
@@ -161,5 +179,6 @@ fn compiled(program: &Path, identity: &Identity, deadline: Deadline) -> Option<C
 }
 
 fn same(one: &Path, other: &Path) -> bool {
-    one == other || one.canonicalize().is_ok_and(|one| other.canonicalize().is_ok_and(|other| one == other))
+    one == other
+        || one.canonicalize().is_ok_and(|one| other.canonicalize().is_ok_and(|other| one == other))
 }

@@ -1,22 +1,26 @@
 //! nginx, the web server and proxy: one instance, which is one configuration file.
 //!
-//! A drop-in for `ocf:heartbeat:nginx`: the same parameters, defaults and check levels, without a shell, curl or wget.
-//! Where it differs, it does so on purpose:
+//! A drop-in for `ocf:heartbeat:nginx`: the same parameters, defaults and check levels, without a
+//! shell, curl or wget. Where it differs, it does so on purpose:
 //!
-//! - **The right processes, always.** The number in a pid file is believed only if that process is nginx with this
-//!   configuration file. Workers that a dead master has left are found by their session and ended by stop and start; a
-//!   monitor that finds them says 1, for they still serve.
-//! - **Level 0 asks the server**, with a line that nginx answers itself; one that is frozen fails in half of the time-out,
-//!   and in ten seconds at the latest.
-//! - **The status code decides** at levels 10 and 20, then the expression; redirects are explained and not followed.
-//! - **Level 10 finds the page** with `stub_status` in the configuration, on whatever address its server listens.
+//! - **The right processes, always.** The number in a pid file is believed only if that process is
+//!   nginx with this configuration file. Workers that a dead master has left are found by their
+//!   session and ended by stop and start; a monitor that finds them says 1, for they still serve.
+//! - **Level 0 asks the server**, with a line that nginx answers itself; one that is frozen fails
+//!   in half of the time-out, and in ten seconds at the latest.
+//! - **The status code decides** at levels 10 and 20, then the expression; redirects are explained
+//!   and not followed.
+//! - **Level 10 finds the page** with `stub_status` in the configuration, on whatever address its
+//!   server listens.
 //! - **Level 20 uses `test20name`**, and a file of tests with a client of its own is refused.
 //! - **Level 30 runs the whole command** with its arguments and without a shell. A failure is 1.
-//! - **A check leaves nothing behind**: `nginx -t` makes a pid file, logs and directories, which are taken away.
+//! - **A check leaves nothing behind**: `nginx -t` makes a pid file, logs and directories, which
+//!   are taken away.
 //! - **A faulty configuration is 5**, with file and line, never 6; stop does not look at it.
-//! - **Stop is graceful** (SIGQUIT) for some seconds at most, then quick, then by force, and looks whether all are gone.
-//! - **`reload` checks first**, waits for the new workers, and starts nothing that does not run; `config_serial` reloads by a
-//!   change of parameters.
+//! - **Stop is graceful** (SIGQUIT) for some seconds at most, then quick, then by force, and looks
+//!   whether all are gone.
+//! - **`reload` checks first**, waits for the new workers, and starts nothing that does not run;
+//!   `config_serial` reloads by a change of parameters.
 //! - **`daemon off` is refused**: such a start would never return.
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests make their own files"))]
 
@@ -51,8 +55,8 @@ pub const SPEC: Spec = Spec {
     name: "nginx",
     version: env!("CARGO_PKG_VERSION"),
     short: "nginx web server and proxy",
-    long: "Runs an instance of the web server and proxy nginx: one configuration file. Several on one node need pid files \
-           of their own.\n\n\
+    long: "Runs an instance of the web server and proxy nginx: one configuration file. Several on \
+           one node need pid files of their own.\n\n\
            A monitor at level 0 sees that the server runs and answers. Level 10 reads a status page, by default that of \
            stub_status. Level 20 reads any page, or runs a test from a file. Level 30 runs a program. At levels 10 and 20 \
            the HTTP status code decides first, then the expression.\n\n\
@@ -104,7 +108,11 @@ impl Agent for Nginx {
         stop::stop(context, settings)
     }
 
-    fn explain(context: &Context<'_>, settings: &Settings, explanation: &mut Explanation) -> Result<(), Failure> {
+    fn explain(
+        context: &Context<'_>,
+        settings: &Settings,
+        explanation: &mut Explanation,
+    ) -> Result<(), Failure> {
         explain::explain(context, settings, explanation)
     }
 

@@ -1,5 +1,6 @@
-//! Does it run, and does it work? A healthy server is judged by its record; the configuration is read only where that
-//! leads nowhere, for it may have changed since the server read it, and an administrator may have reloaded it by hand.
+//! Does it run, and does it work? A healthy server is judged by its record; the configuration is
+//! read only where that leads nowhere, for it may have changed since the server read it, and an
+//! administrator may have reloaded it by hand.
 #![forbid(unsafe_code)]
 
 use std::path::PathBuf;
@@ -37,7 +38,9 @@ pub fn monitor(context: &Context<'_>, settings: &Settings) -> Result<Status, Fai
     let described = instance::describe(context, &settings.identity);
     let found = look(context, settings, &described.instance);
     // It was started or reloaded with other addresses by other means: from now on these.
-    if matches!(found, Ok(Status::Running | Status::Degraded(_))) && nix::unistd::geteuid().is_root() {
+    if matches!(found, Ok(Status::Running | Status::Degraded(_)))
+        && nix::unistd::geteuid().is_root()
+    {
         let known = Record::load(context.invocation);
         let serial = known.map_or_else(|| settings.config_serial.clone(), |known| known.serial);
         let now = Record { serial, ..described.instance.record.clone() };
@@ -52,8 +55,13 @@ pub fn monitor(context: &Context<'_>, settings: &Settings) -> Result<Status, Fai
     }
 }
 
-fn look(context: &Context<'_>, settings: &Settings, instance: &Instance) -> Result<Status, Failure> {
-    // Workers without a master may be those of an upgrade: for a moment no pid file names the new one.
+fn look(
+    context: &Context<'_>,
+    settings: &Settings,
+    instance: &Instance,
+) -> Result<Status, Failure> {
+    // Workers without a master may be those of an upgrade: for a moment no pid file names the new
+    // one.
     let work = context.budget.work();
     let whole = Deadline::after(UPGRADING).min(work).poll(|| match instance.observe(work) {
         Ok(found) if found.master.is_none() && !found.orphans.is_empty() => None,
@@ -65,14 +73,17 @@ fn look(context: &Context<'_>, settings: &Settings, instance: &Instance) -> Resu
         return if count == 0 {
             Ok(Status::STOPPED)
         } else {
-            Err(Failure::generic(format!("the master process has died and left {count} workers; stop ends them")))
+            Err(Failure::generic(format!(
+                "the master process has died and left {count} workers; stop ends them"
+            )))
         };
     }
     deepest(context, settings, &instance.record)
 }
 
-/// The check of the level that was asked for. A level that is not configured is the next lower one: pcs adds a monitor for
-/// each that is advertised, and a resource that was created with defaults must not fail by that.
+/// The check of the level that was asked for. A level that is not configured is the next lower one:
+/// pcs adds a monitor for each that is advertised, and a resource that was created with defaults
+/// must not fail by that.
 fn deepest(context: &Context<'_>, settings: &Settings, record: &Record) -> Result<Status, Failure> {
     let (depth, limit) = (context.depth, context.budget.work());
     if let Some(words) = settings.external.as_ref().filter(|_| depth >= 30) {
@@ -96,8 +107,8 @@ fn page_of_level_10(settings: &Settings, record: &Record) -> Option<Test> {
     Some(test(settings, &listen, page, Some(&settings.status_regex)))
 }
 
-/// The status page, and the server that has it where the page does not say: the one that was chosen, or the one with
-/// `stub_status` in the configuration.
+/// The status page, and the server that has it where the page does not say: the one that was
+/// chosen, or the one with `stub_status` in the configuration.
 pub fn status_page_of<'a>(settings: &'a Settings, record: &'a Record) -> Option<(Listen, &'a str)> {
     match (&settings.status_page, &record.status) {
         (Some(page), _) => Some((first(settings, record), page)),
@@ -108,11 +119,17 @@ pub fn status_page_of<'a>(settings: &'a Settings, record: &'a Record) -> Option<
 }
 
 /// The page of level 20, or the test from a file.
-fn page_of_level_20(context: &Context<'_>, settings: &Settings, record: &Record) -> Result<Option<Test>, Failure> {
+fn page_of_level_20(
+    context: &Context<'_>,
+    settings: &Settings,
+    record: &Record,
+) -> Result<Option<Test>, Failure> {
     let listen = first(settings, record);
     let (file, page) = (settings.test_file.as_deref(), settings.test_page.as_ref());
     // As the shell agent has it: a file that is not there leaves the word to the other parameters.
-    if let Some(path) = file.filter(|path| path.is_file() || page.is_none() || settings.test_regex.is_none()) {
+    if let Some(path) =
+        file.filter(|path| path.is_file() || page.is_none() || settings.test_regex.is_none())
+    {
         let found = testfile::load(path, settings.test_name.as_deref())?;
         for ignored in &found.ignored {
             context.log.debug(format_args!("has no effect: {ignored}"));

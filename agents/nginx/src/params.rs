@@ -1,5 +1,5 @@
-//! Each parameter once. Names, defaults and meanings are those of `ocf:heartbeat:nginx`; new here, and optional, are
-//! `config_serial` and those that all web agents share.
+//! Each parameter once. Names, defaults and meanings are those of `ocf:heartbeat:nginx`; new here,
+//! and optional, are `config_serial` and those that all web agents share.
 #![allow(missing_docs, reason = "each constant carries its own texts")]
 #![forbid(unsafe_code)]
 
@@ -14,16 +14,16 @@ pub const CONFIGFILE: Param<PathBuf> = Param::new(
     "configfile",
     absolute_path,
     "Configuration file",
-    "The absolute path of nginx's configuration file. It also gives the pid file, the addresses that monitors connect to, and \
-     the status page. If unset, the one that nginx was built with.",
+    "The absolute path of nginx's configuration file. It also gives the pid file, the addresses \
+     that monitors connect to, and the status page. If unset, the one that nginx was built with.",
 )
 .unique("configfile");
 pub const HTTPD: Param<PathBuf> = Param::new(
     "httpd",
     absolute_path,
     "Program",
-    "The absolute path of the nginx program. If unset, or if there is no such program, /usr/sbin/nginx, \
-     /usr/local/sbin/nginx or the one in PATH.",
+    "The absolute path of the nginx program. If unset, or if there is no such program, \
+     /usr/sbin/nginx, /usr/local/sbin/nginx or the one in PATH.",
 );
 pub const PORT: Param<u16> = Param::new(
     "port",
@@ -37,8 +37,9 @@ pub const STATUS10URL: Param<String> = Param::new(
     "status10url",
     web::page,
     "Status page",
-    "The page that a monitor at level 10 asks for: a URL, or a path on the server. If unset, the page with stub_status in \
-     the configuration; where there is none, level 10 is the same as level 0. It must be this node that answers, not another one.",
+    "The page that a monitor at level 10 asks for: a URL, or a path on the server. If unset, the \
+     page with stub_status in the configuration; where there is none, level 10 is the same as \
+     level 0. It must be this node that answers, not another one.",
 )
 .reloadable();
 pub const STATUS10REGEX: Param<Ere> = Param::new(
@@ -61,8 +62,8 @@ pub const TEST20URL: Param<String> = Param::new(
     "test20url",
     web::page,
     "Page to test at level 20",
-    "The page that a monitor at level 20 asks for: a URL, or a path on the server. Without this and test20conffile, level 20 \
-     is the same as level 10.",
+    "The page that a monitor at level 20 asks for: a URL, or a path on the server. Without this \
+     and test20conffile, level 20 is the same as level 10.",
 )
 .reloadable();
 pub const TEST20REGEX: Param<Ere> = Param::new(
@@ -76,34 +77,41 @@ pub const TEST20CONFFILE: Param<PathBuf> = Param::new(
     "test20conffile",
     absolute_path,
     "File of tests at level 20",
-    "The absolute path of a file with tests, which may hold passwords. Its lines begin with the words test, url, match, \
-     user, password, client, client_opts and end. Where it can be read it comes before test20url.",
+    "The absolute path of a file with tests, which may hold passwords. Its lines begin with the \
+     words test, url, match, user, password, client, client_opts and end. Where it can be read it \
+     comes before test20url.",
 )
 .reloadable();
-pub const TEST20NAME: Param<String> =
-    Param::new("test20name", text, "Test in that file", "The test to use of test20conffile. If unset, the first one.")
-        .reloadable();
+pub const TEST20NAME: Param<String> = Param::new(
+    "test20name",
+    text,
+    "Test in that file",
+    "The test to use of test20conffile. If unset, the first one.",
+)
+.reloadable();
 pub const EXTERNAL_MONITOR30_CMD: Param<Vec<String>> = Param::new(
     "external_monitor30_cmd",
     command,
     "Program to run at level 30",
-    "The program that a monitor at level 30 runs, with its arguments; success is exit code 0. Words are separated by \
-     spaces and kept together by quotes. No shell is used: for more, name a script. Without this, level 30 is the same as level 20.",
+    "The program that a monitor at level 30 runs, with its arguments; success is exit code 0. \
+     Words are separated by spaces and kept together by quotes. No shell is used: for more, name a \
+     script. Without this, level 30 is the same as level 20.",
 )
 .reloadable();
 pub const OPTIONS: Param<Vec<String>> = Param::new(
     "options",
     words::split,
     "Options of nginx",
-    "More options for each call of nginx, such as -g 'worker_rlimit_nofile 4096;'. Words are separated by spaces and kept \
-     together by quotes.",
+    "More options for each call of nginx, such as -g 'worker_rlimit_nofile 4096;'. Words are \
+     separated by spaces and kept together by quotes.",
 );
 pub const CONFIG_SERIAL: Param<String> = Param::new(
     "config_serial",
     text,
     "Change it to reload",
-    "Any text, such as a date or a checksum. When it changes, nginx reads its configuration again without losing a request; \
-     a faulty configuration is refused, and the server goes on with the old one.",
+    "Any text, such as a date or a checksum. When it changes, nginx reads its configuration again \
+     without losing a request; a faulty configuration is refused, and the server goes on with the \
+     old one.",
 )
 .reloadable();
 

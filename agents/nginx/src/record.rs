@@ -1,5 +1,5 @@
-//! What this resource was started with, kept in a file of its own: a stop needs no configuration, and a monitor reads one
-//! only when something is wrong.
+//! What this resource was started with, kept in a file of its own: a stop needs no configuration,
+//! and a monitor reads one only when something is wrong.
 #![forbid(unsafe_code)]
 
 use std::path::{Path, PathBuf};
@@ -113,7 +113,8 @@ mod tests {
         };
         let least = Record { pid_file: "/run/x.pid".into(), ..Record::default() };
         for record in [full, least] {
-            let read = record.to_pairs().into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+            let read =
+                record.to_pairs().into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
             assert_eq!(Record::from_pairs(read), Some(record.clone()), "{record:?}");
         }
     }
@@ -121,11 +122,16 @@ mod tests {
     #[test]
     fn anything_else_is_no_record() {
         let read = |pairs: &[(&str, &str)]| {
-            Record::from_pairs(pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect())
+            Record::from_pairs(
+                pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
+            )
         };
-        for bad in
-            [&[][..], &[("pid_file", "")], &[("pid_file", "/x"), ("new", "")], &[("pid_file", "/x"), ("listen", "")]]
-        {
+        for bad in [
+            &[][..],
+            &[("pid_file", "")],
+            &[("pid_file", "/x"), ("new", "")],
+            &[("pid_file", "/x"), ("listen", "")],
+        ] {
             assert_eq!(read(bad), None, "{bad:?}");
         }
         assert!(read(&[("pid_file", "/x")]).is_some());

@@ -20,7 +20,8 @@ use crate::settings::Settings;
 /// How long a master may take to read its configuration and to begin new workers.
 const RENEWAL: Duration = Duration::from_secs(30);
 
-/// Reads the configuration again. What does not run is not started: for the cluster it would be stopped all the same.
+/// Reads the configuration again. What does not run is not started: for the cluster it would be
+/// stopped all the same.
 ///
 /// # Errors
 /// Why not: the old workers go on then, with the old configuration.
@@ -48,7 +49,8 @@ fn stopped() -> Failure {
     Failure::generic("nginx does not run on this node")
 }
 
-/// The master, by the record where there is one: the configuration may have another pid file by now.
+/// The master, by the record where there is one: the configuration may have another pid file by
+/// now.
 fn master(context: &Context<'_>, described: &Described) -> Result<Option<Process>, Failure> {
     let known = instance::Instance::recorded(context.invocation)
         .filter(|instance| instance.record.identity == described.instance.record.identity);
@@ -66,31 +68,43 @@ fn renew(
     described: &Described,
     master: &Process,
 ) -> Result<Reloaded, Failure> {
-    let refused =
-        |why: String| Ok(Reloaded::Refused(format!("configuration refused: {why}; nginx keeps its old configuration")));
+    let refused = |why: String| {
+        Ok(Reloaded::Refused(format!(
+            "configuration refused: {why}; nginx keeps its old configuration"
+        )))
+    };
     match check::check(context, described) {
         Ok(Verdict::Good) => {}
-        Ok(Verdict::NoAddress(why) | Verdict::NoName(why) | Verdict::Denied(why) | Verdict::Bad(why)) => {
+        Ok(
+            Verdict::NoAddress(why)
+            | Verdict::NoName(why)
+            | Verdict::Denied(why)
+            | Verdict::Bad(why),
+        ) => {
             return refused(why);
         }
         Err(failure) => return refused(failure.to_string()),
     }
-    // nginx's own check passes over an address that is in use, for the one that asks may be the one that uses it.
-    let places = described.instance.record.listens.iter().filter_map(|listen| match &listen.socket {
-        Socket::Inet(host, port) => Some((Some(host.as_str()), *port)),
-        Socket::Unix(_) => None,
-    });
+    // nginx's own check passes over an address that is in use, for the one that asks may be the one
+    // that uses it.
+    let places =
+        described.instance.record.listens.iter().filter_map(|listen| match &listen.socket {
+            Socket::Inet(host, port) => Some((Some(host.as_str()), *port)),
+            Socket::Unix(_) => None,
+        });
     if let Err(failure) = listen::check(places, master, context.budget.work()) {
         return refused(failure.to_string());
     }
     let before = master.descendants().or_fail("/proc")?;
-    let handle = master.open().or_fail("nginx")?.ok_or_else(|| Failure::generic("nginx has just ended"))?;
+    let handle =
+        master.open().or_fail("nginx")?.ok_or_else(|| Failure::generic("nginx has just ended"))?;
     handle.signal(Signal::SIGHUP).or_fail("nginx")?;
     // New workers come with the new configuration only.
-    let renewed = Deadline::after(RENEWAL).min(context.budget.work()).poll(|| match master.descendants() {
-        Ok(now) => now.iter().any(|worker| !before.contains(worker)).then_some(Ok(())),
-        Err(error) => Some(Err(error)),
-    });
+    let renewed =
+        Deadline::after(RENEWAL).min(context.budget.work()).poll(|| match master.descendants() {
+            Ok(now) => now.iter().any(|worker| !before.contains(worker)).then_some(Ok(())),
+            Err(error) => Some(Err(error)),
+        });
     match renewed {
         Some(result) => result.or_fail("/proc")?,
         None => return refused("no new worker has started: see nginx's error log".to_owned()),
@@ -101,9 +115,12 @@ fn renew(
         answer.map_err(|failure| last = Some(failure)).ok()
     });
     if serves.is_none() {
-        return Err(last.unwrap_or_else(|| Failure::generic("nginx does not serve")).wrap("after the reload"));
+        return Err(last
+            .unwrap_or_else(|| Failure::generic("nginx does not serve"))
+            .wrap("after the reload"));
     }
-    let record = Record { serial: settings.config_serial.clone(), ..described.instance.record.clone() };
+    let record =
+        Record { serial: settings.config_serial.clone(), ..described.instance.record.clone() };
     record.save(context.invocation)?;
     Ok(Reloaded::Done)
 }

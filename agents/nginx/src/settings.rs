@@ -9,7 +9,8 @@ use ocf::web::Rules;
 
 use crate::params;
 
-/// What finds an instance. A stop has no more than this, and not even all of it when values are faulty.
+/// What finds an instance. A stop has no more than this, and not even all of it when values are
+/// faulty.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Identity {
     /// The program, if one was chosen.
@@ -103,7 +104,10 @@ mod tests {
 
     #[test]
     fn options_that_matter_are_found() {
-        let identity = |line: &str| Identity { options: ocf::words::split(line).unwrap(), ..Identity::default() };
+        let identity = |line: &str| Identity {
+            options: ocf::words::split(line).unwrap(),
+            ..Identity::default()
+        };
         assert_eq!(identity("-q -g 'pid /x;' -p /srv").globals(), "pid /x;");
         assert_eq!(identity("-q -g 'pid /x;' -p /srv").prefix(), Some(Path::new("/srv")));
         assert_eq!(identity("-p/srv").prefix(), Some(Path::new("/srv")));

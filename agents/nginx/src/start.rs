@@ -21,13 +21,17 @@ pub fn start(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> 
     let mut instance = described.instance;
     instance.record.serial.clone_from(&settings.config_serial);
     let work = context.budget.work();
-    if instance.take_over(context, |_| ask::alive(&instance.record, settings.port, work.minus(STARTING)))? {
+    if instance
+        .take_over(context, |_| ask::alive(&instance.record, settings.port, work.minus(STARTING)))?
+    {
         return adopt(context, &instance);
     }
     let described = instance::Described { instance, ..described };
     match check::check(context, &described)? {
         Verdict::Good => {}
-        Verdict::NoAddress(why) | Verdict::NoName(why) | Verdict::Denied(why) => return Err(Failure::generic(why)),
+        Verdict::NoAddress(why) | Verdict::NoName(why) | Verdict::Denied(why) => {
+            return Err(Failure::generic(why));
+        }
         Verdict::Bad(why) => return Err(Failure::installed(why)),
     }
     let instance = described.instance;
@@ -35,18 +39,27 @@ pub fn start(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> 
         // /run is empty after a boot.
         make_directory(directory)?;
     }
-    instance.launch(context, instance.command(&[]), &mut |_| ask::alive(&instance.record, settings.port, work).into())
+    instance.launch(context, instance.command(&[]), &mut |_| {
+        ask::alive(&instance.record, settings.port, work).into()
+    })
 }
 
-/// Records a server that runs already. The serial of an earlier record stays: the server has not read anything since.
+/// Records a server that runs already. The serial of an earlier record stays: the server has not
+/// read anything since.
 fn adopt(context: &Context<'_>, instance: &Instance) -> Result<(), Failure> {
     let mut record = instance.record.clone();
-    if let Some(known) = Record::load(context.invocation).filter(|known| known.identity == record.identity) {
+    if let Some(known) =
+        Record::load(context.invocation).filter(|known| known.identity == record.identity)
+    {
         record.serial = known.serial;
     }
     record.save(context.invocation)
 }
 
 fn make_directory(path: &Path) -> Result<(), Failure> {
-    if path.is_dir() { Ok(()) } else { ocf::sys::file::ensure_dir(path, 0o755).or_fail(path.display()) }
+    if path.is_dir() {
+        Ok(())
+    } else {
+        ocf::sys::file::ensure_dir(path, 0o755).or_fail(path.display())
+    }
 }

@@ -20,7 +20,9 @@ pub fn stop(context: &Context<'_>, settings: Option<&Settings>) -> Result<(), Fa
     };
     let recorded = Instance::recorded(context.invocation);
     let is_same = recorded.as_ref().is_some_and(|instance| instance.record.identity == identity);
-    daemon::stop(context, recorded, || (!is_same).then(|| instance::describe(context, &identity).instance))
+    daemon::stop(context, recorded, || {
+        (!is_same).then(|| instance::describe(context, &identity).instance)
+    })
 }
 
 /// Looks for what a stop would end.
@@ -32,7 +34,8 @@ pub fn probe_without_params(context: &Context<'_>) -> Result<Status, Failure> {
     daemon::probe(context, Instance::recorded(context.invocation), || Some(meant()))
 }
 
-/// Takes away local sockets that no process listens on any more: nginx leaves them when it is killed, and then cannot start.
+/// Takes away local sockets that no process listens on any more: nginx leaves them when it is
+/// killed, and then cannot start.
 pub fn sweep(context: &Context<'_>, record: &Record) {
     for path in &record.locals {
         if file::is_not_socket(path) {

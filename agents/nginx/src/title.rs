@@ -1,15 +1,17 @@
-//! Whose a process is, by its arguments. nginx writes a title over them: `nginx: master process` and the words that it
-//! was called with, as one; workers do not tell whose they are.
+//! Whose a process is, by its arguments. nginx writes a title over them: `nginx: master process`
+//! and the words that it was called with, as one; workers do not tell whose they are.
 #![forbid(unsafe_code)]
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-/// Whether a process was started as the instance with this configuration file; `None` when its arguments cannot tell.
-/// `usual` says whether the file is the one that nginx takes when none is named.
+/// Whether a process was started as the instance with this configuration file; `None` when its
+/// arguments cannot tell. `usual` says whether the file is the one that nginx takes when none is
+/// named.
 pub fn is_instance(arguments: &[Vec<u8>], conf: &Path, usual: impl Fn() -> bool) -> Option<bool> {
     // What is left of the old arguments behind a title is empty.
-    let words: Vec<&[u8]> = arguments.iter().map(Vec::as_slice).filter(|word| !word.is_empty()).collect();
+    let words: Vec<&[u8]> =
+        arguments.iter().map(Vec::as_slice).filter(|word| !word.is_empty()).collect();
     let first = words.first()?;
     if let Some(command) = first.strip_prefix(b"nginx: master process ") {
         return by_title(command, conf.as_os_str().as_bytes(), usual);
@@ -20,7 +22,8 @@ pub fn is_instance(arguments: &[Vec<u8>], conf: &Path, usual: impl Fn() -> bool)
     by_words(&words[1..], conf.as_os_str().as_bytes(), usual)
 }
 
-/// By words that have been joined with spaces: a name may hold spaces itself, so the whole of ours is looked for.
+/// By words that have been joined with spaces: a name may hold spaces itself, so the whole of ours
+/// is looked for.
 fn by_title(command: &[u8], conf: &[u8], usual: impl Fn() -> bool) -> Option<bool> {
     let named = [b" -c ".as_slice(), b" -c"].into_iter().any(|option| {
         let wanted = [option, conf].concat();
@@ -32,14 +35,17 @@ fn by_title(command: &[u8], conf: &[u8], usual: impl Fn() -> bool) -> Option<boo
     }
     match command.windows(4).find(|part| part.starts_with(b" -c")) {
         // A relative name: it is not known by now relative to what.
-        Some(option) if option[3] != b'/' && !command.windows(5).any(|part| part == b" -c /") => None,
+        Some(option) if option[3] != b'/' && !command.windows(5).any(|part| part == b" -c /") => {
+            None
+        }
         Some(_) => Some(false),
         None if command.windows(3).any(|part| part == b" -p") => None,
         None => Some(usual()),
     }
 }
 
-/// By the words of one that has not detached yet, or never does. Calls that ask or tell something are no server.
+/// By the words of one that has not detached yet, or never does. Calls that ask or tell something
+/// are no server.
 fn by_words(words: &[&[u8]], conf: &[u8], usual: impl Fn() -> bool) -> Option<bool> {
     let mut named = None;
     let mut words = words.iter();
@@ -65,7 +71,8 @@ mod tests {
     use super::*;
 
     fn judge(arguments: &[&str], conf: &str, usual: bool) -> Option<bool> {
-        let arguments: Vec<Vec<u8>> = arguments.iter().map(|word| word.as_bytes().to_vec()).collect();
+        let arguments: Vec<Vec<u8>> =
+            arguments.iter().map(|word| word.as_bytes().to_vec()).collect();
         is_instance(&arguments, Path::new(conf), || usual)
     }
 
@@ -92,8 +99,11 @@ mod tests {
 
     #[test]
     fn workers_do_not_tell() {
-        for title in ["nginx: worker process", "nginx: worker process is shutting down", "nginx: cache manager process"]
-        {
+        for title in [
+            "nginx: worker process",
+            "nginx: worker process is shutting down",
+            "nginx: cache manager process",
+        ] {
             assert_eq!(judge(&[title, ""], "/e/a.conf", true), None);
         }
         assert_eq!(judge(&[], "/e/a.conf", true), None);
@@ -102,10 +112,17 @@ mod tests {
     #[test]
     fn one_that_has_no_title_yet_is_known_by_its_words() {
         assert_eq!(judge(&["/usr/sbin/nginx", "-c", "/e/a.conf"], "/e/a.conf", false), Some(true));
-        assert_eq!(judge(&["/usr/sbin/nginx", "-g", "-c", "-c/e/b"], "/e/a.conf", true), Some(false));
+        assert_eq!(
+            judge(&["/usr/sbin/nginx", "-g", "-c", "-c/e/b"], "/e/a.conf", true),
+            Some(false)
+        );
         assert_eq!(judge(&["nginx"], "/e/a.conf", true), Some(true));
         for call in ["-t", "-T", "-s", "-V"] {
-            assert_eq!(judge(&["nginx", call, "-c", "/e/a.conf"], "/e/a.conf", true), Some(false), "{call}");
+            assert_eq!(
+                judge(&["nginx", call, "-c", "/e/a.conf"], "/e/a.conf", true),
+                Some(false),
+                "{call}"
+            );
         }
     }
 }

@@ -36,8 +36,10 @@ fn old_and_misprinted_names_are_known() {
 fn a_resource_whose_configuration_is_elsewhere_does_not_run_here() {
     let folder = tempfile::tempdir().unwrap();
     let conf = folder.path().join("nginx.conf");
-    let environment =
-        [("OCF_RESKEY_configfile", conf.to_str().unwrap()), ("HA_RSCTMP", folder.path().to_str().unwrap())];
+    let environment = [
+        ("OCF_RESKEY_configfile", conf.to_str().unwrap()),
+        ("HA_RSCTMP", folder.path().to_str().unwrap()),
+    ];
     assert_eq!(AGENT.call("monitor", &environment).code, Some(7));
     assert!(!conf.exists());
 }

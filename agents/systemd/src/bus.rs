@@ -1,8 +1,9 @@
 //! The way to systemd: a D-Bus connection that is made when it is needed, and again when it breaks.
 //!
-//! Silence is never taken for an answer. systemd drops its connections when it replaces itself (`daemon-reexec`),
-//! and a bus that is restarted drops everybody's; Pacemaker took that for "not running" and restarted what ran
-//! (pacemaker#3880, #3927). So whatever may pass is tried again until the limit, and what is left then is a doubt.
+//! Silence is never taken for an answer. systemd drops its connections when it replaces itself
+//! (`daemon-reexec`), and a bus that is restarted drops everybody's; Pacemaker took that for "not
+//! running" and restarted what ran (pacemaker#3880, #3927). So whatever may pass is tried again
+//! until the limit, and what is left then is a doubt.
 #![forbid(unsafe_code)]
 
 use std::ffi::OsStr;
@@ -34,8 +35,8 @@ const BOOTED: &str = "/run/systemd/system";
 /// The first and the longest pause before another try.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(100));
 
-/// How long the first answer is waited for before it counts as lost: twice as long at each further try, for the manager may
-/// also be slow.
+/// How long the first answer is waited for before it counts as lost: twice as long at each further
+/// try, for the manager may also be slow.
 pub const QUESTION: Duration = Duration::from_secs(2);
 
 /// What is waited for only once: an answer that comes when the work is done.
@@ -78,16 +79,19 @@ impl Trouble {
     /// The failure of an action that met it.
     pub fn into_failure(self, what: &str) -> Failure {
         match self {
-            Self::Away(why) => {
-                Failure::generic(format!("{what}: systemd does not answer ({why}); look at journalctl -u dbus"))
+            Self::Away(why) => Failure::generic(format!(
+                "{what}: systemd does not answer ({why}); look at journalctl -u dbus"
+            )),
+            Self::Garbled(why) => {
+                Failure::generic(format!("{what}: systemd's answer is not understood: {why}"))
             }
-            Self::Garbled(why) => Failure::generic(format!("{what}: systemd's answer is not understood: {why}")),
             Self::Refused { name, text } => {
                 let kind = match name.rsplit('.').next().unwrap_or_default() {
-                    "AccessDenied" | "InteractiveAuthorizationRequired" | "AuthFailed" => Kind::Permission,
-                    "NoSuchUnit" | "UnitMasked" | "BadUnitSetting" | "LoadFailed" | "OnlyByDependency" => {
-                        Kind::Installed
+                    "AccessDenied" | "InteractiveAuthorizationRequired" | "AuthFailed" => {
+                        Kind::Permission
                     }
+                    "NoSuchUnit" | "UnitMasked" | "BadUnitSetting" | "LoadFailed"
+                    | "OnlyByDependency" => Kind::Installed,
                     _ => Kind::Generic,
                 };
                 Failure::new(kind, format!("{what}: {text}"))
@@ -119,17 +123,31 @@ impl Bus {
     /// # Errors
     /// When the operating system lacks resources.
     pub fn new(context: &Context<'_>, address: Option<&str>) -> Result<Self, Failure> {
-        let runtime = Builder::new_current_thread().enable_all().build().or_fail("cannot wait for events")?;
-        let named = address.or_else(|| context.invocation.variable("DBUS_SYSTEM_BUS_ADDRESS")).unwrap_or(SYSTEM_BUS);
-        Ok(Self { runtime, address: named.to_owned(), is_own: named == SYSTEM_BUS, connection: None })
+        let runtime =
+            Builder::new_current_thread().enable_all().build().or_fail("cannot wait for events")?;
+        let named = address
+            .or_else(|| context.invocation.variable("DBUS_SYSTEM_BUS_ADDRESS"))
+            .unwrap_or(SYSTEM_BUS);
+        Ok(Self {
+            runtime,
+            address: named.to_owned(),
+            is_own: named == SYSTEM_BUS,
+            connection: None,
+        })
     }
 
-    /// Calls a method and reads its answer; tries again until the limit where it was not processed, so it must be
-    /// a question, or an order that does no harm when it is given twice.
+    /// Calls a method and reads its answer; tries again until the limit where it was not processed,
+    /// so it must be a question, or an order that does no harm when it is given twice.
     ///
     /// # Errors
     /// See [`Trouble`].
-    pub fn call<B, T>(&mut self, path: &str, member: (&str, &str), body: &B, limit: Deadline) -> Result<T, Trouble>
+    pub fn call<B, T>(
+        &mut self,
+        path: &str,
+        member: (&str, &str),
+        body: &B,
+        limit: Deadline,
+    ) -> Result<T, Trouble>
     where
         B: Serialize + DynamicType,
         T: DeserializeOwned + zbus::zvariant::Type,
@@ -141,12 +159,18 @@ impl Bus {
         read(&answer)
     }
 
-    /// Does something with a connection, until it leads to a result or the limit comes. The first try gets
-    /// `patience`, each further one twice as much: an answer can be lost with the connection that it was to come over.
+    /// Does something with a connection, until it leads to a result or the limit comes. The first
+    /// try gets `patience`, each further one twice as much: an answer can be lost with the
+    /// connection that it was to come over.
     ///
     /// # Errors
     /// See [`Trouble`].
-    pub fn with<T, F>(&mut self, limit: Deadline, mut patience: Duration, mut work: F) -> Result<T, Trouble>
+    pub fn with<T, F>(
+        &mut self,
+        limit: Deadline,
+        mut patience: Duration,
+        mut work: F,
+    ) -> Result<T, Trouble>
     where
         F: AsyncFnMut(&Connection) -> zbus::Result<T>,
     {
@@ -196,13 +220,16 @@ impl Bus {
     }
 }
 
-/// The socket that an address names. Other kinds of addresses lead to other machines, or run programs (`unixexec:`).
+/// The socket that an address names. Other kinds of addresses lead to other machines, or run
+/// programs (`unixexec:`).
 pub fn socket(address: &str) -> Option<PathBuf> {
     match Address::try_from(address).ok()?.transport() {
         Transport::Unix(socket) => match socket.path() {
             UnixSocket::File(path) => Some(path.clone()),
             // As the kernel writes it (unix(7)).
-            UnixSocket::Abstract(name) => Some(OsStr::from_bytes(&[&[0], name.as_encoded_bytes()].concat()).into()),
+            UnixSocket::Abstract(name) => {
+                Some(OsStr::from_bytes(&[&[0], name.as_encoded_bytes()].concat()).into())
+            }
             _ => None,
         },
         _ => None,
@@ -214,7 +241,9 @@ async fn connect(address: &str) -> zbus::Result<Connection> {
     let socket = socket(address).ok_or_else(|| zbus::Error::Address(address.to_owned()))?;
     let stream = match UnixStream::connect(socket).await {
         Ok(stream) => stream,
-        Err(error) => return Err(zbus::Error::Connection(error.into(), Address::try_from(address)?)),
+        Err(error) => {
+            return Err(zbus::Error::Connection(error.into(), Address::try_from(address)?));
+        }
     };
     zbus::connection::Builder::unix_stream(stream).build().await
 }
@@ -240,7 +269,9 @@ fn classify<T>(error: zbus::Error) -> Try<T> {
         zbus::Error::MethodError(name, text, _) => {
             let (name, text) = (name.as_str().to_owned(), text.unwrap_or_default());
             // The bus could not bring systemd back by itself, which it cannot: something else does.
-            if AWAY.contains(&name.as_str()) || name.starts_with("org.freedesktop.DBus.Error.Spawn.") {
+            if AWAY.contains(&name.as_str())
+                || name.starts_with("org.freedesktop.DBus.Error.Spawn.")
+            {
                 return Try::Again(if text.is_empty() { name } else { text });
             }
             let text = if text.is_empty() { name.clone() } else { text };
@@ -267,7 +298,9 @@ mod tests {
         assert_eq!(refused("org.freedesktop.DBus.Error.AccessDenied").kind, Kind::Permission);
         assert_eq!(refused("org.freedesktop.systemd1.ShuttingDown").kind, Kind::Generic);
         assert_eq!(refused("x.y").to_string(), "a.service: so");
-        assert!(Trouble::Refused { name: "a.b.NoSuchJob".into(), text: String::new() }.is("NoSuchJob"));
+        assert!(
+            Trouble::Refused { name: "a.b.NoSuchJob".into(), text: String::new() }.is("NoSuchJob")
+        );
     }
 
     #[test]
@@ -286,6 +319,9 @@ mod tests {
         assert!(matches!(classify::<()>(zbus::Error::Handshake("x".into())), Try::Again(_)));
         let broken = std::io::Error::from(std::io::ErrorKind::BrokenPipe);
         assert!(matches!(classify::<()>(zbus::Error::InputOutput(broken.into())), Try::Again(_)));
-        assert!(matches!(classify::<()>(zbus::Error::InvalidReply), Try::Done(Err(Trouble::Garbled(_)))));
+        assert!(matches!(
+            classify::<()>(zbus::Error::InvalidReply),
+            Try::Done(Err(Trouble::Garbled(_)))
+        ));
     }
 }

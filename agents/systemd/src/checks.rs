@@ -21,7 +21,12 @@ const LONGEST: Duration = Duration::from_secs(10);
 ///
 /// # Errors
 /// What the first that failed has to say.
-pub fn run(context: &Context<'_>, checks: &Checks, all: bool, deadline: Deadline) -> Result<Status, Failure> {
+pub fn run(
+    context: &Context<'_>,
+    checks: &Checks,
+    all: bool,
+    deadline: Deadline,
+) -> Result<Status, Failure> {
     let limit = Deadline::after(LONGEST).min(deadline);
     if let Some(place) = &checks.tcp {
         reachable(place, limit).map_err(|failure| failure.wrap("check_tcp"))?;
@@ -46,12 +51,17 @@ pub fn run(context: &Context<'_>, checks: &Checks, all: bool, deadline: Deadline
 
 /// Whether there is anything to check.
 pub fn any(checks: &Checks) -> bool {
-    checks.http.is_some() || checks.tcp.is_some() || checks.unix.is_some() || checks.command.is_some()
+    checks.http.is_some()
+        || checks.tcp.is_some()
+        || checks.unix.is_some()
+        || checks.command.is_some()
 }
 
 fn reachable(place: &Place, limit: Deadline) -> Result<(), Failure> {
     let mut last = None;
-    for address in resolve(&place.host, place.port, limit).map_err(|error| Failure::generic(error.to_string()))? {
+    for address in resolve(&place.host, place.port, limit)
+        .map_err(|error| Failure::generic(error.to_string()))?
+    {
         match connect(&Endpoint::Tcp(address), limit) {
             Ok(()) => return Ok(()),
             Err(error) => last = Some(error.to_string()),
@@ -60,8 +70,8 @@ fn reachable(place: &Place, limit: Deadline) -> Result<(), Failure> {
     Err(Failure::generic(last.unwrap_or_else(|| format!("{} has no address", place.host))))
 }
 
-/// Whether a main process does anything, by what the kernel says of it: a signal or a debugger may hold it, and it may have
-/// ended while systemd has not heard of it yet.
+/// Whether a main process does anything, by what the kernel says of it: a signal or a debugger may
+/// hold it, and it may have ended while systemd has not heard of it yet.
 ///
 /// # Errors
 /// What is wrong with it.
@@ -73,7 +83,9 @@ pub fn process(pid: u32) -> Result<(), Failure> {
             "{what} is held by a signal or a debugger and does nothing: SIGCONT lets it go on"
         ))),
         Some(_) => Ok(()),
-        None => Err(Failure::generic(format!("{what} has ended, and systemd does not know it yet"))),
+        None => {
+            Err(Failure::generic(format!("{what} has ended, and systemd does not know it yet")))
+        }
     }
 }
 

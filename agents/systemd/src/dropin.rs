@@ -1,19 +1,22 @@
-//! Settings that a unit gets while the cluster runs it: a file of ours in the directory for those that last until the next
-//! boot, `/run/systemd/system/haproxy.service.d/`.
+//! Settings that a unit gets while the cluster runs it: a file of ours in the directory for those
+//! that last until the next boot, `/run/systemd/system/haproxy.service.d/`.
 //!
-//! - `Restart=no`: systemd must not restart what the cluster believes to be down, or restarts itself.
-//! - `Before=pacemaker.service pacemaker_remote.service`: when the machine goes down, things stop in the opposite order, so
-//!   Pacemaker stops the unit, and does not find it stopped. For a scope, which another program makes, this is all.
+//! - `Restart=no`: systemd must not restart what the cluster believes to be down, or restarts
+//!   itself.
+//! - `Before=pacemaker.service pacemaker_remote.service`: when the machine goes down, things stop
+//!   in the opposite order, so Pacemaker stops the unit, and does not find it stopped. For a scope,
+//!   which another program makes, this is all.
 //!
-//! systemd reads such files when it reads all of its files again, which takes a moment on a large machine and holds up
-//! everybody else: one for each start and stop of a dozen resources at boot is a storm (resource-agents#1983). So a start asks
-//! first what systemd has in memory, and makes it read only what it lacks. A stop takes the file away and leaves it at that:
-//! until systemd reads its files again, it still holds what the file said about a unit that does not run, where
-//! it does no harm, and the next start here costs nothing. The file has always the same time stamp, so that systemd does not
-//! take the next one, with the same content, for a change.
+//! systemd reads such files when it reads all of its files again, which takes a moment on a large
+//! machine and holds up everybody else: one for each start and stop of a dozen resources at boot is
+//! a storm (resource-agents#1983). So a start asks first what systemd has in memory, and makes it
+//! read only what it lacks. A stop takes the file away and leaves it at that: until systemd reads
+//! its files again, it still holds what the file said about a unit that does not run, where it does
+//! no harm, and the next start here costs nothing. The file has always the same time stamp, so that
+//! systemd does not take the next one, with the same content, for a change.
 //!
-//! When Pacemaker is being stopped, alone or with the machine, the order must be forgotten before the unit's stop, or that
-//! would wait for Pacemaker's end, and Pacemaker for it.
+//! When Pacemaker is being stopped, alone or with the machine, the order must be forgotten before
+//! the unit's stop, or that would wait for Pacemaker's end, and Pacemaker for it.
 #![forbid(unsafe_code)]
 
 use std::io;
@@ -27,7 +30,8 @@ use crate::manager::Manager;
 use crate::name::{self, Kind, UnitName};
 use crate::state::{Facts, Unit};
 
-/// The file's name. Those with a higher one have the last word, also the administrator's, as it should be.
+/// The file's name. Those with a higher one have the last word, also the administrator's, as it
+/// should be.
 const FILE: &str = "50-ocf-agents.conf";
 
 /// What units must outlive at the end.
@@ -40,7 +44,12 @@ const STAMP: Duration = Duration::from_secs(86_400);
 ///
 /// # Errors
 /// When the file cannot be written, or systemd does not answer.
-pub fn ensure(context: &Context<'_>, manager: &mut Manager, unit: &Unit, name: &UnitName) -> Result<Facts, Failure> {
+pub fn ensure(
+    context: &Context<'_>,
+    manager: &mut Manager,
+    unit: &Unit,
+    name: &UnitName,
+) -> Result<Facts, Failure> {
     let search = manager.unit_path()?;
     let Some(directory) = directory(&search) else {
         return Err(Failure::generic(
@@ -48,7 +57,9 @@ pub fn ensure(context: &Context<'_>, manager: &mut Manager, unit: &Unit, name: &
         ));
     };
     if let Some(other) = shadow(&search, &directory, &unit.id) {
-        context.log.warn(format_args!("{} takes the place of our settings: remove it", other.display()));
+        context
+            .log
+            .warn(format_args!("{} takes the place of our settings: remove it", other.display()));
         return Ok(manager.facts(unit, name));
     }
     let path = place(&directory, &unit.id);
@@ -68,15 +79,18 @@ pub fn ensure(context: &Context<'_>, manager: &mut Manager, unit: &Unit, name: &
     Ok(facts)
 }
 
-/// Takes back the order before Pacemaker when that is being stopped itself: systemd would let the stop of the unit wait for the
-/// end of Pacemaker, which waits for this stop.
+/// Takes back the order before Pacemaker when that is being stopped itself: systemd would let the
+/// stop of the unit wait for the end of Pacemaker, which waits for this stop.
 ///
 /// # Errors
 /// When the file stays, or systemd does not answer.
 pub fn release(manager: &mut Manager, unit: &Unit, name: &UnitName) -> Result<(), Failure> {
-    let later = LATER.map(|name| name::resolve(name, None)).into_iter().flatten().collect::<Vec<_>>();
+    let later =
+        LATER.map(|name| name::resolve(name, None)).into_iter().flatten().collect::<Vec<_>>();
     let goes = manager.look(&later.iter().collect::<Vec<_>>())?.iter().any(goes);
-    if !goes || !manager.facts(unit, name).before.iter().any(|known| LATER.contains(&known.as_str())) {
+    if !goes
+        || !manager.facts(unit, name).before.iter().any(|known| LATER.contains(&known.as_str()))
+    {
         return Ok(());
     }
     remove(manager, unit)?;
@@ -85,7 +99,9 @@ pub fn release(manager: &mut Manager, unit: &Unit, name: &UnitName) -> Result<()
 
 /// Whether a unit is to be stopped.
 fn goes(unit: &Unit) -> bool {
-    unit.job.as_ref().is_some_and(|job| matches!(job.verb.as_str(), "stop" | "restart" | "try-restart"))
+    unit.job
+        .as_ref()
+        .is_some_and(|job| matches!(job.verb.as_str(), "stop" | "restart" | "try-restart"))
 }
 
 /// Takes the file away. The directory goes, too, if it is empty then.
@@ -110,9 +126,11 @@ pub fn shadow(search: &[String], directory: &Path, id: &str) -> Option<PathBuf> 
     stronger.map(|place| self::place(place, id)).find(|path| path.exists())
 }
 
-/// The directory for settings that last until the next boot: beside that for transient units, whatever manager it is.
+/// The directory for settings that last until the next boot: beside that for transient units,
+/// whatever manager it is.
 pub fn directory(search: &[String]) -> Option<PathBuf> {
-    let transient = search.iter().map(Path::new).find(|path| path.ends_with("systemd/transient"))?;
+    let transient =
+        search.iter().map(Path::new).find(|path| path.ends_with("systemd/transient"))?;
     let runtime = transient.parent()?;
     let wanted = ["system", "user"].map(|name| runtime.join(name));
     wanted.into_iter().find(|path| search.iter().any(|known| Path::new(known) == path))
@@ -164,16 +182,28 @@ mod tests {
     fn sd_07_the_directory_is_that_of_the_whole_name() {
         for id in ["httpd.service", "foo@bar.service", "backup.timer"] {
             let path = place(Path::new("/run/systemd/system"), id);
-            assert_eq!(path.to_str().unwrap(), format!("/run/systemd/system/{id}.d/50-ocf-agents.conf"));
+            assert_eq!(
+                path.to_str().unwrap(),
+                format!("/run/systemd/system/{id}.d/50-ocf-agents.conf")
+            );
         }
     }
 
     #[test]
     fn the_directory_is_the_managers_own() {
-        let system =
-            ["/etc/systemd/system.control", "/run/systemd/transient", "/etc/systemd/system", "/run/systemd/system"];
+        let system = [
+            "/etc/systemd/system.control",
+            "/run/systemd/transient",
+            "/etc/systemd/system",
+            "/run/systemd/system",
+        ];
         assert_eq!(directory(&list(&system)), Some("/run/systemd/system".into()));
-        let user = ["/tmp/run/systemd/transient", "/etc/systemd/user", "/tmp/run/systemd/user", "/run/systemd/user"];
+        let user = [
+            "/tmp/run/systemd/transient",
+            "/etc/systemd/user",
+            "/tmp/run/systemd/user",
+            "/run/systemd/user",
+        ];
         assert_eq!(directory(&list(&user)), Some("/tmp/run/systemd/user".into()));
         assert_eq!(directory(&list(&["/etc/systemd/system"])), None);
     }
@@ -196,11 +226,17 @@ mod tests {
         let path = Path::new("/run/systemd/system/a.service.d/50-ocf-agents.conf");
         let mut facts = Facts { restart: Some("always".into()), ..Facts::default() };
         assert!(must_read(&facts, path, Kind::Service, true));
-        assert!(must_read(&facts, path, Kind::Service, false), "a start that was killed before systemd read it");
+        assert!(
+            must_read(&facts, path, Kind::Service, false),
+            "a start that was killed before systemd read it"
+        );
         facts.drop_ins = list(&[path.to_str().unwrap()]);
         facts.before = list(&LATER);
         assert!(must_read(&facts, path, Kind::Service, true), "other content");
-        assert!(!must_read(&facts, path, Kind::Service, false), "overridden by the administrator's file: for good");
+        assert!(
+            !must_read(&facts, path, Kind::Service, false),
+            "overridden by the administrator's file: for good"
+        );
         facts.restart = Some("no".into());
         assert!(!must_read(&facts, path, Kind::Service, true), "taken away and put back");
         facts.before.pop();
@@ -238,6 +274,8 @@ mod tests {
     fn only_services_restart() {
         assert!(content(Kind::Service).ends_with("[Service]\nRestart=no\n"));
         assert!(!content(Kind::Scope).contains("Restart"));
-        assert!(content(Kind::Scope).contains("Before=pacemaker.service pacemaker_remote.service\n"));
+        assert!(
+            content(Kind::Scope).contains("Before=pacemaker.service pacemaker_remote.service\n")
+        );
     }
 }

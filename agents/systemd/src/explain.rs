@@ -13,10 +13,18 @@ use crate::{dropin, host, monitor, start};
 ///
 /// # Errors
 /// Why a start would fail.
-pub fn explain(context: &Context<'_>, settings: &Settings, explanation: &mut Explanation) -> Result<(), Failure> {
+pub fn explain(
+    context: &Context<'_>,
+    settings: &Settings,
+    explanation: &mut Explanation,
+) -> Result<(), Failure> {
     explanation.because("unit", &settings.unit, "unit, and instance");
     let mut manager = Manager::new(context, settings)?;
-    let why = if manager.bus.is_own { "the bus of this machine" } else { "bus_address, or the environment" };
+    let why = if manager.bus.is_own {
+        "the bus of this machine"
+    } else {
+        "bus_address, or the environment"
+    };
     explanation.because("bus", &manager.bus.address, why);
     let monitor::Seen { unit, others } = monitor::look(&mut manager, settings)?;
     if let Ok(version) = manager.version() {
@@ -79,7 +87,11 @@ fn checks(checks: &Checks, explanation: &mut Explanation) {
         explanation.because("level 10 requests", ocf::sys::http::shown(page), "check_http");
     }
     if let Some(place) = &checks.tcp {
-        explanation.because("level 10 requests", format_args!("port {} of {}", place.port, place.host), "check_tcp");
+        explanation.because(
+            "level 10 requests",
+            format_args!("port {} of {}", place.port, place.host),
+            "check_tcp",
+        );
     }
     if let Some(path) = &checks.unix {
         explanation.because("level 10 requests", path.display(), "check_unix");
@@ -102,7 +114,11 @@ fn settings_of_ours(
     let search = manager.unit_path()?;
     let directory = dropin::directory(&search);
     if let Some(directory) = &directory {
-        explanation.because("settings for the cluster", directory.display(), "drop_in: a start writes them");
+        explanation.because(
+            "settings for the cluster",
+            directory.display(),
+            "drop_in: a start writes them",
+        );
         if let Some(other) = dropin::shadow(&search, directory, &unit.id) {
             explanation.because("warning", other.display(), "takes the place of our settings");
         }

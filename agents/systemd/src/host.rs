@@ -26,12 +26,18 @@ pub fn check(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> 
     if settings.drop_in {
         let search = manager.unit_path()?;
         let directory = dropin::directory(&search);
-        if let Some(other) = directory.and_then(|directory| dropin::shadow(&search, &directory, &unit.id)) {
-            context.log.warn(format_args!("{} takes the place of our settings: remove it", other.display()));
+        if let Some(other) =
+            directory.and_then(|directory| dropin::shadow(&search, &directory, &unit.id))
+        {
+            context.log.warn(format_args!(
+                "{} takes the place of our settings: remove it",
+                other.display()
+            ));
         }
     }
     match unit.unusable(&facts.load_error) {
-        // Administrators mask units so that they are not started on this node; that may be intended, or change.
+        // Administrators mask units so that they are not started on this node; that may be
+        // intended, or change.
         Some(why) if unit.load == "masked" => {
             context.log.warn(format_args!("{why}"));
             Ok(())
@@ -47,7 +53,9 @@ pub fn warnings(unit: &Unit, facts: &Facts, settings: &Settings) -> Vec<String> 
     let mut warnings = Vec::new();
     let id = &unit.id;
     if facts.file_state.starts_with("enabled") {
-        warnings.push(format!("{id} is enabled, so systemd starts it at boot, too: systemctl disable {id}"));
+        warnings.push(format!(
+            "{id} is enabled, so systemd starts it at boot, too: systemctl disable {id}"
+        ));
     }
     let restarts = !matches!(facts.restart.as_deref(), None | Some("" | "no"));
     if restarts && !settings.drop_in {
@@ -63,7 +71,9 @@ pub fn warnings(unit: &Unit, facts: &Facts, settings: &Settings) -> Vec<String> 
     }
     if !facts.upheld_by.is_empty() {
         let others = facts.upheld_by.join(" ");
-        warnings.push(format!("{id} is started again by {others} (Upholds=) whenever it stops: stop or manage that"));
+        warnings.push(format!(
+            "{id} is started again by {others} (Upholds=) whenever it stops: stop or manage that"
+        ));
     }
     if facts.hides_its_end() {
         warnings.push(format!(
@@ -105,7 +115,8 @@ mod tests {
         assert!(found(&triggered, &[])[0].contains("a.socket"));
         let upheld = Facts { upheld_by: vec!["a.target".into()], ..Facts::default() };
         assert!(found(&upheld, &[])[0].contains("a.target (Upholds=)"));
-        let remains = Facts { remains: true, service_type: Some("forking".into()), ..Facts::default() };
+        let remains =
+            Facts { remains: true, service_type: Some("forking".into()), ..Facts::default() };
         assert!(found(&remains, &[])[0].contains("RemainAfterExit=yes"));
     }
 }

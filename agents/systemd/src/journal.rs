@@ -1,8 +1,8 @@
 //! The last line that a unit wrote, for reasons: what the administrator would look up first.
 //!
-//! The journal's files are read by its own program (`journalctl -n 1`): their format is no interface, and the
-//! library for it is written in C. It runs only after a failure; without it, or without an answer in time, the reason goes
-//! without the line.
+//! The journal's files are read by its own program (`journalctl -n 1`): their format is no
+//! interface, and the library for it is written in C. It runs only after a failure; without it, or
+//! without an answer in time, the reason goes without the line.
 #![forbid(unsafe_code)]
 
 use std::process::Command;
@@ -20,7 +20,8 @@ const LONGEST: Duration = Duration::from_secs(2);
 /// How long a line may be under way.
 const ARRIVING: Duration = Duration::from_millis(500);
 
-/// systemd notes the beginning of a run only when it has begun its process, which may have written by then; in microseconds.
+/// systemd notes the beginning of a run only when it has begun its process, which may have written
+/// by then; in microseconds.
 const FORKING: u64 = 100_000;
 
 /// The journal's name for the number of the run that a process belonged to.
@@ -32,10 +33,12 @@ const LETTERS: usize = 48;
 /// As many of its last lines are looked at: among them may be late ones of the run before.
 const LINES: &str = "--lines=50";
 
-/// The last line that processes of this run of the unit wrote, or what systemd says of a run that never came to its program.
+/// The last line that processes of this run of the unit wrote, or what systemd says of a run that
+/// never came to its program.
 pub fn last_line(context: &Context<'_>, unit: &Unit, facts: &Facts) -> Option<String> {
     let began = facts.began?.saturating_sub(FORKING);
-    let program = find_in_path("journalctl", context.invocation.variable("PATH").unwrap_or_default())?;
+    let program =
+        find_in_path("journalctl", context.invocation.variable("PATH").unwrap_or_default())?;
     let limit = Deadline::after(LONGEST).min(context.budget.rollback());
     let ask = |arguments: &[&str]| {
         let mut command = Command::new(&program);
@@ -54,29 +57,43 @@ pub fn last_line(context: &Context<'_>, unit: &Unit, facts: &Facts) -> Option<St
     if let Some(line) = own {
         return shown(line.strip_prefix(&format!("{}: ", unit.id)).unwrap_or(&line));
     }
-    let said = ask(&["--output=cat", "--priority=err", &format!("INVOCATION_ID={}", facts.invocation.as_deref()?)])?;
+    let said = ask(&[
+        "--output=cat",
+        "--priority=err",
+        &format!("INVOCATION_ID={}", facts.invocation.as_deref()?),
+    ])?;
     let line = said.lines().find(|line| !line.trim().is_empty())?;
     shown(line.strip_prefix(&format!("{}: ", unit.id)).unwrap_or(line))
 }
 
-/// The last line that systemd itself wrote about a unit since the boot: what happened to one whose run it has forgotten.
+/// The last line that systemd itself wrote about a unit since the boot: what happened to one whose
+/// run it has forgotten.
 pub fn last_of_systemd(context: &Context<'_>, unit: &Unit) -> Option<String> {
-    let program = find_in_path("journalctl", context.invocation.variable("PATH").unwrap_or_default())?;
+    let program =
+        find_in_path("journalctl", context.invocation.variable("PATH").unwrap_or_default())?;
     let mut command = Command::new(program);
-    command.args(["--quiet", "--no-pager", "--boot", "--lines=1", "--output=cat"]).arg(format!("UNIT={}", unit.id));
-    let output = command::run(command, None, Deadline::after(LONGEST).min(context.budget.rollback())).ok()?;
+    command
+        .args(["--quiet", "--no-pager", "--boot", "--lines=1", "--output=cat"])
+        .arg(format!("UNIT={}", unit.id));
+    let output =
+        command::run(command, None, Deadline::after(LONGEST).min(context.budget.rollback()))
+            .ok()?;
     let said = String::from_utf8_lossy(&output.stdout);
     let line = said.lines().next()?;
-    (output.code == Some(0)).then(|| shown(line.strip_prefix(&format!("{}: ", unit.id)).unwrap_or(line))).flatten()
+    (output.code == Some(0))
+        .then(|| shown(line.strip_prefix(&format!("{}: ", unit.id)).unwrap_or(line)))
+        .flatten()
 }
 
-/// The last message in an export (systemd.dev/JOURNAL_EXPORT_FORMATS: a field a line, an empty line after each entry) that is
-/// not of another run. The journal does not know the run of processes that end at once.
+/// The last message in an export (systemd.dev/JOURNAL_EXPORT_FORMATS: a field a line, an empty line
+/// after each entry) that is not of another run. The journal does not know the run of processes
+/// that end at once.
 fn last_of_run(export: &str, run: Option<&str>) -> Option<String> {
     let field = |entry: &str, name: &str| {
         entry.lines().find_map(|line| Some(line.strip_prefix(name)?.strip_prefix('=')?.to_owned()))
     };
-    let of_run = |entry: &&str| field(entry, OF_RUN).is_none_or(|of| run.is_none_or(|run| of == run));
+    let of_run =
+        |entry: &&str| field(entry, OF_RUN).is_none_or(|of| run.is_none_or(|run| of == run));
     let messages = export.split("\n\n").filter(of_run).filter_map(|entry| field(entry, "MESSAGE"));
     messages.filter(|message| !message.trim().is_empty()).last()
 }
@@ -97,12 +114,17 @@ mod tests {
     fn sd_f2_lines_of_an_earlier_run_are_not_quoted() {
         let entry = |run: &str, text: &str| format!("__CURSOR=x\n{run}MESSAGE={text}\n\n");
         let of = |run: &str| format!("{OF_RUN}={run}\n");
-        let export = [entry(&of("b"), "mine"), entry(&of("a"), "late"), entry(&of("b"), "  ")].concat();
+        let export =
+            [entry(&of("b"), "mine"), entry(&of("a"), "late"), entry(&of("b"), "  ")].concat();
         assert_eq!(last_of_run(&export, Some("b")).as_deref(), Some("mine"));
         assert_eq!(last_of_run(&export, Some("c")), None);
         assert_eq!(last_of_run(&export, None).as_deref(), Some("late"));
-        let short = [entry(&of("a"), "late"), entry("", "of a process that ended at once")].concat();
-        assert_eq!(last_of_run(&short, Some("b")).as_deref(), Some("of a process that ended at once"));
+        let short =
+            [entry(&of("a"), "late"), entry("", "of a process that ended at once")].concat();
+        assert_eq!(
+            last_of_run(&short, Some("b")).as_deref(),
+            Some("of a process that ended at once")
+        );
         assert_eq!(last_of_run("", Some("b")), None);
     }
 

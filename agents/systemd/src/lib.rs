@@ -1,20 +1,25 @@
 //! A unit of systemd, with an OCF agent's manners.
 //!
-//! It does what Pacemaker's own `systemd:` class does, and adds what that class cannot have: parameters, checks of the
-//! application, and reasons. It speaks to systemd over D-Bus, and never runs `systemctl`. Where it differs:
+//! It does what Pacemaker's own `systemd:` class does, and adds what that class cannot have:
+//! parameters, checks of the application, and reasons. It speaks to systemd over D-Bus, and never
+//! runs `systemctl`. Where it differs:
 //!
-//! - **A start is over when the unit is active and the application works**, and not a moment later: the end of the very job
-//!   that was begun is waited for, without asking again and again.
-//! - **Silence is no answer.** A manager that replaces itself (`daemon-reexec`), a bus that is restarted, an answer that is
-//!   lost: the call is repeated until the time is over; without an answer the result is 1, never "not running".
-//! - **Each failure has a reason**: the job's result, how the main process ended, the last line that it wrote.
-//! - **A unit that is on its way** is waited for, within the time that the operation has; one that is stuck there is reported
-//!   with its state before Pacemaker's own limit.
-//! - **Settings for the time in the cluster** (`dropin`): no restart by systemd, and Pacemaker before the unit when the
-//!   machine goes down; systemd reads its files again only when it does not know them yet.
+//! - **A start is over when the unit is active and the application works**, and not a moment later:
+//!   the end of the very job that was begun is waited for, without asking again and again.
+//! - **Silence is no answer.** A manager that replaces itself (`daemon-reexec`), a bus that is
+//!   restarted, an answer that is lost: the call is repeated until the time is over; without an
+//!   answer the result is 1, never "not running".
+//! - **Each failure has a reason**: the job's result, how the main process ended, the last line
+//!   that it wrote.
+//! - **A unit that is on its way** is waited for, within the time that the operation has; one that
+//!   is stuck there is reported with its state before Pacemaker's own limit.
+//! - **Settings for the time in the cluster** (`dropin`): no restart by systemd, and Pacemaker
+//!   before the unit when the machine goes down; systemd reads its files again only when it does
+//!   not know them yet.
 //! - **Levels**: 0 is the state, 10 also the main process and the checks, 20 also `check_command`.
 //!
-//! Deliberately absent: killing before systemd does (`stop_force` asks for it), starting what is required, changing units.
+//! Deliberately absent: killing before systemd does (`stop_force` asks for it), starting what is
+//! required, changing units.
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests make their own files"))]
 
 mod bus;
@@ -47,9 +52,9 @@ pub const SPEC: Spec = Spec {
     name: "systemd",
     version: env!("CARGO_PKG_VERSION"),
     short: "Unit of systemd with checks",
-    long: "Starts, stops and watches a unit of systemd: a service, or a socket, timer, mount, target or another one. \
-           Beyond Pacemaker's class systemd it has parameters, looks whether the application works, and says why it does \
-           not.\n\n\
+    long: "Starts, stops and watches a unit of systemd: a service, or a socket, timer, mount, \
+           target or another one. Beyond Pacemaker's class systemd it has parameters, looks \
+           whether the application works, and says why it does not.\n\n\
            A monitor at level 0 asks systemd for the state. Level 10 also looks at the main process, and makes the checks \
            that are configured: a page, a port, a local socket. Level 20 also runs a program. A start makes all of them \
            before it counts as good.\n\n\
@@ -101,7 +106,11 @@ impl Agent for Systemd {
         watch::sources(context, settings)
     }
 
-    fn explain(context: &Context<'_>, settings: &Settings, explanation: &mut Explanation) -> Result<(), Failure> {
+    fn explain(
+        context: &Context<'_>,
+        settings: &Settings,
+        explanation: &mut Explanation,
+    ) -> Result<(), Failure> {
         explain::explain(context, settings, explanation)
     }
 

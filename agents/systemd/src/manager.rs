@@ -25,21 +25,25 @@ pub const MANAGER: &str = "org.freedesktop.systemd1.Manager";
 /// The interface of properties.
 pub const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
 
-/// How often a job is looked for while its end is waited for: a signal can be lost with a connection.
+/// How often a job is looked for while its end is waited for: a signal can be lost with a
+/// connection.
 const LOOKING: Duration = Duration::from_secs(1);
 
-/// What a wait leaves of the time for the questions that its reason needs, and these for the journal.
+/// What a wait leaves of the time for the questions that its reason needs, and these for the
+/// journal.
 const LEAVE: Duration = Duration::from_millis(500);
 
 /// Signals that wait for us. Only those of one unit's jobs come.
 const QUEUE: usize = 64;
 
 /// What is said of a job that is over.
-const GONE: [&str; 2] = ["org.freedesktop.DBus.Error.UnknownObject", "org.freedesktop.systemd1.NoSuchJob"];
+const GONE: [&str; 2] =
+    ["org.freedesktop.DBus.Error.UnknownObject", "org.freedesktop.systemd1.NoSuchJob"];
 
-/// A unit in an answer: name, description, load, active and sub state, the unit that it follows, its object, then its job:
-/// number, type, object.
-type Listed = (String, String, String, String, String, String, OwnedObjectPath, u32, String, OwnedObjectPath);
+/// A unit in an answer: name, description, load, active and sub state, the unit that it follows,
+/// its object, then its job: number, type, object.
+type Listed =
+    (String, String, String, String, String, String, OwnedObjectPath, u32, String, OwnedObjectPath);
 
 /// What to do with a unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,7 +87,8 @@ pub enum Ended {
 pub struct Manager {
     /// The way to it.
     pub bus: Bus,
-    /// Until when answers are waited for, unless a call says otherwise; a reason takes its time, too.
+    /// Until when answers are waited for, unless a call says otherwise; a reason takes its time,
+    /// too.
     deadline: Deadline,
 }
 
@@ -107,7 +112,8 @@ impl Manager {
         self.bus.call(OBJECT, (MANAGER, method), body, self.deadline)
     }
 
-    /// Looks at units: one question for all of them, with all that a healthy monitor needs. Aliases lead to the unit itself.
+    /// Looks at units: one question for all of them, with all that a healthy monitor needs. Aliases
+    /// lead to the unit itself.
     ///
     /// # Errors
     /// When systemd does not answer.
@@ -129,10 +135,13 @@ impl Manager {
     /// As [`Self::look`].
     pub fn look_at(&mut self, name: &UnitName) -> Result<Unit, Failure> {
         let mut units = self.look(&[name])?;
-        units.pop().ok_or_else(|| Failure::generic(format!("{name}: systemd says nothing about it")))
+        units
+            .pop()
+            .ok_or_else(|| Failure::generic(format!("{name}: systemd says nothing about it")))
     }
 
-    /// More about a unit. What cannot be had is empty: this is for reasons, and no decision may hang on a lack.
+    /// More about a unit. What cannot be had is empty: this is for reasons, and no decision may
+    /// hang on a lack.
     pub fn facts(&mut self, unit: &Unit, name: &UnitName) -> Facts {
         let mut all = |interface: &str| {
             let member = (PROPERTIES, "GetAll");
@@ -160,9 +169,13 @@ impl Manager {
         self.property("Version")
     }
 
-    fn property<T: TryFrom<OwnedValue, Error: std::fmt::Display>>(&mut self, name: &str) -> Result<T, Failure> {
+    fn property<T: TryFrom<OwnedValue, Error: std::fmt::Display>>(
+        &mut self,
+        name: &str,
+    ) -> Result<T, Failure> {
         let member = (PROPERTIES, "Get");
-        let answer: Result<OwnedValue, Trouble> = self.bus.call(OBJECT, member, &(MANAGER, name), self.deadline);
+        let answer: Result<OwnedValue, Trouble> =
+            self.bus.call(OBJECT, member, &(MANAGER, name), self.deadline);
         let value = answer.map_err(|trouble| trouble.into_failure(name))?;
         T::try_from(value).map_err(|error| Trouble::Garbled(error.to_string()).into_failure(name))
     }
@@ -172,21 +185,22 @@ impl Manager {
     /// # Errors
     /// When it does not.
     pub fn daemon_reload(&mut self) -> Result<(), Failure> {
-        // The answer comes when all is read, which may take long: it is waited for, and not requested again.
+        // The answer comes when all is read, which may take long: it is waited for, and not
+        // requested again.
         let reloaded = self.bus.with(self.deadline, ORDER, async |connection: &Connection| {
             connection.call_method(Some(SYSTEMD), OBJECT, Some(MANAGER), "Reload", &()).await
         });
         reloaded.map(drop).map_err(|trouble| trouble.into_failure("daemon-reload"))
     }
 
-    /// Keeps a unit in systemd's memory as long as this connection lasts: one that nothing needs is forgotten as soon as it has
-    /// ended, with what there was to say about it.
+    /// Keeps a unit in systemd's memory as long as this connection lasts: one that nothing needs is
+    /// forgotten as soon as it has ended, with what there was to say about it.
     pub fn hold(&mut self, unit: &Unit) {
         let _: Result<(), Trouble> = self.ask("RefUnit", &(unit.id.as_str(),));
     }
 
-    /// Makes systemd forget failures and how often it was started lately: the cluster decides about that. A unit that is not
-    /// loaded has nothing to forget.
+    /// Makes systemd forget failures and how often it was started lately: the cluster decides about
+    /// that. A unit that is not loaded has nothing to forget.
     pub fn reset_failed(&mut self, unit: &Unit) {
         let _: Result<(), Trouble> = self.ask("ResetFailedUnit", &(unit.id.as_str(),));
     }
@@ -196,7 +210,8 @@ impl Manager {
     /// # Errors
     /// When systemd does not answer.
     pub fn processes(&mut self, unit: &Unit) -> Result<Vec<(u32, String)>, Failure> {
-        let answer: Result<Vec<(String, u32, String)>, Trouble> = self.ask("GetUnitProcesses", &(unit.id.as_str(),));
+        let answer: Result<Vec<(String, u32, String)>, Trouble> =
+            self.ask("GetUnitProcesses", &(unit.id.as_str(),));
         match answer {
             Ok(all) => Ok(all.into_iter().map(|(_, pid, line)| (pid, line)).collect()),
             Err(trouble) if trouble.is("NoSuchUnit") => Ok(Vec::new()),
@@ -220,16 +235,24 @@ impl Manager {
         answer.is_ok()
     }
 
-    /// Gives an order and waits for the end of this job, and no other one, until the limit. A connection that breaks is made
-    /// anew; the order is repeated only if it was not confirmed, and systemd makes one job of two alike.
+    /// Gives an order and waits for the end of this job, and no other one, until the limit. A
+    /// connection that breaks is made anew; the order is repeated only if it was not confirmed, and
+    /// systemd makes one job of two alike.
     ///
     /// # Errors
     /// When systemd refuses it, or does not answer.
-    pub fn order(&mut self, verb: Verb, unit: &Unit, mode: &str, limit: Deadline) -> Result<Ended, Trouble> {
+    pub fn order(
+        &mut self,
+        verb: Verb,
+        unit: &Unit,
+        mode: &str,
+        limit: Deadline,
+    ) -> Result<Ended, Trouble> {
         let order = Order { verb, id: &unit.id, mode };
         let mut job = None;
-        let ended =
-            self.bus.with(limit, ORDER, async |connection: &Connection| order.follow(connection, &mut job).await);
+        let ended = self.bus.with(limit, ORDER, async |connection: &Connection| {
+            order.follow(connection, &mut job).await
+        });
         match (ended, job) {
             // What was waited for in vain is the job's end.
             (Err(Trouble::Away(_)), Some(job)) => Ok(Ended::Late(job)),
@@ -246,17 +269,23 @@ struct Order<'a> {
 }
 
 impl Order<'_> {
-    /// Gives the order, unless there is a job already, and waits for the job's end. A caller that subscribes only afterwards misses the
-    /// end of a fast one: first it subscribes to the signal, then it orders the job.
-    async fn follow(&self, connection: &Connection, job: &mut Option<String>) -> zbus::Result<Result<Ended, Trouble>> {
+    /// Gives the order, unless there is a job already, and waits for the job's end. A caller that
+    /// subscribes only afterwards misses the end of a fast one: first it subscribes to the signal,
+    /// then it orders the job.
+    async fn follow(
+        &self,
+        connection: &Connection,
+        job: &mut Option<String>,
+    ) -> zbus::Result<Result<Ended, Trouble>> {
         let mut signals = self.listen(connection).await?;
         if job.is_some() && !is_there(connection, job).await? {
             return Ok(Ok(Ended::Unheard));
         }
         if job.is_none() {
             let body = (self.id, self.mode);
-            let answer =
-                connection.call_method(Some(SYSTEMD), OBJECT, Some(MANAGER), self.verb.method(), &body).await?;
+            let answer = connection
+                .call_method(Some(SYSTEMD), OBJECT, Some(MANAGER), self.verb.method(), &body)
+                .await?;
             match read::<OwnedObjectPath>(&answer) {
                 Ok(path) => *job = Some(path.as_str().to_owned()),
                 Err(trouble) => return Ok(Err(trouble)),
@@ -274,7 +303,9 @@ impl Order<'_> {
                         _ => {}
                     }
                 }
-                Some(None) => return Err(std::io::Error::from(std::io::ErrorKind::ConnectionReset).into()),
+                Some(None) => {
+                    return Err(std::io::Error::from(std::io::ErrorKind::ConnectionReset).into());
+                }
                 None if is_there(connection, job).await? => {}
                 None => return Ok(Ok(Ended::Unheard)),
             }
@@ -283,7 +314,8 @@ impl Order<'_> {
 
     /// Asks for the signals about the end of this unit's jobs.
     async fn listen(&self, connection: &Connection) -> zbus::Result<MessageStream> {
-        let rule = MatchRule::builder().msg_type(Type::Signal).sender(SYSTEMD)?.interface(MANAGER)?;
+        let rule =
+            MatchRule::builder().msg_type(Type::Signal).sender(SYSTEMD)?.interface(MANAGER)?;
         let rule = rule.member("JobRemoved")?.arg(2, self.id)?.build();
         let signals = MessageStream::for_match_rule(rule, connection, Some(QUEUE)).await?;
         subscribe(connection).await.map(|()| signals)
@@ -296,7 +328,11 @@ impl Order<'_> {
 /// When systemd refuses.
 pub async fn subscribe(connection: &Connection) -> zbus::Result<()> {
     match connection.call_method(Some(SYSTEMD), OBJECT, Some(MANAGER), "Subscribe", &()).await {
-        Err(zbus::Error::MethodError(name, ..)) if name.as_str().ends_with(".AlreadySubscribed") => Ok(()),
+        Err(zbus::Error::MethodError(name, ..))
+            if name.as_str().ends_with(".AlreadySubscribed") =>
+        {
+            Ok(())
+        }
         other => other.map(drop),
     }
 }
@@ -310,7 +346,10 @@ pub async fn next(signals: &mut MessageStream) -> Option<zbus::Result<Message>> 
 async fn is_there(connection: &Connection, job: &Option<String>) -> zbus::Result<bool> {
     let Some(job) = job else { return Ok(false) };
     let question = ("org.freedesktop.systemd1.Job", "State");
-    match connection.call_method(Some(SYSTEMD), job.as_str(), Some(PROPERTIES), "Get", &question).await {
+    match connection
+        .call_method(Some(SYSTEMD), job.as_str(), Some(PROPERTIES), "Get", &question)
+        .await
+    {
         Ok(_) => Ok(true),
         Err(zbus::Error::MethodError(name, ..)) if GONE.contains(&name.as_str()) => Ok(false),
         Err(error) => Err(error),

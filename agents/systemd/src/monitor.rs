@@ -22,18 +22,26 @@ const COMMAND: usize = 20;
 pub fn monitor(context: &Context<'_>, settings: &Settings) -> Result<Status, Failure> {
     let mut manager = Manager::new(context, settings)?;
     let wait_for_reload = settings.reloading == Reloading::Changing;
-    let seen = settled(&mut manager, settings, early(early(context.budget.work())), wait_for_reload)?;
+    let seen =
+        settled(&mut manager, settings, early(early(context.budget.work())), wait_for_reload)?;
     let unit = &seen.unit;
     match unit.verdict() {
         Verdict::Running | Verdict::Reloading => {}
-        Verdict::Stopped | Verdict::Failed => return stopped(context, &mut manager, settings, unit),
+        Verdict::Stopped | Verdict::Failed => {
+            return stopped(context, &mut manager, settings, unit);
+        }
         Verdict::Changing => return Err(stuck(&mut manager, settings, unit)),
-        Verdict::Unknown => return Err(Failure::generic(format!("{unit}: this state is not known to the agent"))),
+        Verdict::Unknown => {
+            return Err(Failure::generic(format!("{unit}: this state is not known to the agent")));
+        }
     }
     required(&seen.others)?;
     let status = works(context, &mut manager, settings, unit)?;
     Ok(match status {
-        Status::Running if unit.verdict() == Verdict::Reloading && settings.reloading == Reloading::Degraded => {
+        Status::Running
+            if unit.verdict() == Verdict::Reloading
+                && settings.reloading == Reloading::Degraded =>
+        {
             Status::Degraded(format!("{} reads its configuration again", unit.id))
         }
         status => status,
@@ -45,7 +53,9 @@ pub fn monitor(context: &Context<'_>, settings: &Settings) -> Result<Status, Fai
 /// # Errors
 /// That it is on its way to another state, or that systemd does not answer.
 pub fn probe_without_params(context: &Context<'_>) -> Result<Status, Failure> {
-    let Some(settings) = settings::salvage(&context.invocation.values) else { return Ok(Status::STOPPED) };
+    let Some(settings) = settings::salvage(&context.invocation.values) else {
+        return Ok(Status::STOPPED);
+    };
     let mut manager = Manager::new(context, &settings)?;
     let unit = match manager.look_at(&settings.unit) {
         Err(failure) if failure.kind == Kind::Installed => return Ok(Status::STOPPED),
@@ -76,8 +86,9 @@ pub struct Seen {
 pub fn look(manager: &mut Manager, settings: &Settings) -> Result<Seen, Failure> {
     let names: Vec<&UnitName> = std::iter::once(&settings.unit).chain(&settings.required).collect();
     let mut units = manager.look(&names)?.into_iter();
-    let unit =
-        units.next().ok_or_else(|| Failure::generic(format!("{}: systemd says nothing about it", settings.unit)))?;
+    let unit = units.next().ok_or_else(|| {
+        Failure::generic(format!("{}: systemd says nothing about it", settings.unit))
+    })?;
     Ok(Seen { unit, others: units.collect() })
 }
 
@@ -85,7 +96,12 @@ pub fn look(manager: &mut Manager, settings: &Settings) -> Result<Seen, Failure>
 ///
 /// # Errors
 /// When systemd does not answer.
-pub fn settled(manager: &mut Manager, settings: &Settings, limit: Deadline, reload: bool) -> Result<Seen, Failure> {
+pub fn settled(
+    manager: &mut Manager,
+    settings: &Settings,
+    limit: Deadline,
+    reload: bool,
+) -> Result<Seen, Failure> {
     let mut last = None;
     let result = limit.poll(|| match look(manager, settings) {
         Err(failure) => Some(Err(failure)),
@@ -131,7 +147,12 @@ pub fn installed(others: &[Unit]) -> Result<(), Failure> {
 }
 
 /// Whether what runs does its work, as far as the check level asks.
-fn works(context: &Context<'_>, manager: &mut Manager, settings: &Settings, unit: &Unit) -> Result<Status, Failure> {
+fn works(
+    context: &Context<'_>,
+    manager: &mut Manager,
+    settings: &Settings,
+    unit: &Unit,
+) -> Result<Status, Failure> {
     if context.depth < 10 {
         return Ok(Status::Running);
     }
@@ -143,8 +164,10 @@ fn works(context: &Context<'_>, manager: &mut Manager, settings: &Settings, unit
         checks::process(pid).map_err(|failure| failure.wrap(&unit.id))?;
     }
     if facts.hides_its_end() && unit.sub == "exited" && manager.processes(unit)?.is_empty() {
-        let checked = checks::run(context, &settings.checks, context.depth >= 20, context.budget.work());
-        checked.map_err(|failure| failure.wrap(format!("{} is active, but does not work", unit.id)))?;
+        let checked =
+            checks::run(context, &settings.checks, context.depth >= 20, context.budget.work());
+        checked
+            .map_err(|failure| failure.wrap(format!("{} is active, but does not work", unit.id)))?;
         return Ok(match checks::any(&settings.checks) {
             true => Status::Running,
             false => Status::Degraded(format!(
@@ -153,12 +176,18 @@ fn works(context: &Context<'_>, manager: &mut Manager, settings: &Settings, unit
             )),
         });
     }
-    let checked = checks::run(context, &settings.checks, context.depth >= 20, context.budget.work());
+    let checked =
+        checks::run(context, &settings.checks, context.depth >= 20, context.budget.work());
     checked.map_err(|failure| failure.wrap(format!("{} is active, but does not work", unit.id)))
 }
 
 /// A unit that does nothing: cleanly so, unless processes are left that a stop should have ended.
-fn stopped(context: &Context<'_>, manager: &mut Manager, settings: &Settings, unit: &Unit) -> Result<Status, Failure> {
+fn stopped(
+    context: &Context<'_>,
+    manager: &mut Manager,
+    settings: &Settings,
+    unit: &Unit,
+) -> Result<Status, Failure> {
     let facts = manager.facts(unit, &settings.unit);
     left(manager, unit, &facts)?;
     if unit.verdict() == Verdict::Failed {
@@ -169,7 +198,11 @@ fn stopped(context: &Context<'_>, manager: &mut Manager, settings: &Settings, un
         let ended = facts.end().map(|end| format!("{unit}: {end}"));
         ended.or_else(|| {
             (!context.invocation.is_probe()).then(|| {
-                let said = facts.main_ended_first.is_none().then(|| journal::last_of_systemd(context, unit)).flatten();
+                let said = facts
+                    .main_ended_first
+                    .is_none()
+                    .then(|| journal::last_of_systemd(context, unit))
+                    .flatten();
                 let said = said.map_or_else(String::new, |line| format!("; systemd: {line}"));
                 format!("{unit}: {}{said}", facts.clean_end())
             })
@@ -188,15 +221,21 @@ pub fn left(manager: &mut Manager, unit: &Unit, facts: &Facts) -> Result<(), Fai
     }
     let left = manager.processes(unit)?;
     let Some((pid, line)) = left.first() else { return Ok(()) };
-    let line = line.char_indices().nth(COMMAND).map_or(line.clone(), |(end, _)| format!("{}…", &line[..end]));
+    let line = line
+        .char_indices()
+        .nth(COMMAND)
+        .map_or(line.clone(), |(end, _)| format!("{}…", &line[..end]));
     let more = if left.len() > 1 { format!(" and {} more", left.len() - 1) } else { String::new() };
-    Err(Failure::generic(format!("{unit}, but process {pid} of it ({line}){more} is still there; end it")))
+    Err(Failure::generic(format!(
+        "{unit}, but process {pid} of it ({line}){more} is still there; end it"
+    )))
 }
 
 /// A unit on the way to another state, which it has not reached in time.
 fn stuck(manager: &mut Manager, settings: &Settings, unit: &Unit) -> Failure {
     let facts = manager.facts(unit, &settings.unit);
-    let queued = unit.job.as_ref().map_or_else(String::new, |job| format!(", with a {} job", job.verb));
+    let queued =
+        unit.job.as_ref().map_or_else(String::new, |job| format!(", with a {} job", job.verb));
     let end = facts.end().map_or_else(String::new, |end| format!("; {end}"));
     let advice = if unit.restarts() {
         "systemd restarts it again and again: Restart=no, or drop_in=yes, leaves that to the cluster"
@@ -206,7 +245,8 @@ fn stuck(manager: &mut Manager, settings: &Settings, unit: &Unit) -> Failure {
     Failure::generic(format!("{unit}{queued}{end}: {advice}"))
 }
 
-/// What has become of a unit, for a reason that names it: the end of its main process, and the last line.
+/// What has become of a unit, for a reason that names it: the end of its main process, and the last
+/// line.
 pub fn story(context: &Context<'_>, unit: &Unit, facts: &Facts) -> String {
     let mut story = String::new();
     if let Some(end) = facts.end() {

@@ -1,7 +1,7 @@
 //! Names of units: as administrators write them, and in full as systemd knows them.
 //!
-//! The rules are systemd's own (`unit_name_is_valid`, `unit_name_mangle` in its `unit-name.c`). A full name becomes part of a
-//! path, so what is not a name is refused here, before anything else.
+//! The rules are systemd's own (`unit_name_is_valid`, `unit_name_mangle` in its `unit-name.c`). A
+//! full name becomes part of a path, so what is not a name is refused here, before anything else.
 #![forbid(unsafe_code)]
 
 use std::fmt;
@@ -9,7 +9,8 @@ use std::fmt;
 /// The longest name, as systemd has it (`UNIT_NAME_MAX`).
 const LONGEST: usize = 255;
 
-/// What names may be made of, besides letters and digits. The `@` is between a template and its instance.
+/// What names may be made of, besides letters and digits. The `@` is between a template and its
+/// instance.
 const MARKS: &[u8] = b":-_.\\";
 
 /// The types of units that can be resources, each with the last part of its D-Bus interface.
@@ -120,13 +121,18 @@ pub fn resolve(unit: &str, instance: Option<&str>) -> Result<UnitName, String> {
     let stem = match (instance, stem.split_once('@')) {
         (Some(instance), None) => format!("{stem}@{}", escape(instance)),
         (Some(instance), Some((prefix, ""))) => format!("{prefix}@{}", escape(instance)),
-        (Some(_), Some(_)) => return Err(format!("unit={unit} names an instance already: unset instance")),
+        (Some(_), Some(_)) => {
+            return Err(format!("unit={unit} names an instance already: unset instance"));
+        }
         (None, Some((_, ""))) => {
-            return Err(format!("unit={unit} is a template: set instance, or give it with the name"));
+            return Err(format!(
+                "unit={unit} is a template: set instance, or give it with the name"
+            ));
         }
         (None, _) => stem.to_owned(),
     };
-    let suffix = KINDS.iter().find(|(_, known)| *known == kind).map_or("service", |(suffix, _)| suffix);
+    let suffix =
+        KINDS.iter().find(|(_, known)| *known == kind).map_or("service", |(suffix, _)| suffix);
     let text = format!("{stem}.{suffix}");
     if text.len() > LONGEST {
         return Err(format!("the name of the unit is longer than {LONGEST} letters"));
@@ -134,24 +140,29 @@ pub fn resolve(unit: &str, instance: Option<&str>) -> Result<UnitName, String> {
     Ok(UnitName { text, kind })
 }
 
-/// The name without its type, and the type; `.service` is left out by most people. As systemctl has it, an ending that is no
-/// type belongs to the name.
+/// The name without its type, and the type; `.service` is left out by most people. As systemctl has
+/// it, an ending that is no type belongs to the name.
 fn split(text: &str) -> Result<(&str, Kind), String> {
     let Some((stem, suffix)) = text.rsplit_once('.') else { return Ok((text, Kind::Service)) };
     match KINDS.iter().find(|(known, _)| *known == suffix) {
         Some((_, kind)) => Ok((stem, *kind)),
-        None if suffix == "device" => Err("a unit that can be started, which a device cannot".to_owned()),
+        None if suffix == "device" => {
+            Err("a unit that can be started, which a device cannot".to_owned())
+        }
         None => Ok((text, Kind::Service)),
     }
 }
 
-/// An instance as part of a name: what names cannot have is escaped as systemctl does, a slash as a dash, the rest by number.
+/// An instance as part of a name: what names cannot have is escaped as systemctl does, a slash as a
+/// dash, the rest by number.
 fn escape(instance: &str) -> String {
     let mut text = String::with_capacity(instance.len());
     for byte in instance.bytes() {
         match byte {
             b'/' => text.push('-'),
-            byte if byte.is_ascii_alphanumeric() || byte == b'@' || MARKS.contains(&byte) => text.push(byte.into()),
+            byte if byte.is_ascii_alphanumeric() || byte == b'@' || MARKS.contains(&byte) => {
+                text.push(byte.into())
+            }
             byte => text.push_str(&format!("\\x{byte:02x}")),
         }
     }
@@ -197,9 +208,21 @@ mod tests {
 
     #[test]
     fn what_is_no_name_is_refused() {
-        for bad in
-            ["../x", "/etc/passwd", "a/b", "", ".service", "..", "@x", "a b", "a\nb", "a;b", "$(x)", "ü", "sda.device"]
-        {
+        for bad in [
+            "../x",
+            "/etc/passwd",
+            "a/b",
+            "",
+            ".service",
+            "..",
+            "@x",
+            "a b",
+            "a\nb",
+            "a;b",
+            "$(x)",
+            "ü",
+            "sda.device",
+        ] {
             assert!(check(bad).is_err(), "{bad:?}");
         }
         assert!(check(&"a".repeat(256)).is_err());

@@ -1,4 +1,5 @@
-//! Each parameter once. Pacemaker's own `systemd:` class has none of them: there, the unit is the resource's type.
+//! Each parameter once. Pacemaker's own `systemd:` class has none of them: there, the unit is the
+//! resource's type.
 #![allow(missing_docs, reason = "each constant carries its own texts")]
 #![forbid(unsafe_code)]
 
@@ -17,9 +18,9 @@ pub const UNIT: Param<String> = Param::new(
     "unit",
     name::check,
     "Unit of systemd",
-    "The unit that the cluster starts and stops: haproxy, haproxy.service, foo@bar, or one of another type, such as \
-     backup.timer, app.socket, srv-data.mount or group.target. Without a type it is a service. It should not be enabled, or \
-     systemd starts it at boot, too.",
+    "The unit that the cluster starts and stops: haproxy, haproxy.service, foo@bar, or one of \
+     another type, such as backup.timer, app.socket, srv-data.mount or group.target. Without a \
+     type it is a service. It should not be enabled, or systemd starts it at boot, too.",
 )
 .required()
 .unique("unit");
@@ -27,16 +28,18 @@ pub const INSTANCE: Param<String> = Param::new(
     "instance",
     instance,
     "Instance of a template",
-    "What follows the @ of a template unit, if unit does not say so itself: unit=foo@ and instance=bar are foo@bar.service. \
-     What names of units cannot have is escaped as systemctl does.",
+    "What follows the @ of a template unit, if unit does not say so itself: unit=foo@ and \
+     instance=bar are foo@bar.service. What names of units cannot have is escaped as systemctl \
+     does.",
 )
 .unique("unit");
 pub const JOB_MODE: Param<String> = Param::new(
     "job_mode",
     job_mode,
     "What happens to other jobs",
-    "What systemd does about jobs that are in the way of ours: replace takes their place, fail leaves them and fails, \
-     replace-irreversibly cannot be replaced itself, ignore-dependencies starts and stops the unit alone.",
+    "What systemd does about jobs that are in the way of ours: replace takes their place, fail \
+     leaves them and fails, replace-irreversibly cannot be replaced itself, ignore-dependencies \
+     starts and stops the unit alone.",
 )
 .or("replace")
 .reloadable();
@@ -44,8 +47,8 @@ pub const START_TIMEOUT: Param<Duration> = Param::new(
     "start_timeout",
     time,
     "Time for a start",
-    "How long a start may take, in seconds or with a unit: 30, 30s, 500ms, 2min. If unset, or longer, what the operation's \
-     time-out allows.",
+    "How long a start may take, in seconds or with a unit: 30, 30s, 500ms, 2min. If unset, or \
+     longer, what the operation's time-out allows.",
 )
 .reloadable();
 pub const STOP_TIMEOUT: Param<Duration> = Param::new(
@@ -59,8 +62,9 @@ pub const STOP_FORCE: Param<bool> = Param::new(
     "stop_force",
     boolean,
     "Kill what does not end",
-    "Whether processes that are still there a second before the time for a stop is over are killed. If not, the unit's own \
-     settings count alone (TimeoutStopSec), and a stop that is too slow for the cluster fails.",
+    "Whether processes that are still there a second before the time for a stop is over are \
+     killed. If not, the unit's own settings count alone (TimeoutStopSec), and a stop that is too \
+     slow for the cluster fails.",
 )
 .boolean()
 .or("false")
@@ -69,9 +73,9 @@ pub const START_SETTLE: Param<Duration> = Param::new(
     "start_settle",
     time,
     "How long a new process is watched",
-    "Of services of the types simple, exec and idle systemd knows no more than that a process was begun. Such a service must \
-     have lived so long before its start counts as good, in seconds or with a unit. Other types tell by themselves when \
-     they are ready.",
+    "Of services of the types simple, exec and idle systemd knows no more than that a process was \
+     begun. Such a service must have lived so long before its start counts as good, in seconds or \
+     with a unit. Other types tell by themselves when they are ready.",
 )
 .or("10ms")
 .reloadable();
@@ -93,8 +97,9 @@ pub const CHECK_TCP: Param<Place> = Param::new(
     "check_tcp",
     place,
     "Port that must take connections",
-    "An address and port that must accept a connection before a start counts as good, and in monitors at level 10: \
-     192.168.1.200:80, [fd00::1]:80, localhost:80, or a port alone for this machine.",
+    "An address and port that must accept a connection before a start counts as good, and in \
+     monitors at level 10: 192.168.1.200:80, [fd00::1]:80, localhost:80, or a port alone for this \
+     machine.",
 )
 .reloadable();
 pub const CHECK_UNIX: Param<PathBuf> = Param::new(
@@ -108,24 +113,26 @@ pub const CHECK_COMMAND: Param<Vec<String>> = Param::new(
     "check_command",
     command,
     "Program that must succeed",
-    "The program, with its arguments, that must end with exit code 0 before a start counts as good, and in monitors at level \
-     20. Words are separated by spaces and kept together by quotes. No shell is involved: for more, name a script.",
+    "The program, with its arguments, that must end with exit code 0 before a start counts as \
+     good, and in monitors at level 20. Words are separated by spaces and kept together by quotes. \
+     No shell is involved: for more, name a script.",
 )
 .reloadable();
 pub const REQUIRED_UNITS: Param<Vec<UnitName>> = Param::new(
     "required_units",
     units,
     "Other units that must be active",
-    "Units, separated by spaces or commas, that must be active with this one: if one of them is not, a monitor fails and \
-     names it. They are not started or stopped.",
+    "Units, separated by spaces or commas, that must be active with this one: if one of them is \
+     not, a monitor fails and names it. They are not started or stopped.",
 )
 .reloadable();
 pub const MONITOR_RELOAD_AS: Param<Reloading> = Param::new(
     "monitor_reload_as",
     reloading,
     "What a unit that reloads counts as",
-    "What a monitor says of a unit that reads its configuration again: running, or degraded, which people see and the \
-     cluster does not act upon, or changing, of which the monitor waits for the end.",
+    "What a monitor says of a unit that reads its configuration again: running, or degraded, which \
+     people see and the cluster does not act upon, or changing, of which the monitor waits for the \
+     end.",
 )
 .or("running")
 .reloadable();
@@ -133,8 +140,8 @@ pub const DROP_IN: Param<bool> = Param::new(
     "drop_in",
     boolean,
     "Adapt the unit to the cluster",
-    "Whether the unit gets a file of settings below /run while the cluster runs it: systemd does not restart it by itself, \
-     and stops it after Pacemaker when the machine goes down.",
+    "Whether the unit gets a file of settings below /run while the cluster runs it: systemd does \
+     not restart it by itself, and stops it after Pacemaker when the machine goes down.",
 )
 .boolean()
 .or("true");
@@ -142,8 +149,8 @@ pub const BUS_ADDRESS: Param<String> = Param::new(
     "bus_address",
     address,
     "Address of the bus",
-    "The D-Bus address where systemd is found, such as unix:path=/run/dbus/system_bus_socket. If unset, that of the system. \
-     For tests, and for containers whose systemd is to be managed.",
+    "The D-Bus address where systemd is found, such as unix:path=/run/dbus/system_bus_socket. If \
+     unset, that of the system. For tests, and for containers whose systemd is to be managed.",
 );
 
 pub const ALL: &[&dyn AnyParam] = &[
@@ -199,9 +206,15 @@ fn instance(text: &str) -> Result<String, String> {
 }
 
 fn job_mode(text: &str) -> Result<String, String> {
-    // The others change what has nothing to do with this unit (isolate, flush) or make no sense here.
-    let known = ["replace", "fail", "replace-irreversibly", "ignore-dependencies", "ignore-requirements"];
-    if known.contains(&text) { Ok(text.to_owned()) } else { Err(format!("one of {}", known.join(", "))) }
+    // The others change what has nothing to do with this unit (isolate, flush) or make no sense
+    // here.
+    let known =
+        ["replace", "fail", "replace-irreversibly", "ignore-dependencies", "ignore-requirements"];
+    if known.contains(&text) {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("one of {}", known.join(", ")))
+    }
 }
 
 fn time(text: &str) -> Result<Duration, String> {
@@ -209,11 +222,14 @@ fn time(text: &str) -> Result<Duration, String> {
 }
 
 fn place(text: &str) -> Result<Place, String> {
-    let allowed = || "an address and a port, such as 127.0.0.1:80, [::1]:80 or localhost:80".to_owned();
+    let allowed =
+        || "an address and a port, such as 127.0.0.1:80, [::1]:80 or localhost:80".to_owned();
     let (host, port) = text.rsplit_once(':').unwrap_or(("", text));
     let port = whole(port, 1, 65_535).map_err(|_| allowed())? as u16;
     let bracketed = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
-    let named = |host: &str| !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || b".-_".contains(&b));
+    let named = |host: &str| {
+        !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || b".-_".contains(&b))
+    };
     let host = match (bracketed, host) {
         (Some(inner), _) if inner.parse::<std::net::Ipv6Addr>().is_ok() => inner,
         (None, "" | "*") => "localhost",
@@ -245,7 +261,10 @@ fn reloading(text: &str) -> Result<Reloading, String> {
 fn address(text: &str) -> Result<String, String> {
     match bus::socket(text) {
         Some(_) => Ok(text.to_owned()),
-        None => Err("the D-Bus address of a local socket, such as unix:path=/run/dbus/system_bus_socket".to_owned()),
+        None => Err(
+            "the D-Bus address of a local socket, such as unix:path=/run/dbus/system_bus_socket"
+                .to_owned(),
+        ),
     }
 }
 
@@ -267,13 +286,20 @@ mod tests {
 
     #[test]
     fn modes_that_reach_beyond_the_unit_are_refused() {
-        assert!(job_mode("replace").is_ok() && job_mode("isolate").is_err() && job_mode("flush").is_err());
+        assert!(
+            job_mode("replace").is_ok()
+                && job_mode("isolate").is_err()
+                && job_mode("flush").is_err()
+        );
     }
 
     #[test]
     fn lists_of_units_take_both_separators() {
         let names = units("a, b.socket c@d").unwrap();
-        assert_eq!(names.iter().map(UnitName::as_str).collect::<Vec<_>>(), ["a.service", "b.socket", "c@d.service"]);
+        assert_eq!(
+            names.iter().map(UnitName::as_str).collect::<Vec<_>>(),
+            ["a.service", "b.socket", "c@d.service"]
+        );
         assert!(units("a ../b").is_err());
     }
 

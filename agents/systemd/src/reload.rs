@@ -20,14 +20,20 @@ const SETTLING: Duration = Duration::from_secs(30);
 /// Why not; the unit goes on then, as it was.
 pub fn reload(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> {
     let mut manager = Manager::new(context, settings)?;
-    let unit =
-        monitor::settled(&mut manager, settings, Deadline::after(SETTLING).min(context.budget.work()), true)?.unit;
+    let unit = monitor::settled(
+        &mut manager,
+        settings,
+        Deadline::after(SETTLING).min(context.budget.work()),
+        true,
+    )?
+    .unit;
     if unit.verdict() != Verdict::Running {
         return Err(Failure::generic(format!("{unit}: what does not run cannot be reloaded")));
     }
     let facts = manager.facts(&unit, &settings.unit);
     if !facts.can_reload {
-        let why = "the unit cannot be reloaded: it has no ExecReload=; restart the resource instead";
+        let why =
+            "the unit cannot be reloaded: it has no ExecReload=; restart the resource instead";
         return Err(Failure::new(Kind::Unimplemented, format!("{}: {why}", unit.id)));
     }
     let ended = manager.order(Verb::Reload, &unit, &settings.job_mode, context.budget.work());
@@ -36,11 +42,14 @@ pub fn reload(context: &Context<'_>, settings: &Settings) -> Result<(), Failure>
         Ended::With(result) => job_failure("reload", &unit.id, &result),
         Ended::Unheard => None,
         Ended::Late(job) => {
-            let cancellation = if manager.cancel(&job) { "was cancelled" } else { "could not be cancelled" };
+            let cancellation =
+                if manager.cancel(&job) { "was cancelled" } else { "could not be cancelled" };
             Some(format!("the reload of {} did not end in time; our job {cancellation}", unit.id))
         }
     };
-    let seen = monitor::settled(&mut manager, settings, early(early(context.budget.rollback())), true)?.unit;
+    let seen =
+        monitor::settled(&mut manager, settings, early(early(context.budget.rollback())), true)?
+            .unit;
     match why {
         Some(why) => {
             let facts = manager.facts(&seen, &settings.unit);

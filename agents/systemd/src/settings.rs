@@ -82,10 +82,11 @@ pub fn settle(values: &Values, faults: &mut Faults) -> Option<Settings> {
     })
 }
 
-/// What a stop goes by when other values are faulty: the unit, and defaults. `None` when no unit could have been started with
-/// these values.
+/// What a stop goes by when other values are faulty: the unit, and defaults. `None` when no unit
+/// could have been started with these values.
 pub fn salvage(values: &Values) -> Option<Settings> {
-    let unit = name::resolve(&values.get(&params::UNIT)?, values.get(&params::INSTANCE).as_deref()).ok()?;
+    let unit = name::resolve(&values.get(&params::UNIT)?, values.get(&params::INSTANCE).as_deref())
+        .ok()?;
     let none = Values::default();
     Some(Settings {
         unit,
@@ -94,7 +95,13 @@ pub fn salvage(values: &Values) -> Option<Settings> {
         stop_timeout: values.get(&params::STOP_TIMEOUT),
         stop_force: values.get(&params::STOP_FORCE).unwrap_or_default(),
         start_settle: Duration::ZERO,
-        checks: Checks { http: None, rules: Rules::default(), tcp: None, unix: None, command: None },
+        checks: Checks {
+            http: None,
+            rules: Rules::default(),
+            tcp: None,
+            unix: None,
+            command: None,
+        },
         required: Vec::new(),
         reloading: Reloading::Running,
         drop_in: true,
@@ -122,10 +129,17 @@ mod tests {
 
     #[test]
     fn a_stop_needs_the_unit_alone() {
-        let values =
-            Values::from_pairs(&[("unit", "foo"), ("job_mode", "wild"), ("drop_in", "perhaps"), ("check_tcp", "x")]);
+        let values = Values::from_pairs(&[
+            ("unit", "foo"),
+            ("job_mode", "wild"),
+            ("drop_in", "perhaps"),
+            ("check_tcp", "x"),
+        ]);
         let settings = salvage(&values).unwrap();
-        assert_eq!((settings.unit.as_str(), settings.job_mode.as_str()), ("foo.service", "replace"));
+        assert_eq!(
+            (settings.unit.as_str(), settings.job_mode.as_str()),
+            ("foo.service", "replace")
+        );
         assert!(salvage(&Values::from_pairs(&[("unit", "../x")])).is_none());
     }
 }

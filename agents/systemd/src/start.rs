@@ -44,12 +44,16 @@ pub fn start(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> 
     attempt.confirm()
 }
 
-/// Whether the unit can be started, as far as that is known before; `problem` is systemd's own word about a unit that it could
-/// not load.
+/// Whether the unit can be started, as far as that is known before; `problem` is systemd's own word
+/// about a unit that it could not load.
 ///
 /// # Errors
 /// Why not.
-pub fn startable(unit: &Unit, settings: &Settings, problem: impl FnOnce() -> String) -> Result<(), Failure> {
+pub fn startable(
+    unit: &Unit,
+    settings: &Settings,
+    problem: impl FnOnce() -> String,
+) -> Result<(), Failure> {
     if unit.unusable("").is_some()
         && let Some(why) = unit.unusable(&problem())
     {
@@ -62,9 +66,13 @@ pub fn startable(unit: &Unit, settings: &Settings, problem: impl FnOnce() -> Str
     Ok(())
 }
 
-/// A unit that systemd stops only together with others: the cluster could start it, and then not stop it.
+/// A unit that systemd stops only together with others: the cluster could start it, and then not
+/// stop it.
 pub fn refuses_stop(unit: &Unit) -> Failure {
-    Failure::installed(format!("{} has RefuseManualStop=yes, so the cluster could not stop it: remove that", unit.id))
+    Failure::installed(format!(
+        "{} has RefuseManualStop=yes, so the cluster could not stop it: remove that",
+        unit.id
+    ))
 }
 
 /// A start under way.
@@ -83,8 +91,11 @@ impl Attempt<'_> {
     fn run(&mut self) -> Result<(), Failure> {
         self.manager.hold(&self.unit);
         self.manager.reset_failed(&self.unit);
-        let ended = self.manager.order(Verb::Start, &self.unit, &self.settings.job_mode, self.limit);
-        match ended.map_err(|trouble| trouble.into_failure(&format!("start of {}", self.unit.id)))? {
+        let ended =
+            self.manager.order(Verb::Start, &self.unit, &self.settings.job_mode, self.limit);
+        match ended
+            .map_err(|trouble| trouble.into_failure(&format!("start of {}", self.unit.id)))?
+        {
             Ended::With(result) => match job_failure("start", &self.unit.id, &result) {
                 Some(why) if result == "failed" => Err(self.failed(&why)),
                 Some(why) => Err(Failure::generic(why)),
@@ -93,7 +104,11 @@ impl Attempt<'_> {
             Ended::Unheard => Ok(()),
             Ended::Late(job) => {
                 let cancelled = self.manager.cancel(&job);
-                let cancellation = if cancelled { "our job was cancelled" } else { "our job could not be cancelled" };
+                let cancellation = if cancelled {
+                    "our job was cancelled"
+                } else {
+                    "our job could not be cancelled"
+                };
                 Err(self.withdraw(&format!("was not active in time; {cancellation}")))
             }
         }
@@ -118,12 +133,15 @@ impl Attempt<'_> {
         });
         match (well, last) {
             (Some(result), _) => result,
-            (None, Some(failure)) => Err(self.withdraw(&format!("did not work in time: {failure}"))),
+            (None, Some(failure)) => {
+                Err(self.withdraw(&format!("did not work in time: {failure}")))
+            }
             (None, None) => Err(self.withdraw("did not work in time")),
         }
     }
 
-    /// Looks once at the unit, those that it needs, and the application. The outer failure is final.
+    /// Looks once at the unit, those that it needs, and the application. The outer failure is
+    /// final.
     fn look(&mut self) -> Result<Result<(), Failure>, Failure> {
         let seen = monitor::look(&mut self.manager, self.settings)?;
         self.unit = seen.unit;
@@ -132,7 +150,8 @@ impl Attempt<'_> {
         Ok(monitor::required(&seen.others).and_then(|()| checked.map(drop)))
     }
 
-    /// Of some services systemd knows only that a process was begun: a moment shows whether it could.
+    /// Of some services systemd knows only that a process was begun: a moment shows whether it
+    /// could.
     fn watch(&mut self) -> Result<(), Failure> {
         if self.notifies {
             return Ok(());
@@ -173,7 +192,10 @@ impl Attempt<'_> {
         let facts = self.manager.facts(&self.unit, &self.settings.unit);
         if facts.condition == Some(false) {
             let conditions = facts.conditions.join(" ");
-            return Failure::generic(format!("{}: a condition of the unit does not hold: {conditions}", self.unit.id));
+            return Failure::generic(format!(
+                "{}: a condition of the unit does not hold: {conditions}",
+                self.unit.id
+            ));
         }
         if self.unit.verdict() == Verdict::Stopped
             && facts.end().is_none()
@@ -187,7 +209,8 @@ impl Attempt<'_> {
 
     /// Takes the start back: what came up later would be where the cluster does not expect it.
     fn withdraw(&mut self, why: &str) -> Failure {
-        let ended = self.manager.order(Verb::Stop, &self.unit, "replace", self.context.budget.rollback());
+        let ended =
+            self.manager.order(Verb::Stop, &self.unit, "replace", self.context.budget.rollback());
         let undone = match ended {
             Ok(Ended::With(result)) if result == "done" => "it was stopped again",
             Ok(Ended::Unheard) => "it was stopped again",

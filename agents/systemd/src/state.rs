@@ -61,7 +61,10 @@ impl Unit {
     pub fn verdict(&self) -> Verdict {
         // Between the two halves of a restart a unit may look stopped.
         let comes = self.job.as_ref().is_some_and(|job| {
-            matches!(job.verb.as_str(), "start" | "restart" | "try-restart" | "reload-or-start" | "verify-active")
+            matches!(
+                job.verb.as_str(),
+                "start" | "restart" | "try-restart" | "reload-or-start" | "verify-active"
+            )
         });
         match self.active.as_str() {
             "active" => Verdict::Running,
@@ -81,23 +84,30 @@ impl Unit {
         self.active == "activating" && self.sub.starts_with("auto-restart")
     }
 
-    /// Why it cannot be started, where that is known before; `problem` is systemd's own word for it.
+    /// Why it cannot be started, where that is known before; `problem` is systemd's own word for
+    /// it.
     #[must_use]
     pub fn unusable(&self, problem: &str) -> Option<String> {
         let id = &self.id;
         let detail = if problem.is_empty() { String::new() } else { format!(": {problem}") };
         match self.load.as_str() {
-            "not-found" => Some(format!("{id} is not installed: systemd knows no unit of this name")),
-            "masked" => Some(format!("{id} is masked: systemctl unmask {id} allows it to be started")),
-            "bad-setting" => Some(format!("{id} has a faulty unit file{detail}: run systemd-analyze verify {id}")),
+            "not-found" => {
+                Some(format!("{id} is not installed: systemd knows no unit of this name"))
+            }
+            "masked" => {
+                Some(format!("{id} is masked: systemctl unmask {id} allows it to be started"))
+            }
+            "bad-setting" => Some(format!(
+                "{id} has a faulty unit file{detail}: run systemd-analyze verify {id}"
+            )),
             "error" => Some(format!("{id} cannot be loaded{detail}")),
             _ => None,
         }
     }
 }
 
-/// More about a unit, for reasons and decisions beyond a healthy monitor. What an answer lacks, or has in another form, is
-/// empty here.
+/// More about a unit, for reasons and decisions beyond a healthy monitor. What an answer lacks, or
+/// has in another form, is empty here.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Facts {
     /// How the last run went, `success` or a word for the failure.
@@ -166,10 +176,14 @@ impl Facts {
     #[must_use]
     pub fn clean_end(&self) -> &'static str {
         match (self.main_ended_first, self.main_end) {
-            (Some(true), Some((nix::libc::CLD_EXITED, _))) => "the main process ended by itself with exit status 0",
+            (Some(true), Some((nix::libc::CLD_EXITED, _))) => {
+                "the main process ended by itself with exit status 0"
+            }
             (Some(true), _) => "the main process ended by itself",
             (None, _) => "it ended, or was stopped outside the cluster",
-            (Some(false), _) => "it was stopped outside the cluster (systemctl stop, or a conflict with another unit)",
+            (Some(false), _) => {
+                "it was stopped outside the cluster (systemctl stop, or a conflict with another unit)"
+            }
         }
     }
 
@@ -178,7 +192,9 @@ impl Facts {
     pub fn starters(&self) -> Option<String> {
         let mut all: Vec<String> = self.triggered_by.clone();
         all.extend(self.upheld_by.iter().map(|unit| format!("{unit} (Upholds=)")));
-        if let Some(restart) = self.restart.as_deref().filter(|restart| !matches!(*restart, "" | "no")) {
+        if let Some(restart) =
+            self.restart.as_deref().filter(|restart| !matches!(*restart, "" | "no"))
+        {
             all.push(format!("Restart={restart}"));
         }
         (!all.is_empty()).then(|| all.join(", "))
@@ -190,13 +206,15 @@ impl Facts {
         self.remains && !matches!(self.service_type.as_deref(), None | Some("oneshot"))
     }
 
-    /// Whether processes that a stop leaves are meant to stay: then they say nothing about the unit.
+    /// Whether processes that a stop leaves are meant to stay: then they say nothing about the
+    /// unit.
     #[must_use]
     pub fn leaves_processes(&self) -> bool {
         matches!(self.kill_mode.as_deref(), Some("process" | "none"))
     }
 
-    /// Whether the unit notifies systemd when it is ready. Of the other types systemd knows only that a process was started.
+    /// Whether the unit notifies systemd when it is ready. Of the other types systemd knows only
+    /// that a process was started.
     #[must_use]
     pub fn notifies_when_ready(&self) -> bool {
         !matches!(self.service_type.as_deref(), Some("simple" | "exec" | "idle"))
@@ -205,7 +223,8 @@ impl Facts {
 
 /// A signal's name.
 fn signal(number: i32) -> String {
-    Signal::try_from(number).map_or_else(|_| format!("signal {number}"), |signal| signal.as_str().to_owned())
+    Signal::try_from(number)
+        .map_or_else(|_| format!("signal {number}"), |signal| signal.as_str().to_owned())
 }
 
 /// What the end of a job that did not reach its goal means. `None` for success.
@@ -215,12 +234,19 @@ pub fn job_failure(verb: &str, id: &str, result: &str) -> Option<String> {
         "done" => return None,
         "failed" => "failed".to_owned(),
         "canceled" => "was cancelled by another job of the unit".to_owned(),
-        "timeout" => "did not end within the time that the unit itself allows (JobTimeoutSec)".to_owned(),
-        "dependency" => "was not run, for a unit that it depends on failed; see systemctl list-dependencies".to_owned(),
+        "timeout" => {
+            "did not end within the time that the unit itself allows (JobTimeoutSec)".to_owned()
+        }
+        "dependency" => {
+            "was not run, for a unit that it depends on failed; see systemctl list-dependencies"
+                .to_owned()
+        }
         "skipped" => "was skipped: it does not apply to the unit as it is".to_owned(),
         "invalid" => "does not apply to the unit as it is".to_owned(),
         "assert" => "was not run, for an assertion in the unit file does not hold".to_owned(),
-        "unsupported" => "is not possible here: this kernel or container does not support such units".to_owned(),
+        "unsupported" => {
+            "is not possible here: this kernel or container does not support such units".to_owned()
+        }
         "once" => "was not run, for the unit runs once in a boot".to_owned(),
         other => format!("ended with \"{other}\""),
     };
@@ -270,7 +296,9 @@ mod tests {
 
     #[test]
     fn the_end_of_a_run_is_told_with_result_and_status() {
-        let end = |result: &str, main| Facts { result: Some(result.into()), main_end: main, ..Facts::default() }.end();
+        let end = |result: &str, main| {
+            Facts { result: Some(result.into()), main_end: main, ..Facts::default() }.end()
+        };
         assert_eq!(end("success", Some((1, 0))), None);
         assert_eq!(end("exit-code", Some((1, 3))).unwrap(), "exit status 3 (exit-code)");
         assert_eq!(end("signal", Some((2, 9))).unwrap(), "killed by SIGKILL (signal)");
@@ -281,7 +309,9 @@ mod tests {
 
     #[test]
     fn sd_f1_a_main_process_that_ends_by_itself_is_not_taken_for_a_stop() {
-        let facts = |first, end| Facts { main_ended_first: first, main_end: end, ..Facts::default() }.clean_end();
+        let facts = |first, end| {
+            Facts { main_ended_first: first, main_end: end, ..Facts::default() }.clean_end()
+        };
         assert!(facts(None, None).starts_with("it ended, or was"));
         assert!(facts(Some(true), Some((1, 0))).contains("by itself with exit status 0"));
         assert!(facts(Some(true), Some((2, 15))).ends_with("by itself"));
@@ -298,7 +328,11 @@ mod tests {
             ..Facts::default()
         };
         assert_eq!(facts.starters().unwrap(), "a.socket, b.target (Upholds=), Restart=always");
-        let facts = |kind: &str| Facts { remains: true, service_type: Some(kind.into()), ..Facts::default() };
+        let facts = |kind: &str| Facts {
+            remains: true,
+            service_type: Some(kind.into()),
+            ..Facts::default()
+        };
         assert!(facts("forking").hides_its_end() && !facts("oneshot").hides_its_end());
     }
 

@@ -12,7 +12,8 @@ use crate::monitor;
 use crate::settings::{self, Settings};
 use crate::state::{Facts, Unit, Verdict, job_failure};
 
-/// How long what was killed may take to end. So much of the time for a stop is kept for it, if killing is wanted.
+/// How long what was killed may take to end. So much of the time for a stop is kept for it, if
+/// killing is wanted.
 const KILLING: Duration = Duration::from_secs(1);
 
 /// Stops the unit.
@@ -20,9 +21,12 @@ const KILLING: Duration = Duration::from_secs(1);
 /// # Errors
 /// What is left, or could not be looked at.
 pub fn stop(context: &Context<'_>, settings: Option<&Settings>) -> Result<(), Failure> {
-    let salvaged = settings.is_none().then(|| settings::salvage(&context.invocation.values)).flatten();
+    let salvaged =
+        settings.is_none().then(|| settings::salvage(&context.invocation.values)).flatten();
     let Some(settings) = settings.or(salvaged.as_ref()) else {
-        context.log.warn(format_args!("no unit can have been started with these parameters: there is nothing to stop"));
+        context.log.warn(format_args!(
+            "no unit can have been started with these parameters: there is nothing to stop"
+        ));
         return Ok(());
     };
     let mut manager = Manager::new(context, settings)?;
@@ -33,12 +37,15 @@ pub fn stop(context: &Context<'_>, settings: Option<&Settings>) -> Result<(), Fa
         Err(failure) if failure.kind == Kind::Installed => return Ok(()),
         other => other?,
     };
-    let is_down = unit.job.is_none() && matches!(unit.verdict(), Verdict::Stopped | Verdict::Failed);
+    let is_down =
+        unit.job.is_none() && matches!(unit.verdict(), Verdict::Stopped | Verdict::Failed);
     if !is_down {
         if settings.drop_in
             && let Err(failure) = dropin::release(&mut manager, &unit, &settings.unit)
         {
-            context.log.warn(format_args!("the stop of {} may wait for Pacemaker's: {failure}", unit.id));
+            context
+                .log
+                .warn(format_args!("the stop of {} may wait for Pacemaker's: {failure}", unit.id));
         }
         end(context, &mut manager, settings, &unit, limit)?;
     }
@@ -52,8 +59,8 @@ pub fn stop(context: &Context<'_>, settings: Option<&Settings>) -> Result<(), Fa
     Ok(())
 }
 
-/// Gives the order and waits for the end of the unit. The job is not cancelled when it is late: what is to end must not be left
-/// running.
+/// Gives the order and waits for the end of the unit. The job is not cancelled when it is late:
+/// what is to end must not be left running.
 fn end(
     context: &Context<'_>,
     manager: &mut Manager,
@@ -64,13 +71,20 @@ fn end(
     let patience = if settings.stop_force { limit.minus(KILLING) } else { limit };
     // Where there is no time for that, killing comes first.
     let is_late = settings.stop_force && patience.expired();
-    let mut ended = if is_late { Some(Ended::Late(String::new())) } else { order(manager, settings, unit, patience)? };
+    let mut ended = if is_late {
+        Some(Ended::Late(String::new()))
+    } else {
+        order(manager, settings, unit, patience)?
+    };
     if settings.stop_force && matches!(ended, Some(Ended::Late(_))) {
-        context.log.warn(format_args!("{} does not end by itself: its processes are killed", unit.id));
+        context
+            .log
+            .warn(format_args!("{} does not end by itself: its processes are killed", unit.id));
         manager.kill(unit)?;
         ended = order(manager, settings, unit, limit)?;
     }
-    // Where the order ended without a word, or with one that does not say so, the unit has the last one.
+    // Where the order ended without a word, or with one that does not say so, the unit has the last
+    // one.
     let seen = match &ended {
         Some(Ended::Late(_)) => manager.look_at(&settings.unit)?,
         _ => monitor::settled(manager, settings, limit, false)?.unit,
@@ -92,15 +106,26 @@ fn end(
 fn started_again(unit: &Unit, facts: &Facts) -> String {
     match (&facts.started_by, facts.starters()) {
         (Some(trigger), _) => {
-            format!("{unit} in spite of the stop: {trigger} has started it again; stop or manage that")
+            format!(
+                "{unit} in spite of the stop: {trigger} has started it again; stop or manage that"
+            )
         }
-        (None, Some(all)) => format!("{unit} in spite of the stop: it is started again by {all}; stop or manage that"),
-        (None, None) => format!("{unit} in spite of the stop: it was started again; look at systemctl status"),
+        (None, Some(all)) => format!(
+            "{unit} in spite of the stop: it is started again by {all}; stop or manage that"
+        ),
+        (None, None) => {
+            format!("{unit} in spite of the stop: it was started again; look at systemctl status")
+        }
     }
 }
 
 /// Orders the stop; `None` when systemd has no such unit any more.
-fn order(manager: &mut Manager, settings: &Settings, unit: &Unit, limit: Deadline) -> Result<Option<Ended>, Failure> {
+fn order(
+    manager: &mut Manager,
+    settings: &Settings,
+    unit: &Unit,
+    limit: Deadline,
+) -> Result<Option<Ended>, Failure> {
     match manager.order(Verb::Stop, unit, &settings.job_mode, limit) {
         Ok(ended) => Ok(Some(ended)),
         Err(trouble) if trouble.is("NoSuchUnit") => Ok(None),

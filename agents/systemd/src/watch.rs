@@ -1,7 +1,7 @@
 //! What wakes a monitor that waits: systemd's signals about the unit and those that it needs.
 //!
-//! The bus passes on only what the rules below ask for. A connection that ends is an event, too: the bus was restarted, and
-//! the monitor looks and connects anew.
+//! The bus passes on only what the rules below ask for. A connection that ends is an event, too:
+//! the bus was restarted, and the monitor looks and connects anew.
 #![forbid(unsafe_code)]
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -37,7 +37,8 @@ pub fn sources(context: &Context<'_>, settings: &Settings) -> Result<Sources, Fa
     let mut manager = Manager::new(context, settings)?;
     let names: Vec<&UnitName> = std::iter::once(&settings.unit).chain(&settings.required).collect();
     let units = manager.look(&names)?;
-    let runtime = Builder::new_current_thread().enable_all().build().or_fail("cannot wait for events")?;
+    let runtime =
+        Builder::new_current_thread().enable_all().build().or_fail("cannot wait for events")?;
     // A manager that replaces itself is away from the bus for a moment.
     let mut last = None;
     let opened = Deadline::after(QUESTION).min(context.budget.work()).poll(|| {
@@ -62,7 +63,9 @@ async fn open(address: &str, units: &[Unit]) -> zbus::Result<(OwnedFd, Connectio
     let connection = zbus::connection::Builder::unix_stream(stream).build().await?;
     let signals = MessageStream::from(&connection);
     for rule in rules(units) {
-        connection.call_method(Some(BUS), "/org/freedesktop/DBus", Some(BUS), "AddMatch", &(rule,)).await?;
+        connection
+            .call_method(Some(BUS), "/org/freedesktop/DBus", Some(BUS), "AddMatch", &(rule,))
+            .await?;
     }
     manager::subscribe(&connection).await?;
     Ok((fd, connection, signals))
@@ -72,7 +75,8 @@ async fn open(address: &str, units: &[Unit]) -> zbus::Result<(OwnedFd, Connectio
 fn rules(units: &[Unit]) -> Vec<String> {
     let from = format!("type='signal',sender='{SYSTEMD}'");
     let manager = format!("{from},interface='{}'", manager::MANAGER);
-    let mut rules = vec![format!("type='signal',sender='{BUS}',member='NameOwnerChanged',arg0='{SYSTEMD}'")];
+    let mut rules =
+        vec![format!("type='signal',sender='{BUS}',member='NameOwnerChanged',arg0='{SYSTEMD}'")];
     for Unit { id, path, .. } in units {
         rules.push(format!("{from},interface='{}',path='{path}'", manager::PROPERTIES));
         rules.push(format!("{manager},member='UnitRemoved',arg0='{id}'"));
@@ -121,7 +125,11 @@ fn about(signal: &Message, units: &[Unit]) -> Option<String> {
         return None;
     }
     let path = header.path().map(|path| path.as_str());
-    let id = units.iter().find(|unit| Some(unit.path.as_str()) == path).or(units.first()).map(|unit| unit.id.as_str());
+    let id = units
+        .iter()
+        .find(|unit| Some(unit.path.as_str()) == path)
+        .or(units.first())
+        .map(|unit| unit.id.as_str());
     match (header.member()?.as_str(), id?) {
         ("PropertiesChanged", id) => Some(format!("{id} changed")),
         ("UnitRemoved", id) => Some(format!("{id} was unloaded")),
@@ -138,7 +146,14 @@ mod tests {
     fn unit() -> Unit {
         let text = String::new;
         let path = "/org/freedesktop/systemd1/unit/a_2eservice".to_owned();
-        Unit { id: "a.service".to_owned(), load: text(), active: text(), sub: text(), job: None, path }
+        Unit {
+            id: "a.service".to_owned(),
+            load: text(),
+            active: text(),
+            sub: text(),
+            job: None,
+            path,
+        }
     }
 
     fn signal(path: &str, interface: &str, member: &str) -> Message {
@@ -148,14 +163,21 @@ mod tests {
     #[test]
     fn signals_are_named_and_other_messages_are_none() {
         let units = [unit()];
-        let event = |path: &str, interface: &str, member: &str| about(&signal(path, interface, member), &units);
+        let event = |path: &str, interface: &str, member: &str| {
+            about(&signal(path, interface, member), &units)
+        };
         assert_eq!(
             event(&units[0].path, manager::PROPERTIES, "PropertiesChanged").as_deref(),
             Some("a.service changed")
         );
         let object = "/org/freedesktop/systemd1";
-        assert_eq!(event(object, manager::MANAGER, "JobNew").as_deref(), Some("a job for a.service began"));
-        assert!(event("/org/freedesktop/DBus", BUS, "NameOwnerChanged").unwrap().contains("systemd"));
+        assert_eq!(
+            event(object, manager::MANAGER, "JobNew").as_deref(),
+            Some("a job for a.service began")
+        );
+        assert!(
+            event("/org/freedesktop/DBus", BUS, "NameOwnerChanged").unwrap().contains("systemd")
+        );
         assert_eq!(event("/org/freedesktop/DBus", BUS, "NameAcquired"), None);
         let call = Message::method_call("/x", "Get").unwrap().build(&()).unwrap();
         assert_eq!(about(&call, &units), None);
@@ -165,7 +187,11 @@ mod tests {
     fn each_unit_has_its_rules() {
         let rules = rules(&[unit()]);
         assert_eq!(rules.len(), 4);
-        assert!(rules.iter().any(|rule| rule.ends_with("path='/org/freedesktop/systemd1/unit/a_2eservice'")));
+        assert!(
+            rules
+                .iter()
+                .any(|rule| rule.ends_with("path='/org/freedesktop/systemd1/unit/a_2eservice'"))
+        );
         assert!(rules.iter().any(|rule| rule.ends_with("member='JobNew',arg2='a.service'")));
     }
 }

@@ -41,7 +41,14 @@ fn a_unit_must_be_named() {
 
 #[test]
 fn names_of_units_are_judged_without_a_manager() {
-    for unit in ["haproxy", "haproxy.service", "x.socket", "backup.timer", "srv-data.mount", "web@a.service"] {
+    for unit in [
+        "haproxy",
+        "haproxy.service",
+        "x.socket",
+        "backup.timer",
+        "srv-data.mount",
+        "web@a.service",
+    ] {
         assert_eq!(AGENT.validate(&[("unit", unit)]), Said::silently(0), "{unit}");
     }
     assert_eq!(AGENT.validate(&[("unit", "web@"), ("instance", "a")]), Said::silently(0));

@@ -1,4 +1,5 @@
-//! A whole life under one change of what the agent inherits: another directory, mask, PATH, locale, input, priority.
+//! A whole life under one change of what the agent inherits: another directory, mask, PATH, locale,
+//! input, priority.
 #![forbid(unsafe_code)]
 
 use std::ffi::OsStr;
@@ -20,12 +21,19 @@ use crate::place::{Input, Place, Priority};
 use crate::stand::{Call, Stand};
 use crate::verdict::{Judged, Trouble};
 
-/// A life, from stopped to stopped: each action with the codes that are right, and whether it is changed. What is not
-/// changed says whether the resource is in the same state for those who call it as usual.
-const LIFE: &[(Ask, &[u8], bool)] =
-    &[(START, OK, true), (PROBE, RUNNING, false), (MONITOR, RUNNING, true), (STOP, OK, true), (PROBE, STOPPED, false)];
+/// A life, from stopped to stopped: each action with the codes that are right, and whether it is
+/// changed. What is not changed says whether the resource is in the same state for those who call
+/// it as usual.
+const LIFE: &[(Ask, &[u8], bool)] = &[
+    (START, OK, true),
+    (PROBE, RUNNING, false),
+    (MONITOR, RUNNING, true),
+    (STOP, OK, true),
+    (PROBE, STOPPED, false),
+];
 
-const INHERITED: &str = "Pacemaker Administration, Resource Agents: agents must not rely on what they inherit";
+const INHERITED: &str =
+    "Pacemaker Administration, Resource Agents: agents must not rely on what they inherit";
 
 pub(super) const CHECKS: &[Check] = &[
     Check {
@@ -173,7 +181,8 @@ impl<'a> Change<'a> {
     }
 }
 
-/// A life under each of these changes, one at a time. Only what differs from an ordinary life counts.
+/// A life under each of these changes, one at a time. Only what differs from an ordinary life
+/// counts.
 pub(super) fn under_each<'a>(stand: &'a Stand<'_>, changes: Vec<Change<'a>>) -> Judged {
     let (mut broken, mut unknown) = (Vec::new(), Ok(()));
     for change in changes {
@@ -213,14 +222,19 @@ fn directory<'a>(name: &str, path: PathBuf, command: &str) -> Change<'a> {
 fn directories(stand: &Stand<'_>) -> Judged {
     let named = |prefix: &str| tempfile::Builder::new().prefix(prefix).tempdir();
     let (odd, gone) = (named("ocf tester's $(a) \"b\" ")?, named("ocf-tester-gone-")?);
-    let open = open(gone.path(), OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty()).map_err(std::io::Error::from)?;
+    let open = open(gone.path(), OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())
+        .map_err(std::io::Error::from)?;
     gone.close()?;
     // Through the descriptor, a process gets there although no path leads there any more.
     let deleted = PathBuf::from(format!("/proc/self/fd/{}", open.as_raw_fd()));
     let changes = vec![
         directory("in /", "/".into(), "cd /"),
         directory("in a directory that cannot be written, /proc", "/proc".into(), "cd /proc"),
-        directory("in a directory that was deleted", deleted, "cd \"$(mktemp -d)\" && rmdir \"$PWD\""),
+        directory(
+            "in a directory that was deleted",
+            deleted,
+            "cd \"$(mktemp -d)\" && rmdir \"$PWD\"",
+        ),
         directory(
             "in a directory with spaces and quotes",
             odd.path().into(),
@@ -240,7 +254,9 @@ fn masks(stand: &Stand<'_>) -> Judged {
 
 fn locales(stand: &Stand<'_>) -> Judged {
     let located = |name: &'static str| {
-        Change::new(format!("LC_ALL={name}"), move |call| call.env("LC_ALL", name).env("LANG", name))
+        Change::new(format!("LC_ALL={name}"), move |call| {
+            call.env("LC_ALL", name).env("LANG", name)
+        })
     };
     under_each(stand, ["C", "tr_TR.UTF-8", "de_DE.UTF-8", "xx_XX.nonsense"].map(located).into())
 }
@@ -252,7 +268,10 @@ fn time_zones(stand: &Stand<'_>) -> Judged {
 
 fn homes(stand: &Stand<'_>) -> Judged {
     // As usual there is none.
-    under_each(stand, ["/root", "/nonexistent"].map(|home| Change::variable("HOME", home.to_owned())).into())
+    under_each(
+        stand,
+        ["/root", "/nonexistent"].map(|home| Change::variable("HOME", home.to_owned())).into(),
+    )
 }
 
 /// Before any PATH: the stubs of a cluster's tools.
@@ -274,7 +293,9 @@ fn empty_path(stand: &Stand<'_>) -> Judged {
         return Err(Trouble::unknown("the stubs of a cluster's tools are in PATH"));
     }
     match under_each(stand, vec![Change::variable("PATH", reduced(stand))]) {
-        Err(Trouble::Broken(what)) => return Err(Trouble::unknown(format!("{what} (see the check reduced-path)"))),
+        Err(Trouble::Broken(what)) => {
+            return Err(Trouble::unknown(format!("{what} (see the check reduced-path)")));
+        }
         judged => judged?,
     }
     under_each(stand, vec![Change::variable("PATH", String::new())])
@@ -290,7 +311,8 @@ fn inputs(stand: &Stand<'_>) -> Judged {
     let closed = Change::place("standard input closed", |place| place.input = Input::Closed);
     let typed = move |place: &mut Place| place.input = Input::Terminal(terminal.clone());
     let typed = Change::place("a terminal as standard input", typed);
-    let judged = under_each(stand, vec![closed.redirections("<&-"), typed.redirections("</dev/tty")]);
+    let judged =
+        under_each(stand, vec![closed.redirections("<&-"), typed.redirections("</dev/tty")]);
     drop(pair.master);
     judged
 }
@@ -307,13 +329,18 @@ fn ignored(stand: &Stand<'_>) -> Judged {
     let ignoring = |signal: Signal| {
         let name = signal.as_str();
         let change = move |place: &mut Place| place.ignored = vec![signal];
-        Change::place(format!("{name} ignored"), change).command(format!("trap '' {}", name.trim_start_matches("SIG")))
+        Change::place(format!("{name} ignored"), change)
+            .command(format!("trap '' {}", name.trim_start_matches("SIG")))
     };
     under_each(stand, [Signal::SIGCHLD, Signal::SIGPIPE].map(ignoring).into())
 }
 
 fn priorities(stand: &Stand<'_>) -> Judged {
-    let with =
-        |(priority, words): (Priority, &str)| Change::place(words, move |place| place.priority = priority).words(words);
-    under_each(stand, [(Priority::Nice, "nice -n 5"), (Priority::SlowDisk, "ionice -c 2 -n 7")].map(with).into())
+    let with = |(priority, words): (Priority, &str)| {
+        Change::place(words, move |place| place.priority = priority).words(words)
+    };
+    under_each(
+        stand,
+        [(Priority::Nice, "nice -n 5"), (Priority::SlowDisk, "ionice -c 2 -n 7")].map(with).into(),
+    )
 }

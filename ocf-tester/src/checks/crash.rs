@@ -1,4 +1,5 @@
-//! Actions that are killed half-way, as Pacemaker kills them at their time-out: SIGKILL to the whole process group.
+//! Actions that are killed half-way, as Pacemaker kills them at their time-out: SIGKILL to the
+//! whole process group.
 #![forbid(unsafe_code)]
 
 use std::time::Duration;
@@ -15,8 +16,7 @@ const POINTS: u32 = 10;
 /// Actions that take longer are killed at fewer points: that much time, all points together.
 const BUDGET: Duration = Duration::from_secs(20);
 
-const TIME_OUT: &str =
-    "Pacemaker kills an action at its time-out without a warning (lib/common/mainloop.c), and then calls stop";
+const TIME_OUT: &str = "Pacemaker kills an action at its time-out without a warning (lib/common/mainloop.c), and then calls stop";
 
 pub(super) const CHECKS: &[Check] = &[
     Check {
@@ -48,7 +48,8 @@ pub(super) const CHECKS: &[Check] = &[
     },
 ];
 
-/// When to kill an action that takes `took`: evenly over its time, from the very beginning to its end.
+/// When to kill an action that takes `took`: evenly over its time, from the very beginning to its
+/// end.
 fn points(took: Duration) -> Vec<Duration> {
     // On average a point costs half of the action's time.
     let affordable = (BUDGET.as_secs_f64() * 2.0 / took.as_secs_f64().max(0.001)) as u32;
@@ -69,19 +70,26 @@ fn measured(stand: &Stand<'_>, from: State, ask: Ask) -> Result<Duration, Troubl
 /// A stop after something was killed.
 fn stop_cleans(stand: &Stand<'_>, killed: &str, after: Duration) -> Judged {
     let reworded = |trouble| match trouble {
-        Trouble::Broken(what) => {
-            Trouble::broken(format!("after a {killed} that was killed at {:.3} s: {what}", after.as_secs_f32()))
-        }
+        Trouble::Broken(what) => Trouble::broken(format!(
+            "after a {killed} that was killed at {:.3} s: {what}",
+            after.as_secs_f32()
+        )),
         unknown => unknown,
     };
     stand.call(STOP).how(format!("after a killed {killed}")).expect(OK).map_err(reworded)?;
-    stand.call(PROBE).how(format!("after a killed {killed} and a stop")).expect(STOPPED).map_err(reworded)?;
+    stand
+        .call(PROBE)
+        .how(format!("after a killed {killed} and a stop"))
+        .expect(STOPPED)
+        .map_err(reworded)?;
     if stand.is_leaky() {
         // The check process-left has said it: also without a kill something is left.
         return Ok(());
     }
     match stand.left_over()?.first() {
-        Some(process) => Err(reworded(Trouble::broken(format!("stop has left {}", name_of(process))))),
+        Some(process) => {
+            Err(reworded(Trouble::broken(format!("stop has left {}", name_of(process)))))
+        }
         None => Ok(()),
     }
 }
@@ -103,14 +111,17 @@ fn stop_killed(stand: &Stand<'_>) -> Judged {
     for after in points(measured(stand, State::Running, STOP)?) {
         stand.given(State::Running)?;
         let done = stand.call(STOP).how("killed half-way").kill_after(after).run()?;
-        // One that was faster than usual was not killed: what comes is a second stop, which has a check of its own.
+        // One that was faster than usual was not killed: what comes is a second stop, which has a
+        // check of its own.
         if !done.cut_short {
             continue;
         }
         match stop_cleans(stand, "stop", after) {
             // So has one that was killed when all its work was done.
             Err(Trouble::Broken(_)) if second_stop_fails(stand) => {
-                return Err(Trouble::unknown("a second stop fails, even when the first was not killed"));
+                return Err(Trouble::unknown(
+                    "a second stop fails, even when the first was not killed",
+                ));
             }
             judged => judged?,
         }
@@ -142,10 +153,15 @@ mod tests {
     fn points_are_spread_over_the_action_and_cost_little_time() {
         let short = points(Duration::from_millis(10));
         assert_eq!((short.len(), short[0]), (10, Duration::from_micros(500)));
-        assert!(short.windows(2).all(|pair| pair[0] < pair[1]) && short[9] < Duration::from_millis(10));
+        assert!(
+            short.windows(2).all(|pair| pair[0] < pair[1]) && short[9] < Duration::from_millis(10)
+        );
         for seconds in [1, 10, 60] {
             let all = points(Duration::from_secs(seconds));
-            assert!(all.len() >= 2 && (all.len() == 2 || all.iter().sum::<Duration>() <= BUDGET), "{all:?}");
+            assert!(
+                all.len() >= 2 && (all.len() == 2 || all.iter().sum::<Duration>() <= BUDGET),
+                "{all:?}"
+            );
         }
     }
 }

@@ -12,7 +12,8 @@ use crate::stand::{Stand, known};
 use crate::surroundings::{WRITABLE, existing, kept, nobody, reachable, root, view};
 use crate::verdict::{Judged, Trouble};
 
-/// What a tool may wait for a description: far more than any agent needs, far less than a person notices.
+/// What a tool may wait for a description: far more than any agent needs, far less than a person
+/// notices.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 pub(super) const CHECKS: &[Check] = &[
@@ -136,17 +137,23 @@ fn well_formed(stand: &Stand<'_>) -> Judged {
 }
 
 fn name(stand: &Stand<'_>) -> Judged {
-    let (file, said) = (stand.setup.resource.kind.to_string_lossy(), stand.metadata.name.as_deref());
+    let (file, said) =
+        (stand.setup.resource.kind.to_string_lossy(), stand.metadata.name.as_deref());
     match said {
         None => Err(Trouble::unknown("the description has no name")),
         Some(name) if name == file => Ok(()),
-        Some(name) => Err(Trouble::broken(format!("the file is {file}, the description says {name}"))),
+        Some(name) => {
+            Err(Trouble::broken(format!("the file is {file}, the description says {name}")))
+        }
     }
 }
 
 fn file_mode(stand: &Stand<'_>) -> Judged {
     let mode = std::fs::metadata(&stand.setup.agent)?.permissions().mode() & 0o7777;
-    let wrong = [(mode & 0o055 != 0o055, "others may not read and run it"), (mode & 0o022 != 0, "others may write it")];
+    let wrong = [
+        (mode & 0o055 != 0o055, "others may not read and run it"),
+        (mode & 0o022 != 0, "others may write it"),
+    ];
     match wrong.into_iter().find(|(wrong, _)| *wrong) {
         Some((_, what)) => Err(Trouble::broken(format!("its mode is {mode:o}: {what}"))),
         None => Ok(()),
@@ -156,7 +163,11 @@ fn file_mode(stand: &Stand<'_>) -> Judged {
 /// What was described before; unknown when there was nothing.
 fn first<'a>(stand: &'a Stand<'_>) -> Result<&'a [u8], Trouble> {
     let text = stand.described.ended.stdout.as_slice();
-    if text.is_empty() { Err(Trouble::unknown("there is no description to compare with")) } else { Ok(text) }
+    if text.is_empty() {
+        Err(Trouble::unknown("there is no description to compare with"))
+    } else {
+        Ok(text)
+    }
 }
 
 /// A description that must be the one of before.
@@ -165,9 +176,14 @@ pub(super) fn same(stand: &Stand<'_>, call: crate::stand::Call<'_>) -> Judged {
     let done = call.expect(OK)?;
     if done.ended.stdout != expected {
         if stand.ask(META_DATA)?.ended.stdout != expected {
-            return Err(Trouble::unknown("the description differs from time to time (see the check meta-data-pure)"));
+            return Err(Trouble::unknown(
+                "the description differs from time to time (see the check meta-data-pure)",
+            ));
         }
-        return Err(Trouble::broken(format!("{} ({}) says something else than before", done.what, done.how)));
+        return Err(Trouble::broken(format!(
+            "{} ({}) says something else than before",
+            done.what, done.how
+        )));
     }
     Ok(())
 }
@@ -175,7 +191,9 @@ pub(super) fn same(stand: &Stand<'_>, call: crate::stand::Call<'_>) -> Judged {
 fn as_nobody(stand: &Stand<'_>) -> Judged {
     let mode = std::fs::metadata(&stand.setup.agent)?.permissions().mode();
     if mode & 0o005 != 0o005 {
-        return Err(Trouble::unknown("the mode of the file does not let them (see the check file-mode)"));
+        return Err(Trouble::unknown(
+            "the mode of the file does not let them (see the check file-mode)",
+        ));
     }
     reachable(&stand.setup.agent)?;
     let user = nobody()?;
@@ -212,7 +230,10 @@ fn pure(stand: &Stand<'_>) -> Judged {
     root()?;
     let (overlaid, since) = (existing(WRITABLE), Some(stand.since()));
     let view = view(Plan { overlaid, kept: kept(stand), offline: true, since, ..Plan::default() })?;
-    same(stand, stand.call(META_DATA).how("with no network").place(|place| place.view = Some(view.clone())))?;
+    same(
+        stand,
+        stand.call(META_DATA).how("with no network").place(|place| place.view = Some(view.clone())),
+    )?;
     match view.written()?.first() {
         Some(path) => Err(Trouble::broken(format!("it writes {}", path.display()))),
         None => Ok(()),
@@ -224,11 +245,15 @@ fn output_format(stand: &Stand<'_>) -> Judged {
         return Err(Trouble::unknown("the description cannot be read (see the check well-formed)"));
     }
     for format in ["xml", "text", "nonsense"] {
-        let call = stand.call(META_DATA).how(format!("OCF_OUTPUT_FORMAT={format}")).env("OCF_OUTPUT_FORMAT", format);
+        let call = stand
+            .call(META_DATA)
+            .how(format!("OCF_OUTPUT_FORMAT={format}"))
+            .env("OCF_OUTPUT_FORMAT", format);
         let done = call.expect(OK)?;
         // Another format may give another text, if the agent has one: but XML must be XML.
         if format != "text" {
-            parse(&done.stdout()).map_err(|error| Trouble::broken(format!("OCF_OUTPUT_FORMAT={format}: {error}")))?;
+            parse(&done.stdout())
+                .map_err(|error| Trouble::broken(format!("OCF_OUTPUT_FORMAT={format}: {error}")))?;
         }
     }
     Ok(())

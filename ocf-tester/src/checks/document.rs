@@ -171,8 +171,10 @@ fn api_version(meta: &MetaData) -> Judged {
 
 fn descriptions(meta: &MetaData) -> Judged {
     each(&["longdesc", "shortdesc"], |element| {
-        let there =
-            meta.descriptions.iter().any(|description| description.of == "agent" && description.element == *element);
+        let there = meta
+            .descriptions
+            .iter()
+            .any(|description| description.of == "agent" && description.element == *element);
         (!there).then(|| format!("the agent has no {element}"))
     })?;
     each(&meta.descriptions, |description| {
@@ -180,7 +182,8 @@ fn descriptions(meta: &MetaData) -> Judged {
         if text.is_empty() {
             return Some(format!("the {element} of {of} is empty"));
         }
-        (element == "shortdesc" && text.contains('\n')).then(|| format!("the shortdesc of {of} has more than one line"))
+        (element == "shortdesc" && text.contains('\n'))
+            .then(|| format!("the shortdesc of {of} has more than one line"))
     })
 }
 
@@ -189,27 +192,32 @@ fn languages(meta: &MetaData) -> Judged {
         let (of, element) = (&description.of, &description.element);
         match description.language.as_deref() {
             None => Some(format!("the {element} of {of} has no lang")),
-            Some(tag) if !is_language(tag) => Some(format!("{tag:?}, of the {element} of {of}, is no language tag")),
+            Some(tag) if !is_language(tag) => {
+                Some(format!("{tag:?}, of the {element} of {of}, is no language tag"))
+            }
             Some(_) => None,
         }
     })
 }
 
-/// Whether a tag has the form of RFC 5646, section 2.1: words of letters and digits, the first of 2 to 8 letters.
-/// Underscores as in `en_US` are no such form, but every tool takes them.
+/// Whether a tag has the form of RFC 5646, section 2.1: words of letters and digits, the first of 2
+/// to 8 letters. Underscores as in `en_US` are no such form, but every tool takes them.
 fn is_language(tag: &str) -> bool {
     let mut words = tag.split(['-', '_']);
     let first = words.next().unwrap_or_default();
     (2..=8).contains(&first.len())
         && first.chars().all(|c| c.is_ascii_alphabetic())
-        && words.all(|word| (1..=8).contains(&word.len()) && word.chars().all(|c| c.is_ascii_alphanumeric()))
+        && words.all(|word| {
+            (1..=8).contains(&word.len()) && word.chars().all(|c| c.is_ascii_alphanumeric())
+        })
 }
 
 fn parameter_names(meta: &MetaData) -> Judged {
     let mut seen = BTreeSet::new();
     let mut found = Vec::new();
     for Parameter { name, .. } in &meta.parameters {
-        let legal = !name.is_empty() && !name.contains(|c: char| c == '=' || c.is_whitespace() || c.is_control());
+        let legal = !name.is_empty()
+            && !name.contains(|c: char| c == '=' || c.is_whitespace() || c.is_control());
         if !legal {
             found.push(format!("{name:?} cannot be the name of a variable"));
         } else if !seen.insert(name) {
@@ -234,7 +242,10 @@ fn fits(kind: &str, value: &str, options: &[String]) -> bool {
     const BOOLEANS: &[&str] = &["true", "on", "yes", "y", "1", "false", "off", "no", "n", "0"];
     match kind {
         // Infinity is a number to a cluster.
-        "integer" => value.trim().parse::<i128>().is_ok() || matches!(value.trim_start_matches(['+', '-']), "INFINITY"),
+        "integer" => {
+            value.trim().parse::<i128>().is_ok()
+                || matches!(value.trim_start_matches(['+', '-']), "INFINITY")
+        }
         "boolean" => BOOLEANS.contains(&value.to_ascii_lowercase().as_str()),
         "select" => options.iter().any(|option| option == value),
         _ => true,
@@ -244,18 +255,24 @@ fn fits(kind: &str, value: &str, options: &[String]) -> bool {
 fn required_default(meta: &MetaData) -> Judged {
     each(&meta.parameters, |parameter| {
         let default = parameter.default.as_deref().filter(|default| !default.is_empty())?;
-        parameter.is_required().then(|| format!("{} is required and has the default {default:?}", parameter.name))
+        parameter
+            .is_required()
+            .then(|| format!("{} is required and has the default {default:?}", parameter.name))
     })
 }
 
 fn reloadable(meta: &MetaData) -> Judged {
-    let marked = meta.parameters.iter().find(|parameter| parameter.reloadable.as_deref() == Some("1"));
+    let marked =
+        meta.parameters.iter().find(|parameter| parameter.reloadable.as_deref() == Some("1"));
     faults(match (marked, meta.advertises("reload-agent")) {
         (Some(parameter), false) => {
             vec![format!("{} is reloadable, but reload-agent is not advertised", parameter.name)]
         }
         (None, true) => {
-            vec!["reload-agent is advertised, but no parameter is reloadable: nothing ever calls it".to_owned()]
+            vec![
+                "reload-agent is advertised, but no parameter is reloadable: nothing ever calls it"
+                    .to_owned(),
+            ]
         }
         _ => vec![],
     })
@@ -264,16 +281,20 @@ fn reloadable(meta: &MetaData) -> Judged {
 fn time_outs(meta: &MetaData) -> Judged {
     each(&meta.actions, |Action { name, timeout, .. }| match timeout.as_deref() {
         None => Some(format!("{name} has no time-out")),
-        Some(text) if duration(text).is_none() => Some(format!("{text:?}, the time-out of {name}, is no time")),
+        Some(text) if duration(text).is_none() => {
+            Some(format!("{text:?}, the time-out of {name}, is no time"))
+        }
         Some(_) => None,
     })
 }
 
 fn time_out_units(meta: &MetaData) -> Judged {
     each(&meta.actions, |Action { name, timeout, interval, .. }| {
-        let bare = |text: &str| text.trim() != "0" && text.trim().chars().all(|c| c.is_ascii_digit());
+        let bare =
+            |text: &str| text.trim() != "0" && text.trim().chars().all(|c| c.is_ascii_digit());
         let values = [("timeout", timeout), ("interval", interval)];
-        let (attribute, text) = values.into_iter().find(|(_, text)| text.as_deref().is_some_and(bare))?;
+        let (attribute, text) =
+            values.into_iter().find(|(_, text)| text.as_deref().is_some_and(bare))?;
         Some(format!("{attribute}={:?} of {name} has no unit", text.as_deref().unwrap_or_default()))
     })
 }
@@ -286,7 +307,10 @@ fn action_pairs(meta: &MetaData) -> Judged {
         // What does not recur may be advertised at several depths.
         let depth = depth.as_deref().filter(|_| interval.is_zero());
         if !seen.insert((name, role, interval, depth)) {
-            found.push(format!("{name} is there twice with the interval {} s", interval.as_secs_f32()));
+            found.push(format!(
+                "{name} is there twice with the interval {} s",
+                interval.as_secs_f32()
+            ));
         }
     }
     faults(found)
@@ -295,7 +319,11 @@ fn action_pairs(meta: &MetaData) -> Judged {
 fn depths(meta: &MetaData) -> Judged {
     each(&meta.actions, |Action { name, depth, .. }| {
         let depth = depth.as_deref()?;
-        depth.trim().parse::<u32>().is_err().then(|| format!("{depth:?}, the depth of {name}, is no number"))
+        depth
+            .trim()
+            .parse::<u32>()
+            .is_err()
+            .then(|| format!("{depth:?}, the depth of {name}, is no number"))
     })
 }
 
@@ -314,12 +342,18 @@ mod tests {
     #[test]
     fn values_fit_their_types_as_pacemaker_reads_them() {
         let options = ["a".to_owned()];
-        for (kind, value) in
-            [("integer", "-3"), ("integer", "INFINITY"), ("boolean", "Yes"), ("select", "a"), ("string", "x")]
-        {
+        for (kind, value) in [
+            ("integer", "-3"),
+            ("integer", "INFINITY"),
+            ("boolean", "Yes"),
+            ("select", "a"),
+            ("string", "x"),
+        ] {
             assert!(fits(kind, value, &options), "{kind} {value}");
         }
-        for (kind, value) in [("integer", "3s"), ("integer", "1.5"), ("boolean", "maybe"), ("select", "b")] {
+        for (kind, value) in
+            [("integer", "3s"), ("integer", "1.5"), ("boolean", "maybe"), ("select", "b")]
+        {
             assert!(!fits(kind, value, &options), "{kind} {value}");
         }
     }

@@ -1,4 +1,5 @@
-//! Rules for each call. They judge all calls of the run, and so find what happens only once in a while.
+//! Rules for each call. They judge all calls of the run, and so find what happens only once in a
+//! while.
 #![forbid(unsafe_code)]
 
 use crate::ask::UNKNOWN_ACTION;
@@ -45,7 +46,8 @@ pub(super) const CHECKS: &[Check] = &[
         costs: "the agent ends what is not its own: a cluster's tool, another resource, an editor",
         weight: Weight::Must,
         proof: Proof::Calls(|done, _| {
-            (!done.signals.is_empty()).then(|| format!("{}: {}", done.what, done.signals.join(", ")))
+            (!done.signals.is_empty())
+                .then(|| format!("{}: {}", done.what, done.signals.join(", ")))
         }),
     },
     Check {
@@ -76,7 +78,9 @@ pub(super) const CHECKS: &[Check] = &[
         fix: "print it to stderr",
         costs: "crm_mon shows a failure and no reason",
         weight: Weight::Should,
-        proof: Proof::Calls(|done, _| misplaced(done).then(|| format!("{}, on stdout", done.summary()))),
+        proof: Proof::Calls(|done, _| {
+            misplaced(done).then(|| format!("{}, on stdout", done.summary()))
+        }),
     },
     Check {
         id: "quiet-monitor",
@@ -94,7 +98,8 @@ fn codes(done: &Done, _: &MetaData) -> Option<String> {
     (!legal).then(|| done.summary())
 }
 
-/// Whether the agent itself calls it a failure. Bad use is none: it is answered with 3, or with a usage text.
+/// Whether the agent itself calls it a failure. Bad use is none: it is answered with 3, or with a
+/// usage text.
 fn failed(done: &Done) -> bool {
     let misused = matches!(done.action.as_str(), "" | UNKNOWN_ACTION);
     !done.ended.killed && !misused && matches!(done.ended.code, Some(1 | 2 | 4 | 5 | 6 | 9))
@@ -104,7 +109,8 @@ fn reason(done: &Done, _: &MetaData) -> Option<String> {
     // Without the environment there is no prefix to print either.
     let told_how = done.environment.iter().any(|(name, _)| name == "OCF_EXIT_REASON_PREFIX");
     // A cluster's calls are root's: the results for others are judged by the checks of not-root.
-    (told_how && !done.as_other && failed(done) && reasons(done) == 0 && !misplaced(done)).then(|| done.summary())
+    (told_how && !done.as_other && failed(done) && reasons(done) == 0 && !misplaced(done))
+        .then(|| done.summary())
 }
 
 /// How many lines on stderr give a reason.
@@ -122,7 +128,8 @@ fn misplaced(done: &Done) -> bool {
 
 fn quiet(done: &Done, _: &MetaData) -> Option<String> {
     // Unusual surroundings may make a program complain; ordinary calls count.
-    let healthy = done.action == "monitor" && done.how.is_empty() && done.is(RUNNING) && done.is(&[0]);
+    let healthy =
+        done.action == "monitor" && done.how.is_empty() && done.is(RUNNING) && done.is(&[0]);
     let line = done.stderr().lines().next().map(str::to_owned)?;
     (healthy).then(|| format!("{}: {line}", done.what))
 }
@@ -133,9 +140,20 @@ mod tests {
     use crate::process::Ended;
 
     fn found(action: &str, code: i32, stdout: &str, stderr: &str) -> Vec<&'static str> {
-        let ended = Ended { code: Some(code), stdout: stdout.into(), stderr: stderr.into(), ..Ended::default() };
+        let ended = Ended {
+            code: Some(code),
+            stdout: stdout.into(),
+            stderr: stderr.into(),
+            ..Ended::default()
+        };
         let environment = vec![("OCF_EXIT_REASON_PREFIX".into(), REASON.into())];
-        let done = Done { what: action.into(), action: action.into(), environment, ended, ..Done::default() };
+        let done = Done {
+            what: action.into(),
+            action: action.into(),
+            environment,
+            ended,
+            ..Done::default()
+        };
         let meta = MetaData::default();
         let broken = CHECKS.iter().filter(|check| match check.proof {
             Proof::Calls(judge) => judge(&done, &meta).is_some(),

@@ -56,7 +56,12 @@ fn file_left(stand: &Stand<'_>) -> Judged {
     root()?;
     stand.given(State::Stopped)?;
     let before = top(stand)?;
-    let plan = Plan { overlaid: existing(CLEAN), kept: kept(stand), since: Some(stand.since()), ..Plan::default() };
+    let plan = Plan {
+        overlaid: existing(CLEAN),
+        kept: kept(stand),
+        since: Some(stand.since()),
+        ..Plan::default()
+    };
     let overlaid = view(plan)?;
     let within = |ask: Ask| {
         let overlaid: Arc<View> = overlaid.clone();
@@ -66,18 +71,24 @@ fn file_left(stand: &Stand<'_>) -> Judged {
         let done = known(within(ask).run()?)?;
         if !done.is(codes) {
             within(STOP).run()?;
-            return Err(Trouble::unknown(format!("{} where its files can be watched", done.summary())));
+            return Err(Trouble::unknown(format!(
+                "{} where its files can be watched",
+                done.summary()
+            )));
         }
     }
     let mut left = overlaid.left()?;
-    // The directory where it runs was empty: what an earlier life has left there, this one may only have found.
+    // The directory where it runs was empty: what an earlier life has left there, this one may only
+    // have found.
     let ours = |path: &PathBuf| path.starts_with(&stand.setup.directory) || !before.contains(path);
     left.extend(top(stand)?.into_iter().filter(ours));
     left.retain(|path| !declared(stand, path));
     match left.as_slice() {
         [] => Ok(()),
         [one] => Err(Trouble::broken(format!("left behind: {}", one.display()))),
-        [one, rest @ ..] => Err(Trouble::broken(format!("left behind: {} and {} more", one.display(), rest.len()))),
+        [one, rest @ ..] => {
+            Err(Trouble::broken(format!("left behind: {} and {} more", one.display(), rest.len())))
+        }
     }
 }
 

@@ -9,11 +9,12 @@ use crate::check::{Check, OK, Proof, RUNNING, STOPPED, State, Step, Weight};
 use crate::stand::{Stand, known};
 use crate::verdict::{Judged, Trouble};
 
-const IDEMPOTENT: &str =
-    "OCF 1.1, Resource Agent Actions: actions must be idempotent; doing again what is done must be successful";
-const LEVELS: &str = "OCF 1.1, Check Levels: if a level is not implemented, the next lower one should be performed";
+const IDEMPOTENT: &str = "OCF 1.1, Resource Agent Actions: actions must be idempotent; doing again what is done must be successful";
+const LEVELS: &str =
+    "OCF 1.1, Check Levels: if a level is not implemented, the next lower one should be performed";
 
-/// How much longer than a probe a first monitor may take: for what it looks at besides, not for waiting.
+/// How much longer than a probe a first monitor may take: for what it looks at besides, not for
+/// waiting.
 const PROMPT: Duration = Duration::from_secs(1);
 
 pub(super) const CHECKS: &[Check] = &[
@@ -51,7 +52,11 @@ pub(super) const CHECKS: &[Check] = &[
         fix: "exit with 0 when there is nothing to stop: a failed stop fences the node",
         costs: "a failed stop fences the node, although nothing was running",
         weight: Weight::Must,
-        proof: Proof::Steps(&[Step::Given(State::Stopped), Step::Call(STOP, OK), Step::Call(PROBE, STOPPED)]),
+        proof: Proof::Steps(&[
+            Step::Given(State::Stopped),
+            Step::Call(STOP, OK),
+            Step::Call(PROBE, STOPPED),
+        ]),
     },
     Check {
         id: "start",
@@ -111,7 +116,11 @@ pub(super) const CHECKS: &[Check] = &[
         fix: "look first: exit with 0 when monitor would",
         costs: "Pacemaker starts what runs already after a lost result: a failure, or a second instance",
         weight: Weight::Must,
-        proof: Proof::Steps(&[Step::Given(State::Running), Step::Call(START, OK), Step::Call(PROBE, RUNNING)]),
+        proof: Proof::Steps(&[
+            Step::Given(State::Running),
+            Step::Call(START, OK),
+            Step::Call(PROBE, RUNNING),
+        ]),
     },
     Check {
         id: "stop",
@@ -120,7 +129,11 @@ pub(super) const CHECKS: &[Check] = &[
         fix: "wait until all is gone; the time-out is the cluster's business",
         costs: "the node is fenced, or the service starts elsewhere while it still runs here",
         weight: Weight::Must,
-        proof: Proof::Steps(&[Step::Given(State::Running), Step::Call(STOP, OK), Step::Call(PROBE, STOPPED)]),
+        proof: Proof::Steps(&[
+            Step::Given(State::Running),
+            Step::Call(STOP, OK),
+            Step::Call(PROBE, STOPPED),
+        ]),
     },
     Check {
         id: "stop-twice",
@@ -235,7 +248,12 @@ fn first_monitor(stand: &Stand<'_>) -> Judged {
         if took <= usual + PROMPT {
             return Ok(());
         }
-        slow = Some(format!("{} took {:.1} s, a probe {:.1} s", first.what, took.as_secs_f32(), usual.as_secs_f32()));
+        slow = Some(format!(
+            "{} took {:.1} s, a probe {:.1} s",
+            first.what,
+            took.as_secs_f32(),
+            usual.as_secs_f32()
+        ));
     }
     slow.map_or(Ok(()), |slow| Err(Trouble::broken(slow)))
 }
@@ -276,10 +294,16 @@ fn monitor_depths(stand: &Stand<'_>) -> Judged {
         for depth in &depths {
             let done = at_level(stand, &depth.to_string())?;
             if done.is(&[2, 5, 6]) {
-                unconfigured =
-                    Err(Trouble::unknown(format!("{}: give the parameters that this depth needs", done.summary())));
+                unconfigured = Err(Trouble::unknown(format!(
+                    "{}: give the parameters that this depth needs",
+                    done.summary()
+                )));
             } else if !done.is(codes) {
-                return Err(Trouble::broken(format!("{}; expected {}", done.summary(), choice(codes))));
+                return Err(Trouble::broken(format!(
+                    "{}; expected {}",
+                    done.summary(),
+                    choice(codes)
+                )));
             }
         }
     }
@@ -288,7 +312,13 @@ fn monitor_depths(stand: &Stand<'_>) -> Judged {
 
 /// What a running resource's monitor answers at a level.
 fn at_level(stand: &Stand<'_>, level: &str) -> Result<Done, Trouble> {
-    known(stand.call(MONITOR).env("OCF_CHECK_LEVEL", level).how(format!("check level {level:?}")).run()?)
+    known(
+        stand
+            .call(MONITOR)
+            .env("OCF_CHECK_LEVEL", level)
+            .how(format!("check level {level:?}"))
+            .run()?,
+    )
 }
 
 /// Whether both levels get the same answer. Which one that is, is another check's matter.
@@ -325,7 +355,8 @@ fn monitors_at_once(stand: &Stand<'_>) -> Judged {
     stand.presume(MONITOR, RUNNING)?;
     for _ in 0..4 {
         std::thread::scope(|scope| {
-            let both = [0, 1].map(|_| scope.spawn(|| stand.call(MONITOR).how("two at once").expect(RUNNING)));
+            let both = [0, 1]
+                .map(|_| scope.spawn(|| stand.call(MONITOR).how("two at once").expect(RUNNING)));
             both.into_iter().try_for_each(|thread| joined(thread.join())?.map(drop))
         })?;
     }
@@ -337,7 +368,8 @@ fn monitor_during_start(stand: &Stand<'_>) -> Judged {
     for _ in 0..3 {
         stand.given(State::Stopped)?;
         std::thread::scope(|scope| {
-            let start = scope.spawn(|| stand.call(START).how("with a monitor beside it").expect(OK));
+            let start =
+                scope.spawn(|| stand.call(START).how("with a monitor beside it").expect(OK));
             let monitor = stand.call(MONITOR).how("during start").run();
             joined(start.join())??;
             monitor.map(drop)

@@ -63,7 +63,9 @@ pub(super) const CHECKS: &[Check] = &[
         fix: "install and configure here what the agent manages, or mend its validation",
         costs: "tools refuse a configuration that works on this host",
         weight: Weight::Must,
-        proof: Proof::Aside(|stand| stand.presume(VALIDATE, OK).and_then(|_| validate(stand, VALIDATE.at("10")))),
+        proof: Proof::Aside(|stand| {
+            stand.presume(VALIDATE, OK).and_then(|_| validate(stand, VALIDATE.at("10")))
+        }),
     },
     Check {
         id: "validate-level-0",
@@ -94,7 +96,8 @@ pub(super) const CHECKS: &[Check] = &[
     },
 ];
 
-/// What an agent answers to everything that it does not know; `None` when that is 3, as it should be.
+/// What an agent answers to everything that it does not know; `None` when that is 3, as it should
+/// be.
 fn for_all_unknown(stand: &Stand<'_>) -> Result<Option<u8>, Trouble> {
     let done = known(stand.ask(Ask::words(&[UNKNOWN_ACTION]))?)?;
     Ok((!done.is(&[3])).then(|| done.code()))
@@ -114,10 +117,16 @@ fn no_action(stand: &Stand<'_>) -> Judged {
 fn extra_arguments(stand: &Stand<'_>) -> Judged {
     let plain = known(stand.described.as_ref().clone())?;
     if !plain.is(OK) {
-        return Err(Trouble::unknown("meta-data does not succeed without them (see the check meta-data)"));
+        return Err(Trouble::unknown(
+            "meta-data does not succeed without them (see the check meta-data)",
+        ));
     }
-    same(stand, stand.call(Ask::words(&["meta-data", "stop", "--nonsense"])).how("with further arguments"))?;
-    let (probe, more) = (known(stand.ask(PROBE)?)?, known(stand.ask(Ask::words(&["monitor", "--nonsense"]))?)?);
+    same(
+        stand,
+        stand.call(Ask::words(&["meta-data", "stop", "--nonsense"])).how("with further arguments"),
+    )?;
+    let (probe, more) =
+        (known(stand.ask(PROBE)?)?, known(stand.ask(Ask::words(&["monitor", "--nonsense"]))?)?);
     if probe.code() != more.code() {
         return Err(Trouble::broken(format!("{}, {}", probe.summary(), more.summary())));
     }
@@ -137,14 +146,18 @@ fn validate(stand: &Stand<'_>, ask: Ask) -> Judged {
     validates(stand)?;
     let done = known(stand.ask(ask.clone())?)?;
     if done.is(&[3]) {
-        return Err(Trouble::unknown("validate-all is not implemented (see the check advertised-actions)"));
+        return Err(Trouble::unknown(
+            "validate-all is not implemented (see the check advertised-actions)",
+        ));
     }
     if done.is(OK) {
         return Ok(());
     }
     // A common mistake with an explanation of its own.
-    let helped = stand.call(ask).how("with __OCF_ACTION").env("__OCF_ACTION", "validate-all").run()?;
-    let hint = if helped.is(OK) { "; it relies on __OCF_ACTION, which Pacemaker never sets" } else { "" };
+    let helped =
+        stand.call(ask).how("with __OCF_ACTION").env("__OCF_ACTION", "validate-all").run()?;
+    let hint =
+        if helped.is(OK) { "; it relies on __OCF_ACTION, which Pacemaker never sets" } else { "" };
     Err(Trouble::broken(format!("{}{hint}; expected 0", done.summary())))
 }
 
@@ -161,10 +174,19 @@ fn validate_nowhere(stand: &Stand<'_>) -> Judged {
         return Err(Trouble::unknown(format!("{} on this host already", here.summary())));
     }
     // What programs need to run at all.
-    let basics = ["/etc/alternatives", "/etc/ld.so.cache", "/etc/passwd", "/etc/group", "/etc/nsswitch.conf"];
+    let basics = [
+        "/etc/alternatives",
+        "/etc/ld.so.cache",
+        "/etc/passwd",
+        "/etc/group",
+        "/etc/nsswitch.conf",
+    ];
     let kept = kept(stand).into_iter().chain(basics.iter().map(PathBuf::from)).collect();
     let nowhere = view(Plan { empty: existing(WRITABLE), kept, offline: true, ..Plan::default() })?;
-    let call = stand.call(VALIDATE.at("0")).how("on an empty host").place(|place| place.view = Some(nowhere));
+    let call = stand
+        .call(VALIDATE.at("0"))
+        .how("on an empty host")
+        .place(|place| place.view = Some(nowhere));
     call.expect(OK).map(drop)
 }
 
@@ -176,14 +198,18 @@ fn interpreters(stand: &Stand<'_>) -> Judged {
         return Err(Trouble::unknown("its first line does not name /bin/sh"));
     }
     let default = Path::new("/bin/sh").canonicalize()?;
-    let shells = SHELLS.iter().filter(|words| Path::new(words[0]).canonicalize().is_ok_and(|shell| shell != default));
+    let shells = SHELLS
+        .iter()
+        .filter(|words| Path::new(words[0]).canonicalize().is_ok_and(|shell| shell != default));
     let mut tried = false;
     for shell in shells {
         tried = true;
         let words: Vec<OsString> = shell.iter().map(OsString::from).collect();
         for ask in [META_DATA, PROBE, VALIDATE] {
             let plain = known(stand.ask(ask.clone())?)?;
-            let other = known(stand.call(ask).how(format!("under {}", shell.join(" "))).under(&words).run()?)?;
+            let other = known(
+                stand.call(ask).how(format!("under {}", shell.join(" "))).under(&words).run()?,
+            )?;
             // A shell's complaint counts even when the agent goes on.
             let complains = plain.ended.stderr.is_empty() && !other.ended.stderr.is_empty();
             if plain.code() != other.code() || complains {

@@ -57,7 +57,12 @@ pub(super) const CHECKS: &[Check] = &[
         fix: "exit with 0 when it is not promoted any more; let monitor give 0 then",
         costs: "a resource that cannot be demoted is stopped, and what depends on it with it",
         weight: Weight::Must,
-        proof: Proof::Steps(&[ROLES, Step::Given(State::Promoted), Step::Call(DEMOTE, OK), Step::Call(PROBE, RUNNING)]),
+        proof: Proof::Steps(&[
+            ROLES,
+            Step::Given(State::Promoted),
+            Step::Call(DEMOTE, OK),
+            Step::Call(PROBE, RUNNING),
+        ]),
     },
     Check {
         id: "demote-unpromoted",
@@ -66,7 +71,12 @@ pub(super) const CHECKS: &[Check] = &[
         fix: "look first: exit with 0 when it is not promoted",
         costs: "a demote that is repeated after a lost result takes the instance down",
         weight: Weight::Must,
-        proof: Proof::Steps(&[ROLES, Step::Given(State::Running), Step::Call(DEMOTE, OK), Step::Call(PROBE, RUNNING)]),
+        proof: Proof::Steps(&[
+            ROLES,
+            Step::Given(State::Running),
+            Step::Call(DEMOTE, OK),
+            Step::Call(PROBE, RUNNING),
+        ]),
     },
     Check {
         id: "stop-promoted",
@@ -75,7 +85,12 @@ pub(super) const CHECKS: &[Check] = &[
         fix: "demote within stop",
         costs: "after a demote that has failed only stop is left: when it fails too, the node is fenced",
         weight: Weight::Must,
-        proof: Proof::Steps(&[ROLES, Step::Given(State::Promoted), Step::Call(STOP, OK), Step::Call(PROBE, STOPPED)]),
+        proof: Proof::Steps(&[
+            ROLES,
+            Step::Given(State::Promoted),
+            Step::Call(STOP, OK),
+            Step::Call(PROBE, STOPPED),
+        ]),
     },
     Check {
         id: "notify",
@@ -128,16 +143,23 @@ fn need(stand: &Stand<'_>, action: &str) -> Judged {
 fn implemented(done: Done) -> Result<Done, Trouble> {
     let done = known(done)?;
     if let Some(reason) = impossible(&done) {
-        return Err(Trouble::unknown(format!("{} is not possible with these parameters: {reason}", done.what)));
+        return Err(Trouble::unknown(format!(
+            "{} is not possible with these parameters: {reason}",
+            done.what
+        )));
     }
     if done.is(&[3]) {
-        return Err(Trouble::unknown(format!("{} (see the check advertised-actions)", done.summary())));
+        return Err(Trouble::unknown(format!(
+            "{} (see the check advertised-actions)",
+            done.summary()
+        )));
     }
     Ok(done)
 }
 
-/// Why an action that the agent has is not possible for this resource: 3 with a reason. What is not implemented has none,
-/// and gives a usage text instead. A `reload-agent` that fails costs the service, so that it is none of these.
+/// Why an action that the agent has is not possible for this resource: 3 with a reason. What is not
+/// implemented has none, and gives a usage text instead. A `reload-agent` that fails costs the
+/// service, so that it is none of these.
 fn impossible(done: &Done) -> Option<String> {
     let may_be = matches!(done.action.as_str(), "reload" | "migrate_to" | "migrate_from");
     done.reason().filter(|reason| may_be && done.is(&[3]) && !reason.is_empty())
@@ -168,7 +190,11 @@ fn advertised(stand: &Stand<'_>) -> Judged {
     }
     missing.dedup();
     let list = missing.join(", ");
-    if missing.is_empty() { Ok(()) } else { Err(Trouble::broken(format!("advertised, but 3 (unimplemented): {list}"))) }
+    if missing.is_empty() {
+        Ok(())
+    } else {
+        Err(Trouble::broken(format!("advertised, but 3 (unimplemented): {list}")))
+    }
 }
 
 /// A call that knows where from and where to, as a migration does.
@@ -179,7 +205,8 @@ fn moving<'a>(stand: &'a Stand<'_>, ask: Ask) -> crate::stand::Call<'a> {
     if !migration {
         return call;
     }
-    call.env("OCF_RESKEY_CRM_meta_migrate_source", node).env("OCF_RESKEY_CRM_meta_migrate_target", node)
+    call.env("OCF_RESKEY_CRM_meta_migrate_source", node)
+        .env("OCF_RESKEY_CRM_meta_migrate_target", node)
 }
 
 fn notify(stand: &Stand<'_>) -> Judged {
@@ -216,12 +243,16 @@ fn reloads(stand: &Stand<'_>, ask: Ask) -> Judged {
     if let Some(process) = before
         && !process.lives()?
     {
-        return Err(Trouble::broken(format!("the service was restarted: process {} is gone", process.pid)));
+        return Err(Trouble::broken(format!(
+            "the service was restarted: process {} is gone",
+            process.pid
+        )));
     }
     Ok(())
 }
 
-/// The oldest process that the agent has left running: the service itself, whose workers may come and go.
+/// The oldest process that the agent has left running: the service itself, whose workers may come
+/// and go.
 fn main_process() -> Result<Option<Process>, Trouble> {
     let oldest = orphans()?.into_iter().min_by_key(|process| (process.start_time, process.pid));
     Ok(oldest)

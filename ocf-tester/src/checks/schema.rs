@@ -1,5 +1,5 @@
-//! The structure of meta-data: what the schemas of both versions prescribe and other checks do not name, and then the
-//! schemas themselves, where the system has them and xmllint.
+//! The structure of meta-data: what the schemas of both versions prescribe and other checks do not
+//! name, and then the schemas themselves, where the system has them and xmllint.
 #![forbid(unsafe_code)]
 
 use std::path::Path;
@@ -15,15 +15,16 @@ use crate::process::{self, Program};
 use crate::verdict::{Judged, Trouble};
 
 /// Where packages put the schema of OCF 1.1.
-const RNG: &[&str] = &["/usr/share/pcs/data/ocf-1.1.rng", "/usr/lib/python3/dist-packages/pcs/data/ocf-1.1.rng"];
+const RNG: &[&str] =
+    &["/usr/share/pcs/data/ocf-1.1.rng", "/usr/lib/python3/dist-packages/pcs/data/ocf-1.1.rng"];
 /// The directory of the DTD of OCF 1.0, by whose name documents refer to it.
 const DTD: &str = "/usr/share/resource-agents";
 
 /// Own checks first, for they name the place in words.
 pub(super) fn judge(meta: &MetaData) -> Judged {
     let options = ParsingOptions { allow_dtd: true, ..ParsingOptions::default() };
-    let document =
-        Document::parse_with_options(&meta.text, options).map_err(|error| Trouble::unknown(error.to_string()))?;
+    let document = Document::parse_with_options(&meta.text, options)
+        .map_err(|error| Trouble::unknown(error.to_string()))?;
     faults(structure(document.root_element()))?;
     lint(meta)
 }
@@ -53,8 +54,9 @@ fn structure(root: Node<'_, '_>) -> Vec<String> {
         }
         for attribute in ["required", "unique", "reloadable"] {
             let value = parameter.attribute(attribute).filter(|value| !matches!(*value, "0" | "1"));
-            found
-                .extend(value.map(|value| format!("{attribute}={value:?} of the parameter {name} is neither 0 nor 1")));
+            found.extend(value.map(|value| {
+                format!("{attribute}={value:?} of the parameter {name} is neither 0 nor 1")
+            }));
         }
     }
     for action in children(root, "actions").flat_map(|list| children(list, "action")) {
@@ -68,22 +70,33 @@ fn structure(root: Node<'_, '_>) -> Vec<String> {
 fn kind_fault(name: &str, content: Node<'_, '_>) -> Option<String> {
     match content.attribute("type") {
         Some("string" | "integer" | "boolean") => None,
-        Some("select") if children(content, "option").any(|option| option.attribute("value").is_some()) => None,
-        Some("select") => Some(format!("the parameter {name} is a select without options")),
-        Some(other) => {
-            Some(format!("{other:?}, the type of the parameter {name}, is none of string, integer, boolean, select"))
+        Some("select")
+            if children(content, "option").any(|option| option.attribute("value").is_some()) =>
+        {
+            None
         }
+        Some("select") => Some(format!("the parameter {name} is a select without options")),
+        Some(other) => Some(format!(
+            "{other:?}, the type of the parameter {name}, is none of string, integer, boolean, select"
+        )),
         None => Some(format!("the content of the parameter {name} has no type")),
     }
 }
 
-fn children<'a, 'input>(node: Node<'a, 'input>, name: &'static str) -> impl Iterator<Item = Node<'a, 'input>> {
+fn children<'a, 'input>(
+    node: Node<'a, 'input>,
+    name: &'static str,
+) -> impl Iterator<Item = Node<'a, 'input>> {
     node.children().filter(move |child| child.has_tag_name(name))
 }
 
 /// xmllint's opinion; that it cannot be had is no fault of the agent.
 fn lint(meta: &MetaData) -> Judged {
-    let schema = if meta.is_1_1() { RNG.iter().find(|path| Path::new(path).is_file()).copied() } else { None };
+    let schema = if meta.is_1_1() {
+        RNG.iter().find(|path| Path::new(path).is_file()).copied()
+    } else {
+        None
+    };
     let dtd = Path::new(DTD).join("ra-api-1.dtd").is_file() && meta.text.contains("<!DOCTYPE");
     let words: Vec<&str> = match (schema, meta.is_1_1()) {
         (Some(path), _) => vec!["xmllint", "--nonet", "--noout", "--relaxng", path, "-"],
@@ -123,7 +136,8 @@ fn lint(meta: &MetaData) -> Judged {
 
 /// The first lines that say something.
 fn complaint(text: &str) -> String {
-    let lines = text.lines().filter(|line| line.contains(": ")).map(|line| line.trim_start_matches("-:"));
+    let lines =
+        text.lines().filter(|line| line.contains(": ")).map(|line| line.trim_start_matches("-:"));
     lines.take(3).collect::<Vec<_>>().join("; ")
 }
 

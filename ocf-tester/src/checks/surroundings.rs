@@ -1,4 +1,5 @@
-//! The machine and the user: directories that cannot be written, and users who may not do what root may.
+//! The machine and the user: directories that cannot be written, and users who may not do what root
+//! may.
 #![forbid(unsafe_code)]
 
 use std::path::{Path, PathBuf};
@@ -46,7 +47,12 @@ fn read_only_tmp(stand: &Stand<'_>) -> Judged {
     root()?;
     let directories = ["/tmp", "/var/tmp"];
     let named = |directory: &&str| {
-        stand.setup.resource.parameters.values().any(|value| Path::new(value).starts_with(directory))
+        stand
+            .setup
+            .resource
+            .parameters
+            .values()
+            .any(|value| Path::new(value).starts_with(directory))
     };
     if let Some(directory) = directories.iter().find(|directory| named(directory)) {
         return Err(Trouble::unknown(format!("a parameter names a path in {directory}")));
@@ -81,7 +87,10 @@ fn not_root_truth(stand: &Stand<'_>) -> Judged {
     let start = as_nobody(stand, START)?;
     let seen = known(stand.ask(PROBE)?)?;
     if start.is(OK) && !seen.is(RUNNING) {
-        return Err(Trouble::broken(format!("start as nobody gave 0, but then {}", seen.summary())));
+        return Err(Trouble::broken(format!(
+            "start as nobody gave 0, but then {}",
+            seen.summary()
+        )));
     }
     stand.given(State::Running)?;
     let probe = as_nobody(stand, PROBE)?;
@@ -91,7 +100,10 @@ fn not_root_truth(stand: &Stand<'_>) -> Judged {
     let stop = as_nobody(stand, STOP)?;
     let after = known(stand.ask(PROBE)?)?;
     if stop.is(OK) && !after.is(STOPPED) {
-        return Err(Trouble::broken(format!("stop as nobody gave 0, but then {}", after.summary())));
+        return Err(Trouble::broken(format!(
+            "stop as nobody gave 0, but then {}",
+            after.summary()
+        )));
     }
     Ok(())
 }

@@ -11,7 +11,8 @@ use crate::metadata::Parameter;
 use crate::stand::{Stand, known};
 use crate::verdict::{Judged, Trouble};
 
-const INVALID: &str = "OCF 1.1, Exit Status Codes: 2, invalid parameter, or 6, inherently invalid parameter";
+const INVALID: &str =
+    "OCF 1.1, Exit Status Codes: 2, invalid parameter, or 6, inherently invalid parameter";
 
 /// The codes for a bad parameter.
 const REFUSED: &[u8] = &[2, 6];
@@ -115,7 +116,8 @@ fn with(stand: &Stand<'_>, name: &str, value: Option<&str>) -> Parameters {
 /// Whether a reason speaks of a parameter: by its name, or by the value that it was given.
 fn names(done: &Done, name: &str, value: Option<&str>) -> bool {
     let said = format!("{}{}", done.stderr(), done.stdout()).to_lowercase();
-    said.contains(&name.to_lowercase()) || value.is_some_and(|value| said.contains(&value.to_lowercase()))
+    said.contains(&name.to_lowercase())
+        || value.is_some_and(|value| said.contains(&value.to_lowercase()))
 }
 
 /// What is wrong with the treatment of one bad value. Never a start: if one succeeds, it is undone.
@@ -152,8 +154,14 @@ fn missing_required(stand: &Stand<'_>) -> Judged {
 
 /// Parameters that must be given; those with a default are none, whatever they say.
 fn required<'a>(stand: &'a Stand<'_>) -> impl Iterator<Item = &'a Parameter> {
-    let without_default = |parameter: &&Parameter| parameter.default.as_deref().is_none_or(str::is_empty);
-    stand.metadata.parameters.iter().filter(|parameter| parameter.is_required()).filter(without_default)
+    let without_default =
+        |parameter: &&Parameter| parameter.default.as_deref().is_none_or(str::is_empty);
+    stand
+        .metadata
+        .parameters
+        .iter()
+        .filter(|parameter| parameter.is_required())
+        .filter(without_default)
 }
 
 fn bad(stand: &Stand<'_>, kind: &str, values: &[&str]) -> Judged {
@@ -197,13 +205,19 @@ fn odd_values(stand: &Stand<'_>) -> Judged {
         return Err(Trouble::unknown("validate-all is not advertised"));
     }
     if !known(stand.ask(VALIDATE)?)?.is(OK) {
-        return Err(Trouble::unknown("validate-all does not accept the given parameters (see the check validate-all)"));
+        return Err(Trouble::unknown(
+            "validate-all does not accept the given parameters (see the check validate-all)",
+        ));
     }
     let all = typed(stand, &["integer", "boolean", "select"]).map(|parameter| (parameter, ""));
     let negative = typed(stand, &["integer"]).map(|parameter| (parameter, "-1"));
     let mut found = Vec::new();
     for (Parameter { name, .. }, value) in all.chain(negative) {
-        let call = stand.call(VALIDATE).how(format!("{name}={value:?}")).parameters(with(stand, name, Some(value)));
+        let call = stand.call(VALIDATE).how(format!("{name}={value:?}")).parameters(with(
+            stand,
+            name,
+            Some(value),
+        ));
         let done = known(call.run()?)?;
         // 5: without the usual value, something that is not installed may be meant.
         if !done.is(&[0, 2, 6, 5]) {
@@ -213,7 +227,8 @@ fn odd_values(stand: &Stand<'_>) -> Judged {
     super::document::faults(found)
 }
 
-/// Without any parameter, when at least one is required: otherwise that is a configuration like others.
+/// Without any parameter, when at least one is required: otherwise that is a configuration like
+/// others.
 fn needs_parameters(stand: &Stand<'_>) -> Judged {
     match required(stand).next() {
         Some(_) => Ok(()),
@@ -224,7 +239,8 @@ fn needs_parameters(stand: &Stand<'_>) -> Judged {
 fn probe_without_parameters(stand: &Stand<'_>) -> Judged {
     needs_parameters(stand)?;
     stand.given(State::Stopped)?;
-    let done = known(stand.call(PROBE).how("without parameters").parameters(Parameters::new()).run()?)?;
+    let done =
+        known(stand.call(PROBE).how("without parameters").parameters(Parameters::new()).run()?)?;
     if done.is(RUNNING) || done.is(PROMOTED) {
         return Err(Trouble::broken(format!("{}, and nothing can be running", done.summary())));
     }
@@ -251,8 +267,16 @@ fn stop_bad_values(stand: &Stand<'_>) -> Judged {
         // A probe between two stops: what a second one does is another check's matter.
         stand.given(State::Stopped)?;
         let value = "ocf-tester-nonsense";
-        let call = stand.call(STOP).how(format!("{name}={value:?}")).parameters(with(stand, name, Some(value)));
+        let call = stand.call(STOP).how(format!("{name}={value:?}")).parameters(with(
+            stand,
+            name,
+            Some(value),
+        ));
         call.expect(OK)?;
     }
-    if tried { Ok(()) } else { Err(Trouble::unknown("no parameter has a type that a value could violate")) }
+    if tried {
+        Ok(())
+    } else {
+        Err(Trouble::unknown("no parameter has a type that a value could violate"))
+    }
 }

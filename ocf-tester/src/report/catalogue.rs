@@ -7,7 +7,10 @@ use crate::check::{Check, Weight};
 #[must_use]
 pub fn list(table: &[&'static Check]) -> String {
     let width = table.iter().map(|check| check.id.len()).max().unwrap_or(0);
-    table.iter().map(|check| format!("{:width$}  {:6}  {}\n", check.id, word(check.weight), check.says)).collect()
+    table
+        .iter()
+        .map(|check| format!("{:width$}  {:6}  {}\n", check.id, word(check.weight), check.says))
+        .collect()
 }
 
 /// Everything about a check.
@@ -19,7 +22,9 @@ pub fn explain(check: &Check) -> String {
         Weight::May => "may: an agent that breaks it passes, with an information",
     };
     let Check { id, says, costs, clause, fix, .. } = check;
-    format!("{id}\n  {says}\n  weight: {means}\n  costs:  {costs}\n  rule:   {clause}\n  fix:    {fix}\n")
+    format!(
+        "{id}\n  {says}\n  weight: {means}\n  costs:  {costs}\n  rule:   {clause}\n  fix:    {fix}\n"
+    )
 }
 
 fn word(weight: Weight) -> &'static str {
@@ -43,7 +48,14 @@ mod tests {
     #[test]
     fn an_explanation_says_where_the_rule_is_from_and_how_to_keep_it() {
         let text = explain(table()[1]);
-        for part in ["stops\n", "It stops.", "should: ", "OCF 1.1, start", "Start it.", "costs:  It does not run."] {
+        for part in [
+            "stops\n",
+            "It stops.",
+            "should: ",
+            "OCF 1.1, start",
+            "Start it.",
+            "costs:  It does not run.",
+        ] {
             assert!(text.contains(part), "{text}");
         }
     }

@@ -1,4 +1,5 @@
-//! Annotations of GitHub Actions ("Workflow commands"): a line for each finding, which GitHub shows at the agent's file.
+//! Annotations of GitHub Actions ("Workflow commands"): a line for each finding, which GitHub shows
+//! at the agent's file.
 #![forbid(unsafe_code)]
 
 use std::path::Path;
@@ -31,12 +32,19 @@ pub fn annotations(report: &Report, table: &[&'static Check], strict: bool, base
         }
         lines.extend(shown(report, judgement).map(|command| format!("run: {}", folded(&command))));
         let title = property(&format!("ocf-tester{set}: {}", judgement.id));
-        text.push_str(&format!("::{level} file={file},title={title}::{}\n", message(&lines.join("\n"))));
+        text.push_str(&format!(
+            "::{level} file={file},title={title}::{}\n",
+            message(&lines.join("\n"))
+        ));
     }
     for note in report.notes.iter().chain(&report.changes) {
-        text.push_str(&format!("::notice file={file},title=ocf-tester::{}\n", message(&folded(note))));
+        text.push_str(&format!(
+            "::notice file={file},title=ocf-tester::{}\n",
+            message(&folded(note))
+        ));
     }
-    let counts = ["pass", "fail", "warn", "info", "skip"].map(|word| format!("{} {word}", report.count(word)));
+    let counts = ["pass", "fail", "warn", "info", "skip"]
+        .map(|word| format!("{} {word}", report.count(word)));
     text + &format!("{}{set}: {}\n", folded(&report.agent), counts.join(", "))
 }
 
@@ -59,16 +67,29 @@ mod tests {
     fn each_finding_is_one_line_at_the_file() {
         let text = annotations(&report(), &table(), false, Path::new("/x"));
         let lines: Vec<_> = text.lines().collect();
-        assert!(lines[0].starts_with("::error file=agent,title=ocf-tester%3A starts::a\\u{1b}[2J"), "{text}");
+        assert!(
+            lines[0].starts_with("::error file=agent,title=ocf-tester%3A starts::a\\u{1b}[2J"),
+            "{text}"
+        );
         assert!(lines[0].contains("%0Arule: OCF 1.1, start%0Acosts: "), "{text}");
-        assert!(lines[1].starts_with("::warning file=agent,title=ocf-tester%3A stops::slow%0A"), "{text}");
+        assert!(
+            lines[1].starts_with("::warning file=agent,title=ocf-tester%3A stops::slow%0A"),
+            "{text}"
+        );
         assert!(lines[2].starts_with("::notice "), "{text}");
         assert_eq!(lines[3], "/x/agent: 1 pass, 1 fail, 1 warn, 0 info, 1 skip");
-        assert!(annotations(&report(), &table(), true, Path::new("/y")).contains("\n::error file=/x/agent,"), "{text}");
+        assert!(
+            annotations(&report(), &table(), true, Path::new("/y"))
+                .contains("\n::error file=/x/agent,"),
+            "{text}"
+        );
     }
 
     #[test]
     fn what_would_end_a_command_is_escaped() {
-        assert_eq!((message("50%\n"), property("a:b,c")), ("50%25%0A".to_owned(), "a%3Ab%2Cc".to_owned()));
+        assert_eq!(
+            (message("50%\n"), property("a:b,c")),
+            ("50%25%0A".to_owned(), "a%3Ab%2Cc".to_owned())
+        );
     }
 }

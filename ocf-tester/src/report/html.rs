@@ -19,7 +19,12 @@ const SHOWN: usize = 4000;
 
 /// The page of all runs. `trouble` is why not everything could be tested.
 #[must_use]
-pub fn page(reports: &[Report], table: &[&'static Check], strict: bool, trouble: Option<&str>) -> String {
+pub fn page(
+    reports: &[Report],
+    table: &[&'static Check],
+    strict: bool,
+    trouble: Option<&str>,
+) -> String {
     let agent = reports.first().map_or("", |report| report.agent.as_str());
     let name = escaped(agent.rsplit('/').next().unwrap_or(agent));
     let failures: usize = reports.iter().map(|report| super::text::failures(report, strict)).sum();
@@ -44,25 +49,44 @@ pub fn page(reports: &[Report], table: &[&'static Check], strict: bool, trouble:
 
 /// Text as the page shows it.
 fn escaped(text: &str) -> String {
-    plain(text).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+    plain(text)
+        .replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
 }
 
 fn run(report: &Report, table: &[&'static Check], strict: bool) -> String {
-    let title = if report.set.is_empty() { String::new() } else { format!("<h2>{}</h2>\n", escaped(&report.set)) };
-    let counts: String =
-        [("fail", "failed"), ("warn", "warned"), ("info", "informed"), ("skip", "skipped"), ("pass", "passed")]
-            .map(|(word, label)| {
-                let count = report.count(word);
-                let class = if count == 0 { "none" } else { word };
-                format!("<li class=\"{class}\"><b>{count}</b> {label}</li>\n")
-            })
-            .concat();
+    let title = if report.set.is_empty() {
+        String::new()
+    } else {
+        format!("<h2>{}</h2>\n", escaped(&report.set))
+    };
+    let counts: String = [
+        ("fail", "failed"),
+        ("warn", "warned"),
+        ("info", "informed"),
+        ("skip", "skipped"),
+        ("pass", "passed"),
+    ]
+    .map(|(word, label)| {
+        let count = report.count(word);
+        let class = if count == 0 { "none" } else { word };
+        format!("<li class=\"{class}\"><b>{count}</b> {label}</li>\n")
+    })
+    .concat();
     let (seconds, calls) = (report.took.as_secs_f64(), report.calls.len());
-    let mut text =
-        format!("<section>\n{title}<ul class=\"counts\">\n{counts}</ul>\n<p>{calls} calls in {seconds:.1} s</p>\n");
+    let mut text = format!(
+        "<section>\n{title}<ul class=\"counts\">\n{counts}</ul>\n<p>{calls} calls in {seconds:.1} s</p>\n"
+    );
     let list = |heading: &str, lines: &[String]| {
-        let items: String = lines.iter().map(|line| format!("<li>{}</li>\n", escaped(line))).collect();
-        if lines.is_empty() { items } else { format!("<h3>{heading}</h3>\n<ul class=\"notes\">\n{items}</ul>\n") }
+        let items: String =
+            lines.iter().map(|line| format!("<li>{}</li>\n", escaped(line))).collect();
+        if lines.is_empty() {
+            items
+        } else {
+            format!("<h3>{heading}</h3>\n<ul class=\"notes\">\n{items}</ul>\n")
+        }
     };
     text += &list("To know", &report.notes);
     text += &list("What has changed", &report.changes);
@@ -70,10 +94,13 @@ fn run(report: &Report, table: &[&'static Check], strict: bool) -> String {
     if let Some(first) = first {
         text += &format!("<h3>What failed first</h3>\n{}", finding(report, first, table, true));
     }
-    for (word, heading) in [("fail", "What failed besides"), ("warn", "Warnings"), ("info", "Information")] {
+    for (word, heading) in
+        [("fail", "What failed besides"), ("warn", "Warnings"), ("info", "Information")]
+    {
         let others = report.judgements.iter().filter(|judgement| judgement.verdict.word() == word);
         let others = others.filter(|judgement| first.is_none_or(|first| first.id != judgement.id));
-        let cards: String = others.map(|judgement| finding(report, judgement, table, false)).collect();
+        let cards: String =
+            others.map(|judgement| finding(report, judgement, table, false)).collect();
         if !cards.is_empty() {
             text += &format!("<h3>{heading}</h3>\n{cards}");
         }
@@ -89,7 +116,8 @@ fn first_failure(report: &Report, strict: bool) -> Option<&Judgement> {
 
 /// A finding: what was called, what came, the rule, what it costs, how to mend it.
 fn finding(report: &Report, judgement: &Judgement, table: &[&'static Check], open: bool) -> String {
-    let (word, found) = (judgement.verdict.word(), escaped(judgement.verdict.found().unwrap_or_default()));
+    let (word, found) =
+        (judgement.verdict.word(), escaped(judgement.verdict.found().unwrap_or_default()));
     let check = find(judgement.id, table);
     let says = check.map_or_else(String::new, |check| escaped(check.says));
     let mut text = format!(
@@ -98,7 +126,9 @@ fn finding(report: &Report, judgement: &Judgement, table: &[&'static Check], ope
         id = escaped(judgement.id)
     );
     if let Some(check) = check {
-        for (name, text_of) in [("Rule", check.clause), ("What it costs", check.costs), ("How to mend it", check.fix)] {
+        for (name, text_of) in
+            [("Rule", check.clause), ("What it costs", check.costs), ("How to mend it", check.fix)]
+        {
             text += &format!("<dt>{name}</dt><dd>{}</dd>\n", escaped(text_of));
         }
     }
@@ -121,13 +151,24 @@ fn before(report: &Report, call: &Done) -> String {
     let mut earlier: Vec<&Done> = own.filter(|done| done.began < call.began).collect();
     earlier.sort_by_key(|done| done.began);
     let last = earlier.len().saturating_sub(BEFORE);
-    let items: String = earlier[last..].iter().map(|done| format!("<li>{}</li>\n", escaped(&done.summary()))).collect();
-    if items.is_empty() { items } else { format!("<p>After:</p>\n<ul class=\"notes\">\n{items}</ul>\n") }
+    let items: String = earlier[last..]
+        .iter()
+        .map(|done| format!("<li>{}</li>\n", escaped(&done.summary())))
+        .collect();
+    if items.is_empty() {
+        items
+    } else {
+        format!("<p>After:</p>\n<ul class=\"notes\">\n{items}</ul>\n")
+    }
 }
 
 /// How a call ended, and what it printed.
 fn came(call: &Done) -> String {
-    let mut text = format!("<p>{}, after {} ms</p>\n", escaped(&call.summary()), call.ended.elapsed.as_millis());
+    let mut text = format!(
+        "<p>{}, after {} ms</p>\n",
+        escaped(&call.summary()),
+        call.ended.elapsed.as_millis()
+    );
     for (name, bytes) in [("stdout", &call.ended.stdout), ("stderr", &call.ended.stderr)] {
         if bytes.is_empty() {
             continue;
@@ -135,7 +176,10 @@ fn came(call: &Done) -> String {
         let all = String::from_utf8_lossy(bytes);
         let part: String = all.chars().take(SHOWN).collect();
         let more = if part.len() < all.len() { "\n…" } else { "" };
-        text += &format!("<p class=\"stream\">{name}</p>\n<pre>{}{more}</pre>\n", escaped(part.trim_end()));
+        text += &format!(
+            "<p class=\"stream\">{name}</p>\n<pre>{}{more}</pre>\n",
+            escaped(part.trim_end())
+        );
     }
     text
 }
@@ -155,7 +199,11 @@ fn everything(report: &Report, table: &[&'static Check]) -> String {
             _ => String::new(),
         };
         let id = escaped(judgement.id);
-        let shown = if judgement.verdict.found().is_some() { format!("<a href=\"#{id}\">{id}</a>") } else { id };
+        let shown = if judgement.verdict.found().is_some() {
+            format!("<a href=\"#{id}\">{id}</a>")
+        } else {
+            id
+        };
         rows += &format!(
             "<tr class=\"{word}\"><td><span class=\"word\">{word}</span></td><td>{shown}</td><td>{says}{why}</td><td>{} ms</td></tr>\n",
             judgement.took.as_millis()
@@ -176,14 +224,26 @@ mod tests {
     #[test]
     fn the_page_is_whole_and_nothing_in_it_is_markup_of_others() {
         let mut one = report();
-        one.judgements[0].call = Some(Done { what: "start".into(), how: NASTY.into(), ..Done::default() });
+        one.judgements[0].call =
+            Some(Done { what: "start".into(), how: NASTY.into(), ..Done::default() });
         one.changes.push(NASTY.to_owned());
         let text = page(&[one.clone(), one], &table(), false, None);
         // Read as XML, but for what HTML does not close.
-        let body =
-            text.split("</head>").nth(1).unwrap().replace("<br>", "<br/>").replace("<details open>", "<details>");
+        let body = text
+            .split("</head>")
+            .nth(1)
+            .unwrap()
+            .replace("<br>", "<br/>")
+            .replace("<details open>", "<details>");
         roxmltree::Document::parse(&format!("<html>{}", body.trim())).unwrap();
-        for part in ["2 checks failed", "What failed first", "What has changed", "To know", "Start it.", "Warnings"] {
+        for part in [
+            "2 checks failed",
+            "What failed first",
+            "What has changed",
+            "To know",
+            "Start it.",
+            "Warnings",
+        ] {
             assert!(text.contains(part), "{part}");
         }
         for foreign in ["http://", "https://", "<script", "src=", "url("] {
@@ -202,7 +262,9 @@ mod tests {
 
     #[test]
     fn a_run_that_was_not_finished_says_so() {
-        assert!(page(&[], &table(), false, Some("interrupted")).contains("Not finished: interrupted"));
+        assert!(
+            page(&[], &table(), false, Some("interrupted")).contains("Not finished: interrupted")
+        );
         assert!(page(&[Report::default()], &table(), false, None).contains("All checks passed"));
     }
 }

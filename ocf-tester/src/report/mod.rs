@@ -1,4 +1,5 @@
-//! What people and programs read of a run. Every format is a pure function from what was found to text.
+//! What people and programs read of a run. Every format is a pure function from what was found to
+//! text.
 #![forbid(unsafe_code)]
 
 pub mod catalogue;
@@ -40,7 +41,8 @@ fn fails(verdict: &Verdict, strict: bool) -> bool {
     matches!(verdict, Verdict::Fail(_)) || strict && matches!(verdict, Verdict::Warn(_))
 }
 
-/// Text for a terminal: what would command it, hide text or turn it around is spelled out. Line ends and tabs stay.
+/// Text for a terminal: what would command it, hide text or turn it around is spelled out. Line
+/// ends and tabs stay.
 #[must_use]
 pub fn plain(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
@@ -54,7 +56,8 @@ pub fn plain(text: &str) -> String {
     plain
 }
 
-/// Control characters, marks of writing direction (Unicode's bidi classes), and what no XML may hold (XML 1.0, Char).
+/// Control characters, marks of writing direction (Unicode's bidi classes), and what no XML may
+/// hold (XML 1.0, Char).
 fn is_command(character: char) -> bool {
     character.is_control()
         || matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
@@ -93,10 +96,12 @@ pub(crate) mod tests {
     }
 
     /// Everything that could break a format.
-    pub(crate) const NASTY: &str = "a\x1b[2J\u{0}\u{7f}\u{85}\u{ffff}<&>\"'\\ # ]]>\r\n\n  second: \u{202e}x\n";
+    pub(crate) const NASTY: &str =
+        "a\x1b[2J\u{0}\u{7f}\u{85}\u{ffff}<&>\"'\\ # ]]>\r\n\n  second: \u{202e}x\n";
 
     pub(crate) fn report() -> Report {
-        let judged = |id, verdict| Judgement { id, verdict, took: Duration::from_millis(1500), call: None };
+        let judged =
+            |id, verdict| Judgement { id, verdict, took: Duration::from_millis(1500), call: None };
         Report {
             agent: "/x/agent".to_owned(),
             judgements: vec![

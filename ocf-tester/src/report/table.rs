@@ -19,18 +19,27 @@ pub fn table(reports: &[Report], checks: &[&'static Check], verbose: bool) -> St
         let result = if found.is_empty() { "well".to_owned() } else { found.join("; ") };
         text.push_str(&format!("{name:width$}  {result}\n"));
         // An agent without meta-data has no other finding: its line alone would not say what to do.
-        let details = report.judgements.iter().filter(|judgement| verbose || judgement.id == "meta-data");
-        for (id, found) in details.filter_map(|judgement| Some((judgement.id, judgement.verdict.found()?))) {
+        let details =
+            report.judgements.iter().filter(|judgement| verbose || judgement.id == "meta-data");
+        for (id, found) in
+            details.filter_map(|judgement| Some((judgement.id, judgement.verdict.found()?)))
+        {
             text.push_str(&format!("{:width$}    {id}: {}\n", "", folded(found)));
         }
-        text.extend(report.notes.iter().map(|note| format!("{:width$}    note: {}\n", "", folded(note))));
+        text.extend(
+            report.notes.iter().map(|note| format!("{:width$}    note: {}\n", "", folded(note))),
+        );
     }
     text.push_str(&format!("\n{:>5} {:>5} {:>5}  check\n", "fail", "warn", "info"));
     for check in checks {
         let counts = GRAVITY.map(|word| count(reports, check.id, word));
         if counts.iter().sum::<usize>() > 0 {
-            let [fail, warn, info] = counts.map(|count| if count == 0 { ".".to_owned() } else { count.to_string() });
-            text.push_str(&format!("{fail:>5} {warn:>5} {info:>5}  {}: {}\n", check.id, check.says));
+            let [fail, warn, info] =
+                counts.map(|count| if count == 0 { ".".to_owned() } else { count.to_string() });
+            text.push_str(&format!(
+                "{fail:>5} {warn:>5} {info:>5}  {}: {}\n",
+                check.id, check.says
+            ));
         }
     }
     text
@@ -39,7 +48,9 @@ pub fn table(reports: &[Report], checks: &[&'static Check], verbose: bool) -> St
 /// The last line: how many agents are well.
 #[must_use]
 pub fn conclusion(reports: &[Report], strict: bool) -> String {
-    let well = |report: &&Report| !report.judgements.iter().any(|judgement| fails(&judgement.verdict, strict));
+    let well = |report: &&Report| {
+        !report.judgements.iter().any(|judgement| fails(&judgement.verdict, strict))
+    };
     format!("{} of {} agents passed\n", reports.iter().filter(well).count(), reports.len())
 }
 

@@ -1,6 +1,7 @@
 //! The Test Anything Protocol, version 14. All runs are one stream with one numbering.
 //!
-//! A warning is `ok` with its text in a diagnostic block: consumers read TODO as "known to fail", which it is not.
+//! A warning is `ok` with its text in a diagnostic block: consumers read TODO as "known to fail",
+//! which it is not.
 #![forbid(unsafe_code)]
 
 use super::{fails, find, folded, shown, titled};
@@ -51,7 +52,11 @@ fn detail(report: &Report, judgement: &Judgement, table: &[&'static Check]) -> S
     };
     let mut block = format!("\n  ---\n  severity: {severity}\n  message: {}\n", quoted(found));
     if let Some(check) = find(judgement.id, table) {
-        block.push_str(&format!("  rule: {}\n  fix: {}\n", quoted(check.clause), quoted(check.fix)));
+        block.push_str(&format!(
+            "  rule: {}\n  fix: {}\n",
+            quoted(check.clause),
+            quoted(check.fix)
+        ));
     }
     if let Some(command) = shown(report, judgement) {
         block.push_str(&format!("  run: {}\n", quoted(&command)));
@@ -59,7 +64,8 @@ fn detail(report: &Report, judgement: &Judgement, table: &[&'static Check]) -> S
     block + &format!("  duration_ms: {}\n  ...\n", judgement.took.as_millis())
 }
 
-/// A YAML scalar: JSON's strings are YAML's, once what JSON allows and YAML does not is spelled out (YAML 1.2, 5.1).
+/// A YAML scalar: JSON's strings are YAML's, once what JSON allows and YAML does not is spelled out
+/// (YAML 1.2, 5.1).
 fn quoted(text: &str) -> String {
     serde_json::Value::from(super::plain(text)).to_string()
 }
@@ -71,7 +77,11 @@ mod tests {
 
     #[test]
     fn all_runs_are_numbered_through() {
-        let one = Report { judgements: report().judgements.split_off(2), set: "a".into(), ..Report::default() };
+        let one = Report {
+            judgements: report().judgements.split_off(2),
+            set: "a".into(),
+            ..Report::default()
+        };
         let text = stream(&[one.clone(), one], &table(), false);
         assert!(text.starts_with("TAP version 14\n1..4\n"), "{text}");
         let numbered: Vec<_> = text

@@ -1,4 +1,5 @@
-//! Text for people. What programs used to look for is as the shell tester had it: the first line, and the last.
+//! Text for people. What programs used to look for is as the shell tester had it: the first line,
+//! and the last.
 #![forbid(unsafe_code)]
 
 use super::{fails, find, plain, shown};
@@ -48,7 +49,11 @@ pub fn failures(report: &Report, strict: bool) -> usize {
 /// A run.
 #[must_use]
 pub fn run(report: &Report, table: &[&'static Check], style: Style) -> String {
-    let mut text = if style.verbose { everything(report, table, style) } else { findings(report, table, style) };
+    let mut text = if style.verbose {
+        everything(report, table, style)
+    } else {
+        findings(report, table, style)
+    };
     if !style.quiet {
         text.extend(report.notes.iter().map(|note| indented("note: ", "      ", note)));
         text.extend(report.changes.iter().map(|change| indented("changed: ", "         ", change)));
@@ -133,7 +138,8 @@ fn word(verdict: &Verdict, style: Style) -> String {
 }
 
 fn summary(report: &Report, style: Style) -> String {
-    let [passed, failed, warned, skipped] = ["pass", "fail", "warn", "skip"].map(|word| report.count(word));
+    let [passed, failed, warned, skipped] =
+        ["pass", "fail", "warn", "skip"].map(|word| report.count(word));
     let informed = report.count("info");
     let informed = if informed > 0 { format!("{informed} informed, ") } else { String::new() };
     let mut text = format!(
@@ -162,10 +168,15 @@ mod tests {
         let text = report_in(Style::default());
         assert!(text.starts_with("FAIL starts: It starts #1.\n       what: a\\u{1b}[2J"), "{text}");
         assert!(
-            text.contains("       rule: OCF 1.1, start\n       fix:  Start it.\nWARN stops: It stops.\n"),
+            text.contains(
+                "       rule: OCF 1.1, start\n       fix:  Start it.\nWARN stops: It stops.\n"
+            ),
             "{text}"
         );
-        assert!(text.contains("checks: 1 passed, 1 failed, 1 warned, 1 skipped; 0 calls in 0.0 s\n"), "{text}");
+        assert!(
+            text.contains("checks: 1 passed, 1 failed, 1 warned, 1 skipped; 0 calls in 0.0 s\n"),
+            "{text}"
+        );
         assert!(text.ends_with("1 check was skipped, which is no pass: -v shows why\n"), "{text}");
         assert!(!text.contains("pass starts") && !text.contains('\x1b'), "{text}");
     }
@@ -182,8 +193,13 @@ mod tests {
     #[test]
     fn quiet_tells_failures_only() {
         let text = report_in(Style { quiet: true, ..Style::default() });
-        assert!(text.contains("FAIL") && !text.contains("WARN") && !text.contains("passed"), "{text}");
-        assert!(report_in(Style { quiet: true, strict: true, ..Style::default() }).contains("WARN"));
+        assert!(
+            text.contains("FAIL") && !text.contains("WARN") && !text.contains("passed"),
+            "{text}"
+        );
+        assert!(
+            report_in(Style { quiet: true, strict: true, ..Style::default() }).contains("WARN")
+        );
     }
 
     #[test]

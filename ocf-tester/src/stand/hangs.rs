@@ -1,7 +1,9 @@
-//! What did not end by itself. Nothing waits for it a second time, so that an agent that hangs anywhere costs minutes at most.
+//! What did not end by itself. Nothing waits for it a second time, so that an agent that hangs
+//! anywhere costs minutes at most.
 //!
-//! The time that is spent waiting for calls that were killed at their time-out is counted once where they wait side by side.
-//! The checks may spend two of the longest advertised time-outs, and the cleaning-up after them one more.
+//! The time that is spent waiting for calls that were killed at their time-out is counted once
+//! where they wait side by side. The checks may spend two of the longest advertised time-outs, and
+//! the cleaning-up after them one more.
 #![forbid(unsafe_code)]
 
 use std::time::{Duration, Instant};
@@ -46,8 +48,8 @@ impl Hangs {
         self.known.iter().any(|hang| hang.how.is_empty() && hang.what == what)
     }
 
-    /// The time that a call may take, or why it is not made: it, or another one under the same unusual circumstances, has
-    /// hung before, or too much time has gone that way.
+    /// The time that a call may take, or why it is not made: it, or another one under the same
+    /// unusual circumstances, has hung before, or too much time has gone that way.
     pub(super) fn allow(
         &self,
         what: &str,
@@ -56,9 +58,13 @@ impl Hangs {
         longest: Duration,
         cleans: bool,
     ) -> Result<Duration, String> {
-        let same = |hang: &&Hang| if hang.how.is_empty() { hang.what == what } else { hang.how == how };
+        let same =
+            |hang: &&Hang| if hang.how.is_empty() { hang.what == what } else { hang.how == how };
         if let Some(hang) = self.known.iter().find(same) {
-            return Err(format!("{}, and is not called again (see the check in-time)", hang.ending));
+            return Err(format!(
+                "{}, and is not called again (see the check in-time)",
+                hang.ending
+            ));
         }
         let left = (longest * if cleans { OF_RUN } else { OF_CHECKS }).saturating_sub(self.wasted);
         if self.known.is_empty() || timeout <= left + KILLING {
@@ -87,7 +93,13 @@ mod tests {
         let (mut hangs, start) = (Hangs::default(), Instant::now());
         for (what, how, began, took) in calls {
             let ended = Ended { killed: true, ..Ended::default() };
-            let done = Done { what: (*what).into(), how: (*how).into(), ended, timeout: LONGEST, ..Done::default() };
+            let done = Done {
+                what: (*what).into(),
+                how: (*how).into(),
+                ended,
+                timeout: LONGEST,
+                ..Done::default()
+            };
             let began = start + Duration::from_secs(*began);
             hangs.note(&done, began, began + Duration::from_secs(*took));
         }
@@ -101,7 +113,11 @@ mod tests {
     #[test]
     fn what_has_hung_is_not_called_again_and_all_else_is() {
         let hangs = hangs(&[("start", "", 0, 20)]);
-        assert!(!allows(&hangs, "start", "") && !allows(&hangs, "start", "as nobody") && hangs.knows("start"));
+        assert!(
+            !allows(&hangs, "start", "")
+                && !allows(&hangs, "start", "as nobody")
+                && hangs.knows("start")
+        );
         assert!(allows(&hangs, "stop", "") && allows(&hangs, "probe", ""));
     }
 

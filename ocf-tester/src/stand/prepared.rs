@@ -116,7 +116,8 @@ impl<'a> Call<'a> {
         self
     }
 
-    /// Under circumstances that one check is about: whatever goes wrong is its finding, and no other check's.
+    /// Under circumstances that one check is about: whatever goes wrong is its finding, and no
+    /// other check's.
     #[must_use]
     pub fn unusual(mut self) -> Self {
         self.unusual = true;
@@ -156,7 +157,8 @@ impl<'a> Call<'a> {
         let timeout = stand.timeout(self.ask.action());
         let what = self.ask.to_string();
         let cleans = self.even_if_interrupted;
-        let allowed = stand.shared.hangs().allow(&what, &self.how, timeout, stand.longest(), cleans);
+        let allowed =
+            stand.shared.hangs().allow(&what, &self.how, timeout, stand.longest(), cleans);
         let timeout = allowed.map_err(Trouble::Unknown)?;
         let environment = self.environment(timeout);
         let mut words = self.under.clone();
@@ -164,7 +166,14 @@ impl<'a> Call<'a> {
         words.extend(self.ask.words.iter().map(OsString::from));
         let limit = self.kill_after.map_or(timeout, |delay| delay.min(timeout));
         let (as_other, frame) = (self.place.user.is_some(), self.frame());
-        let program = Program { words, environment, input: Vec::new(), place: self.place, limit, umask: self.umask };
+        let program = Program {
+            words,
+            environment,
+            input: Vec::new(),
+            place: self.place,
+            limit,
+            umask: self.umask,
+        };
         let stop = if self.even_if_interrupted { None } else { Some(stand.shared.interrupted) };
         let (began, moment) = (stand.age(), Instant::now());
         let ended = process::run(&program, stop)
@@ -210,7 +219,8 @@ impl<'a> Call<'a> {
         let stand = self.stand;
         let recurring = match self.ask.interval {
             Interval::Recurring => {
-                let advertised = stand.metadata.interval("monitor").unwrap_or(Duration::from_secs(10));
+                let advertised =
+                    stand.metadata.interval("monitor").unwrap_or(Duration::from_secs(10));
                 Some(advertised.as_millis().to_string())
             }
             Interval::Text(text) => Some(text.to_owned()),
@@ -226,7 +236,10 @@ impl<'a> Call<'a> {
             environment::described(&resource)
         } else {
             let (action, level) = (self.ask.action(), self.ask.level);
-            environment::of(&resource, &Operation { action, timeout, interval: recurring.as_deref(), level })
+            environment::of(
+                &resource,
+                &Operation { action, timeout, interval: recurring.as_deref(), level },
+            )
         };
         if !self.bare {
             all.extend(stand.setup.extra.clone());

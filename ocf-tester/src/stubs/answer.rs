@@ -1,6 +1,8 @@
-//! What a cluster's tool would answer, on a cluster of one node: a pure function of the call and of what was kept before.
+//! What a cluster's tool would answer, on a cluster of one node: a pure function of the call and of
+//! what was kept before.
 //!
-//! The options and the codes are those of Pacemaker 2.1 (`crm_attribute(8)`, `attrd_updater(8)`, `crm_node(8)`).
+//! The options and the codes are those of Pacemaker 2.1 (`crm_attribute(8)`, `attrd_updater(8)`,
+//! `crm_node(8)`).
 #![forbid(unsafe_code)]
 
 use std::collections::BTreeMap;
@@ -98,7 +100,9 @@ fn about(tool: &str, option: &str) -> About {
         "D" | "delete" | "delete-attr" => About::Delete,
         "q" | "quiet" => About::Quiet,
         "Q" if !updater => About::Quiet,
-        "d" | "delay" | "l" | "lifetime" | "s" | "S" | "set" | "set-name" | "section" => About::Other,
+        "d" | "delay" | "l" | "lifetime" | "s" | "S" | "set" | "set-name" | "section" => {
+            About::Other
+        }
         "i" | "id" | "attr-id" | "P" | "pattern" | "output-as" | "output-to" => About::Other,
         _ => About::Flag,
     }
@@ -118,7 +122,8 @@ fn options(call: Call<'_>) -> Vec<(About, String)> {
         };
         let short = !word.starts_with("--");
         while let Some(name) = names.pop() {
-            // A cluster of letters: the first is an option, the others are its value or more options.
+            // A cluster of letters: the first is an option, the others are its value or more
+            // options.
             let end = name.char_indices().nth(1).map_or(name.len(), |(at, _)| at);
             let (option, rest) = if short { name.split_at(end) } else { (name, "") };
             let about = about(call.tool, option);
@@ -128,8 +133,9 @@ fn options(call: Call<'_>) -> Vec<(About, String)> {
                 continue;
             }
             attached = attached.or((!rest.is_empty()).then_some(rest));
-            let next =
-                words.next_if(|next| attached.is_none() && (about != About::Promotion || !next.starts_with('-')));
+            let next = words.next_if(|next| {
+                attached.is_none() && (about != About::Promotion || !next.starts_with('-'))
+            });
             found.push((about, attached.or(next).unwrap_or_default().to_owned()));
         }
     }
@@ -138,14 +144,21 @@ fn options(call: Call<'_>) -> Vec<(About, String)> {
 
 fn attribute(call: Call<'_>, values: &Values) -> Reply {
     let options = options(call);
-    let last =
-        |wanted: About| options.iter().rev().find(|(about, _)| *about == wanted).map(|(_, value)| value.as_str());
+    let last = |wanted: About| {
+        options.iter().rev().find(|(about, _)| *about == wanted).map(|(_, value)| value.as_str())
+    };
     let resource = [last(About::Resource), last(About::Promotion), Some(call.instance)];
     let promoted = call.tool == "crm_master" || last(About::Promotion).is_some();
     let master = resource.into_iter().flatten().find(|resource| !resource.is_empty() && promoted);
-    let name = master.map(|resource| format!("master-{resource}")).or_else(|| last(About::Name).map(str::to_owned));
+    let name = master
+        .map(|resource| format!("master-{resource}"))
+        .or_else(|| last(About::Name).map(str::to_owned));
     let Some(name) = name.filter(|name| !name.is_empty()) else {
-        return Reply { stderr: format!("{}: no name of an attribute\n", call.tool), code: USAGE, ..Reply::default() };
+        return Reply {
+            stderr: format!("{}: no name of an attribute\n", call.tool),
+            code: USAGE,
+            ..Reply::default()
+        };
     };
     let section = match (last(About::Section), call.tool) {
         (Some("reboot" | "status"), _) | (None, "attrd_updater") => "status",
@@ -171,7 +184,8 @@ fn attribute(call: Call<'_>, values: &Values) -> Reply {
         }
         Some(value) => print(format!("scope={section}  name={name} value={value}\n")),
         None => {
-            let stderr = format!("{}: Error performing operation: No such device or address\n", call.tool);
+            let stderr =
+                format!("{}: Error performing operation: No such device or address\n", call.tool);
             Reply { stderr, code: NO_SUCH, ..Reply::default() }
         }
     }
@@ -189,7 +203,8 @@ mod tests {
             let mut words = line.split(' ').map(str::to_owned);
             let tool = words.next().unwrap();
             let words: Vec<_> = words.collect();
-            last = reply(Call { tool: &tool, words: &words, node: "alpha", instance: "web" }, &values);
+            last =
+                reply(Call { tool: &tool, words: &words, node: "alpha", instance: "web" }, &values);
             match last.change.clone() {
                 Some((key, Some(value))) => drop(values.insert(key, value)),
                 Some((key, None)) => drop(values.remove(&key)),
@@ -202,11 +217,23 @@ mod tests {
     #[test]
     fn what_was_kept_is_told_in_each_tools_way() {
         let answers: [(&[&str], &str); 9] = [
-            (&["crm_attribute -n a -v 3", "crm_attribute -n a -G"], "scope=crm_config  name=a value=3\n"),
-            (&["crm_attribute --name=a --update=3", "crm_attribute --name a --query --quiet"], "3\n"),
+            (
+                &["crm_attribute -n a -v 3", "crm_attribute -n a -G"],
+                "scope=crm_config  name=a value=3\n",
+            ),
+            (
+                &["crm_attribute --name=a --update=3", "crm_attribute --name a --query --quiet"],
+                "3\n",
+            ),
             (&["crm_attribute -N b -na -v3", "crm_attribute -Gqn a --node b"], "3\n"),
-            (&["attrd_updater -n a -U 3", "attrd_updater -Q -n a"], "name=\"a\" host=\"alpha\" value=\"3\"\n"),
-            (&["attrd_updater -p -n a -v 3 -d 5s", "crm_attribute -N alpha -l reboot -n a -q"], "3\n"),
+            (
+                &["attrd_updater -n a -U 3", "attrd_updater -Q -n a"],
+                "name=\"a\" host=\"alpha\" value=\"3\"\n",
+            ),
+            (
+                &["attrd_updater -p -n a -v 3 -d 5s", "crm_attribute -N alpha -l reboot -n a -q"],
+                "3\n",
+            ),
             (&["crm_master -l reboot -v 10", "crm_attribute -p -l reboot -G -q"], "10\n"),
             (&["crm_master -Q -v 10", "crm_master -G"], "scope=nodes  name=master-web value=10\n"),
             (&["crm_master -r db -v -5", "crm_attribute -p db -l forever -G -q"], "-5\n"),
@@ -224,7 +251,10 @@ mod tests {
             &["crm_attribute -n a -G"],
             &["attrd_updater -n a -U 3", "attrd_updater -n a -D", "attrd_updater -n a -Q"],
             &["crm_attribute -N b -n a -v 3", "crm_attribute -N c -n a -G"],
-            &["crm_attribute -N alpha -l forever -n a -v 3", "crm_attribute -N alpha -l reboot -n a"],
+            &[
+                "crm_attribute -N alpha -l forever -n a -v 3",
+                "crm_attribute -N alpha -l reboot -n a",
+            ],
         ];
         for calls in gone {
             let reply = after(calls);

@@ -1,14 +1,18 @@
-//! The tools of a cluster where no cluster runs (`--stub-cluster`): agents that keep a promotion score or ask for the node's
-//! name can be tested, and their calls are recorded.
+//! The tools of a cluster where no cluster runs (`--stub-cluster`): agents that keep a promotion
+//! score or ask for the node's name can be tested, and their calls are recorded.
 //!
-//! Each tool is a file whose first line makes the kernel run this very program (`execve(2)`, "Interpreter scripts"). What
-//! was called and kept is a log that is only ever appended to, so calls at the same time need no lock: the last line about
-//! an attribute is its value.
+//! Each tool is a file whose first line makes the kernel run this very program (`execve(2)`,
+//! "Interpreter scripts"). What was called and kept is a log that is only ever appended to, so
+//! calls at the same time need no lock: the last line about an attribute is its value.
 //!
-//! Agents may run as any user, so any user may append to the log. It is a plain file in a directory of ours, which lives as
-//! long as the run: a stranger could make up answers for the agent under test, and reach nothing else.
+//! Agents may run as any user, so any user may append to the log. It is a plain file in a directory
+//! of ours, which lives as long as the run: a stranger could make up answers for the agent under
+//! test, and reach nothing else.
 #![forbid(unsafe_code)]
-#![allow(clippy::disallowed_methods, reason = "all of it is in a directory or namespace that the tester has made")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "all of it is in a directory or namespace that the tester has made"
+)]
 
 pub mod answer;
 
@@ -48,8 +52,9 @@ const SBIN: &str = "/usr/sbin";
 /// The longest first line of a script that every kernel since 2.6 reads.
 const SHEBANG: usize = 127;
 
-/// Makes a directory with stubs, which must not be there yet. The result is what makes agents find them: first in `PATH`
-/// are the stubs alone, and `HA_SBIN_DIR` has them among the rest of /usr/sbin.
+/// Makes a directory with stubs, which must not be there yet. The result is what makes agents find
+/// them: first in `PATH` are the stubs alone, and `HA_SBIN_DIR` has them among the rest of
+/// /usr/sbin.
 ///
 /// # Errors
 /// The system's, and for a path that a script's first line cannot hold.
@@ -57,7 +62,10 @@ pub fn prepare(directory: &Path, node: &str) -> io::Result<Environment> {
     let program = directory.join("ocf-tester");
     let line = [b"#!", program.as_os_str().as_bytes(), b" ", CALL.as_bytes(), b"\n"].concat();
     if line.len() > SHEBANG || program.as_os_str().as_bytes().iter().any(u8::is_ascii_whitespace) {
-        let why = format!("{} is too long, or has spaces: set TMPDIR to another directory", directory.display());
+        let why = format!(
+            "{} is too long, or has spaces: set TMPDIR to another directory",
+            directory.display()
+        );
         return Err(io::Error::other(why));
     }
     let (bin, sbin) = (directory.join("bin"), directory.join("sbin"));
@@ -117,7 +125,8 @@ pub fn calls(directory: &Path) -> Vec<String> {
     entries(&log).iter().map(command_line).collect()
 }
 
-/// Answers a call as a stub: the arguments are the stub's path and the tool's own arguments. The result is the exit code.
+/// Answers a call as a stub: the arguments are the stub's path and the tool's own arguments. The
+/// result is the exit code.
 #[must_use]
 pub fn call(arguments: &[OsString], environment: &Environment) -> u8 {
     match answered(arguments, environment) {
@@ -142,13 +151,19 @@ fn answered(arguments: &[OsString], environment: &Environment) -> io::Result<Rep
     // DIRECTORY/bin/TOOL or DIRECTORY/sbin/TOOL.
     let directory = stub.parent().and_then(Path::parent).ok_or_else(unnamed)?;
     let words: Vec<_> = words.iter().map(|word| word.to_string_lossy().into_owned()).collect();
-    let instance = environment.get(OsStr::new("OCF_RESOURCE_INSTANCE")).map(|name| name.to_string_lossy());
+    let instance =
+        environment.get(OsStr::new("OCF_RESOURCE_INSTANCE")).map(|name| name.to_string_lossy());
     let instance = instance.as_deref().unwrap_or_default();
     let node = std::fs::read_to_string(directory.join("node"))?;
     let log = std::fs::read(log_of(directory))?;
-    let reply = reply(Call { tool: &tool, words: &words, node: &node, instance }, &kept(&entries(&log)));
-    let entry = json!({ "tool": tool, "args": words, "instance": instance, "change": reply.change });
-    File::options().append(true).open(log_of(directory))?.write_all(format!("{entry}\n").as_bytes())?;
+    let reply =
+        reply(Call { tool: &tool, words: &words, node: &node, instance }, &kept(&entries(&log)));
+    let entry =
+        json!({ "tool": tool, "args": words, "instance": instance, "change": reply.change });
+    File::options()
+        .append(true)
+        .open(log_of(directory))?
+        .write_all(format!("{entry}\n").as_bytes())?;
     Ok(reply)
 }
 
@@ -185,7 +200,9 @@ mod tests {
         let directory = Path::new(&environment[OsStr::new("HA_SBIN_DIR")]);
         let mut arguments = vec![directory.join(words[0]).into_os_string()];
         arguments.extend(words[1..].iter().map(OsString::from));
-        answered(&arguments, &Environment::from([("OCF_RESOURCE_INSTANCE".into(), "web".into())])).unwrap().code
+        answered(&arguments, &Environment::from([("OCF_RESOURCE_INSTANCE".into(), "web".into())]))
+            .unwrap()
+            .code
     }
 
     #[test]
@@ -207,11 +224,16 @@ mod tests {
         let directory = scratch.path().join("stubs");
         let environment = prepare(&directory, "alpha").unwrap();
         let path = environment[OsStr::new("PATH")].to_string_lossy().into_owned();
-        assert!(path.starts_with(&format!("{}/bin:/usr/local/sbin:", directory.display())), "{path}");
+        assert!(
+            path.starts_with(&format!("{}/bin:/usr/local/sbin:", directory.display())),
+            "{path}"
+        );
         let sbin = directory.join("sbin");
         let count = |path: &Path| std::fs::read_dir(path).unwrap().count();
         assert!(count(&sbin) >= count(Path::new(SBIN)));
-        assert!(TOOLS.iter().all(|tool| std::fs::read(sbin.join(tool)).unwrap().starts_with(b"#!/")));
+        assert!(
+            TOOLS.iter().all(|tool| std::fs::read(sbin.join(tool)).unwrap().starts_with(b"#!/"))
+        );
     }
 
     #[test]

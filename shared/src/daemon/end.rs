@@ -16,15 +16,19 @@ use crate::sys::{file, pidfile};
 /// How long a program may take from the decision to start it until it can be seen.
 const BEGINNING: Duration = Duration::from_millis(100);
 
-/// How long those may take to hear SIGTERM whose master is dead. Some do not (apache's workers wait for a word of it), and
-/// the others end within milliseconds.
+/// How long those may take to hear SIGTERM whose master is dead. Some do not (apache's workers wait
+/// for a word of it), and the others end within milliseconds.
 const ORPHANS: Duration = Duration::from_millis(100);
 
 /// How long the workers of a dead master may take to end before a new one is started.
 const CLEARING: Duration = Duration::from_secs(5);
 
 /// As [`Daemon::end`].
-pub fn end<S: Daemon + ?Sized>(server: &S, polite: Option<Polite>, deadline: Deadline) -> Result<(), Failure> {
+pub fn end<S: Daemon + ?Sized>(
+    server: &S,
+    polite: Option<Polite>,
+    deadline: Deadline,
+) -> Result<(), Failure> {
     let seen = look::look(server, &[], deadline)?;
     let mut former = Vec::new();
     if let Some(master) = seen.found.master {
@@ -48,8 +52,9 @@ pub fn end<S: Daemon + ?Sized>(server: &S, polite: Option<Polite>, deadline: Dea
             end_orphans(server, &all, deadline)?;
         }
     }
-    // One that was ended may have left others that began in the meantime: a master its workers, and one that is just
-    // detaching, from a start that was killed, the rest of its life. So the last look is one that finds nothing.
+    // One that was ended may have left others that began in the meantime: a master its workers, and
+    // one that is just detaching, from a start that was killed, the rest of its life. So the last
+    // look is one that finds nothing.
     loop {
         let Look { found, doubt } = look::look(server, &former, deadline)?;
         if found.is_empty() {
@@ -57,7 +62,8 @@ pub fn end<S: Daemon + ?Sized>(server: &S, polite: Option<Polite>, deadline: Dea
             let Some(doubt) = doubt else { break };
             return Err(doubt.failure(server.name()));
         }
-        let all: Vec<Process> = found.master.into_iter().chain(found.orphans.iter().copied()).collect();
+        let all: Vec<Process> =
+            found.master.into_iter().chain(found.orphans.iter().copied()).collect();
         in_time(server, &all, deadline)?;
         end_orphans(server, &found.orphans, deadline)?;
         end_each(server, &all, &END, deadline)?;
@@ -90,8 +96,13 @@ pub fn clear<S: Daemon + ?Sized>(server: &S, deadline: Deadline) -> Result<(), F
     }
 }
 
-/// Whether there is time to end what is there. When there is none any more, others have come for each that was ended.
-fn in_time<S: Daemon + ?Sized>(server: &S, left: &[Process], deadline: Deadline) -> Result<(), Failure> {
+/// Whether there is time to end what is there. When there is none any more, others have come for
+/// each that was ended.
+fn in_time<S: Daemon + ?Sized>(
+    server: &S,
+    left: &[Process],
+    deadline: Deadline,
+) -> Result<(), Failure> {
     match left.first() {
         Some(one) if deadline.expired() => Err(Failure::generic(format!(
             "{}: new processes keep appearing: {}; end what starts them",
@@ -102,7 +113,8 @@ fn in_time<S: Daemon + ?Sized>(server: &S, left: &[Process], deadline: Deadline)
     }
 }
 
-/// A master with everything that it has started: by parentage, and by session where the parent has died.
+/// A master with everything that it has started: by parentage, and by session where the parent has
+/// died.
 fn tree<S: Daemon + ?Sized>(server: &S, master: &Process) -> Result<Vec<Member>, Failure> {
     let all = everybody().or_fail("/proc")?;
     let below = master.below(&all);
@@ -110,7 +122,10 @@ fn tree<S: Daemon + ?Sized>(server: &S, master: &Process) -> Result<Vec<Member>,
     let mut tree = Vec::new();
     for member in all {
         let is_child = member.process == *master || below.contains(&member.process);
-        if is_child || member.session == session && look::belongs(server, &member.process).or_fail("/proc")? {
+        if is_child
+            || member.session == session
+                && look::belongs(server, &member.process).or_fail("/proc")?
+        {
             tree.push(member);
         }
     }
@@ -118,7 +133,11 @@ fn tree<S: Daemon + ?Sized>(server: &S, master: &Process) -> Result<Vec<Member>,
 }
 
 /// Ends what has no master: there is no use in waiting for long until it hears SIGTERM.
-fn end_orphans<S: Daemon + ?Sized>(server: &S, orphans: &[Process], deadline: Deadline) -> Result<(), Failure> {
+fn end_orphans<S: Daemon + ?Sized>(
+    server: &S,
+    orphans: &[Process],
+    deadline: Deadline,
+) -> Result<(), Failure> {
     let hearing = deadline.min(Deadline::after(ORPHANS));
     let deaf = end_all(orphans, &[Signal::SIGTERM], hearing)
         .or_fail(format_args!("cannot end the processes of {}", server.name()))?;
@@ -134,15 +153,19 @@ fn end_each<S: Daemon + ?Sized>(
     if processes.is_empty() {
         return Ok(());
     }
-    let left =
-        end_all(processes, signals, deadline).or_fail(format_args!("cannot end the processes of {}", server.name()))?;
+    let left = end_all(processes, signals, deadline)
+        .or_fail(format_args!("cannot end the processes of {}", server.name()))?;
     let Some(one) = left.first() else { return Ok(()) };
     let more = if left.len() > 1 { format!(" and {} more", left.len() - 1) } else { String::new() };
-    Err(Failure::generic(format!("process {}{more} survived SIGKILL (uninterruptible sleep?)", look::named(one))))
+    Err(Failure::generic(format!(
+        "process {}{more} survived SIGKILL (uninterruptible sleep?)",
+        look::named(one)
+    )))
 }
 
-/// Removes what would mislead: the note, and a pid file that names no living process. What stays in a directory that is
-/// read-only by now does no harm: it names processes that are known to have ended.
+/// Removes what would mislead: the note, and a pid file that names no living process. What stays in
+/// a directory that is read-only by now does no harm: it names processes that are known to have
+/// ended.
 fn forget<S: Daemon + ?Sized>(server: &S) {
     let named = pidfile::read(server.pid_file()).unwrap_or_default();
     let lives = |pid: &i32| Process::find(*pid).is_ok_and(|process| process.is_some());

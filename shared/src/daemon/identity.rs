@@ -1,7 +1,8 @@
-//! Whose a process is, decided from what the kernel says about it: ours, not ours, or unknown. Pure.
+//! Whose a process is, decided from what the kernel says about it: ours, not ours, or unknown.
+//! Pure.
 //!
-//! The order of the questions matters. The owner comes first: the arguments of a process are its own word, and are read only
-//! when root or this instance stands behind it.
+//! The order of the questions matters. The owner comes first: the arguments of a process are its
+//! own word, and are read only when root or this instance stands behind it.
 #![forbid(unsafe_code)]
 
 /// Whether a process is of the instance.
@@ -11,7 +12,8 @@ pub enum Answer {
     Ours,
     /// It is not, and is left alone.
     NotOurs,
-    /// It may be: what decides cannot be looked at. It is left alone, and nothing else counts as stopped.
+    /// It may be: what decides cannot be looked at. It is left alone, and nothing else counts as
+    /// stopped.
     Unknown(Missing),
 }
 
@@ -87,7 +89,12 @@ pub struct Rules {
 
 /// Decides whose a process is. `claim` is called only when its answer can matter.
 #[must_use]
-pub fn judge(facts: &Facts, standing: Standing, rules: Rules, claim: impl FnOnce() -> Claim) -> Answer {
+pub fn judge(
+    facts: &Facts,
+    standing: Standing,
+    rules: Rules,
+    claim: impl FnOnce() -> Claim,
+) -> Answer {
     if facts.numbers == Seen::Other || facts.program == Seen::Other {
         return Answer::NotOurs;
     }
@@ -109,7 +116,8 @@ pub fn judge(facts: &Facts, standing: Standing, rules: Rules, claim: impl FnOnce
         Claim::No => Answer::NotOurs,
         Claim::Silent if standing == Standing::None => Answer::NotOurs,
         Claim::TooLong => Answer::Unknown(Missing::Arguments),
-        // The session of a recorded master is proof enough. A caller that cannot act may believe the pid file.
+        // The session of a recorded master is proof enough. A caller that cannot act may believe
+        // the pid file.
         Claim::Yes | Claim::Silent if is_hidden => match standing {
             Standing::Recorded => Answer::Ours,
             Standing::PidFile if !rules.may_act => Answer::Ours,
@@ -123,11 +131,23 @@ pub fn judge(facts: &Facts, standing: Standing, rules: Rules, claim: impl FnOnce
 mod tests {
     use super::*;
 
-    const ROOTS: Facts = Facts { owner: 0, numbers: Seen::Same, root: Seen::Same, program: Seen::Same, is_named: true };
+    const ROOTS: Facts = Facts {
+        owner: 0,
+        numbers: Seen::Same,
+        root: Seen::Same,
+        program: Seen::Same,
+        is_named: true,
+    };
     const NOBODYS: Facts = Facts { owner: 65534, ..ROOTS };
-    const HIDDEN: Facts =
-        Facts { owner: 33, numbers: Seen::Hidden, root: Seen::Hidden, program: Seen::Hidden, is_named: true };
-    const ALL: [Standing; 4] = [Standing::None, Standing::PidFile, Standing::PidFileSession, Standing::Recorded];
+    const HIDDEN: Facts = Facts {
+        owner: 33,
+        numbers: Seen::Hidden,
+        root: Seen::Hidden,
+        program: Seen::Hidden,
+        is_named: true,
+    };
+    const ALL: [Standing; 4] =
+        [Standing::None, Standing::PidFile, Standing::PidFileSession, Standing::Recorded];
     const TRACE: Answer = Answer::Unknown(Missing::Trace);
 
     fn answer(facts: Facts, standing: Standing, claim: Claim) -> Answer {
@@ -139,7 +159,11 @@ mod tests {
         for facts in [NOBODYS, Facts { root: Seen::Other, ..ROOTS }] {
             for standing in [Standing::None, Standing::PidFile] {
                 let rules = Rules { drops_rights: false, may_act: true };
-                assert_eq!(judge(&facts, standing, rules, || unreachable!()), Answer::NotOurs, "{facts:?}");
+                assert_eq!(
+                    judge(&facts, standing, rules, || unreachable!()),
+                    Answer::NotOurs,
+                    "{facts:?}"
+                );
             }
         }
         assert_eq!(answer(ROOTS, Standing::None, Claim::Yes), Answer::Ours);
@@ -147,9 +171,15 @@ mod tests {
 
     #[test]
     fn id_4_another_namespace_or_program_is_never_ours() {
-        for facts in [Facts { numbers: Seen::Other, ..ROOTS }, Facts { program: Seen::Other, ..ROOTS }] {
+        for facts in
+            [Facts { numbers: Seen::Other, ..ROOTS }, Facts { program: Seen::Other, ..ROOTS }]
+        {
             for standing in ALL {
-                assert_eq!(answer(facts, standing, Claim::Yes), Answer::NotOurs, "{facts:?} {standing:?}");
+                assert_eq!(
+                    answer(facts, standing, Claim::Yes),
+                    Answer::NotOurs,
+                    "{facts:?} {standing:?}"
+                );
             }
         }
     }
@@ -159,7 +189,11 @@ mod tests {
         for facts in [ROOTS, NOBODYS, Facts { root: Seen::Other, ..NOBODYS }] {
             for standing in [Standing::PidFileSession, Standing::Recorded] {
                 assert_eq!(answer(facts, standing, Claim::Silent), Answer::Ours, "{facts:?}");
-                assert_eq!(answer(facts, standing, Claim::No), Answer::NotOurs, "another instance's: {facts:?}");
+                assert_eq!(
+                    answer(facts, standing, Claim::No),
+                    Answer::NotOurs,
+                    "another instance's: {facts:?}"
+                );
             }
         }
         assert_eq!(answer(ROOTS, Standing::None, Claim::Silent), Answer::NotOurs);
@@ -175,7 +209,10 @@ mod tests {
         assert_eq!(answer(roots, Standing::None, Claim::Yes), TRACE);
         assert_eq!(answer(roots, Standing::PidFile, Claim::Silent), TRACE);
         assert_eq!(answer(roots, Standing::None, Claim::No), Answer::NotOurs);
-        assert_eq!(answer(Facts { is_named: false, ..roots }, Standing::Recorded, Claim::Yes), Answer::NotOurs);
+        assert_eq!(
+            answer(Facts { is_named: false, ..roots }, Standing::Recorded, Claim::Yes),
+            Answer::NotOurs
+        );
         let reports = Rules { drops_rights: false, may_act: false };
         assert_eq!(judge(&roots, Standing::PidFile, reports, || Claim::Yes), Answer::Ours);
         assert_eq!(judge(&roots, Standing::None, reports, || Claim::Yes), TRACE);
@@ -191,7 +228,10 @@ mod tests {
 
     #[test]
     fn id_6_a_command_line_that_is_too_long_is_unknown() {
-        assert_eq!(answer(ROOTS, Standing::None, Claim::TooLong), Answer::Unknown(Missing::Arguments));
+        assert_eq!(
+            answer(ROOTS, Standing::None, Claim::TooLong),
+            Answer::Unknown(Missing::Arguments)
+        );
         assert_eq!(answer(NOBODYS, Standing::None, Claim::TooLong), Answer::NotOurs);
     }
 }

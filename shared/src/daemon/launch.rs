@@ -11,7 +11,8 @@ use crate::sys::clock::Deadline;
 use crate::sys::command::{self, RunError};
 use crate::sys::process::Process;
 
-/// How long a server may be invisible between the end of the program that detached it and its pid file.
+/// How long a server may be invisible between the end of the program that detached it and its pid
+/// file.
 const APPEARING: Duration = Duration::from_secs(2);
 
 /// How long one that does not serve may take to end before it is started anew.
@@ -91,7 +92,10 @@ fn bring_up<S: Daemon + ?Sized>(
     match command::run(program, None, deadline) {
         Ok(output) if output.code == Some(0) => {}
         Ok(output) => {
-            return Err(Failure::generic(format!("{name}: {}", complaint(&output.stderr, &output.stdout))));
+            return Err(Failure::generic(format!(
+                "{name}: {}",
+                complaint(&output.stderr, &output.stdout)
+            )));
         }
         Err(RunError::TimedOut(output)) => {
             let said = complaint(&output.stderr, &output.stdout);
@@ -112,7 +116,9 @@ fn bring_up<S: Daemon + ?Sized>(
     let mut last = None;
     let served = deadline.poll(|| match (ready(&master), master.lives()) {
         (Readiness::Serves, _) => Some(Ok(())),
-        (_, Ok(false)) => Some(Err(Failure::generic(format!("{name} has ended: see its error log")))),
+        (_, Ok(false)) => {
+            Some(Err(Failure::generic(format!("{name} has ended: see its error log"))))
+        }
         (Readiness::Never(failure), _) => Some(Err(failure)),
         (Readiness::NotYet(failure), _) => {
             last = Some(failure);
@@ -125,7 +131,8 @@ fn bring_up<S: Daemon + ?Sized>(
     })
 }
 
-/// What servers say with every failure, and what says nothing about its cause (haproxy, apache, ipvsadm).
+/// What servers say with every failure, and what says nothing about its cause (haproxy, apache,
+/// ipvsadm).
 const USUAL: [&str; 8] = [
     "[NOTICE]",
     "Some protocols failed to start",
@@ -138,7 +145,8 @@ const USUAL: [&str; 8] = [
 ];
 
 /// What apache adds to each unknown directive; a reason has no room for it.
-const PERHAPS: &str = ", perhaps misspelled or defined by a module not included in the server configuration";
+const PERHAPS: &str =
+    ", perhaps misspelled or defined by a module not included in the server configuration";
 
 /// What is said of a program that failed and said nothing itself.
 pub const WORDLESS: &str = "it failed without a word";

@@ -38,10 +38,14 @@ impl Doubt {
         let Self { pid, name: program, missing } = self;
         Failure::generic(match missing {
             Missing::Trace => {
-                format!("{name}: process {pid} ({program}) cannot be looked at; give the agent CAP_SYS_PTRACE")
+                format!(
+                    "{name}: process {pid} ({program}) cannot be looked at; give the agent CAP_SYS_PTRACE"
+                )
             }
             Missing::Arguments => {
-                format!("{name}: process {pid} ({program}) has a command line over 128 KiB; end it if it is foreign")
+                format!(
+                    "{name}: process {pid} ({program}) has a command line over 128 KiB; end it if it is foreign"
+                )
             }
         })
     }
@@ -56,9 +60,13 @@ pub struct Session {
     pub standing: Standing,
 }
 
-/// Looks by the pid file and the note first: a healthy instance has its master there. Only else is every process looked at;
-/// `former` are sessions of masters that have been there a moment ago.
-pub fn look<S: Daemon + ?Sized>(server: &S, former: &[i32], deadline: Deadline) -> Result<Look, Failure> {
+/// Looks by the pid file and the note first: a healthy instance has its master there. Only else is
+/// every process looked at; `former` are sessions of masters that have been there a moment ago.
+pub fn look<S: Daemon + ?Sized>(
+    server: &S,
+    former: &[i32],
+    deadline: Deadline,
+) -> Result<Look, Failure> {
     let (named, doubt) = by_pid_file(server).or_fail("/proc")?;
     if let Some(master) = named {
         return Ok(Look { found: Found::master(master), doubt: None });
@@ -81,20 +89,24 @@ fn by_pid_file<S: Daemon + ?Sized>(server: &S) -> io::Result<(Option<Process>, O
         let Some((entry, member)) = living(pid)? else { continue };
         let Some(facts) = facts(&entry, server.programs())? else { continue };
         let mut answer = judge(server, &entry, &facts, Standing::None);
-        if answer != Answer::Ours && pidfile::is_younger_than(server.pid_file(), &member.process).unwrap_or(false) {
+        if answer != Answer::Ours
+            && pidfile::is_younger_than(server.pid_file(), &member.process).unwrap_or(false)
+        {
             answer = judge(server, &entry, &facts, Standing::PidFile);
         }
         match answer {
             Answer::Ours => return Ok((Some(member.process), None)),
-            Answer::Unknown(missing) => doubt = doubt.or_else(|| Some(Doubt::of(&entry, pid, missing))),
+            Answer::Unknown(missing) => {
+                doubt = doubt.or_else(|| Some(Doubt::of(&entry, pid, missing)))
+            }
             Answer::NotOurs => {}
         }
     }
     Ok((None, doubt))
 }
 
-/// The noted master, if it lives and still is this instance's. Where the kernel's numbers alone are noted, its arguments must
-/// say so, too.
+/// The noted master, if it lives and still is this instance's. Where the kernel's numbers alone are
+/// noted, its arguments must say so, too.
 fn by_note<S: Daemon + ?Sized>(server: &S, note: &Note) -> io::Result<Option<Process>> {
     if note.start_time.is_none() && !server.forks_twice() {
         return Ok(None);
@@ -108,7 +120,11 @@ fn by_note<S: Daemon + ?Sized>(server: &S, note: &Note) -> io::Result<Option<Pro
 }
 
 /// Looks at every process.
-fn look_at_all<S: Daemon + ?Sized>(server: &S, former: &[i32], deadline: Deadline) -> Result<Look, Failure> {
+fn look_at_all<S: Daemon + ?Sized>(
+    server: &S,
+    former: &[i32],
+    deadline: Deadline,
+) -> Result<Look, Failure> {
     let limit = deadline.max(Deadline::after(ONE_LOOK));
     let sessions = sessions(server, former).or_fail("/proc")?;
     let (mut own, mut others, mut doubt) = (Vec::new(), Vec::new(), None);
@@ -130,13 +146,18 @@ fn look_at_all<S: Daemon + ?Sized>(server: &S, former: &[i32], deadline: Deadlin
         }
         let Some((entry, member)) = living(pid).or_fail("/proc")? else { continue };
         let standing = standing(&sessions, &member);
-        if server.has_helpers() && standing == Standing::Recorded && is_helper(&entry, runs.ok(), server.programs()) {
+        if server.has_helpers()
+            && standing == Standing::Recorded
+            && is_helper(&entry, runs.ok(), server.programs())
+        {
             others.push(member);
             continue;
         }
         match answer(server, &entry, standing).or_fail("/proc")? {
             Answer::Ours => own.push(member),
-            Answer::Unknown(missing) => doubt = doubt.or_else(|| Some(Doubt::of(&entry, pid, missing))),
+            Answer::Unknown(missing) => {
+                doubt = doubt.or_else(|| Some(Doubt::of(&entry, pid, missing)))
+            }
             Answer::NotOurs => {}
         }
     }
@@ -147,13 +168,16 @@ fn look_at_all<S: Daemon + ?Sized>(server: &S, former: &[i32], deadline: Deadlin
     Ok(Look { found, doubt })
 }
 
-/// Whether a process of the instance's session is one that the server has started and that runs another program.
+/// Whether a process of the instance's session is one that the server has started and that runs
+/// another program.
 fn is_helper(entry: &Entry, runs: Option<PathBuf>, programs: &[PathBuf]) -> bool {
-    runs.is_none_or(|program| !programs.contains(&program)) && entry.shares_numbers().unwrap_or(true)
+    runs.is_none_or(|program| !programs.contains(&program))
+        && entry.shares_numbers().unwrap_or(true)
 }
 
-/// Divides the instance's processes into master and orphans: a master leads its session. Where it forks once more after it has
-/// begun the session, only the pid file or the note says which one is the master.
+/// Divides the instance's processes into master and orphans: a master leads its session. Where it
+/// forks once more after it has begun the session, only the pid file or the note says which one is
+/// the master.
 pub fn tell_apart(own: &[Member], forks_twice: bool) -> Found {
     let leads = |member: &&Member| !forks_twice && member.session == member.process.pid;
     match own.iter().find(leads) {
@@ -162,12 +186,14 @@ pub fn tell_apart(own: &[Member], forks_twice: bool) -> Found {
     }
 }
 
-/// The sessions that are the instance's: of the note, of masters of a moment ago, and of the pid file. The number of a session
-/// is not used again while one of its processes lives; so one whose first process lives is what that process is.
+/// The sessions that are the instance's: of the note, of masters of a moment ago, and of the pid
+/// file. The number of a session is not used again while one of its processes lives; so one whose
+/// first process lives is what that process is.
 fn sessions<S: Daemon + ?Sized>(server: &S, former: &[i32]) -> io::Result<Vec<Session>> {
     let note = Note::load(server.note());
     let recorded = note.iter().map(|note| note.session).chain(former.iter().copied());
-    let mut all: Vec<Session> = recorded.map(|number| Session { number, standing: Standing::Recorded }).collect();
+    let mut all: Vec<Session> =
+        recorded.map(|number| Session { number, standing: Standing::Recorded }).collect();
     for number in pidfile::others(server.pid_file()).unwrap_or_default() {
         all.push(Session { number, standing: Standing::PidFileSession });
     }
@@ -192,7 +218,10 @@ fn is_ours<S: Daemon + ?Sized>(server: &S, number: i32, note: Option<&Note>) -> 
 
 /// What the session of a process makes of it.
 pub fn standing(sessions: &[Session], member: &Member) -> Standing {
-    sessions.iter().find(|session| session.number == member.session).map_or(Standing::None, |session| session.standing)
+    sessions
+        .iter()
+        .find(|session| session.number == member.session)
+        .map_or(Standing::None, |session| session.standing)
 }
 
 /// Whether a process of a master's own session is of the instance, too.
@@ -220,8 +249,14 @@ fn answer<S: Daemon + ?Sized>(server: &S, entry: &Entry, standing: Standing) -> 
     Ok(facts.map_or(Answer::NotOurs, |facts| judge(server, entry, &facts, standing)))
 }
 
-fn judge<S: Daemon + ?Sized>(server: &S, entry: &Entry, facts: &Facts, standing: Standing) -> Answer {
-    let rules = Rules { drops_rights: server.drops_rights(), may_act: nix::unistd::geteuid().is_root() };
+fn judge<S: Daemon + ?Sized>(
+    server: &S,
+    entry: &Entry,
+    facts: &Facts,
+    standing: Standing,
+) -> Answer {
+    let rules =
+        Rules { drops_rights: server.drops_rights(), may_act: nix::unistd::geteuid().is_root() };
     identity::judge(facts, standing, rules, || match entry.arguments() {
         Ok((arguments, is_whole)) => match server.claims(&arguments) {
             Some(true) if is_whole => Claim::Yes,
@@ -244,7 +279,13 @@ fn facts(entry: &Entry, programs: &[PathBuf]) -> io::Result<Option<Facts>> {
             programs.contains(&program.path) && (program.removed || is_same())
         }))?;
         let is_named = program != Seen::Hidden || is_named(&entry.name()?, programs);
-        Ok(Facts { owner, numbers: seen(entry.shares_numbers())?, root: seen(entry.shares_root())?, program, is_named })
+        Ok(Facts {
+            owner,
+            numbers: seen(entry.shares_numbers())?,
+            root: seen(entry.shares_root())?,
+            program,
+            is_named,
+        })
     };
     match gather() {
         Ok(facts) => Ok(Some(facts)),
@@ -272,25 +313,37 @@ fn is_named(name: &[u8], programs: &[PathBuf]) -> bool {
 
 impl Doubt {
     fn of(entry: &Entry, pid: i32, missing: Missing) -> Self {
-        Self { pid, name: String::from_utf8_lossy(&entry.name().unwrap_or_default()).into_owned(), missing }
+        Self {
+            pid,
+            name: String::from_utf8_lossy(&entry.name().unwrap_or_default()).into_owned(),
+            missing,
+        }
     }
 }
 
 /// A process in words: `4711 (nginx) of user 33, started by 1 (systemd)`.
 pub fn described(process: &Process) -> String {
-    let name = |entry: &Entry| String::from_utf8_lossy(&entry.name().unwrap_or_default()).into_owned();
+    let name =
+        |entry: &Entry| String::from_utf8_lossy(&entry.name().unwrap_or_default()).into_owned();
     let Ok(Some((entry, member))) = living(process.pid) else { return process.pid.to_string() };
     let owner = match entry.owner() {
         Ok(0) => "root".to_owned(),
         Ok(owner) => format!("user {owner}"),
         Err(_) => "an unknown user".to_owned(),
     };
-    let parent = Entry::open(member.parent).ok().flatten().map_or_else(String::new, |parent| name(&parent));
-    format!("{} ({}) of {owner}, started by {} ({parent})", process.pid, name(&entry), member.parent)
+    let parent =
+        Entry::open(member.parent).ok().flatten().map_or_else(String::new, |parent| name(&parent));
+    format!(
+        "{} ({}) of {owner}, started by {} ({parent})",
+        process.pid,
+        name(&entry),
+        member.parent
+    )
 }
 
 /// A process with its name: `4711 (nginx)`.
 pub fn named(process: &Process) -> String {
-    let name = process.entry().ok().flatten().and_then(|entry| entry.name().ok()).unwrap_or_default();
+    let name =
+        process.entry().ok().flatten().and_then(|entry| entry.name().ok()).unwrap_or_default();
     format!("{} ({})", process.pid, String::from_utf8_lossy(&name))
 }

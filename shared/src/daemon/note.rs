@@ -50,7 +50,9 @@ impl Note {
         if let Some(directory) = path.parent() {
             file::ensure_dir(directory, 0o755).or_fail(directory.display())?;
         }
-        file::write_if_changed(path, self.text().as_bytes(), 0o600).or_fail(path.display()).map(drop)
+        file::write_if_changed(path, self.text().as_bytes(), 0o600)
+            .or_fail(path.display())
+            .map(drop)
     }
 
     /// Whether it is about this process, and not an earlier one of the same number.

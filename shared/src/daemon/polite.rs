@@ -15,20 +15,23 @@ use crate::values::Values;
 /// How often it is looked what the clients of a server that ends are about.
 const LISTENING: Duration = Duration::from_millis(100);
 
-/// How long a server that ends may go on for those who are connected. It takes no new clients meanwhile, and the cluster
-/// starts it nowhere else: all of them wait for the last one. That may be one who cannot go on, for its address is gone.
+/// How long a server that ends may go on for those who are connected. It takes no new clients
+/// meanwhile, and the cluster starts it nowhere else: all of them wait for the last one. That may
+/// be one who cannot go on, for its address is gone.
 pub const STOP_GRACE: Param<Duration> = Param::new(
     "stop_grace",
     |text| time(text, Duration::from_secs(1)),
     "Time for requests at a stop",
-    "How long requests that are being answered have to end at a stop, in seconds or with a unit: 30, 30s, 500ms, 2min; three \
-     seconds less than the operation's time-out at most. No other client is served meanwhile, on any node. Clients that have \
-     connected and not sent a byte get none of it.",
+    "How long requests that are being answered have to end at a stop, in seconds or with a unit: \
+     30, 30s, 500ms, 2min; three seconds less than the operation's time-out at most. No other \
+     client is served meanwhile, on any node. Clients that have connected and not sent a byte get \
+     none of it.",
 )
 .or("3s")
 .reloadable();
 
-/// The part of a stop's time that is kept for SIGTERM and SIGKILL, whatever a server may take to end by itself.
+/// The part of a stop's time that is kept for SIGTERM and SIGKILL, whatever a server may take to
+/// end by itself.
 const FORCE: Duration = Duration::from_secs(2);
 
 /// The longest time for a server to finish what it does.
@@ -50,7 +53,11 @@ impl Polite {
     #[must_use]
     pub fn for_clients(signal: Signal, values: &Values) -> Self {
         // A faulty value is none; a stop has no time to complain.
-        Self { signal, grace: values.get(&STOP_GRACE).unwrap_or(Duration::from_secs(3)), for_clients: true }
+        Self {
+            signal,
+            grace: values.get(&STOP_GRACE).unwrap_or(Duration::from_secs(3)),
+            for_clients: true,
+        }
     }
 
     /// For a server that has work of its own to finish.
@@ -60,10 +67,16 @@ impl Polite {
     }
 }
 
-/// Asks a master to end, and waits for that. One that goes on for clients may look after its workers only now and then
-/// (apache: every second), and has nothing left to do when they are gone. Nor is there anything to wait for where no client
-/// has sent anything: a browser connects in advance, and nginx waits a minute for the first line of it.
-pub(super) fn ask(polite: &Polite, master: &Process, has_workers: bool, deadline: Deadline) -> io::Result<()> {
+/// Asks a master to end, and waits for that. One that goes on for clients may look after its
+/// workers only now and then (apache: every second), and has nothing left to do when they are gone.
+/// Nor is there anything to wait for where no client has sent anything: a browser connects in
+/// advance, and nginx waits a minute for the first line of it.
+pub(super) fn ask(
+    polite: &Polite,
+    master: &Process,
+    has_workers: bool,
+    deadline: Deadline,
+) -> io::Result<()> {
     let limit = Deadline::after(polite.grace).min(deadline.minus(FORCE));
     let Some(handle) = master.open()? else { return Ok(()) };
     handle.signal(polite.signal)?;

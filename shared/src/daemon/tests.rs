@@ -6,7 +6,10 @@ fn member(pid: i32, session: i32) -> Member {
 }
 
 fn numbers(found: &Found) -> (Option<i32>, Vec<i32>) {
-    (found.master.map(|master| master.pid), found.orphans.iter().map(|process| process.pid).collect())
+    (
+        found.master.map(|master| master.pid),
+        found.orphans.iter().map(|process| process.pid).collect(),
+    )
 }
 
 #[test]
@@ -17,7 +20,10 @@ fn the_leader_of_the_session_is_the_master() {
 
 #[test]
 fn workers_whose_master_has_died_are_orphans() {
-    assert_eq!(numbers(&tell_apart(&[member(11, 10), member(12, 10)], false)), (None, vec![11, 12]));
+    assert_eq!(
+        numbers(&tell_apart(&[member(11, 10), member(12, 10)], false)),
+        (None, vec![11, 12])
+    );
     assert!(tell_apart(&[], false).is_empty());
 }
 

@@ -1,4 +1,5 @@
-//! Bracket expressions such as `[a-z_]`, `[^[:space:]]` (POSIX.1, 9.3.5), as GNU grep reads them in the C locale.
+//! Bracket expressions such as `[a-z_]`, `[^[:space:]]` (POSIX.1, 9.3.5), as GNU grep reads them in
+//! the C locale.
 #![forbid(unsafe_code)]
 
 /// What is still to be read.
@@ -35,7 +36,11 @@ pub(super) fn bracket(text: &[u8]) -> Result<(Set, &[u8]), String> {
         }
         // For grep, letters have no case here, but the range is that of the letters as they stand.
         if low.to_ascii_uppercase() > high.to_ascii_uppercase() {
-            return Err(format!("{}-{} the other way round", low.escape_ascii(), high.escape_ascii()));
+            return Err(format!(
+                "{}-{} the other way round",
+                low.escape_ascii(),
+                high.escape_ascii()
+            ));
         }
         set.add(low, high);
     }
@@ -135,8 +140,8 @@ impl Set {
         self.0[1] |= other.0[1];
     }
 
-    /// As it is for text without large letters: these are the small ones. Then negated, if that is said, and without the
-    /// newline, which no line has.
+    /// As it is for text without large letters: these are the small ones. Then negated, if that is
+    /// said, and without the newline, which no line has.
     pub(super) fn finished(mut self, is_negated: bool) -> Self {
         const LETTERS: u128 = ((1 << 26) - 1) << b'A';
         self.0[0] |= (self.0[0] & LETTERS) << 32;

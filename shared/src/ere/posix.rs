@@ -1,15 +1,17 @@
-//! The syntax of POSIX extended regular expressions as GNU grep reads it in the C locale, turned into the engine's syntax.
+//! The syntax of POSIX extended regular expressions as GNU grep reads it in the C locale, turned
+//! into the engine's syntax.
 //!
-//! `grep -Ei` decides what is right: a byte is a character, letters have no case, and the text is one line. What grep
-//! refuses is refused here, with two things more: back-references, which no engine finds in linear time, and expressions
-//! that are too large or nested too deep.
+//! `grep -Ei` decides what is right: a byte is a character, letters have no case, and the text is
+//! one line. What grep refuses is refused here, with two things more: back-references, which no
+//! engine finds in linear time, and expressions that are too large or nested too deep.
 #![forbid(unsafe_code)]
 
 use std::fmt::Write as _;
 
 use super::bracket::{Set, bracket, is_space, is_word};
 
-/// How large an expression may be: in sets of characters, each counted as often as intervals repeat it.
+/// How large an expression may be: in sets of characters, each counted as often as intervals repeat
+/// it.
 const LARGEST: u32 = 10_000;
 
 /// How deep parentheses may be nested.
@@ -51,7 +53,8 @@ pub(super) fn translate(text: &str) -> Result<Translated, String> {
             None => line,
         });
     }
-    let (states, literal) = whole.map_or_else(Default::default, |whole| (whole.states, whole.literal));
+    let (states, literal) =
+        whole.map_or_else(Default::default, |whole| (whole.states, whole.literal));
     Ok(Translated { text: reader.out, states, literal })
 }
 
@@ -67,8 +70,8 @@ struct Piece {
     literal: String,
 }
 
-/// Which texts a piece matches, as far as repetitions of it depend on that: what a repetition does not change is not
-/// repeated. So `(.*)+` and `.*{10,}{10,}` are no larger than `.*`.
+/// Which texts a piece matches, as far as repetitions of it depend on that: what a repetition does
+/// not change is not repeated. So `(.*)+` and `.*{10,}{10,}` are no larger than `.*`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Extent {
     /// At least one character, or unknown.
@@ -152,7 +155,8 @@ impl Reader<'_> {
         };
         while !ends(self.rest, self.depth) {
             let piece = self.piece()?;
-            whole.extent = if count == 0 { piece.extent } else { whole.extent.followed_by(piece.extent) };
+            whole.extent =
+                if count == 0 { piece.extent } else { whole.extent.followed_by(piece.extent) };
             whole.is_atom = count == 0 && piece.is_atom;
             whole.states = whole.states.saturating_add(piece.states);
             count += 1;
@@ -170,7 +174,8 @@ impl Reader<'_> {
     /// One character, set, anchor or group with the repetitions that follow it.
     fn piece(&mut self) -> Result<Piece, String> {
         // A repetition at the beginning is one of nothing.
-        let is_repetition = matches!(self.rest, [b'*' | b'+' | b'?', ..]) || interval(self.rest)?.is_some();
+        let is_repetition =
+            matches!(self.rest, [b'*' | b'+' | b'?', ..]) || interval(self.rest)?.is_some();
         let mut piece = if is_repetition { self.nothing() } else { self.atom()? };
         loop {
             let (least, most) = match self.rest.first() {
@@ -190,7 +195,8 @@ impl Reader<'_> {
         }
     }
 
-    /// What has just been written, at least `least` times, and at most `most` times if that is given.
+    /// What has just been written, at least `least` times, and at most `most` times if that is
+    /// given.
     fn repeated(&mut self, piece: Piece, least: u32, most: Option<u32>) -> Result<Piece, String> {
         let least = if piece.extent.may_be_empty() { 0 } else { least };
         let is_same = match piece.extent {
@@ -268,7 +274,13 @@ impl Reader<'_> {
     }
 
     fn nothing(&self) -> Piece {
-        Piece { start: self.out.len(), states: 0, is_atom: false, extent: Extent::Nothing, literal: String::new() }
+        Piece {
+            start: self.out.len(),
+            states: 0,
+            is_atom: false,
+            extent: Extent::Nothing,
+            literal: String::new(),
+        }
     }
 
     fn written(&mut self, text: &str, extent: Extent) -> Piece {
@@ -310,7 +322,10 @@ impl Reader<'_> {
         Ok(match self.next() {
             None => return Err("something after the backslash at the end".to_owned()),
             Some(digit @ b'1'..=b'9') => {
-                return Err(format!("no back-reference \\{}: write out what it stands for", char::from(digit)));
+                return Err(format!(
+                    "no back-reference \\{}: write out what it stands for",
+                    char::from(digit)
+                ));
             }
             Some(b'w') => self.set(&Set::of(is_word).finished(false)),
             Some(b'W') => self.set(&Set::of(is_word).finished(true)),
@@ -331,7 +346,8 @@ impl Piece {
     /// Either of two, the second of which has been written behind the first.
     fn or(self, other: &Self) -> Self {
         let is_empty = |piece: &Self| piece.extent.may_be_empty() || piece.states == 0;
-        let extent = if is_empty(&self) || is_empty(other) { Extent::MayBeEmpty } else { Extent::Some };
+        let extent =
+            if is_empty(&self) || is_empty(other) { Extent::MayBeEmpty } else { Extent::Some };
         let states = self.states.saturating_add(other.states).saturating_add(1);
         Self { states, is_atom: false, extent, literal: String::new(), ..self }
     }
@@ -354,8 +370,8 @@ fn longer(one: String, other: String) -> String {
     if one.len() > other.len() { one } else { other }
 }
 
-/// An interval (`{2}`, `{2,}`, `{,3}`, `{2,3}`) at the beginning: its numbers and its length. `None` where the brace is a
-/// character like any other.
+/// An interval (`{2}`, `{2,}`, `{,3}`, `{2,3}`) at the beginning: its numbers and its length.
+/// `None` where the brace is a character like any other.
 fn interval(text: &[u8]) -> Result<Option<(u32, Option<u32>, usize)>, String> {
     let Some(inside) = text.strip_prefix(b"{") else { return Ok(None) };
     let (first, after) = number(inside);
@@ -381,6 +397,7 @@ fn interval(text: &[u8]) -> Result<Option<(u32, Option<u32>, usize)>, String> {
 fn number(text: &[u8]) -> (Option<u32>, &[u8]) {
     let length = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
     let (digits, rest) = text.split_at(length);
-    let value = |sum: u32, digit: &u8| sum.saturating_mul(10).saturating_add(u32::from(digit - b'0'));
+    let value =
+        |sum: u32, digit: &u8| sum.saturating_mul(10).saturating_add(u32::from(digit - b'0'));
     ((length > 0).then(|| digits.iter().fold(0, value)), rest)
 }

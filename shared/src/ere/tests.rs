@@ -41,7 +41,9 @@ fn greps(expression: &str, lines: &[&[u8]]) -> Option<Vec<usize>> {
         std::str::from_utf8(digits).ok()?.parse().ok()
     };
     match output.status.code() {
-        Some(0 | 1) => Some(output.stdout.split(|byte| *byte == b'\n').filter_map(number).collect()),
+        Some(0 | 1) => {
+            Some(output.stdout.split(|byte| *byte == b'\n').filter_map(number).collect())
+        }
         _ => None,
     }
 }
@@ -105,7 +107,9 @@ a{2}?b  (a?){3}b  .{3}  ^.{3,}$  .*{2,}  é  [é]  x.y  ^[^a]*$  !  é?x";
 #[test]
 fn wt_5_expressions_mean_what_grep_takes_them_for() {
     let lines = lines();
-    for expression in EXPRESSIONS.split("  ").flat_map(|some| some.split('\n')).chain(["", "a\nword", "(a\nb)"]) {
+    for expression in
+        EXPRESSIONS.split("  ").flat_map(|some| some.split('\n')).chain(["", "a\nword", "(a\nb)"])
+    {
         assert_eq!(ours(expression, &lines), greps(expression, &lines), "{expression:?}");
     }
 }
@@ -178,10 +182,18 @@ fn wt_5_chance_expressions_mean_what_grep_takes_them_for() {
 
 #[test]
 fn bodies_are_lines_that_nul_bytes_end_too() {
-    let is_match = |expression: &str, body: &[u8]| Ere::new(expression).unwrap().is_match(body, soon()).unwrap();
+    let is_match = |expression: &str, body: &[u8]| {
+        Ere::new(expression).unwrap().is_match(body, soon()).unwrap()
+    };
     assert!(is_match("^alive$", b"\0\xff\0alive\0"));
-    assert!(!is_match("a.*b", b"a\0b") && !is_match("a[^x]b", b"a\nb") && !is_match(r"a\Wb", b"a\0b"));
-    assert!(is_match("^second$", b"first\nsecond\nthird") && is_match("^$", b"text\n\n") && !is_match("^$", b"text\n"));
+    assert!(
+        !is_match("a.*b", b"a\0b") && !is_match("a[^x]b", b"a\nb") && !is_match(r"a\Wb", b"a\0b")
+    );
+    assert!(
+        is_match("^second$", b"first\nsecond\nthird")
+            && is_match("^$", b"text\n\n")
+            && !is_match("^$", b"text\n")
+    );
     // A page without a byte has no line.
     assert!(!is_match("", b"") && is_match("", b"\n"));
 }
@@ -190,18 +202,34 @@ fn bodies_are_lines_that_nul_bytes_end_too() {
 fn wt_5_what_took_for_ever_is_quick_or_refused() {
     let began = Instant::now();
     let page = vec![b'a'; 1 << 16];
-    for expression in
-        [".*{10,}{10,}{10,}{10,}{10,}", &format!("(.*{}(\\w+))", "+".repeat(5_000)), "^(a|b)*", "(a*)*(a*)*$"]
-    {
-        assert_eq!(Ere::new(expression).unwrap().is_match(&page, soon()), Some(true), "{expression}");
+    for expression in [
+        ".*{10,}{10,}{10,}{10,}{10,}",
+        &format!("(.*{}(\\w+))", "+".repeat(5_000)),
+        "^(a|b)*",
+        "(a*)*(a*)*$",
+    ] {
+        assert_eq!(
+            Ere::new(expression).unwrap().is_match(&page, soon()),
+            Some(true),
+            "{expression}"
+        );
     }
     assert_eq!(Ere::new("^(a|b)*z").unwrap().is_match(&page, soon()), Some(false));
-    for expression in
-        ["((a{1,100}){1,100}){1,100}b", "a{20000}", &"(".repeat(100_000), &"((a)?".repeat(60), "(a{100}|b){101}"]
-    {
+    for expression in [
+        "((a{1,100}){1,100}){1,100}b",
+        "a{20000}",
+        &"(".repeat(100_000),
+        &"((a)?".repeat(60),
+        "(a{100}|b){101}",
+    ] {
         assert!(refused(expression).len() < 110, "{expression}");
     }
-    assert!(Ere::new(&format!("{}a{}", "(".repeat(100), ")+?".repeat(100))).unwrap().is_match(b"a", soon()).unwrap());
+    assert!(
+        Ere::new(&format!("{}a{}", "(".repeat(100), ")+?".repeat(100)))
+            .unwrap()
+            .is_match(b"a", soon())
+            .unwrap()
+    );
     assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
 }
 
@@ -209,18 +237,25 @@ fn wt_5_what_took_for_ever_is_quick_or_refused() {
 fn wt_5_a_search_of_a_large_page_ends_at_the_deadline() {
     let began = Instant::now();
     let slow = Ere::new("(a|b|ab){1000}[yz]").unwrap();
-    assert_eq!(slow.is_match(&vec![b'a'; 1 << 20], Deadline::after(Duration::from_millis(100))), None);
+    assert_eq!(
+        slow.is_match(&vec![b'a'; 1 << 20], Deadline::after(Duration::from_millis(100))),
+        None
+    );
     assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
     // And is finished where there is time.
     assert_eq!(
-        Ere::new("(a|b){30}[yz]").unwrap().is_match(&[&[b'a'; 40_000], b"z".as_slice()].concat(), soon()),
+        Ere::new("(a|b){30}[yz]")
+            .unwrap()
+            .is_match(&[&[b'a'; 40_000], b"z".as_slice()].concat(), soon()),
         Some(true)
     );
 }
 
 #[test]
 fn the_largest_expressions_that_are_accepted_can_be_compiled() {
-    for expression in ["(((a{1,15}){1,15}){1,15})", &"[acegikmoqsuwy13579]".repeat(1_000), &"a".repeat(9_999)] {
+    for expression in
+        ["(((a{1,15}){1,15}){1,15})", &"[acegikmoqsuwy13579]".repeat(1_000), &"a".repeat(9_999)]
+    {
         assert!(Ere::new(expression).unwrap().is_match(b"b", soon()).is_some(), "{expression}");
     }
 }

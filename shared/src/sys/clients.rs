@@ -1,7 +1,8 @@
 //! Who is connected to a process, and whether they have said anything.
 //!
-//! The kernel counts what it has received on a TCP connection (tcp(7), `TCP_INFO`), and reports it to the owner of the socket. So
-//! each socket of the process is borrowed for as long as the question takes (pidfd_getfd(2), Linux 5.6).
+//! The kernel counts what it has received on a TCP connection (tcp(7), `TCP_INFO`), and reports it
+//! to the owner of the socket. So each socket of the process is borrowed for as long as the
+//! question takes (pidfd_getfd(2), Linux 5.6).
 
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
@@ -9,7 +10,9 @@ use std::os::unix::ffi::OsStrExt;
 
 use nix::libc;
 use nix::sys::socket::sockopt::{AcceptConn, SockType};
-use nix::sys::socket::{AddressFamily, SockaddrLike, SockaddrStorage, UnixAddr, getsockname, getsockopt};
+use nix::sys::socket::{
+    AddressFamily, SockaddrLike, SockaddrStorage, UnixAddr, getsockname, getsockopt,
+};
 
 use super::process::{Handle, Process};
 
@@ -64,12 +67,17 @@ pub fn listening_ports(process: &Process) -> io::Result<Vec<u16>> {
 }
 
 /// Borrows each socket of a process for a look.
-fn each_socket(process: &Process, mut look: impl FnMut(&OwnedFd) -> io::Result<()>) -> io::Result<()> {
+fn each_socket(
+    process: &Process,
+    mut look: impl FnMut(&OwnedFd) -> io::Result<()>,
+) -> io::Result<()> {
     let Some(handle) = process.open()? else { return Ok(()) };
     for entry in std::fs::read_dir(format!("/proc/{}/fd", process.pid))? {
         let entry = entry?;
-        let is_socket =
-            || std::fs::read_link(entry.path()).is_ok_and(|to| to.as_os_str().as_bytes().starts_with(b"socket:"));
+        let is_socket = || {
+            std::fs::read_link(entry.path())
+                .is_ok_and(|to| to.as_os_str().as_bytes().starts_with(b"socket:"))
+        };
         let number = entry.file_name().to_str().and_then(|name| name.parse().ok());
         let Some(number) = number.filter(|_| is_socket()) else { continue };
         match borrow(&handle, number) {
@@ -102,7 +110,8 @@ fn of_socket(socket: &OwnedFd) -> io::Result<Clients> {
         Some(AddressFamily::Inet | AddressFamily::Inet6) if is_stream => of_connection(socket)?,
         // What a server makes of datagrams (QUIC) only the server knows.
         Some(AddressFamily::Inet | AddressFamily::Inet6) => Clients::Talking,
-        // A connection that was accepted has the name of the socket that it came to; others have none (unix(7)).
+        // A connection that was accepted has the name of the socket that it came to; others have
+        // none (unix(7)).
         Some(AddressFamily::Unix) if local.as_unix_addr().is_some_and(has_name) => Clients::Talking,
         _ => Clients::None,
     })
@@ -119,12 +128,15 @@ fn of_connection(socket: &OwnedFd) -> io::Result<Clients> {
     let mut length = size_of::<libc::tcp_info>() as libc::socklen_t;
     let place = std::ptr::from_mut(&mut info).cast();
     // SAFETY: `place` is `length` bytes that are ours; the kernel writes at most so many.
-    let examined =
-        unsafe { libc::getsockopt(socket.as_raw_fd(), libc::IPPROTO_TCP, libc::TCP_INFO, place, &mut length) };
+    let examined = unsafe {
+        libc::getsockopt(socket.as_raw_fd(), libc::IPPROTO_TCP, libc::TCP_INFO, place, &mut length)
+    };
     if examined != 0 {
         return Err(io::Error::last_os_error());
     }
-    if (length as usize) < std::mem::offset_of!(libc::tcp_info, tcpi_bytes_received) + size_of::<u64>() {
+    if (length as usize)
+        < std::mem::offset_of!(libc::tcp_info, tcpi_bytes_received) + size_of::<u64>()
+    {
         // A kernel before 4.1 does not count.
         return Ok(Clients::Talking);
     }
@@ -183,7 +195,8 @@ mod tests {
         let listeners = ["127.0.0.1:0", "[::]:0"].map(|place| TcpListener::bind(place).unwrap());
         let ports = listeners.each_ref().map(|listener| listener.local_addr().unwrap().port());
         let [first, second] = listeners.map(OwnedFd::from);
-        let sleep = std::process::Command::new("/bin/sleep").arg("60").stdin(first).stdout(second).spawn();
+        let sleep =
+            std::process::Command::new("/bin/sleep").arg("60").stdin(first).stdout(second).spawn();
         let mut sleep = sleep.unwrap();
         let process = Process::find(sleep.id() as i32).unwrap().unwrap();
         let mut found = listening_ports(&process).unwrap();

@@ -3,7 +3,8 @@
 
 use std::time::{Duration, Instant};
 
-/// A moment by which something must be done. Actions get one a little before the caller's time-out; steps get earlier ones.
+/// A moment by which something must be done. Actions get one a little before the caller's time-out;
+/// steps get earlier ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Deadline(Instant);
 
@@ -52,12 +53,16 @@ impl Deadline {
     }
 
     /// Waits, at most until the deadline.
-    #[expect(clippy::disallowed_methods, reason = "the one place that sleeps, with an end in sight")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place that sleeps, with an end in sight"
+    )]
     pub fn sleep(self, duration: Duration) {
         std::thread::sleep(duration.min(self.left()));
     }
 
-    /// Looks at once and then now and then until `look` finds something; `None` at the deadline, after one last look.
+    /// Looks at once and then now and then until `look` finds something; `None` at the deadline,
+    /// after one last look.
     pub fn poll<T>(self, mut look: impl FnMut() -> Option<T>) -> Option<T> {
         for pause in pauses() {
             if let Some(found) = look() {
@@ -72,9 +77,12 @@ impl Deadline {
     }
 }
 
-/// The times between looks: from a millisecond to fifty, so that a short wait stays short and a long one costs little.
+/// The times between looks: from a millisecond to fifty, so that a short wait stays short and a
+/// long one costs little.
 fn pauses() -> impl Iterator<Item = Duration> {
-    std::iter::successors(Some(Duration::from_millis(1)), |pause| Some((*pause * 3 / 2).min(Duration::from_millis(50))))
+    std::iter::successors(Some(Duration::from_millis(1)), |pause| {
+        Some((*pause * 3 / 2).min(Duration::from_millis(50)))
+    })
 }
 
 #[cfg(test)]
@@ -108,7 +116,10 @@ mod tests {
     fn a_step_that_leaves_more_than_there_is_has_no_time() {
         let whole = Deadline::after(Duration::from_secs(100));
         let earlier = whole.minus(Duration::from_secs(40)).left();
-        assert!(earlier > Duration::from_secs(55) && earlier <= Duration::from_secs(60), "{earlier:?}");
+        assert!(
+            earlier > Duration::from_secs(55) && earlier <= Duration::from_secs(60),
+            "{earlier:?}"
+        );
         assert!(whole.minus(Duration::from_secs(101)).expired());
         assert!(whole.minus(Duration::MAX).expired());
         assert!(!Deadline::after(Duration::MAX).expired());

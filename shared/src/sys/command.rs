@@ -1,6 +1,8 @@
-//! Runs a program to its end: bounded in time and in what is kept of its output, never through a shell.
+//! Runs a program to its end: bounded in time and in what is kept of its output, never through a
+//! shell.
 //!
-//! The end is the program's own, not that of its streams: a daemon that it started may keep them open for ever.
+//! The end is the program's own, not that of its streams: a daemon that it started may keep them
+//! open for ever.
 
 use std::fmt;
 use std::io::{self, Read, Write};
@@ -21,13 +23,15 @@ use super::clock::Deadline;
 use super::process::Handle;
 use crate::failure::{Failure, Kind};
 
-/// What is kept of each stream; the rest is read and dropped, so that the program never waits for us.
+/// What is kept of each stream; the rest is read and dropped, so that the program never waits for
+/// us.
 const KEPT: usize = 1 << 20;
 
 /// How much is read at once.
 const CHUNK: usize = 8192;
 
-/// How long to wait for the end of what was killed. One that the kernel keeps asleep (a lost disk) may never end.
+/// How long to wait for the end of what was killed. One that the kernel keeps asleep (a lost disk)
+/// may never end.
 const DYING: Duration = Duration::from_millis(500);
 
 /// What a program left behind.
@@ -48,7 +52,8 @@ pub struct Output {
 pub enum RunError {
     /// It could not be started.
     Start(io::Error),
-    /// It did not end in time, and was killed with everything that it had started in its process group.
+    /// It did not end in time, and was killed with everything that it had started in its process
+    /// group.
     TimedOut(Output),
     /// Its streams could not be served.
     Streams(io::Error),
@@ -67,14 +72,17 @@ impl fmt::Display for RunError {
 impl std::error::Error for RunError {}
 
 impl RunError {
-    /// The failure of an action that needed the program, which `what` names. This machine lacks the program when it is not
-    /// there or cannot be executed (ENOENT, ENOEXEC, EACCES: exit code 5). Everything else may pass: no memory, too many
-    /// processes or open files, a slow disk (exit code 1).
+    /// The failure of an action that needed the program, which `what` names. This machine lacks the
+    /// program when it is not there or cannot be executed (ENOENT, ENOEXEC, EACCES: exit code 5).
+    /// Everything else may pass: no memory, too many processes or open files, a slow disk (exit
+    /// code 1).
     #[must_use]
     pub fn into_failure(self, what: impl fmt::Display) -> Failure {
         let lacking = [nix::libc::ENOENT, nix::libc::ENOEXEC, nix::libc::EACCES];
         let kind = match &self {
-            Self::Start(error) if error.raw_os_error().is_some_and(|number| lacking.contains(&number)) => {
+            Self::Start(error)
+                if error.raw_os_error().is_some_and(|number| lacking.contains(&number)) =>
+            {
                 Kind::Installed
             }
             _ => Kind::Generic,
@@ -84,7 +92,8 @@ impl RunError {
 }
 
 impl Output {
-    /// A program that a signal has ended has given no answer: the kernel may have lacked memory for it.
+    /// A program that a signal has ended has given no answer: the kernel may have lacked memory for
+    /// it.
     ///
     /// # Errors
     /// That it was killed; `what` names it.
@@ -96,27 +105,36 @@ impl Output {
     }
 }
 
-/// Keeps the cluster's variables (`OCF_*`: the parameters, and with them passwords) from a program: a server hands its
-/// environment on to whatever it starts, and shows it to any process that may look.
-#[expect(clippy::disallowed_methods, reason = "names of variables, which the program must not inherit")]
+/// Keeps the cluster's variables (`OCF_*`: the parameters, and with them passwords) from a program:
+/// a server hands its environment on to whatever it starts, and shows it to any process that may
+/// look.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "names of variables, which the program must not inherit"
+)]
 pub fn hide_parameters(command: &mut Command) {
-    for (name, _) in std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"OCF_")) {
+    for (name, _) in
+        std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"OCF_"))
+    {
         command.env_remove(name);
     }
 }
 
-/// Runs a program in a process group of its own; it does not outlive us, for the cluster kills an agent that is late, and
-/// what that agent was just starting must not come up afterwards. Its input is `input`, or empty. What it leaves running when it ends in
-/// time lives on; that needs streams of its own, for no process reads these any more.
+/// Runs a program in a process group of its own; it does not outlive us, for the cluster kills an
+/// agent that is late, and what that agent was just starting must not come up afterwards. Its input
+/// is `input`, or empty. What it leaves running when it ends in time lives on; that needs streams
+/// of its own, for no process reads these any more.
 ///
 /// # Errors
-/// When it cannot be started or served, or does not end by the deadline; it is killed then, with its process group.
+/// When it cannot be started or served, or does not end by the deadline; it is killed then, with
+/// its process group.
 pub fn run(command: Command, input: Option<&[u8]>, deadline: Deadline) -> Result<Output, RunError> {
     run_in(command, input, deadline, || Ok(()))
 }
 
-/// As [`run`], for a program that is tried out beside a server that it must not disturb: with a network, IPC and PID namespace
-/// of its own, where it may bind any address, and without anything that outlives it.
+/// As [`run`], for a program that is tried out beside a server that it must not disturb: with a
+/// network, IPC and PID namespace of its own, where it may bind any address, and without anything
+/// that outlives it.
 ///
 /// # Errors
 /// As [`run`]; `Start` also where this caller may make no namespaces.
@@ -134,7 +152,8 @@ fn run_in(
     command.stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() });
     command.stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
     let own = Pid::this();
-    // SAFETY: between fork and exec only system calls are made; nothing allocates, no lock is taken.
+    // SAFETY: between fork and exec only system calls are made; nothing allocates, no lock is
+    // taken.
     unsafe { command.pre_exec(move || end_with(own).and_then(|()| enter())) };
     let mut child = command.spawn().map_err(RunError::Start)?;
     let mut output = Output::default();
@@ -156,18 +175,29 @@ fn run_in(
     }
 }
 
-/// Ends this process when its parent does (PR_SET_PDEATHSIG, prctl(2)), which may have happened already.
+/// Ends this process when its parent does (PR_SET_PDEATHSIG, prctl(2)), which may have happened
+/// already.
 fn end_with(parent: Pid) -> io::Result<()> {
     set_pdeathsig(Signal::SIGKILL)?;
     if getppid() == parent { Ok(()) } else { Err(io::Error::from_raw_os_error(nix::libc::ESRCH)) }
 }
 
 /// Feeds the child and keeps what it says until it ends; `false` at the deadline.
-fn serve(child: &mut Child, mut input: &[u8], output: &mut Output, deadline: Deadline) -> io::Result<bool> {
+fn serve(
+    child: &mut Child,
+    mut input: &[u8],
+    output: &mut Output,
+    deadline: Deadline,
+) -> io::Result<bool> {
     let handle = Handle::of_child(child)?;
-    // Left in the child, so that they stay open until it is killed: it must not die of a closed pipe before.
+    // Left in the child, so that they stay open until it is killed: it must not die of a closed
+    // pipe before.
     let Child { stdin, stdout, stderr, .. } = child;
-    let streams = [stdin.as_ref().map(AsFd::as_fd), stdout.as_ref().map(AsFd::as_fd), stderr.as_ref().map(AsFd::as_fd)];
+    let streams = [
+        stdin.as_ref().map(AsFd::as_fd),
+        stdout.as_ref().map(AsFd::as_fd),
+        stderr.as_ref().map(AsFd::as_fd),
+    ];
     for stream in streams.into_iter().flatten() {
         fcntl(stream, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
     }
@@ -192,12 +222,17 @@ fn serve(child: &mut Child, mut input: &[u8], output: &mut Output, deadline: Dea
         if let Some(pipe) = stdin {
             match pipe.write(input) {
                 Ok(count) => input = &input[count..],
-                Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
+                    ) => {}
                 // It does not want to hear more.
                 Err(_) => input = &[],
             }
         }
-        // Of a child that has ended, all that is still in the pipes: at most their size, whichever process writes to them.
+        // Of a child that has ended, all that is still in the pipes: at most their size, whichever
+        // process writes to them.
         let mut rounds = if ended { KEPT / CHUNK } else { 1 };
         while rounds > 0 && keep(stdout, &mut output.stdout)? | keep(stderr, &mut output.stderr)? {
             rounds -= 1;
@@ -212,7 +247,8 @@ fn serve(child: &mut Child, mut input: &[u8], output: &mut Output, deadline: Dea
     }
 }
 
-/// Reads what is there, up to a chunk; `false` when there is nothing more now. At its end, the stream is closed.
+/// Reads what is there, up to a chunk; `false` when there is nothing more now. At its end, the
+/// stream is closed.
 fn keep(stream: &mut Option<impl Read>, kept: &mut Vec<u8>) -> io::Result<bool> {
     let Some(pipe) = stream else { return Ok(false) };
     let mut buffer = [0; CHUNK];
@@ -266,17 +302,27 @@ mod tests {
     fn sl_07_code_and_output_are_exact() {
         let output = run(sh("echo '*'; printf 'a  b\\n\\n' >&2; exit 42"), None, soon()).unwrap();
         assert_eq!((output.code, output.signal), (Some(42), None));
-        assert_eq!((output.stdout.as_slice(), output.stderr.as_slice()), (&b"*\n"[..], &b"a  b\n\n"[..]));
+        assert_eq!(
+            (output.stdout.as_slice(), output.stderr.as_slice()),
+            (&b"*\n"[..], &b"a  b\n\n"[..])
+        );
         assert_eq!(run(sh("kill -9 $$"), None, soon()).unwrap().signal, Some(9));
     }
 
     #[test]
     fn an_2_only_a_program_that_cannot_be_executed_is_lacking() {
-        let kind = |number| RunError::Start(io::Error::from_raw_os_error(number)).into_failure("x").kind;
+        let kind =
+            |number| RunError::Start(io::Error::from_raw_os_error(number)).into_failure("x").kind;
         for number in [nix::libc::ENOENT, nix::libc::ENOEXEC, nix::libc::EACCES] {
             assert_eq!(kind(number), Kind::Installed, "{number}");
         }
-        for number in [nix::libc::EAGAIN, nix::libc::EMFILE, nix::libc::ENFILE, nix::libc::EIO, nix::libc::ENOMEM] {
+        for number in [
+            nix::libc::EAGAIN,
+            nix::libc::EMFILE,
+            nix::libc::ENFILE,
+            nix::libc::EIO,
+            nix::libc::ENOMEM,
+        ] {
             assert_eq!(kind(number), Kind::Generic, "{number}");
         }
         let late = RunError::TimedOut(Output::default()).into_failure("httpd -t");
@@ -284,8 +330,12 @@ mod tests {
             (late.kind, late.to_string()),
             (Kind::Generic, "httpd -t did not end in time and was killed".into())
         );
-        let killed = run(sh("kill -9 $$"), None, soon()).unwrap().unless_killed("httpd -t").unwrap_err();
-        assert_eq!((killed.kind, killed.to_string()), (Kind::Generic, "httpd -t was killed by signal 9".into()));
+        let killed =
+            run(sh("kill -9 $$"), None, soon()).unwrap().unless_killed("httpd -t").unwrap_err();
+        assert_eq!(
+            (killed.kind, killed.to_string()),
+            (Kind::Generic, "httpd -t was killed by signal 9".into())
+        );
     }
 
     #[test]
@@ -293,8 +343,16 @@ mod tests {
         let input = vec![b'x'; 300_000];
         let output = run(Command::new("/bin/cat"), Some(&input), soon()).unwrap();
         assert_eq!(output.stdout, input);
-        assert_eq!(run(sh("exec cat"), None, soon()).unwrap().stdout, b"", "no input is an empty one");
-        assert_eq!(run(sh("exit 3"), Some(&input), soon()).unwrap().code, Some(3), "one that does not listen");
+        assert_eq!(
+            run(sh("exec cat"), None, soon()).unwrap().stdout,
+            b"",
+            "no input is an empty one"
+        );
+        assert_eq!(
+            run(sh("exit 3"), Some(&input), soon()).unwrap().code,
+            Some(3),
+            "one that does not listen"
+        );
     }
 
     #[test]
@@ -306,13 +364,20 @@ mod tests {
     #[test]
     fn what_does_not_end_is_killed_with_its_children() {
         let began = Instant::now();
-        let failed = run(sh("echo begun; sleep 60 & sleep 60"), None, Deadline::after(Duration::from_millis(300)));
+        let failed = run(
+            sh("echo begun; sleep 60 & sleep 60"),
+            None,
+            Deadline::after(Duration::from_millis(300)),
+        );
         match failed {
             Err(RunError::TimedOut(output)) => assert_eq!(output.stdout, b"begun\n"),
             other => panic!("{other:?}"),
         }
         assert!(began.elapsed() < Duration::from_secs(20));
-        assert!(matches!(run(Command::new("/no/such/program"), None, soon()), Err(RunError::Start(_))));
+        assert!(matches!(
+            run(Command::new("/no/such/program"), None, soon()),
+            Err(RunError::Start(_))
+        ));
     }
 
     #[test]
@@ -339,12 +404,15 @@ mod tests {
         };
         assert_eq!((output.code, output.stdout.as_slice()), (Some(3), &b"1\n1\n"[..]));
         let is_left = |pid: i32| {
-            let words = Process::find(pid).ok().flatten().and_then(|process| process.arguments().ok());
+            let words =
+                Process::find(pid).ok().flatten().and_then(|process| process.arguments().ok());
             words.is_some_and(|words| words.iter().any(|word| word == b"61.25"))
         };
         assert!(!crate::sys::process::numbers().unwrap().into_iter().any(is_left));
         let failed = run_apart(Command::new("/no/such/program"), soon());
-        assert!(matches!(failed, Err(RunError::Start(error)) if error.kind() == io::ErrorKind::NotFound));
+        assert!(
+            matches!(failed, Err(RunError::Start(error)) if error.kind() == io::ErrorKind::NotFound)
+        );
     }
 
     #[test]
@@ -356,7 +424,8 @@ mod tests {
     #[test]
     fn one_that_never_stops_talking_is_killed_in_time() {
         let began = Instant::now();
-        let failed = run(sh("exec cat /dev/zero"), None, Deadline::after(Duration::from_millis(200)));
+        let failed =
+            run(sh("exec cat /dev/zero"), None, Deadline::after(Duration::from_millis(200)));
         assert!(matches!(failed, Err(RunError::TimedOut(output)) if output.signal == Some(9)));
         assert!(began.elapsed() < Duration::from_secs(10));
     }
@@ -366,6 +435,10 @@ mod tests {
         assert_eq!(find_in_path("sh", "/usr/bin:/bin").unwrap().file_name().unwrap(), "sh");
         assert!(find_in_path("sh", "").is_some(), "without PATH");
         assert_eq!(find_in_path("no-such-program", "/usr/bin"), None);
-        assert_eq!(find_in_path("passwd", "/etc"), find_in_path("passwd", ""), "a file that is no program");
+        assert_eq!(
+            find_in_path("passwd", "/etc"),
+            find_in_path("passwd", ""),
+            "a file that is no program"
+        );
     }
 }

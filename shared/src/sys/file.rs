@@ -1,7 +1,8 @@
 //! Every file that root makes, opens, believes, gives away or deletes.
 //!
-//! Agents run as root among directories that others can write to: /run/lock, /tmp, a web team's tree. One module knows what may
-//! happen there, and clippy.toml forbids the functions of [`std::fs`] that do not.
+//! Agents run as root among directories that others can write to: /run/lock, /tmp, a web team's
+//! tree. One module knows what may happen there, and clippy.toml forbids the functions of
+//! [`std::fs`] that do not.
 //!
 //! | to | call | what is refused |
 //! | --- | --- | --- |
@@ -22,8 +23,9 @@
 //! | delete a socket | [`remove_socket`] | anything else, other owners, sockets that a process listens on |
 //! | delete a directory | [`remove_empty_dir`] | what is not empty |
 //!
-//! Everything that changes something is done relative to a descriptor of the directory, which is found name by name without
-//! following links (`walk`): a link is followed by us, and only when it is root's or ours.
+//! Everything that changes something is done relative to a descriptor of the directory, which is
+//! found name by name without following links (`walk`): a link is followed by us, and only when it
+//! is root's or ours.
 #![forbid(unsafe_code)]
 
 mod read;
@@ -40,11 +42,12 @@ use nix::sys::stat::{FileStat, Mode, SFlag, fchmod, fstat};
 use nix::unistd::{Gid, Uid, fchown, geteuid};
 
 pub use read::{
-    Disk, Trust, length, names, open_kernel, read, read_kernel, read_kernel_text, read_since, read_small, read_start,
+    Disk, Trust, length, names, open_kernel, read, read_kernel, read_kernel_text, read_since,
+    read_small, read_start,
 };
 pub use write::{
-    open_append, open_lock, open_to_ask, remove, remove_empty_dir, remove_socket, write_atomic, write_if_changed,
-    write_kernel, write_stamped,
+    open_append, open_lock, open_to_ask, remove, remove_empty_dir, remove_socket, write_atomic,
+    write_if_changed, write_kernel, write_stamped,
 };
 
 /// Write permission for group and others.
@@ -68,21 +71,25 @@ pub struct Owner {
 /// Makes a directory for state, with the parents that are missing (/run is empty after a boot).
 ///
 /// # Errors
-/// When it cannot be made, or others could put files into it, lead us elsewhere with a symbolic link, or put another
-/// directory in the place of the one just made.
+/// When it cannot be made, or others could put files into it, lead us elsewhere with a symbolic
+/// link, or put another directory in the place of the one just made.
 pub fn ensure_dir(path: &Path, mode: u32) -> io::Result<()> {
     let walk = walk::Walk { make: Some(mode_of(mode)), ..walk::Walk::default() };
     trusted(&fstat(&walk.directory(path)?.fd)?)
 }
 
-/// Makes a directory that a server needs, with the parents that are missing, and gives it to `owner`. What is there already
-/// stays as it is. Says whether it was missing.
+/// Makes a directory that a server needs, with the parents that are missing, and gives it to
+/// `owner`. What is there already stays as it is. Says whether it was missing.
 ///
 /// # Errors
-/// When it cannot be made; when a link of another user is on the way, or a directory of another user than `owner` in a
-/// place where everybody may make one (/run/lock, /tmp).
+/// When it cannot be made; when a link of another user is on the way, or a directory of another
+/// user than `owner` in a place where everybody may make one (/run/lock, /tmp).
 pub fn make_dir(path: &Path, mode: u32, owner: Option<Owner>) -> io::Result<bool> {
-    let walk = walk::Walk { make: Some(mode_of(mode)), owner: owner.map(|owner| owner.user), ..walk::Walk::default() };
+    let walk = walk::Walk {
+        make: Some(mode_of(mode)),
+        owner: owner.map(|owner| owner.user),
+        ..walk::Walk::default()
+    };
     let found = walk.directory(path)?;
     if found.made
         && let Some(Owner { user, group }) = owner
@@ -92,14 +99,15 @@ pub fn make_dir(path: &Path, mode: u32, owner: Option<Owner>) -> io::Result<bool
     Ok(found.made)
 }
 
-/// A descriptor of ours, opened again to add to: what it leads to may be a pipe without a reader, or a full one, which must not
-/// hold the action up.
+/// A descriptor of ours, opened again to add to: what it leads to may be a pipe without a reader,
+/// or a full one, which must not hold the action up.
 ///
 /// # Errors
 /// When there is no such descriptor, or it is a socket.
 pub fn open_descriptor(number: u32) -> io::Result<File> {
     let path = format!("/proc/self/fd/{number}");
-    let flags = OFlag::O_WRONLY | OFlag::O_APPEND | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC | OFlag::O_NOCTTY;
+    let flags =
+        OFlag::O_WRONLY | OFlag::O_APPEND | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC | OFlag::O_NOCTTY;
     Ok(File::from(nix::fcntl::open(path.as_str(), flags, Mode::empty())?))
 }
 
@@ -130,10 +138,12 @@ fn kind(stat: &FileStat) -> SFlag {
     SFlag::from_bits_truncate(stat.st_mode & SFlag::S_IFMT.bits())
 }
 
-/// Whether a user may do everything on this machine anyway: root, we, and the owner of the root directory (root again, whom a
-/// user namespace shows under another number).
+/// Whether a user may do everything on this machine anyway: root, we, and the owner of the root
+/// directory (root again, whom a user namespace shows under another number).
 fn is_trusted(user: u32) -> bool {
-    user == 0 || user == geteuid().as_raw() || nix::sys::stat::stat("/").is_ok_and(|root| root.st_uid == user)
+    user == 0
+        || user == geteuid().as_raw()
+        || nix::sys::stat::stat("/").is_ok_and(|root| root.st_uid == user)
 }
 
 /// Whether it is root's or ours.

@@ -4,7 +4,8 @@
 //! - The deadline holds for the whole of it: name, connection, head and body.
 //! - No proxy is used, whatever the environment says, and no redirect is followed.
 //! - Of a body no more is read than is kept.
-//! - The system's certificates are loaded only where they are used: that costs forty times the request.
+//! - The system's certificates are loaded only where they are used: that costs forty times the
+//!   request.
 #![forbid(unsafe_code)]
 
 mod error;
@@ -101,7 +102,8 @@ pub fn get(get: &Get<'_>) -> Result<Answer, HttpError> {
     let began = Instant::now();
     let url = parse(get.url)?;
     let peer = || peer(get, &url);
-    let client_error = |error: reqwest::Error| HttpError::from_client(&error.without_url(), &peer());
+    let client_error =
+        |error: reqwest::Error| HttpError::from_client(&error.without_url(), &peer());
     let runtime = runtime()?;
     let addresses = addresses(get, &url)?;
     let client = client(get, &url, &addresses)?;
@@ -124,7 +126,14 @@ pub fn get(get: &Get<'_>) -> Result<Answer, HttpError> {
             got.set(Some(body.len()));
         }
         let phrase = status.canonical_reason().unwrap_or_default();
-        Ok(Answer { status: status.as_u16(), phrase, location, body, truncated, elapsed: began.elapsed() })
+        Ok(Answer {
+            status: status.as_u16(),
+            phrase,
+            location,
+            body,
+            truncated,
+            elapsed: began.elapsed(),
+        })
     };
     let limit = get.deadline.left();
     let outcome = runtime.block_on(async { tokio::time::timeout(limit, talk).await });
@@ -133,7 +142,10 @@ pub fn get(get: &Get<'_>) -> Result<Answer, HttpError> {
         let seconds = limit.as_secs_f64();
         let text = match got.get() {
             None => format!("no answer from {} within {seconds:.1} s", peer()),
-            Some(bytes) => format!("the answer of {} did not end within {seconds:.1} s ({bytes} bytes came)", peer()),
+            Some(bytes) => format!(
+                "the answer of {} did not end within {seconds:.1} s ({bytes} bytes came)",
+                peer()
+            ),
         };
         Err(HttpError::new(HttpErrorKind::Timeout, text))
     })
@@ -145,7 +157,8 @@ pub fn is_tls(url: &str) -> bool {
     begins(url.trim_start(), "https:")
 }
 
-/// Whether a text is a whole URL, and not what follows the address of a server: `httpd-status` is a path.
+/// Whether a text is a whole URL, and not what follows the address of a server: `httpd-status` is a
+/// path.
 #[must_use]
 pub fn is_url(text: &str) -> bool {
     begins(text, "http://") || begins(text, "https://")
@@ -156,7 +169,8 @@ fn begins(url: &str, scheme: &str) -> bool {
     url.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme))
 }
 
-/// Whether a URL points to this machine or to an address. Servers there rarely have certificates for these names.
+/// Whether a URL points to this machine or to an address. Servers there rarely have certificates
+/// for these names.
 #[must_use]
 pub fn is_local(url: &str) -> bool {
     let Ok(url) = parse(url) else { return false };
@@ -171,15 +185,16 @@ pub fn is_local(url: &str) -> bool {
 /// What is wrong with it.
 pub fn parse(url: &str) -> Result<Url, HttpError> {
     let wrong = |why: String| HttpError::new(HttpErrorKind::Request, why);
-    let parsed = Url::parse(&without_zone(url).0).map_err(|error| wrong(format!("not a URL: {error}")))?;
+    let parsed =
+        Url::parse(&without_zone(url).0).map_err(|error| wrong(format!("not a URL: {error}")))?;
     match parsed.scheme() {
         "http" | "https" if parsed.has_host() => Ok(parsed),
         other => Err(wrong(format!("not an http or https URL, but {other}"))),
     }
 }
 
-/// A URL, and the interface that it names after a link-local address: `http://[fe80::1%eth0]/`. URLs have no place for it
-/// (RFC 6874 gave it one, as `%25eth0`), and no server wants to see it.
+/// A URL, and the interface that it names after a link-local address: `http://[fe80::1%eth0]/`.
+/// URLs have no place for it (RFC 6874 gave it one, as `%25eth0`), and no server wants to see it.
 fn without_zone(url: &str) -> (Cow<'_, str>, Option<&str>) {
     let host = || Some(url.split_once("://[")?.1.split_once(']')?.0);
     let found = if url.contains('%') { host().and_then(|host| host.split_once('%')) } else { None };
@@ -188,11 +203,14 @@ fn without_zone(url: &str) -> (Cow<'_, str>, Option<&str>) {
     (plain.into(), Some(zone.strip_prefix("25").unwrap_or(zone)))
 }
 
-/// Whether a URL is one that [`parse`] takes, seen at a glance: of this machine or of an IPv4 address, and of plain letters.
-/// Most are, and to take one apart costs as much as a twentieth of a monitor.
+/// Whether a URL is one that [`parse`] takes, seen at a glance: of this machine or of an IPv4
+/// address, and of plain letters. Most are, and to take one apart costs as much as a twentieth of a
+/// monitor.
 #[must_use]
 pub fn is_plain(url: &str) -> bool {
-    let Some(rest) = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://")) else { return false };
+    let Some(rest) = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://")) else {
+        return false;
+    };
     let (place, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
     let (host, port) = place.split_once(':').unwrap_or((place, "80"));
     let is_host = host == "localhost" || host.parse::<Ipv4Addr>().is_ok();
@@ -204,10 +222,12 @@ pub fn is_plain(url: &str) -> bool {
 #[must_use]
 pub fn shown(url: &str) -> String {
     match Url::parse(url) {
-        Ok(mut parsed) if parsed.password().is_some() => match parsed.set_password(Some("hidden")) {
-            Ok(()) => parsed.into(),
-            Err(()) => "(hidden)".to_owned(),
-        },
+        Ok(mut parsed) if parsed.password().is_some() => {
+            match parsed.set_password(Some("hidden")) {
+                Ok(()) => parsed.into(),
+                Err(()) => "(hidden)".to_owned(),
+            }
+        }
         _ => url.to_owned(),
     }
 }
@@ -216,7 +236,11 @@ pub fn shown(url: &str) -> String {
 fn peer(get: &Get<'_>, url: &Url) -> String {
     match get.unix_socket {
         Some(path) => path.display().to_string(),
-        None => format!("{}:{}", url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or_default()),
+        None => format!(
+            "{}:{}",
+            url.host_str().unwrap_or_default(),
+            url.port_or_known_default().unwrap_or_default()
+        ),
     }
 }
 
@@ -225,7 +249,8 @@ fn runtime() -> Result<Runtime, HttpError> {
     built.map_err(|error| HttpError::new(HttpErrorKind::Request, format!("no event loop: {error}")))
 }
 
-/// The addresses of the host, looked up by [`resolve`]: the client has no limit of its own for that.
+/// The addresses of the host, looked up by [`resolve`]: the client has no limit of its own for
+/// that.
 fn addresses(get: &Get<'_>, url: &Url) -> Result<Vec<SocketAddr>, HttpError> {
     let host = url.host_str().unwrap_or_default();
     if get.unix_socket.is_some() || resolve::literal(host).is_some() {
@@ -244,7 +269,8 @@ fn addresses(get: &Get<'_>, url: &Url) -> Result<Vec<SocketAddr>, HttpError> {
 /// The client for one request.
 fn client(get: &Get<'_>, url: &Url, addresses: &[SocketAddr]) -> Result<Client, HttpError> {
     let request = |why: String| HttpError::new(HttpErrorKind::Request, why);
-    // reqwest asks for a provider even where nothing is encrypted. A second installation fails, and changes nothing.
+    // reqwest asks for a provider even where nothing is encrypted. A second installation fails, and
+    // changes nothing.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let mut builder = Client::builder()
         .no_proxy()
@@ -258,7 +284,8 @@ fn client(get: &Get<'_>, url: &Url, addresses: &[SocketAddr]) -> Result<Client, 
         builder = builder.unix_socket(path);
     }
     if let Some(interface) = without_zone(get.url).1 {
-        // A socket that is bound to an interface takes link-local addresses for those of its link (net/ipv6/tcp_ipv6.c).
+        // A socket that is bound to an interface takes link-local addresses for those of its link
+        // (net/ipv6/tcp_ipv6.c).
         builder = builder.interface(interface);
     }
     builder = match get.trust {

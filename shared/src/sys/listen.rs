@@ -1,6 +1,7 @@
 //! Whether a server that runs could listen where a new configuration says.
 //!
-//! What a server does when it cannot is bad: apache ends, nginx goes on with its old configuration and tells only its log.
+//! What a server does when it cannot is bad: apache ends, nginx goes on with its old configuration
+//! and tells only its log.
 #![forbid(unsafe_code)]
 
 use std::io::ErrorKind;
@@ -12,8 +13,8 @@ use super::process::Process;
 use super::resolve::resolve;
 use crate::failure::Failure;
 
-/// Whether the server of a master can listen at all of these places, a host (`None`: all addresses) and a port. It can on
-/// the ports that it has already.
+/// Whether the server of a master can listen at all of these places, a host (`None`: all addresses)
+/// and a port. It can on the ports that it has already.
 ///
 /// # Errors
 /// The first place where it cannot, and why.
@@ -31,20 +32,33 @@ pub fn check<'a>(
     Ok(())
 }
 
-fn bind(host: Option<&str>, port: u16, is_held: &dyn Fn(u16) -> bool, deadline: Deadline) -> Result<(), Failure> {
+fn bind(
+    host: Option<&str>,
+    port: u16,
+    is_held: &dyn Fn(u16) -> bool,
+    deadline: Deadline,
+) -> Result<(), Failure> {
     let addresses = match host {
         Some(host) => resolve(host, port, deadline).unwrap_or_default(),
-        None => vec![SocketAddr::from((Ipv6Addr::UNSPECIFIED, port)), SocketAddr::from((Ipv4Addr::UNSPECIFIED, port))],
+        None => vec![
+            SocketAddr::from((Ipv6Addr::UNSPECIFIED, port)),
+            SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)),
+        ],
     };
-    let found = addresses.into_iter().find_map(|address| Some((address, TcpListener::bind(address).err()?.kind())));
+    let found = addresses
+        .into_iter()
+        .find_map(|address| Some((address, TcpListener::bind(address).err()?.kind())));
     match found {
-        Some((place, ErrorKind::AddrInUse)) if !is_held(port) => {
-            Err(Failure::generic(format!("cannot listen on {place}: another program does (Address already in use)")))
-        }
-        Some((place, ErrorKind::AddrNotAvailable)) if !place.ip().is_unspecified() => Err(Failure::generic(format!(
-            "cannot listen on {place}: the address is not on this machine; order the resource after it"
+        Some((place, ErrorKind::AddrInUse)) if !is_held(port) => Err(Failure::generic(format!(
+            "cannot listen on {place}: another program does (Address already in use)"
         ))),
-        // Whatever else it is, of IPv6 on a machine without it, for instance: the server has the last word.
+        Some((place, ErrorKind::AddrNotAvailable)) if !place.ip().is_unspecified() => {
+            Err(Failure::generic(format!(
+                "cannot listen on {place}: the address is not on this machine; order the resource after it"
+            )))
+        }
+        // Whatever else it is, of IPv6 on a machine without it, for instance: the server has the
+        // last word.
         _ => Ok(()),
     }
 }
@@ -58,7 +72,9 @@ mod tests {
         let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = taken.local_addr().unwrap().port();
         let soon = || Deadline::after(std::time::Duration::from_secs(5));
-        let told = |host, is_held: bool| bind(host, port, &|_| is_held, soon()).map_err(|why| why.to_string());
+        let told = |host, is_held: bool| {
+            bind(host, port, &|_| is_held, soon()).map_err(|why| why.to_string())
+        };
         assert!(told(Some("127.0.0.1"), false).unwrap_err().contains("another program does"));
         assert!(told(Some("192.0.2.1"), false).unwrap_err().contains("not on this machine"));
         assert_eq!(told(Some("127.0.0.2"), false), Ok(()));

@@ -1,8 +1,10 @@
-//! One client of netlink, for all that agents ask the kernel: lists, single questions, changes, and events.
+//! One client of netlink, for all that agents ask the kernel: lists, single questions, changes, and
+//! events.
 //!
-//! What is easily overlooked is done here once: a wait ends at the deadline; a list may end with an error in its last
-//! message (NLMSG_DONE); a list that a change has interrupted (NLM_F_DUMP_INTR) is requested again; the kernel's own words
-//! about a refusal (extended acknowledgements) belong to the error.
+//! What is easily overlooked is done here once: a wait ends at the deadline; a list may end with an
+//! error in its last message (NLMSG_DONE); a list that a change has interrupted (NLM_F_DUMP_INTR)
+//! is requested again; the kernel's own words about a refusal (extended acknowledgements) belong to
+//! the error.
 
 use std::cell::Cell;
 use std::fmt;
@@ -10,13 +12,14 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use netlink_packet_core::{
-    NLM_F_ACK, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NetlinkDeserializable, NetlinkHeader, NetlinkMessage,
-    NetlinkPayload, NetlinkSerializable,
+    NLM_F_ACK, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NetlinkDeserializable, NetlinkHeader,
+    NetlinkMessage, NetlinkPayload, NetlinkSerializable,
 };
 use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{
-    AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, recvfrom, sendto, socket,
+    AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, recvfrom, sendto,
+    socket,
 };
 
 use crate::failure::{Failure, IntoFailure, Kind};
@@ -25,14 +28,18 @@ use crate::sys::clock::Deadline;
 /// The kernel fills at most this much at a time.
 const CHUNK: usize = 32 * 1024;
 
-/// How often an interrupted list is requested before it is taken as it is. What does not change is on each of them.
+/// How often an interrupted list is requested before it is taken as it is. What does not change is
+/// on each of them.
 const TRIES: u32 = 8;
 
 /// The attribute of an extended acknowledgement that carries its text (NLMSGERR_ATTR_MSG).
 const MESSAGE: u16 = 1;
 
 /// Messages of one kind of netlink.
-pub trait Message: NetlinkSerializable + NetlinkDeserializable + Into<NetlinkPayload<Self>> + Sized {}
+pub trait Message:
+    NetlinkSerializable + NetlinkDeserializable + Into<NetlinkPayload<Self>> + Sized
+{
+}
 
 impl<T: NetlinkSerializable + NetlinkDeserializable + Into<NetlinkPayload<T>>> Message for T {}
 
@@ -62,7 +69,9 @@ impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Refused(errno, None) => f.write_str(errno.desc()),
-            Self::Refused(errno, Some(said)) => write!(f, "{} ({})", errno.desc(), said.trim_end_matches('.')),
+            Self::Refused(errno, Some(said)) => {
+                write!(f, "{} ({})", errno.desc(), said.trim_end_matches('.'))
+            }
             Self::Late => f.write_str("no answer from the kernel in time"),
             Self::Broken(error) => error.fmt(f),
         }
@@ -81,7 +90,9 @@ impl From<Fault> for IntoFailure {
     fn from(fault: Fault) -> Self {
         match fault {
             Fault::Broken(error) => error.into(),
-            Fault::Refused(nix::Error::EPERM, _) => Failure::new(Kind::Permission, fault.to_string()).into(),
+            Fault::Refused(nix::Error::EPERM, _) => {
+                Failure::new(Kind::Permission, fault.to_string()).into()
+            }
             fault => Failure::generic(fault.to_string()).into(),
         }
     }
@@ -121,7 +132,8 @@ impl Netlink {
     pub fn open(protocol: SockProtocol) -> io::Result<Self> {
         let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
         let fd = socket(AddressFamily::Netlink, SockType::Raw, flags, protocol)?;
-        // Kernels before 4.12 and 4.20 know neither; nothing but their words and their strictness is missing then.
+        // Kernels before 4.12 and 4.20 know neither; nothing but their words and their strictness
+        // is missing then.
         for option in [libc::NETLINK_EXT_ACK, libc::NETLINK_GET_STRICT_CHK] {
             set(&fd, option);
         }
@@ -142,7 +154,11 @@ impl Netlink {
     ///
     /// # Errors
     /// See [`Fault`]; a list that ended with an error is one.
-    pub fn dump<T: Message + Clone>(&self, message: &T, deadline: Deadline) -> Result<Vec<T>, Fault> {
+    pub fn dump<T: Message + Clone>(
+        &self,
+        message: &T,
+        deadline: Deadline,
+    ) -> Result<Vec<T>, Fault> {
         let mut answers = Vec::new();
         for _ in 0..TRIES {
             let mut interrupted = false;
@@ -182,8 +198,9 @@ impl Netlink {
         found.ok_or_else(|| Fault::Broken(io::Error::other("the kernel gave no answer")))
     }
 
-    /// Asks for a change, and gives what the kernel sends before it acknowledges it. `flags` go beside NLM_F_REQUEST and
-    /// NLM_F_ACK; `kind` is the number of the message where its crate knows only another one.
+    /// Asks for a change, and gives what the kernel sends before it acknowledges it. `flags` go
+    /// beside NLM_F_REQUEST and NLM_F_ACK; `kind` is the number of the message where its crate
+    /// knows only another one.
     ///
     /// # Errors
     /// See [`Fault`].
@@ -217,7 +234,9 @@ impl Netlink {
         match self.datagram(&mut buffer, deadline) {
             Ok(length) => events(&buffer[..length]).map(Events::Some),
             Err(Fault::Late) => Ok(Events::None),
-            Err(Fault::Broken(error)) if error.raw_os_error() == Some(libc::ENOBUFS) => Ok(Events::Lost),
+            Err(Fault::Broken(error)) if error.raw_os_error() == Some(libc::ENOBUFS) => {
+                Ok(Events::Lost)
+            }
             Err(fault) => Err(fault),
         }
     }
@@ -254,13 +273,20 @@ impl Netlink {
                 match payload {
                     NetlinkPayload::Error(error) if error.code.is_some() => {
                         // The request follows, whole, and what the kernel says about it.
-                        let request = error.header.first_chunk::<4>().map_or(0, |length| u32::from_ne_bytes(*length));
-                        let said = error.header.get((request as usize).next_multiple_of(4)..).and_then(text);
+                        let request = error
+                            .header
+                            .first_chunk::<4>()
+                            .map_or(0, |length| u32::from_ne_bytes(*length));
+                        let said = error
+                            .header
+                            .get((request as usize).next_multiple_of(4)..)
+                            .and_then(text);
                         Err(Fault::Refused(nix::Error::from_raw(-error.raw_code()), said))
                     }
-                    NetlinkPayload::Done(done) if done.code < 0 => {
-                        Err(Fault::Refused(nix::Error::from_raw(-done.code), text(&done.extended_ack)))
-                    }
+                    NetlinkPayload::Done(done) if done.code < 0 => Err(Fault::Refused(
+                        nix::Error::from_raw(-done.code),
+                        text(&done.extended_ack),
+                    )),
                     payload => Ok(take(header, payload)),
                 }
             })?;
@@ -275,13 +301,18 @@ impl Netlink {
         loop {
             match recvfrom::<NetlinkAddr>(self.fd.as_raw_fd(), buffer) {
                 // Any process may send to a socket of netlink; the kernel's number is 0.
-                Ok((length, from)) if from.is_none_or(|from| from.pid() == self.peer) => return Ok(length),
+                Ok((length, from)) if from.is_none_or(|from| from.pid() == self.peer) => {
+                    return Ok(length);
+                }
                 Ok(_) | Err(nix::Error::EINTR) => {}
                 Err(nix::Error::EAGAIN) => {
-                    let milliseconds = deadline.left().as_micros().div_ceil(1000).min(60_000) as u16;
+                    let milliseconds =
+                        deadline.left().as_micros().div_ceil(1000).min(60_000) as u16;
                     let mut wait = [PollFd::new(self.fd.as_fd(), PollFlags::POLLIN)];
                     match poll(&mut wait, PollTimeout::from(milliseconds)) {
-                        Ok(0) | Err(nix::Error::EINTR) if deadline.expired() => return Err(Fault::Late),
+                        Ok(0) | Err(nix::Error::EINTR) if deadline.expired() => {
+                            return Err(Fault::Late);
+                        }
                         Ok(_) | Err(nix::Error::EINTR) => {}
                         Err(error) => return Err(error.into()),
                     }
@@ -312,7 +343,15 @@ fn set(fd: &OwnedFd, option: libc::c_int) {
     let on: libc::c_int = 1;
     let size = size_of_val(&on) as libc::socklen_t;
     // SAFETY: reads a C int, whose own size is passed.
-    unsafe { libc::setsockopt(fd.as_raw_fd(), libc::SOL_NETLINK, option, std::ptr::from_ref(&on).cast(), size) };
+    unsafe {
+        libc::setsockopt(
+            fd.as_raw_fd(),
+            libc::SOL_NETLINK,
+            option,
+            std::ptr::from_ref(&on).cast(),
+            size,
+        )
+    };
 }
 
 /// Hands each message of a datagram over, until `take` has the last one; whether it had.
@@ -321,7 +360,8 @@ fn each<T: Message>(
     mut take: impl FnMut(&NetlinkHeader, NetlinkPayload<T>) -> Result<bool, Fault>,
 ) -> Result<bool, Fault> {
     while !rest.is_empty() {
-        let message = NetlinkMessage::<T>::deserialize(rest).map_err(|error| Fault::Broken(io::Error::other(error)))?;
+        let message = NetlinkMessage::<T>::deserialize(rest)
+            .map_err(|error| Fault::Broken(io::Error::other(error)))?;
         let size = (message.header.length as usize).next_multiple_of(4).max(16);
         rest = rest.get(size..).unwrap_or(&[]);
         if take(&message.header, message.payload)? {

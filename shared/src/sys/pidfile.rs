@@ -14,8 +14,8 @@ const LARGEST: u64 = 4096;
 /// The numbers in a pid file, one a line; none when there is no file.
 ///
 /// # Errors
-/// When the file cannot be read or trusted, or holds anything but numbers of processes that could be others' (1 and
-/// below and our own could not).
+/// When the file cannot be read or trusted, or holds anything but numbers of processes that could
+/// be others' (1 and below and our own could not).
 pub fn read(path: &Path) -> io::Result<Vec<i32>> {
     let pids = numbers(path)?;
     match pids.iter().find(|pid| **pid == own()) {
@@ -41,8 +41,8 @@ fn number(line: &str) -> io::Result<i32> {
     }
 }
 
-/// The numbers in a pid file but our own. In a container that starts anew the numbers repeat: ours is then that of a process
-/// long gone, and a stop must not fail over it.
+/// The numbers in a pid file but our own. In a container that starts anew the numbers repeat: ours
+/// is then that of a process long gone, and a stop must not fail over it.
 ///
 /// # Errors
 /// As [`read`] but for our own number.
@@ -52,8 +52,8 @@ pub fn others(path: &Path) -> io::Result<Vec<i32>> {
     Ok(pids)
 }
 
-/// Whether a process had begun when the file was last written; one that began later has the number of another. Weak evidence,
-/// for the clock may have been set meanwhile.
+/// Whether a process had begun when the file was last written; one that began later has the number
+/// of another. Weak evidence, for the clock may have been set meanwhile.
 ///
 /// # Errors
 /// When the file or /proc cannot be read.
@@ -63,8 +63,8 @@ pub fn is_younger_than(path: &Path, process: &Process) -> io::Result<bool> {
     Ok(began_before(process.start_time, boot_time()?, written))
 }
 
-/// Whether a process that began so many ticks after the boot was there when the file was written. The boot time is known
-/// to the second, so a second's doubt is in the process's favour.
+/// Whether a process that began so many ticks after the boot was there when the file was written.
+/// The boot time is known to the second, so a second's doubt is in the process's favour.
 fn began_before(start_time: u64, booted: f64, written: f64) -> bool {
     /// USER_HZ, the same on every Linux that Rust runs on.
     const TICKS: f64 = 100.0;
@@ -75,7 +75,8 @@ fn began_before(start_time: u64, booted: f64, written: f64) -> bool {
 fn boot_time() -> io::Result<f64> {
     let text = file::read_kernel_text(Path::new("/proc/stat"))?;
     let line = text.lines().find_map(|line| line.strip_prefix("btime "));
-    line.and_then(|seconds| seconds.trim().parse().ok()).ok_or_else(|| io::Error::other("/proc/stat has no btime"))
+    line.and_then(|seconds| seconds.trim().parse().ok())
+        .ok_or_else(|| io::Error::other("/proc/stat has no btime"))
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! Other processes: who they are, and how to end exactly those.
 //!
-//! A process is known by its number and its start time; a number alone may be another process's by now. Signals go
-//! through a pidfd (Linux 5.3) that was opened first and checked afterwards, so they reach the intended process or none.
+//! A process is known by its number and its start time; a number alone may be another process's by
+//! now. Signals go through a pidfd (Linux 5.3) that was opened first and checked afterwards, so
+//! they reach the intended process or none.
 
 use std::ffi::OsStr;
 use std::io;
@@ -42,8 +43,8 @@ struct Stat {
 }
 
 impl Stat {
-    /// Whether nothing of the process runs any more. A main thread that has left shows as a zombie, too, while the
-    /// others work on (pthread_exit(3), proc_pid_stat(5)).
+    /// Whether nothing of the process runs any more. A main thread that has left shows as a zombie,
+    /// too, while the others work on (pthread_exit(3), proc_pid_stat(5)).
     fn has_ended(&self) -> bool {
         matches!(self.state, 'Z' | 'X' | 'x') && self.threads <= 1
     }
@@ -53,8 +54,8 @@ impl Stat {
     }
 }
 
-/// Reads /proc/PID/stat. The second field is the program's name in parentheses and may itself hold parentheses, spaces
-/// and line ends: what counts begins after the last one (proc_pid_stat(5)).
+/// Reads /proc/PID/stat. The second field is the program's name in parentheses and may itself hold
+/// parentheses, spaces and line ends: what counts begins after the last one (proc_pid_stat(5)).
 fn parse_stat(text: &[u8]) -> Option<Stat> {
     let end = text.iter().rposition(|byte| *byte == b')')?;
     let mut fields = std::str::from_utf8(&text[end + 1..]).ok()?.split_ascii_whitespace();
@@ -93,10 +94,12 @@ pub(crate) fn gone(error: &io::Error) -> bool {
 pub struct Member {
     /// The process.
     pub process: Process,
-    /// The number of its parent: of process 1, or of another that adopts, when the parent has ended.
+    /// The number of its parent: of process 1, or of another that adopts, when the parent has
+    /// ended.
     pub parent: i32,
-    /// The number of its session: of the process that began it. The kernel gives that number to no other process while
-    /// one of the session lives, the first one or not (kernel/pid.c: a number is freed when nothing refers to it).
+    /// The number of its session: of the process that began it. The kernel gives that number to no
+    /// other process while one of the session lives, the first one or not (kernel/pid.c: a number
+    /// is freed when nothing refers to it).
     pub session: i32,
     /// A signal or a debugger holds it: it does nothing until it may go on.
     pub held: bool,
@@ -114,13 +117,15 @@ impl Member {
     /// A process by what its file `stat` says; `None` when it has ended.
     fn living(pid: i32, stat: &Stat) -> Option<Self> {
         let process = Process { pid, start_time: stat.start_time };
-        let member = Self { process, parent: stat.parent, session: stat.session, held: stat.is_held() };
+        let member =
+            Self { process, parent: stat.parent, session: stat.session, held: stat.is_held() };
         (!stat.has_ended()).then_some(member)
     }
 }
 
 impl Process {
-    /// The living process with a number; `None` when there is none, or only a zombie, which does nothing any more.
+    /// The living process with a number; `None` when there is none, or only a zombie, which does
+    /// nothing any more.
     ///
     /// # Errors
     /// When /proc cannot be read.
@@ -141,7 +146,9 @@ impl Process {
     /// # Errors
     /// When /proc cannot be read.
     pub fn session(&self) -> io::Result<Option<i32>> {
-        Ok(stat(self.pid)?.filter(|stat| stat.start_time == self.start_time).map(|stat| stat.session))
+        Ok(stat(self.pid)?
+            .filter(|stat| stat.start_time == self.start_time)
+            .map(|stat| stat.session))
     }
 
     /// How long ago it began.
@@ -238,11 +245,13 @@ pub fn numbers() -> io::Result<Vec<i32>> {
     Ok(all)
 }
 
-/// The program that a number's process runs, by the name that it was started by. The kernel's mark of a removed file,
-/// ` (deleted)`, is left out (proc_pid_exe(5)). It is one link, which the kernel reads faster than it writes down a state.
+/// The program that a number's process runs, by the name that it was started by. The kernel's mark
+/// of a removed file, ` (deleted)`, is left out (proc_pid_exe(5)). It is one link, which the kernel
+/// reads faster than it writes down a state.
 ///
 /// # Errors
-/// `PermissionDenied` when this caller may not trace the process; otherwise when it has none, or has ended.
+/// `PermissionDenied` when this caller may not trace the process; otherwise when it has none, or
+/// has ended.
 pub fn program_of(pid: i32) -> io::Result<PathBuf> {
     let exe = std::fs::read_link(format!("/proc/{pid}/exe"))?;
     let name = exe.as_os_str().as_bytes();
@@ -276,7 +285,9 @@ impl Handle {
     pub fn signal(&self, signal: Signal) -> io::Result<()> {
         let none = std::ptr::null::<libc::siginfo_t>();
         // SAFETY: a descriptor of ours, a signal's number, no siginfo (which is allowed), no flags.
-        let sent = unsafe { libc::syscall(libc::SYS_pidfd_send_signal, self.fd.as_raw_fd(), signal as i32, none, 0) };
+        let sent = unsafe {
+            libc::syscall(libc::SYS_pidfd_send_signal, self.fd.as_raw_fd(), signal as i32, none, 0)
+        };
         if sent == 0 {
             return Ok(());
         }
@@ -304,12 +315,18 @@ impl Handle {
     }
 }
 
-/// Ends processes: the first signal to each, then the next to those that are left, and so on. Each signal but the last
-/// has an equal share of the time; the last has what is left, and a moment in any case. Gives those that live on.
+/// Ends processes: the first signal to each, then the next to those that are left, and so on. Each
+/// signal but the last has an equal share of the time; the last has what is left, and a moment in
+/// any case. Gives those that live on.
 ///
 /// # Errors
-/// The first one of a process that could not be looked at, signalled or waited for; the others are ended all the same.
-pub fn end_all(processes: &[Process], signals: &[Signal], deadline: Deadline) -> io::Result<Vec<Process>> {
+/// The first one of a process that could not be looked at, signalled or waited for; the others are
+/// ended all the same.
+pub fn end_all(
+    processes: &[Process],
+    signals: &[Signal],
+    deadline: Deadline,
+) -> io::Result<Vec<Process>> {
     let mut left: Vec<(Process, Handle)> = Vec::new();
     let mut failed = None;
     for process in processes {
@@ -327,7 +344,8 @@ pub fn end_all(processes: &[Process], signals: &[Signal], deadline: Deadline) ->
         }
         let share = deadline.left() / rest;
         // SIGKILL takes effect within milliseconds, but not at once.
-        let until = Deadline::after(if rest == 1 { share.max(Duration::from_millis(100)) } else { share });
+        let until =
+            Deadline::after(if rest == 1 { share.max(Duration::from_millis(100)) } else { share });
         let mut still = Vec::new();
         for (process, handle) in left {
             match handle.wait(until) {
@@ -349,7 +367,9 @@ pub fn end_all(processes: &[Process], signals: &[Signal], deadline: Deadline) ->
 
 /// Keeps the first error; the later ones are mostly its consequences.
 fn note(first: &mut Option<io::Error>, process: &Process, error: &io::Error) {
-    first.get_or_insert_with(|| io::Error::new(error.kind(), format!("process {}: {error}", process.pid)));
+    first.get_or_insert_with(|| {
+        io::Error::new(error.kind(), format!("process {}: {error}", process.pid))
+    });
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! The addresses of a host, before a deadline: the only place where names are looked up.
 //!
-//! The C library's look-up (getaddrinfo(3)) has no time-out that a caller can set, and waits for each silent name server in
-//! turn. It runs in a thread of its own; one that comes too late ends with the process.
+//! The C library's look-up (getaddrinfo(3)) has no time-out that a caller can set, and waits for
+//! each silent name server in turn. It runs in a thread of its own; one that comes too late ends
+//! with the process.
 #![forbid(unsafe_code)]
 
 use std::fmt;
@@ -50,7 +51,8 @@ pub fn literal(host: &str) -> Option<IpAddr> {
 
 /// The addresses of a host, at least one, in the order in which they should be tried.
 ///
-/// Addresses are answered at once, and so is `localhost`, which is no question for a name server (RFC 6761, 6.3).
+/// Addresses are answered at once, and so is `localhost`, which is no question for a name server
+/// (RFC 6761, 6.3).
 ///
 /// # Errors
 /// That the name has no address, or that the answer did not come before the deadline.
@@ -58,8 +60,8 @@ pub fn resolve(host: &str, port: u16, deadline: Deadline) -> Result<Vec<SocketAd
     if let Some(address) = literal(host) {
         return Ok(vec![SocketAddr::new(address, port)]);
     }
-    // Four numbers that are no address are no name either (RFC 1123, 2.1): a question would only take time. Fewer of them
-    // may be an address in another form (inet_aton(3)).
+    // Four numbers that are no address are no name either (RFC 1123, 2.1): a question would only
+    // take time. Fewer of them may be an address in another form (inet_aton(3)).
     let are_numbers = host.split('.').all(|part| part.parse::<u64>().is_ok());
     if are_numbers && host.split('.').count() == 4 {
         return Err(ResolveError { cause: Cause::Unknown, text: format!("{host} has no address") });
@@ -76,11 +78,16 @@ pub fn resolve(host: &str, port: u16, deadline: Deadline) -> Result<Vec<SocketAd
         let _ = sender.send(look_up(&question));
     });
     if let Err(error) = started {
-        return Err(ResolveError { cause: Cause::NotNow, text: format!("cannot look up {host}: {error}") });
+        return Err(ResolveError {
+            cause: Cause::NotNow,
+            text: format!("cannot look up {host}: {error}"),
+        });
     }
     match answer.recv_timeout(limit) {
         Ok(Ok(addresses)) if !addresses.is_empty() => Ok(addresses),
-        Ok(Ok(_)) => Err(ResolveError { cause: Cause::Unknown, text: format!("{host} has no address") }),
+        Ok(Ok(_)) => {
+            Err(ResolveError { cause: Cause::Unknown, text: format!("{host} has no address") })
+        }
         Ok(Err(error)) => Err(refused(host, &error)),
         Err(_) => Err(ResolveError {
             cause: Cause::NotNow,
@@ -92,7 +99,10 @@ pub fn resolve(host: &str, port: u16, deadline: Deadline) -> Result<Vec<SocketAd
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the one place that looks up names, in a thread that nothing waits for")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place that looks up names, in a thread that nothing waits for"
+)]
 fn look_up((host, port): &(String, u16)) -> io::Result<Vec<SocketAddr>> {
     (host.as_str(), *port).to_socket_addrs().map(Iterator::collect)
 }
@@ -101,17 +111,20 @@ fn is_localhost(host: &str) -> bool {
     host.strip_suffix('.').unwrap_or(host).eq_ignore_ascii_case("localhost")
 }
 
-/// What the C library's refusal means. The standard library hands on only its text, which is the same in all languages, for
-/// no agent sets a locale.
+/// What the C library's refusal means. The standard library hands on only its text, which is the
+/// same in all languages, for no agent sets a locale.
 fn refused(host: &str, error: &io::Error) -> ResolveError {
     let text = error.to_string();
     // EAI_AGAIN and EAI_SYSTEM in the words of glibc (gai_strerror.c) and musl (gai_strerror.c).
     let passing = ["Temporary failure", "Try again", "System error"];
-    let is_passing = error.raw_os_error().is_some() || passing.iter().any(|words| text.contains(words));
+    let is_passing =
+        error.raw_os_error().is_some() || passing.iter().any(|words| text.contains(words));
     match is_passing {
         true => ResolveError {
             cause: Cause::NotNow,
-            text: format!("the name servers cannot answer for {host} now; look at /etc/resolv.conf"),
+            text: format!(
+                "the name servers cannot answer for {host} now; look at /etc/resolv.conf"
+            ),
         },
         false => ResolveError { cause: Cause::Unknown, text: format!("{host} has no address") },
     }
@@ -128,7 +141,9 @@ mod tests {
 
     #[test]
     fn addresses_and_localhost_need_no_time() {
-        let found = |host: &str| resolve(host, 80, at_once()).map(|all| all.iter().map(ToString::to_string).collect());
+        let found = |host: &str| {
+            resolve(host, 80, at_once()).map(|all| all.iter().map(ToString::to_string).collect())
+        };
         assert_eq!(found("192.0.2.1"), Ok(vec!["192.0.2.1:80".to_owned()]));
         for host in ["2001:db8::1", "[2001:db8::1]"] {
             assert_eq!(found(host), Ok(vec!["[2001:db8::1]:80".to_owned()]));
@@ -149,15 +164,24 @@ mod tests {
     #[test]
     fn a_passing_failure_is_told_from_a_name_without_an_address() {
         for (text, cause) in [
-            ("failed to lookup address information: Temporary failure in name resolution", Cause::NotNow),
+            (
+                "failed to lookup address information: Temporary failure in name resolution",
+                Cause::NotNow,
+            ),
             ("failed to lookup address information: Try again", Cause::NotNow),
             ("failed to lookup address information: System error", Cause::NotNow),
             ("failed to lookup address information: Name or service not known", Cause::Unknown),
             ("failed to lookup address information: Name does not resolve", Cause::Unknown),
-            ("failed to lookup address information: No address associated with hostname", Cause::Unknown),
+            (
+                "failed to lookup address information: No address associated with hostname",
+                Cause::Unknown,
+            ),
         ] {
             assert_eq!(refused("h", &io::Error::other(text)).cause, cause, "{text}");
         }
-        assert_eq!(refused("h", &io::Error::from_raw_os_error(nix::libc::EMFILE)).cause, Cause::NotNow);
+        assert_eq!(
+            refused("h", &io::Error::from_raw_os_error(nix::libc::EMFILE)).cause,
+            Cause::NotNow
+        );
     }
 }

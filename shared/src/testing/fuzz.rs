@@ -1,7 +1,8 @@
-//! Damaged input for what reads foreign text: from every input a reader must return, without a panic and soon.
+//! Damaged input for what reads foreign text: from every input a reader must return, without a
+//! panic and soon.
 //!
-//! It runs in `cargo test` with fixed seeds, and for as long as `OCF_FUZZ_SECONDS` says with others (`make fuzz`), each test whose
-//! name or module has `fuzz` in it.
+//! It runs in `cargo test` with fixed seeds, and for as long as `OCF_FUZZ_SECONDS` says with others
+//! (`make fuzz`), each test whose name or module has `fuzz` in it.
 #![forbid(unsafe_code)]
 
 use std::io::Write as _;
@@ -20,8 +21,8 @@ const TRIES: u64 = 2000;
 /// One of so many inputs is stretched to [`LONGEST`].
 const STRETCHED: u64 = 100;
 
-/// How long a processor may be busy with one input, without optimisation. What takes time in proportion to the length needs a
-/// tenth of it for the longest.
+/// How long a processor may be busy with one input, without optimisation. What takes time in
+/// proportion to the length needs a tenth of it for the longest.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The length of most inputs.
@@ -68,13 +69,18 @@ const TOKENS: [&[u8]; 28] = [
 /// Gives damaged copies of the texts to `read`, which must return from each.
 ///
 /// # Panics
-/// With the input from which it did not return in time, or only by a panic. What never returns ends the process, with the
-/// input on standard error.
+/// With the input from which it did not return in time, or only by a panic. What never returns ends
+/// the process, with the input on standard error.
 pub fn survives(corpus: &[&[u8]], read: impl Fn(&[u8])) {
-    let limit = std::env::var("OCF_FUZZ_SECONDS").ok().and_then(|text| text.parse().ok()).map(Duration::from_secs);
+    let limit = std::env::var("OCF_FUZZ_SECONDS")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .map(Duration::from_secs);
     let began = Instant::now();
     let first = match limit {
-        Some(_) => SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(1, |now| now.as_nanos() as u64),
+        Some(_) => SystemTime::now()
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .map_or(1, |now| now.as_nanos() as u64),
         None => 1,
     };
     let wanted = |tried: u64| limit.map_or(tried < TRIES, |limit| began.elapsed() < limit);
@@ -107,7 +113,8 @@ pub fn survives_text(corpus: &[&str], read: impl Fn(&str)) {
 /// The input that is being read, and since when.
 type Current = Mutex<Option<(Instant, String)>>;
 
-/// Does the work, and ends the process when one input takes much longer than it may: a loop without an end would say nothing.
+/// Does the work, and ends the process when one input takes much longer than it may: a loop without
+/// an end would say nothing.
 fn guarded(work: impl FnOnce(&Current)) {
     let current = Current::default();
     let (done, is_done) = mpsc::channel::<()>();
@@ -119,7 +126,8 @@ fn guarded(work: impl FnOnce(&Current)) {
                 if let Some((since, shown)) = &*current
                     && since.elapsed() > 6 * PATIENCE
                 {
-                    let _ = writeln!(std::io::stderr(), "no end after {:?}: {shown}", since.elapsed());
+                    let _ =
+                        writeln!(std::io::stderr(), "no end after {:?}: {shown}", since.elapsed());
                     std::process::abort();
                 }
             }
@@ -132,8 +140,13 @@ fn guarded(work: impl FnOnce(&Current)) {
 
 fn attempt(seed: u64, input: &[u8], read: &impl Fn(&[u8]), current: &Current) {
     let set = |value| *current.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = value;
-    let shown =
-        || format!("seed {seed}, {} bytes: \"{}\"", input.len(), input[..input.len().min(SHOWN)].escape_ascii());
+    let shown = || {
+        format!(
+            "seed {seed}, {} bytes: \"{}\"",
+            input.len(),
+            input[..input.len().min(SHOWN)].escape_ascii()
+        )
+    };
     let began = busy();
     set(Some((Instant::now(), shown())));
     let done = catch_unwind(AssertUnwindSafe(|| read(input)));
@@ -203,7 +216,8 @@ fn damaged(corpus: &[&[u8]], numbers: &mut Numbers, longest: usize) -> Vec<u8> {
 /// A word or a line of a text.
 fn piece<'a>(corpus: &[&'a [u8]], numbers: &mut Numbers) -> &'a [u8] {
     let text = corpus[numbers.below(corpus.len())];
-    let ends: fn(&u8) -> bool = if numbers.below(2) == 0 { |byte| *byte == b'\n' } else { u8::is_ascii_whitespace };
+    let ends: fn(&u8) -> bool =
+        if numbers.below(2) == 0 { |byte| *byte == b'\n' } else { u8::is_ascii_whitespace };
     let pieces: Vec<&[u8]> = text.split_inclusive(ends).collect();
     pieces.get(numbers.below(pieces.len())).copied().unwrap_or_default()
 }
@@ -214,8 +228,13 @@ mod tests {
 
     #[test]
     fn what_does_not_return_in_order_is_found_with_its_input() {
-        let found = catch_unwind(|| survives_text(&["a = 1\nb = 2\n"], |text| assert!(!text.contains("\\\\"), "two")));
-        let said = found.expect_err("a doubled token comes within the tries").downcast::<String>().expect("words");
+        let found = catch_unwind(|| {
+            survives_text(&["a = 1\nb = 2\n"], |text| assert!(!text.contains("\\\\"), "two"))
+        });
+        let said = found
+            .expect_err("a doubled token comes within the tries")
+            .downcast::<String>()
+            .expect("words");
         assert!(said.starts_with("two; seed ") && said.contains("\\\\\\\\"), "{said}");
     }
 

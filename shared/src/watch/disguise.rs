@@ -1,7 +1,9 @@
-//! How a waiting monitor looks to people and to the kernel: not like the server that it watches, and worth keeping.
+//! How a waiting monitor looks to people and to the kernel: not like the server that it watches,
+//! and worth keeping.
 //!
-//! `pkill nginx` is meant for the server and must not end the monitor beside it. Its command name is `ocf-wait` alone, for a
-//! resource is often called like the server; the arguments name the resource.
+//! `pkill nginx` is meant for the server and must not end the monitor beside it. Its command name
+//! is `ocf-wait` alone, for a resource is often called like the server; the arguments name the
+//! resource.
 
 use std::ffi::CString;
 use std::io;
@@ -15,7 +17,8 @@ use crate::sys::file;
 /// The command name, at most 15 bytes (prctl(2)).
 const NAME: &std::ffi::CStr = c"ocf-wait";
 
-/// Our OOM score while we wait: the OOM killer ends the server and much else first (proc_pid_oom_score_adj(5)).
+/// Our OOM score while we wait: the OOM killer ends the server and much else first
+/// (proc_pid_oom_score_adj(5)).
 const KEEP: &str = "-900";
 
 const OOM: &str = "/proc/self/oom_score_adj";
@@ -28,8 +31,8 @@ pub struct Disguise {
 }
 
 impl Disguise {
-    /// Changes command name and arguments, and gives back memory that the first check has left. What fails has no
-    /// consequence but that the process looks as it did.
+    /// Changes command name and arguments, and gives back memory that the first check has left.
+    /// What fails has no consequence but that the process looks as it did.
     pub fn put_on(instance: &str) -> Self {
         let _ = prctl::set_name(NAME);
         if let Ok(text) = CString::new(format!("ocf-wait: {instance}")) {
@@ -58,8 +61,8 @@ impl Disguise {
     }
 }
 
-/// Writes over the arguments of this process where the kernel has put them; what is too long is cut off. The environment, which
-/// begins behind them and is still in use, is not touched.
+/// Writes over the arguments of this process where the kernel has put them; what is too long is cut
+/// off. The environment, which begins behind them and is still in use, is not touched.
 fn write_arguments(text: &[u8]) -> io::Result<()> {
     let (from, to) = arguments_area(&file::read_kernel(Path::new("/proc/self/stat"))?)
         .ok_or_else(|| io::Error::other("/proc/self/stat is in no known form"))?;
@@ -67,10 +70,12 @@ fn write_arguments(text: &[u8]) -> io::Result<()> {
     if from == 0 || room == 0 {
         return Ok(());
     }
-    // The last byte stays 0: else the kernel takes the environment for a part of the arguments (fs/proc/base.c).
+    // The last byte stays 0: else the kernel takes the environment for a part of the arguments
+    // (fs/proc/base.c).
     let length = text.len().min(room - 1);
-    // SAFETY: the kernel made this area for the arguments (proc_pid_stat(5), fields 48 and 49), it is writable memory of this
-    // process, and no other code reads or writes it: arguments are read once, before this.
+    // SAFETY: the kernel made this area for the arguments (proc_pid_stat(5), fields 48 and 49), it
+    // is writable memory of this process, and no other code reads or writes it: arguments are read
+    // once, before this.
     unsafe {
         let area = std::ptr::with_exposed_provenance_mut::<u8>(from);
         area.write_bytes(0, room);

@@ -12,13 +12,16 @@ use crate::sys::process::{Handle, Process};
 
 /// Something of which events come.
 pub trait Source {
-    /// The descriptor that is readable when there may be an event; `None` when [`Self::event`] must be called now and then.
+    /// The descriptor that is readable when there may be an event; `None` when [`Self::event`] must
+    /// be called now and then.
     fn fd(&self) -> Option<BorrowedFd<'_>>;
 
-    /// Reads what has come: what happened, as in `the master process 123 ended`; `None` when it does not matter here.
+    /// Reads what has come: what happened, as in `the master process 123 ended`; `None` when it
+    /// does not matter here.
     fn event(&mut self) -> Option<String>;
 
-    /// How long to wait after an event until things have settled, when the check must not see them half done.
+    /// How long to wait after an event until things have settled, when the check must not see them
+    /// half done.
     fn settling(&self) -> Duration {
         Duration::ZERO
     }
@@ -48,8 +51,8 @@ impl Sources {
         self.list.push(Box::new(source));
     }
 
-    /// Adds the end of a process, which is called `what`: `the master process`. One that has ended already adds nothing: the
-    /// check that follows sees it.
+    /// Adds the end of a process, which is called `what`: `the master process`. One that has ended
+    /// already adds nothing: the check that follows sees it.
     ///
     /// # Errors
     /// When the process cannot be looked at.
@@ -65,13 +68,14 @@ impl Sources {
         Ok(())
     }
 
-    /// Adds changes of a file: written, replaced, removed, or renamed; or of the files in a directory. A write counts when it
-    /// is complete.
+    /// Adds changes of a file: written, replaced, removed, or renamed; or of the files in a
+    /// directory. A write counts when it is complete.
     ///
     /// # Errors
     /// When the file cannot be watched, as one that is not there.
     pub fn add_file(&mut self, path: &Path, settling: Duration) -> Result<(), Failure> {
-        let inotify = Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC).or_fail("inotify")?;
+        let inotify =
+            Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC).or_fail("inotify")?;
         // IN_ATTRIB: the number of its names changes when it is replaced or removed.
         let changes = AddWatchFlags::IN_CLOSE_WRITE
             | AddWatchFlags::IN_ATTRIB
@@ -109,7 +113,8 @@ impl Source for End {
     }
 
     fn event(&mut self) -> Option<String> {
-        // A descriptor that is readable says it all. The process may be there as a zombie whose other threads still run.
+        // A descriptor that is readable says it all. The process may be there as a zombie whose
+        // other threads still run.
         let ended = self.handle.is_some() || !matches!(self.process.lives(), Ok(true));
         ended.then(|| format!("{} ended", self.what))
     }
@@ -162,7 +167,10 @@ mod tests {
             child.wait().unwrap();
             let killed = Instant::now();
             let woken = wait(&mut sources, Deadline::after(Duration::from_secs(20)), &mut pace);
-            assert_eq!(woken, Woken::Event("the master process 7 ended".to_owned(), Duration::ZERO));
+            assert_eq!(
+                woken,
+                Woken::Event("the master process 7 ended".to_owned(), Duration::ZERO)
+            );
             assert!(killed.elapsed() < Duration::from_secs(5), "{:?}", killed.elapsed());
         }
     }

@@ -1,12 +1,13 @@
 //! Which runs of a monitor may wait: those that the executor's timer has started.
 //!
-//! Each run that ends well leaves an entry with the moment of its end and its interval, and the executor that it ran under.
-//! The executor starts the next run one interval after the end of the last (Pacemaker, `lib/services/services_linux.c`), so a
-//! run at that moment under the same executor is a rerun. Any other one is a first run. Start, stop, reload and probe remove
-//! the entries, and a run removes its own before it waits.
+//! Each run that ends well leaves an entry with the moment of its end and its interval, and the
+//! executor that it ran under. The executor starts the next run one interval after the end of the
+//! last (Pacemaker, `lib/services/services_linux.c`), so a run at that moment under the same
+//! executor is a rerun. Any other one is a first run. Start, stop, reload and probe remove the
+//! entries, and a run removes its own before it waits.
 //!
-//! The same entries tell when the other monitors of the resource are due. The executor runs one operation of a resource at a
-//! time, so a wait ends before that.
+//! The same entries tell when the other monitors of the resource are due. The executor runs one
+//! operation of a resource at a time, so a wait ends before that.
 #![forbid(unsafe_code)]
 
 use std::path::PathBuf;
@@ -19,7 +20,8 @@ use crate::invocation::Invocation;
 use crate::state::{self, Pairs};
 use crate::sys::process::Process;
 
-/// How much earlier than one interval after the last run a rerun may begin: the clock of the executor counts full ticks.
+/// How much earlier than one interval after the last run a rerun may begin: the clock of the
+/// executor counts full ticks.
 const EARLY: Duration = Duration::from_millis(50);
 
 /// How much later a rerun may begin in any case, on a machine that is busy.
@@ -38,8 +40,8 @@ pub struct Now {
 }
 
 impl Now {
-    /// Looks at the clock and at the parent; `None` when either cannot be known, as that of a process whose parent is
-    /// outside of its PID namespace.
+    /// Looks at the clock and at the parent; `None` when either cannot be known, as that of a
+    /// process whose parent is outside of its PID namespace.
     #[must_use]
     pub fn look() -> Option<Self> {
         let at = clock_gettime(ClockId::CLOCK_BOOTTIME).ok()?.into();
@@ -62,7 +64,8 @@ impl Entry {
     }
 }
 
-/// The last runs of all recurring monitors of a resource; one for each interval, by which Pacemaker distinguishes them.
+/// The last runs of all recurring monitors of a resource; one for each interval, by which Pacemaker
+/// distinguishes them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Appointments {
     executor: Process,
@@ -74,19 +77,22 @@ impl Appointments {
         Self { executor, entries: Vec::new() }
     }
 
-    /// Whether a run of the monitor with this interval that begins now was started by the executor's timer.
+    /// Whether a run of the monitor with this interval that begins now was started by the
+    /// executor's timer.
     #[must_use]
     pub fn is_rerun(&self, interval: Duration, now: &Now) -> bool {
         let last = self.entries.iter().find(|entry| entry.interval == interval);
         self.executor == now.executor
-            && last.is_some_and(|last| now.at + EARLY > last.end + interval && now.at < last.latest())
+            && last
+                .is_some_and(|last| now.at + EARLY > last.end + interval && now.at < last.latest())
     }
 
     /// How long no other monitor is due.
     #[must_use]
     pub fn free(&self, now: &Now) -> Duration {
         let expected = self.entries.iter().filter(|entry| now.at < entry.latest());
-        let left = expected.map(|entry| (entry.end + entry.interval).saturating_sub(now.at + LEAVE));
+        let left =
+            expected.map(|entry| (entry.end + entry.interval).saturating_sub(now.at + LEAVE));
         left.min().unwrap_or(Duration::MAX)
     }
 
@@ -106,14 +112,16 @@ impl Appointments {
     fn to_pairs(&self) -> Vec<(&'static str, String)> {
         let Process { pid, start_time } = self.executor;
         let mut pairs = vec![("executor", format!("{pid} {start_time}"))];
-        let run = |entry: &Entry| format!("{} {}", entry.interval.as_millis(), entry.end.as_millis());
+        let run =
+            |entry: &Entry| format!("{} {}", entry.interval.as_millis(), entry.end.as_millis());
         pairs.extend(self.entries.iter().map(|entry| ("run", run(entry))));
         pairs
     }
 
     fn from_pairs(pairs: &Pairs) -> Option<Self> {
         let mut pairs = pairs.iter();
-        let (pid, start_time) = pairs.next().filter(|(key, _)| key == "executor")?.1.split_once(' ')?;
+        let (pid, start_time) =
+            pairs.next().filter(|(key, _)| key == "executor")?.1.split_once(' ')?;
         let executor = Process { pid: pid.parse().ok()?, start_time: start_time.parse().ok()? };
         let entry = |(key, value): &(String, String)| {
             let (interval, end) = value.split_once(' ').filter(|_| key == "run")?;
@@ -131,8 +139,11 @@ fn path(invocation: &Invocation, agent: &str) -> PathBuf {
 /// The entries that runs under the same executor have left.
 #[must_use]
 pub fn load(invocation: &Invocation, agent: &str, now: &Now) -> Appointments {
-    let found = state::read(&path(invocation, agent)).and_then(|pairs| Appointments::from_pairs(&pairs));
-    found.filter(|found| found.executor == now.executor).unwrap_or_else(|| Appointments::none(now.executor))
+    let found =
+        state::read(&path(invocation, agent)).and_then(|pairs| Appointments::from_pairs(&pairs));
+    found
+        .filter(|found| found.executor == now.executor)
+        .unwrap_or_else(|| Appointments::none(now.executor))
 }
 
 /// Writes the entries, or removes the file when there are none.
@@ -191,7 +202,9 @@ mod tests {
         }
         let mut slow = Appointments::none(EXECUTOR);
         slow.add(ms(10_000), &at(100_000));
-        assert!(slow.is_rerun(ms(10_000), &at(114_999)) && !slow.is_rerun(ms(10_000), &at(115_000)));
+        assert!(
+            slow.is_rerun(ms(10_000), &at(114_999)) && !slow.is_rerun(ms(10_000), &at(115_000))
+        );
         assert!(!Appointments::none(EXECUTOR).is_rerun(ms(1_000), &at(101_000)));
     }
 
@@ -217,11 +230,18 @@ mod tests {
     /// Numbers from a file must not overflow a clock.
     #[test]
     fn fuzz_any_entries_are_read_and_compared() {
-        let texts =
-            ["executor 7 70\nrun 1000 100000\nrun 10000 5\n", "run 18446744073709551615 18446744073709551615\n"];
+        let texts = [
+            "executor 7 70\nrun 1000 100000\nrun 10000 5\n",
+            "run 18446744073709551615 18446744073709551615\n",
+        ];
         crate::testing::fuzz::survives_text(&texts, |text| {
-            let pair = |line: &str| line.split_once(' ').map(|(key, value)| (key.to_owned(), value.to_owned()));
-            let Some(mut all) = Appointments::from_pairs(&text.lines().filter_map(pair).collect()) else { return };
+            let pair = |line: &str| {
+                line.split_once(' ').map(|(key, value)| (key.to_owned(), value.to_owned()))
+            };
+            let Some(mut all) = Appointments::from_pairs(&text.lines().filter_map(pair).collect())
+            else {
+                return;
+            };
             let _ = (all.is_rerun(ms(1_000), &at(101_000)), all.free(&at(101_000)));
             all.add(ms(1_000), &at(u64::MAX));
         });
@@ -235,8 +255,14 @@ mod tests {
             all.to_pairs().into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
         };
         assert_eq!(Appointments::from_pairs(&read(&all)), Some(all));
-        for bad in [&[][..], &[("executor", "7")], &[("run", "1 2")], &[("executor", "7 70"), ("run", "1")]] {
-            let pairs = bad.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        for bad in [
+            &[][..],
+            &[("executor", "7")],
+            &[("run", "1 2")],
+            &[("executor", "7 70"), ("run", "1")],
+        ] {
+            let pairs =
+                bad.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
             assert_eq!(Appointments::from_pairs(&pairs), None, "{bad:?}");
         }
     }

@@ -25,11 +25,14 @@ fn spec(parameters: &'static [&'static dyn AnyParam]) -> Spec {
 
 /// The rule for a monitor with these variables.
 fn rule(parameters: &'static [&'static dyn AnyParam], variables: &[(&str, &str)]) -> Option<Rule> {
-    let variables = variables.iter().map(|(name, value)| (format!("OCF_RESKEY_{name}").into(), OsString::from(value)));
+    let variables = variables
+        .iter()
+        .map(|(name, value)| (format!("OCF_RESKEY_{name}").into(), OsString::from(value)));
     let environment: Vec<(OsString, OsString)> = variables.collect();
     let invocation = Invocation::new(["agent".into(), "monitor".into()], environment);
     let log = Log::new("Some", &invocation);
-    let budget = crate::budget::Budget::new(Action::Monitor, Instant::now(), Duration::from_secs(20));
+    let budget =
+        crate::budget::Budget::new(Action::Monitor, Instant::now(), Duration::from_secs(20));
     let context = Context { invocation: &invocation, log: &log, budget, depth: 0 };
     Rule::of(&spec(parameters), &context)
 }
@@ -40,7 +43,8 @@ const SECOND: (&str, &str) = ("CRM_meta_interval", "1000");
 #[test]
 fn a_monitor_waits_at_most_half_of_its_time_out() {
     let wait = |watch, timeout| {
-        rule(BOTH, &[SECOND, ("watch", watch), ("CRM_meta_timeout", timeout)]).map(|rule| rule.wait.as_millis())
+        rule(BOTH, &[SECOND, ("watch", watch), ("CRM_meta_timeout", timeout)])
+            .map(|rule| rule.wait.as_millis())
     };
     for (watch, timeout, expected) in [
         ("30s", "60000", Some(30_000)),
@@ -71,11 +75,17 @@ fn only_a_recurring_monitor_of_level_0_without_notifications_waits() {
 #[test]
 fn the_coverage_is_the_share_of_the_time_that_is_waited() {
     let coverage = |wait, interval| {
-        let rule =
-            Rule { wait: Duration::from_secs(wait), grace: Duration::ZERO, interval: Duration::from_secs(interval) };
+        let rule = Rule {
+            wait: Duration::from_secs(wait),
+            grace: Duration::ZERO,
+            interval: Duration::from_secs(interval),
+        };
         rule.coverage()
     };
-    assert_eq!((coverage(30, 1), coverage(10, 10), coverage(9, 1), coverage(0, 0)), (96, 50, 90, 0));
+    assert_eq!(
+        (coverage(30, 1), coverage(10, 10), coverage(9, 1), coverage(0, 0)),
+        (96, 50, 90, 0)
+    );
 }
 
 #[test]
@@ -84,8 +94,14 @@ fn a_verdict_names_the_event() {
     let said = "the master process 7 ended 0 ms ago";
     assert_eq!(event.explain(Ok(Status::STOPPED)), Ok(Status::NotRunning(Some(said.into()))));
     let why = |text: &str| format!("{said}: {text}");
-    assert_eq!(event.explain(Ok(Status::Degraded("slow".into()))), Ok(Status::Degraded(why("slow"))));
-    assert_eq!(event.explain(Err(Failure::installed("none"))), Err(Failure::installed(why("none"))));
+    assert_eq!(
+        event.explain(Ok(Status::Degraded("slow".into()))),
+        Ok(Status::Degraded(why("slow")))
+    );
+    assert_eq!(
+        event.explain(Err(Failure::installed("none"))),
+        Err(Failure::installed(why("none")))
+    );
     let at = Instant::now().checked_sub(Duration::from_millis(2_540)).unwrap();
     assert_eq!(Event { at, ..event }.text(), "the master process 7 ended 2.5 s ago");
 }

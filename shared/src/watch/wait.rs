@@ -9,7 +9,8 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use super::sources::Sources;
 use crate::sys::clock::Deadline;
 
-/// The least time from one wake to the next: at most 20 wakes a second, whatever happens on the machine.
+/// The least time from one wake to the next: at most 20 wakes a second, whatever happens on the
+/// machine.
 const APART: Duration = Duration::from_millis(50);
 
 /// How often sources without a descriptor are looked at.
@@ -57,7 +58,8 @@ pub fn wait(sources: &mut Sources, until: Deadline, pace: &mut Pace) -> Woken {
         pace.last = Some(Instant::now());
         // Each of them is read. The one that is judged first is named: whatever settles can wait.
         let list = sources.list().iter_mut().enumerate().filter(|(at, _)| ready.contains(at));
-        let events = list.filter_map(|(_, source)| source.event().map(|event| (event, source.settling())));
+        let events =
+            list.filter_map(|(_, source)| source.event().map(|event| (event, source.settling())));
         if let Some((event, settling)) = events.min_by_key(|(_, settling)| *settling) {
             return Woken::Event(event, settling);
         }
@@ -90,7 +92,8 @@ fn sleep(sources: &mut Sources, until: Deadline) -> nix::Result<Slept> {
     let stdout = std::io::stdout();
     // A pipe whose reader has gone says POLLERR, which is always looked for, a terminal POLLHUP.
     let mut all = vec![PollFd::new(stdout.as_fd(), PollFlags::empty())];
-    let fds: Vec<Option<BorrowedFd<'_>>> = sources.list().iter().map(|source| source.fd()).collect();
+    let fds: Vec<Option<BorrowedFd<'_>>> =
+        sources.list().iter().map(|source| source.fd()).collect();
     all.extend(fds.iter().flatten().map(|fd| PollFd::new(*fd, PollFlags::POLLIN)));
     match poll(&mut all, limit(until.left())) {
         Ok(_) | Err(nix::Error::EINTR) => {}

@@ -18,7 +18,8 @@ impl Statuses {
     /// What is allowed instead.
     pub fn parse(text: &str) -> Result<Self, String> {
         let ranges = text.split(',').map(|part| range(part.trim())).collect::<Option<_>>();
-        let ranges = ranges.ok_or_else(|| "status codes such as 200 or 200,204 or 2xx or 200-299".to_owned())?;
+        let ranges = ranges
+            .ok_or_else(|| "status codes such as 200 or 200,204 or 2xx or 200-299".to_owned())?;
         Ok(Self { text: text.to_owned(), ranges })
     }
 
@@ -67,7 +68,9 @@ mod tests {
 
     #[test]
     fn fuzz_any_list_of_codes_is_read_or_refused() {
-        crate::testing::fuzz::survives_text(&["200,204 300-399 5xx", "2xx,301"], |text| drop(Statuses::parse(text)));
+        crate::testing::fuzz::survives_text(&["200,204 300-399 5xx", "2xx,301"], |text| {
+            drop(Statuses::parse(text))
+        });
     }
 
     #[test]
@@ -90,9 +93,10 @@ mod tests {
 
     #[test]
     fn anything_else_is_refused() {
-        for bad in
-            ["", "ok", "20", "2000", "0xx", "6xx", "22xx", "xx", "+2xx", "299-200", "200-", "200,", "+20", "-200", "99"]
-        {
+        for bad in [
+            "", "ok", "20", "2000", "0xx", "6xx", "22xx", "xx", "+2xx", "299-200", "200-", "200,",
+            "+20", "-200", "99",
+        ] {
             assert!(Statuses::parse(bad).is_err(), "{bad:?}");
         }
     }

@@ -1,4 +1,5 @@
-//! Files of tests: the keywords of `doc/README.webapps` of the shell agents. Read as data, nothing in them is run.
+//! Files of tests: the keywords of `doc/README.webapps` of the shell agents. Read as data, nothing
+//! in them is run.
 //!
 //! ```text
 //! # a comment
@@ -11,9 +12,10 @@
 //! end
 //! ```
 //!
-//! The shell agents read the lines with the shell's `read`, and so it is here: blanks around keyword and value are dropped, a
-//! backslash makes the next character an ordinary one and vanishes (`\\.` in the file is the expression `\.`), and one at the
-//! end of a line joins it with the next. Only the test that the parameter names is judged.
+//! The shell agents read the lines with the shell's `read`, and so it is here: blanks around
+//! keyword and value are dropped, a backslash makes the next character an ordinary one and vanishes
+//! (`\\.` in the file is the expression `\.`), and one at the end of a line joins it with the next.
+//! Only the test that the parameter names is judged.
 #![forbid(unsafe_code)]
 
 use std::io;
@@ -50,22 +52,29 @@ pub struct Definition {
 }
 
 impl Definition {
-    /// The test, on the server at `base` (`http://127.0.0.1:8080`) unless its URL is a whole one. What the file says goes
-    /// before the parameters.
+    /// The test, on the server at `base` (`http://127.0.0.1:8080`) unless its URL is a whole one.
+    /// What the file says goes before the parameters.
     #[must_use]
     pub fn into_test(self, base: &str, mut rules: Rules) -> Test {
         if self.ca.is_some() || self.verify.is_some() {
             (rules.ca, rules.verify) = (self.ca, self.verify);
         }
         rules.host_header = self.host_header.or(rules.host_header);
-        Test { url: absolute(base, &self.url), unix_socket: None, login: self.login, regex: Some(self.regex), rules }
+        Test {
+            url: absolute(base, &self.url),
+            unix_socket: None,
+            login: self.login,
+            regex: Some(self.regex),
+            rules,
+        }
     }
 }
 
 /// Reads a file and finds a test in it, see [`find`].
 ///
 /// # Errors
-/// Why not: always an ordinary failure, for a server may run well without its tests, and a probe must not deny it.
+/// Why not: always an ordinary failure, for a server may run well without its tests, and a probe
+/// must not deny it.
 pub fn load(path: &Path, name: Option<&str>) -> Result<Definition, Failure> {
     let file = path.display().to_string();
     let text = read(path).or_fail(&file)?;
@@ -76,13 +85,16 @@ fn read(path: &Path) -> io::Result<String> {
     String::from_utf8(file::read(path, LARGEST, Trust::NotEverybody)?).map_err(io::Error::other)
 }
 
-/// Finds a test in the text of a file: the one with this name, or the first. `file` is for messages.
+/// Finds a test in the text of a file: the one with this name, or the first. `file` is for
+/// messages.
 ///
 /// # Errors
 /// What is wrong with it and where, or that there is no such test.
 pub fn find(file: &str, text: &str, name: Option<&str>) -> Result<Definition, String> {
     let lines = lines(text);
-    let is_wanted = |(_, key, value): &&(usize, String, String)| key == "test" && name.is_none_or(|name| name == value);
+    let is_wanted = |(_, key, value): &&(usize, String, String)| {
+        key == "test" && name.is_none_or(|name| name == value)
+    };
     let Some((first, _, found)) = lines.iter().find(is_wanted) else {
         return Err(match name {
             Some(name) => format!("{file}: has no test {name}"),
@@ -108,7 +120,8 @@ fn lines(text: &str) -> Vec<(usize, String, String)> {
         if joined.is_empty() {
             start = index + 1;
         }
-        // An even number of backslashes is that many halves; an odd one has one left for the newline.
+        // An even number of backslashes is that many halves; an odd one has one left for the
+        // newline.
         let backslashes = line.len() - line.trim_end_matches('\\').len();
         if backslashes % 2 == 1 {
             joined.push_str(&line[..line.len() - 1]);
@@ -137,8 +150,8 @@ fn split(line: &str) -> (String, String) {
     (resolve(key), resolve(trim_end(rest.trim_start_matches([' ', '\t']))))
 }
 
-/// Without the blanks at the end, but for one that a backslash protects. A carriage return is a blank here: files come from
-/// other systems.
+/// Without the blanks at the end, but for one that a backslash protects. A carriage return is a
+/// blank here: files come from other systems.
 fn trim_end(text: &str) -> &str {
     let trimmed = text.trim_end_matches([' ', '\t', '\r']);
     let backslashes = trimmed.len() - trimmed.trim_end_matches('\\').len();
@@ -174,15 +187,22 @@ impl Draft {
             "user" => value.clone_into(&mut self.user),
             "password" => value.clone_into(&mut self.password),
             "match" => {
-                let regex = Ere::new(value).map_err(|allowed| format!("{place}: match: expected {allowed}"))?;
+                let regex = Ere::new(value)
+                    .map_err(|allowed| format!("{place}: match: expected {allowed}"))?;
                 self.regex = (!value.is_empty()).then_some(regex);
             }
             "client" if matches!(value, "" | "curl" | "wget") => {}
             "client" => {
-                return Err(format!("{place}: client {value}: no program is run for a test; leave this line out"));
+                return Err(format!(
+                    "{place}: client {value}: no program is run for a test; leave this line out"
+                ));
             }
             "client_opts" => self.options(place, value)?,
-            "test" => return Err(format!("{place}: test {value} begins before the one above it has an end")),
+            "test" => {
+                return Err(format!(
+                    "{place}: test {value} begins before the one above it has an end"
+                ));
+            }
             other => return Err(format!("{place}: {other}: unknown keyword")),
         }
         Ok(())
@@ -190,7 +210,8 @@ impl Draft {
 
     /// Takes from the options of `curl` and `wget` what has a meaning here.
     fn options(&mut self, place: &str, text: &str) -> Result<(), String> {
-        let words = words::split(text).map_err(|allowed| format!("{place}: client_opts: expected {allowed}"))?;
+        let words = words::split(text)
+            .map_err(|allowed| format!("{place}: client_opts: expected {allowed}"))?;
         let mut words = words.into_iter();
         while let Some(word) = words.next() {
             let (name, given) = match word.split_once('=') {
@@ -202,7 +223,9 @@ impl Draft {
                 "--cacert" | "--ca-certificate" => {
                     let file = given.or_else(|| words.next()).unwrap_or_default();
                     let path = crate::param::absolute_path(&file);
-                    self.ca = Some(path.map_err(|allowed| format!("{place}: {name}: expected {allowed}"))?);
+                    self.ca = Some(
+                        path.map_err(|allowed| format!("{place}: {name}: expected {allowed}"))?,
+                    );
                 }
                 "-H" | "--header" => {
                     let header = given.or_else(|| words.next()).unwrap_or_default();
@@ -214,7 +237,8 @@ impl Draft {
                     }
                 }
                 // How to talk to the terminal.
-                "-s" | "-S" | "-sS" | "-Ss" | "-q" | "-nv" | "--silent" | "--show-error" | "--quiet" => {}
+                "-s" | "-S" | "-sS" | "-Ss" | "-q" | "-nv" | "--silent" | "--show-error"
+                | "--quiet" => {}
                 _ => self.ignored.push(format!("{place}: client_opts {word}")),
             }
         }

@@ -55,7 +55,9 @@ fn certificates_are_judged_where_somebody_may_have_issued_them() {
     let of = |url: &str, verify, ca: Option<&str>| {
         trust(&Test::new(url, Rules { verify, ca: ca.map(PathBuf::from), ..Rules::default() }))
     };
-    for local in ["https://127.0.0.1:8443/", "https://LOCALHOST/", "https://[::1]/", "https://192.0.2.7/x"] {
+    for local in
+        ["https://127.0.0.1:8443/", "https://LOCALHOST/", "https://[::1]/", "https://192.0.2.7/x"]
+    {
         assert_eq!(of(local, None, None), Trust::None, "{local}");
         assert_eq!(of(local, Some(true), None), Trust::System, "{local}");
     }
@@ -113,8 +115,10 @@ fn a_check_asks_and_judges() {
     });
     let why = "500 Internal Server Error, expected 2xx: look at the server's error log, give another URL, or expect_status=500";
     assert_eq!(seen, Err(format!("http://SERVER/page: {why}")));
-    let (seen, _) =
-        checked("HTTP/1.1 301 Moved\r\nLocation: https://www.example.com/\r\nContent-Length: 0\r\n\r\n", |_| {});
+    let (seen, _) = checked(
+        "HTTP/1.1 301 Moved\r\nLocation: https://www.example.com/\r\nContent-Length: 0\r\n\r\n",
+        |_| {},
+    );
     let why = "301 to https://www.example.com/: give that URL, or expect_status=301";
     assert_eq!(seen, Err(format!("http://SERVER/page: {why}")));
 }
@@ -133,14 +137,19 @@ fn ap_15_any_answer_of_the_server_itself_is_a_sign_of_life() {
 
 #[test]
 fn a_reason_shows_no_password() {
-    let (seen, _) = checked("HTTP/1.1 404 No\r\n\r\n", |test| test.url = test.url.replace("//", "//joe:secret@"));
-    assert!(seen.unwrap_err().starts_with("http://joe:hidden@SERVER/page: 404 Not Found, expected 2xx"));
+    let (seen, _) = checked("HTTP/1.1 404 No\r\n\r\n", |test| {
+        test.url = test.url.replace("//", "//joe:secret@")
+    });
+    assert!(
+        seen.unwrap_err().starts_with("http://joe:hidden@SERVER/page: 404 Not Found, expected 2xx")
+    );
 }
 
 #[test]
 fn wt_5_a_search_that_takes_too_long_is_a_failure() {
     let page: String = "a".repeat(1 << 20);
     let test = test(Some("(a|b|ab){1000}[yz]"));
-    let why = super::judge(&test, &answer(200, &page), Deadline::after(Duration::from_millis(50))).unwrap_err();
+    let why = super::judge(&test, &answer(200, &page), Deadline::after(Duration::from_millis(50)))
+        .unwrap_err();
     assert!(why.ends_with("takes too long: give a simpler expression"), "{why}");
 }

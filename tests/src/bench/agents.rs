@@ -69,8 +69,14 @@ pub const NIC: &str = "ethA";
 impl Resource {
     /// The address on [`NIC`]: the usual three parameters.
     pub fn new(ip: &str, prefix: u8) -> Resource {
-        let name: String = ip.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
-        Resource { ip: ip.to_owned(), prefix, instance: format!("vip-{name}"), parameters: Vec::new() }
+        let name: String =
+            ip.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+        Resource {
+            ip: ip.to_owned(),
+            prefix,
+            instance: format!("vip-{name}"),
+            parameters: Vec::new(),
+        }
     }
 
     /// One more parameter.
@@ -90,8 +96,9 @@ impl Resource {
         &self.ip
     }
 
-    /// An action of one of the three on it, as Pacemaker starts it; `None` when that one is not installed. The floor has one
-    /// action only, and gets the same environment, for that has a price too.
+    /// An action of one of the three on it, as Pacemaker starts it; `None` when that one is not
+    /// installed. The floor has one action only, and gets the same environment, for that has a
+    /// price too.
     pub fn action(&self, who: Who, host: &Host, action: &str) -> Option<Program> {
         let path = who.path()?;
         let args = match who {
@@ -107,7 +114,11 @@ impl Resource {
     }
 
     fn environment(&self, host: &Host, action: &str) -> Vec<(String, String)> {
-        let own = [("ip", self.ip.clone()), ("nic", NIC.to_owned()), ("cidr_netmask", self.prefix.to_string())];
+        let own = [
+            ("ip", self.ip.clone()),
+            ("nic", NIC.to_owned()),
+            ("cidr_netmask", self.prefix.to_string()),
+        ];
         let own = own.map(|(name, value)| (name.to_owned(), value));
         let parameters = own.into_iter().chain(self.parameters.clone());
         let resource = environment::Resource {

@@ -38,7 +38,12 @@ impl Counter {
     pub fn find(host: &Host, program: &Program) -> Result<(Counter, Option<String>), String> {
         let perf = match perf(host, program) {
             Ok((_, Some(_))) => return Ok((Counter::Perf, None)),
-            Ok((_, None)) => return Ok((Counter::PerfUser, Some("perf may not count the kernel's part here".into()))),
+            Ok((_, None)) => {
+                return Ok((
+                    Counter::PerfUser,
+                    Some("perf may not count the kernel's part here".into()),
+                ));
+            }
             Err(why) => why,
         };
         match callgrind(host, program) {
@@ -51,7 +56,8 @@ impl Counter {
     pub fn count(self, host: &Host, program: &Program) -> Result<f64, String> {
         match self {
             Counter::Callgrind => callgrind(host, program),
-            // Repeats within a few percent: the least of some runs is the one that was disturbed least.
+            // Repeats within a few percent: the least of some runs is the one that was disturbed
+            // least.
             Counter::Perf | Counter::PerfUser => {
                 let mut least = f64::INFINITY;
                 for _ in 0..5 {
@@ -69,11 +75,15 @@ fn perf(host: &Host, program: &Program) -> Result<(f64, Option<f64>), String> {
     let (inside, outside) = scratch(host);
     let words = ["perf", "stat", "-x,", "-e", "instructions:u,instructions:k", "-o"];
     under(host, &words, &Path::new(&inside).join("perf"), program)?;
-    let text = std::fs::read_to_string(outside.join("perf")).map_err(|error| format!("perf: {error}"))?;
-    // A machine with two kinds of cores has a line for each; one that never ran the program says "<not counted>".
+    let text =
+        std::fs::read_to_string(outside.join("perf")).map_err(|error| format!("perf: {error}"))?;
+    // A machine with two kinds of cores has a line for each; one that never ran the program says
+    // "<not counted>".
     let field = |event: &str| {
         let lines = text.lines().filter(|line| line.contains(event));
-        lines.filter_map(|line| line.split(',').next()?.parse::<f64>().ok()).reduce(|one, other| one + other)
+        lines
+            .filter_map(|line| line.split(',').next()?.parse::<f64>().ok())
+            .reduce(|one, other| one + other)
     };
     match field("instructions:u") {
         Some(user) => Ok((user, field("instructions:k"))),
@@ -85,15 +95,23 @@ fn perf(host: &Host, program: &Program) -> Result<(f64, Option<f64>), String> {
 fn callgrind(host: &Host, program: &Program) -> Result<f64, String> {
     let (inside, outside) = scratch(host);
     let mut words = vec!["valgrind", "-q", "--vgdb=no", "--tool=callgrind", "--trace-children=yes"];
-    // A forked child begins with its parent's counts, and a program's counts are lost when it becomes another by exec:
-    // what was counted until then is written out, and the counts start at zero again. All parts are summed up.
-    words.extend(["--dump-before=fork", "--dump-before=_Fork", "--dump-before=vfork", "--dump-before=execve"]);
+    // A forked child begins with its parent's counts, and a program's counts are lost when it
+    // becomes another by exec: what was counted until then is written out, and the counts start at
+    // zero again. All parts are summed up.
+    words.extend([
+        "--dump-before=fork",
+        "--dump-before=_Fork",
+        "--dump-before=vfork",
+        "--dump-before=execve",
+    ]);
     let out = format!("--callgrind-out-file={inside}/%p");
     words.push(&out);
     under(host, &words, Path::new("--"), program)?;
     let files = std::fs::read_dir(outside).map_err(|error| format!("callgrind: {error}"))?;
     let texts = files.flatten().filter_map(|file| std::fs::read_to_string(file.path()).ok());
-    let total = |text: String| text.lines().find_map(|line| line.strip_prefix("totals: ")?.trim().parse::<f64>().ok());
+    let total = |text: String| {
+        text.lines().find_map(|line| line.strip_prefix("totals: ")?.trim().parse::<f64>().ok())
+    };
     match texts.filter_map(total).sum() {
         sum if sum > 0.0 => Ok(sum),
         _ => Err("callgrind wrote no counts".into()),
@@ -118,7 +136,8 @@ pub fn calls(host: &Host, program: &Program) -> Result<Calls, String> {
     let (inside, outside) = scratch(host);
     let words = ["strace", "-f", "-qq", "-e", "signal=none", "-o"];
     under(host, &words, &Path::new(&inside).join("strace"), program)?;
-    let text = std::fs::read_to_string(outside.join("strace")).map_err(|error| format!("strace: {error}"))?;
+    let text = std::fs::read_to_string(outside.join("strace"))
+        .map_err(|error| format!("strace: {error}"))?;
     // A call that another process interrupted has two lines.
     let calls: Vec<&str> = text
         .lines()
@@ -127,7 +146,8 @@ pub fn calls(host: &Host, program: &Program) -> Result<Calls, String> {
         .filter(|call| !call.starts_with("<...") && !call.starts_with("+++"))
         .collect();
     let named = |names: &[&str]| {
-        let name = |call: &&&str| call.split_once('(').is_some_and(|(name, _)| names.contains(&name));
+        let name =
+            |call: &&&str| call.split_once('(').is_some_and(|(name, _)| names.contains(&name));
         calls.iter().filter(name).filter(|call| !call.contains("= -1 ")).count() as f64
     };
     Ok(Calls {
@@ -138,7 +158,8 @@ pub fn calls(host: &Host, program: &Program) -> Result<Calls, String> {
     })
 }
 
-/// A directory for what a counter writes: inside, and as it is seen from here. It goes with the machine.
+/// A directory for what a counter writes: inside, and as it is seen from here. It goes with the
+/// machine.
 fn scratch(host: &Host) -> (String, PathBuf) {
     let inside = host.sh("mktemp -d /run/bench-XXXXXX").trim().to_owned();
     let outside = host.outside(&inside);
@@ -149,15 +170,28 @@ fn scratch(host: &Host) -> (String, PathBuf) {
 fn under(host: &Host, words: &[&str], last: &Path, program: &Program) -> Result<(), String> {
     let (mut command, pid) = host.command_as(words[0], Entry::default());
     let own = [last.as_os_str().to_owned(), OsString::from(&program.path)];
-    command.args(&words[1..]).args(own).args(&program.args).env_clear().envs(program.env.iter().cloned());
+    command
+        .args(&words[1..])
+        .args(own)
+        .args(&program.args)
+        .env_clear()
+        .envs(program.env.iter().cloned());
     // valgrind writes there; the machine's /tmp can only be read.
     command.env("TMPDIR", "/run");
-    let done = process::run(&mut command, pid, LIMIT, Victim::Process).map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => format!("{} is not installed", words[0]),
-        _ => format!("{}: {error}", words[0]),
-    })?;
+    let done =
+        process::run(&mut command, pid, LIMIT, Victim::Process).map_err(|error| {
+            match error.kind() {
+                std::io::ErrorKind::NotFound => format!("{} is not installed", words[0]),
+                _ => format!("{}: {error}", words[0]),
+            }
+        })?;
     match done.code {
         Some(0) => Ok(()),
-        code => Err(format!("{} {} ended with {code:?}: {}", words[0], program.path.display(), done.stderr.trim())),
+        code => Err(format!(
+            "{} {} ended with {code:?}: {}",
+            words[0],
+            program.path.display(),
+            done.stderr.trim()
+        )),
     }
 }

@@ -1,7 +1,9 @@
-//! The agent of ldirectord: a healthy monitor at level 0, beside the shell agent, and beside a look at the pid file's process.
+//! The agent of ldirectord: a healthy monitor at level 0, beside the shell agent, and beside a look
+//! at the pid file's process.
 //!
-//! The daemon is started by itself. Without IP_VS in the kernel its table is not filled, and it says so in its log; it runs,
-//! and runs its checks, all the same, and neither agent looks at more than that.
+//! The daemon is started by itself. Without IP_VS in the kernel its table is not filled, and it
+//! says so in its log; it runs, and runs its checks, all the same, and neither agent looks at more
+//! than that.
 
 use std::path::Path;
 use std::time::Duration;
@@ -40,7 +42,11 @@ pub fn run(bench: &mut Bench) -> Result<(), String> {
     rows.extend(monitor::calls(bench, &host, &programs));
     rows.extend(monitor::times(&host, &programs, bench.rounds(50, 5))?);
     rows.push(monitor::memory(&host, &programs, bench.rounds(10, 3), None)?);
-    bench.add(Section { name: "director", title: "Healthy monitor, ldirectord, depth 0".to_owned(), rows });
+    bench.add(Section {
+        name: "director",
+        title: "Healthy monitor, ldirectord, depth 0".to_owned(),
+        rows,
+    });
     bench.not_measured("ldirectord, depth 20: it reads the table of a kernel with IP_VS");
     Ok(())
 }
@@ -60,10 +66,17 @@ fn watch(who: Who, host: &Host) -> Option<Program> {
         node: host.name().to_owned(),
         parameters: [("configfile".into(), CONF.into())].into(),
     };
-    let operation =
-        Operation { action: "monitor", timeout: Duration::from_secs(40), interval: Some("10000"), level: Some("0") };
+    let operation = Operation {
+        action: "monitor",
+        timeout: Duration::from_secs(40),
+        interval: Some("10000"),
+        level: Some("0"),
+    };
     let text = |value: &std::ffi::OsString| value.to_string_lossy().into_owned();
-    let env = environment::of(&resource, &operation).iter().map(|(name, value)| (text(name), text(value))).collect();
+    let env = environment::of(&resource, &operation)
+        .iter()
+        .map(|(name, value)| (text(name), text(value)))
+        .collect();
     let args = vec![if who == Who::Floor { PID_FILE.to_owned() } else { "monitor".to_owned() }];
     path.is_file().then_some(Program { who, path, args, env })
 }

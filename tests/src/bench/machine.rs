@@ -19,8 +19,10 @@ pub fn describe() -> Vec<(&'static str, String)> {
         std::env::consts::ARCH
     );
     let shell = match Who::Shell.path() {
-        Some(_) => said("dpkg-query", &["-W", "-f", "resource-agents ${Version}", "resource-agents"])
-            .unwrap_or_else(|| "resource-agents, version unknown".into()),
+        Some(_) => {
+            said("dpkg-query", &["-W", "-f", "resource-agents ${Version}", "resource-agents"])
+                .unwrap_or_else(|| "resource-agents, version unknown".into())
+        }
         None => "resource-agents is not installed: its column stays empty".into(),
     };
     let tools = [
@@ -32,23 +34,37 @@ pub fn describe() -> Vec<(&'static str, String)> {
     vec![
         (
             "machine",
-            format!("{kernel}, {cores} cores, {model}, {}", said("date", &["-u", "+%F %H:%M UTC"]).unwrap_or_default()),
+            format!(
+                "{kernel}, {cores} cores, {model}, {}",
+                said("date", &["-u", "+%F %H:%M UTC"]).unwrap_or_default()
+            ),
         ),
         ("ours", format!("ocf-agents {}, {}", env!("CARGO_PKG_VERSION"), profile())),
         ("shell", shell),
-        ("floor", "the same questions to the kernel, everything given as arguments, no agent around them".into()),
+        (
+            "floor",
+            "the same questions to the kernel, everything given as arguments, no agent around them"
+                .into(),
+        ),
         ("tools", tools.into_iter().flatten().collect::<Vec<_>>().join(", ")),
     ]
 }
 
 /// Numbers of a debug build mean nothing; their reader must know.
 fn profile() -> &'static str {
-    if cfg!(debug_assertions) { "DEBUG BUILD: these numbers mean nothing, add --release" } else { "release build" }
+    if cfg!(debug_assertions) {
+        "DEBUG BUILD: these numbers mean nothing, add --release"
+    } else {
+        "release build"
+    }
 }
 
 /// The first line that a program prints.
 fn said(program: &str, args: &[&str]) -> Option<String> {
     let output = Command::new(program).args(args).current_dir(Path::new("/")).output().ok()?;
     let text = String::from_utf8(output.stdout).ok()?;
-    text.lines().next().map(|line| line.trim().to_owned()).filter(|line| !line.is_empty() && output.status.success())
+    text.lines()
+        .next()
+        .map(|line| line.trim().to_owned())
+        .filter(|line| !line.is_empty() && output.status.success())
 }

@@ -1,12 +1,16 @@
-//! `ocf-bench`: our IPaddr2 beside the shell agent and beside the floor, in one run, on one machine.
+//! `ocf-bench`: our IPaddr2 beside the shell agent and beside the floor, in one run, on one
+//! machine.
 //!
-//! Everything happens inside simulated machines of the harness. What drifts with the load of the machine (times) is measured
-//! in rounds, each in a random order, and printed as medians and as ratios of each round; what does not (instructions, system calls,
-//! processes) is counted. Where a number cannot be had on a machine, the output says so and why.
+//! Everything happens inside simulated machines of the harness. What drifts with the load of the
+//! machine (times) is measured in rounds, each in a random order, and printed as medians and as
+//! ratios of each round; what does not (instructions, system calls, processes) is counted. Where a
+//! number cannot be had on a machine, the output says so and why.
 //!
 //! * [`agents`] says what is compared, and with which environment it starts;
-//! * [`spawn`] runs it through a small program of its own, [`count`] under strace, perf or valgrind;
-//! * [`startup`], [`monitor`], [`many`], [`start`], [`parallel`], [`web`], [`director`] and [`systemd`] are the sections; [`report`] is their output.
+//! * [`spawn`] runs it through a small program of its own, [`count`] under strace, perf or
+//!   valgrind;
+//! * [`startup`], [`monitor`], [`many`], [`start`], [`parallel`], [`web`], [`director`] and
+//!   [`systemd`] are the sections; [`report`] is their output.
 #![allow(
     clippy::disallowed_methods,
     reason = "the bench is the caller: it owns the environment, waits and processes of what it measures"
@@ -108,8 +112,8 @@ impl Bench {
         host.sh("mkdir -p /run/resource-agents");
     }
 
-    /// Waits until what a start left in the background is over: ours announces for three and a half seconds, the shell agent
-    /// for one.
+    /// Waits until what a start left in the background is over: ours announces for three and a half
+    /// seconds, the shell agent for one.
     pub fn settle(&self) {
         std::thread::sleep(Duration::from_millis(4200));
     }
@@ -146,10 +150,13 @@ fn main() -> ExitCode {
 
 /// Measures and prints; whether the exit code is to be a failure.
 fn measure(options: &ArgMatches) -> Result<bool, String> {
-    let mut bench = Bench { quick: options.get_flag("quick"), counter: None, report: Report::default() };
+    let mut bench =
+        Bench { quick: options.get_flag("quick"), counter: None, report: Report::default() };
     bench.report.machine = machine::describe();
     if Who::Shell.path().is_none() {
-        bench.not_measured("the shell agent: install the package resource-agents to compare with it");
+        bench.not_measured(
+            "the shell agent: install the package resource-agents to compare with it",
+        );
     }
     let only: Option<Vec<&String>> = options.get_many("only").map(Iterator::collect);
     let mut failed = false;
@@ -157,7 +164,8 @@ fn measure(options: &ArgMatches) -> Result<bool, String> {
         if only.as_ref().is_some_and(|only| !only.iter().any(|wanted| *wanted == name)) {
             continue;
         }
-        // The harness panics where a machine cannot be made: what was measured until then is still worth telling.
+        // The harness panics where a machine cannot be made: what was measured until then is still
+        // worth telling.
         let result = catch_unwind(AssertUnwindSafe(|| measure(&mut bench)));
         if let Err(error) = result.unwrap_or_else(|_| Err("see the panic above".into())) {
             failed = true;
@@ -166,8 +174,11 @@ fn measure(options: &ArgMatches) -> Result<bool, String> {
     }
     let report = bench.report;
     if let Some(path) = options.get_one::<String>("json") {
-        std::fs::write(path, format!("{:#}\n", report.json())).map_err(|error| format!("{path}: {error}"))?;
+        std::fs::write(path, format!("{:#}\n", report.json()))
+            .map_err(|error| format!("{path}: {error}"))?;
     }
-    std::io::stdout().write_all(report.text().as_bytes()).map_err(|error| format!("standard output: {error}"))?;
+    std::io::stdout()
+        .write_all(report.text().as_bytes())
+        .map_err(|error| format!("standard output: {error}"))?;
     Ok(failed || (options.get_flag("strict") && report.missed() > 0))
 }

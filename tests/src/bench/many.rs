@@ -1,4 +1,5 @@
-//! Many addresses on the device: the cost of a healthy monitor, and its answers while addresses come and go.
+//! Many addresses on the device: the cost of a healthy monitor, and its answers while addresses
+//! come and go.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -42,7 +43,8 @@ fn cost(bench: &mut Bench, family: &str, resource: &Resource) -> Result<(), Stri
     let start = resource.action(Who::Ours, &rig.a, "start").ok_or("our agent is not there")?;
     spawn::once(&rig.a, start)?;
     bench.settle();
-    let programs: Vec<Program> = Who::ALL.iter().filter_map(|who| resource.monitor(*who, &rig.a)).collect();
+    let programs: Vec<Program> =
+        Who::ALL.iter().filter_map(|who| resource.monitor(*who, &rig.a)).collect();
     let alone = measure(bench, &rig.a, &programs, 1)?;
     let mut rows = Vec::new();
     let mut there = 0;
@@ -54,7 +56,9 @@ fn cost(bench: &mut Bench, family: &str, resource: &Resource) -> Result<(), Stri
         add(&rig.a, family, there..crowd)?;
         there = crowd;
         // The own address came first, so it would be found first: it is put behind the others.
-        let action = |action: &str| resource.action(Who::Ours, &rig.a, action).ok_or("our agent is not there");
+        let action = |action: &str| {
+            resource.action(Who::Ours, &rig.a, action).ok_or("our agent is not there")
+        };
         spawn::once(&rig.a, action("stop")?)?;
         spawn::once(&rig.a, action("start")?)?;
         bench.settle();
@@ -77,25 +81,38 @@ fn cost(bench: &mut Bench, family: &str, resource: &Resource) -> Result<(), Stri
     Ok(())
 }
 
-fn measure(bench: &mut Bench, host: &Host, programs: &[Program], crowd: usize) -> Result<Vec<Cost>, String> {
+fn measure(
+    bench: &mut Bench,
+    host: &Host,
+    programs: &[Program],
+    crowd: usize,
+) -> Result<Vec<Cost>, String> {
     let turns = spawn::run(host, programs, Order::Turns(bench.rounds(40, 5)))?;
     let mut costs = Vec::new();
     for (number, program) in programs.iter().enumerate() {
         if turns.wrong(number, 0) > 0 {
-            return Err(format!("{:?}: a present address among {crowd} was not found", program.who));
+            return Err(format!(
+                "{:?}: a present address among {crowd} was not found",
+                program.who
+            ));
         }
         let instructions = match bench.counter(host, &programs[0]) {
             Some(Counter::Callgrind) if program.who == Who::Shell && bench.quick => None,
             Some(counter) => match counter.count(host, program) {
                 Ok(count) => Some(count),
                 Err(why) => {
-                    bench.not_measured(&format!("{:?} among {crowd} addresses: {why}", program.who));
+                    bench
+                        .not_measured(&format!("{:?} among {crowd} addresses: {why}", program.who));
                     None
                 }
             },
             None => None,
         };
-        costs.push(Cost { who: program.who, instructions, wall: median(turns.of(number, |run| run.wall)) });
+        costs.push(Cost {
+            who: program.who,
+            instructions,
+            wall: median(turns.of(number, |run| run.wall)),
+        });
     }
     Ok(costs)
 }
@@ -105,16 +122,28 @@ fn add(host: &Host, family: &str, numbers: std::ops::Range<usize>) -> Result<(),
     let mut batch = String::new();
     for number in numbers {
         let _ = match family {
-            "IPv4" => writeln!(batch, "address add 10.200.{}.{}/16 dev {NIC}", number / 250, number % 250 + 1),
-            // One multicast group and no route for each: else the kernel needs a minute for ten thousand.
-            _ => writeln!(batch, "address add 2001:db8:a:0:{:x}::1/64 dev {NIC} nodad noprefixroute", number + 1),
+            "IPv4" => writeln!(
+                batch,
+                "address add 10.200.{}.{}/16 dev {NIC}",
+                number / 250,
+                number % 250 + 1
+            ),
+            // One multicast group and no route for each: else the kernel needs a minute for ten
+            // thousand.
+            _ => writeln!(
+                batch,
+                "address add 2001:db8:a:0:{:x}::1/64 dev {NIC} nodad noprefixroute",
+                number + 1
+            ),
         };
     }
-    let file = tempfile::NamedTempFile::new().map_err(|error| format!("temporary file: {error}"))?;
+    let file =
+        tempfile::NamedTempFile::new().map_err(|error| format!("temporary file: {error}"))?;
     std::fs::write(file.path(), batch).map_err(|error| format!("temporary file: {error}"))?;
     let (mut command, pid) = host.command_as("ip", Entry::default());
     command.arg("-batch").arg(file.path());
-    let done = process::run(&mut command, pid, ADDING, Victim::Process).map_err(|error| error.to_string())?;
+    let done = process::run(&mut command, pid, ADDING, Victim::Process)
+        .map_err(|error| error.to_string())?;
     match done.code {
         Some(0) => Ok(()),
         code => Err(format!("ip -batch ended with {code:?}: {}", done.stderr.trim())),
@@ -126,29 +155,42 @@ fn churn(bench: &mut Bench) -> Result<(), String> {
     let rounds = bench.rounds(5_000, 200);
     bench.say(&format!("{rounds} monitors among addresses that come and go"));
     let mut rows = Vec::new();
-    for (family, present, absent) in [("IPv4", VIP4, "10.9.0.52"), ("IPv6", VIP6, "2001:db8:9::52")] {
+    for (family, present, absent) in [("IPv4", VIP4, "10.9.0.52"), ("IPv6", VIP6, "2001:db8:9::52")]
+    {
         let rig = L2::new();
         let prefix = if family == "IPv4" { 24 } else { 64 };
         let resource = |ip: &str| Resource::new(ip, prefix);
-        let resource = |ip: &str| if family == "IPv4" { resource(ip) } else { resource(ip).param("nodad", "true") };
+        let resource = |ip: &str| {
+            if family == "IPv4" { resource(ip) } else { resource(ip).param("nodad", "true") }
+        };
         add(&rig.a, family, 0..1_000)?;
         let here = resource(present);
-        spawn::once(&rig.a, here.action(Who::Ours, &rig.a, "start").ok_or("our agent is not there")?)?;
+        spawn::once(
+            &rig.a,
+            here.action(Who::Ours, &rig.a, "start").ok_or("our agent is not there")?,
+        )?;
         let comes_and_goes = match family {
-            // Of another scope than the others, so that the kernel puts it before them: who lists by position then misses
-            // one of them whenever it goes.
+            // Of another scope than the others, so that the kernel puts it before them: who lists
+            // by position then misses one of them whenever it goes.
             "IPv4" => "10.201.0.1/32 dev ethA scope link",
             _ => "2001:db8:b::1/128 dev ethA nodad",
         };
-        let loops = format!("address add {comes_and_goes}\naddress del {comes_and_goes}\n").repeat(1_000);
-        let file = tempfile::NamedTempFile::new().map_err(|error| format!("temporary file: {error}"))?;
+        let loops =
+            format!("address add {comes_and_goes}\naddress del {comes_and_goes}\n").repeat(1_000);
+        let file =
+            tempfile::NamedTempFile::new().map_err(|error| format!("temporary file: {error}"))?;
         std::fs::write(file.path(), loops).map_err(|error| format!("temporary file: {error}"))?;
         let script = format!("while :; do ip -force -batch {}; done", file.path().display());
         let mut churner = rig.a.spawn("/bin/sh", &["-c", &script]);
-        // Each run of the third is another resource without a record: it has to find the address among all.
+        // Each run of the third is another resource without a record: it has to find the address
+        // among all.
         let monitors = [
             (format!("{family}: a present address, not 0"), 0, here.monitor(Who::Ours, &rig.a)),
-            (format!("{family}: an absent address, not 7"), 7, resource(absent).monitor(Who::Ours, &rig.a)),
+            (
+                format!("{family}: an absent address, not 7"),
+                7,
+                resource(absent).monitor(Who::Ours, &rig.a),
+            ),
             (
                 format!("{family}: a present address without a record, not 0"),
                 0,
@@ -158,12 +200,15 @@ fn churn(bench: &mut Bench) -> Result<(), String> {
         let lists = bench.rounds(500, 50);
         let changing = comes_and_goes.split(' ').next().unwrap_or_default();
         let gaps = lists_with_gaps(&rig.a, family, changing, lists)?;
-        let mut control = format!("meanwhile {gaps} of {lists} plain lists lacked some address that was there");
+        let mut control =
+            format!("meanwhile {gaps} of {lists} plain lists lacked some address that was there");
         for (what, code, program) in monitors {
             let program = program.ok_or("our agent is not there")?;
             let found = spawn::run(&rig.a, &[program], Order::Turns(rounds))?;
             let wrong = found.wrong(0, code) as f64;
-            let row = Row::new(format!("{what}, of {rounds}"), Unit::Count).with(Who::Ours, wrong).at_most(0.0);
+            let row = Row::new(format!("{what}, of {rounds}"), Unit::Count)
+                .with(Who::Ours, wrong)
+                .at_most(0.0);
             let row = row.note(&std::mem::take(&mut control));
             rows.push(match found.runs.iter().find(|run| run.code != code) {
                 Some(run) => row.note(&format!("it was {}", run.code)),
@@ -174,16 +219,28 @@ fn churn(bench: &mut Bench) -> Result<(), String> {
             return Err("the addresses stopped coming and going".into());
         }
     }
-    bench.add(Section { name: "many", title: "Wrong answers among 1000, one more comes and goes".into(), rows });
+    bench.add(Section {
+        name: "many",
+        title: "Wrong answers among 1000, one more comes and goes".into(),
+        rows,
+    });
     Ok(())
 }
 
-/// How often a plain list does not show all addresses that stay: whether the changes are of the kind that matters.
-fn lists_with_gaps(host: &Host, family: &str, changing: &str, rounds: usize) -> Result<usize, String> {
+/// How often a plain list does not show all addresses that stay: whether the changes are of the
+/// kind that matters.
+fn lists_with_gaps(
+    host: &Host,
+    family: &str,
+    changing: &str,
+    rounds: usize,
+) -> Result<usize, String> {
     let version = if family == "IPv4" { "-4" } else { "-6" };
     // The device's own address, the resource's, the crowd; for IPv6 the link-local one too.
     let all = 1_002 + usize::from(family == "IPv6");
-    let script = format!("test $(ip -o {version} address show dev {NIC} | grep -cvF ' {changing} ') = {all}");
+    let script = format!(
+        "test $(ip -o {version} address show dev {NIC} | grep -cvF ' {changing} ') = {all}"
+    );
     let list = Program {
         who: Who::Shell,
         path: "/bin/sh".into(),

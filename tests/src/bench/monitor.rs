@@ -55,7 +55,12 @@ fn family(bench: &mut Bench, name: &str, ours: Resource, shells: Resource) -> Re
     for (number, program) in programs.iter().enumerate() {
         match turns.wrong(number, 0) {
             0 => {}
-            wrong => return Err(format!("{:?}: {wrong} monitors of a healthy address did not say so", program.who)),
+            wrong => {
+                return Err(format!(
+                    "{:?}: {wrong} monitors of a healthy address did not say so",
+                    program.who
+                ));
+            }
         }
     }
     let mut faults = Row::new("page faults", Unit::Count);
@@ -71,19 +76,24 @@ fn family(bench: &mut Bench, name: &str, ours: Resource, shells: Resource) -> Re
     rows.push(faults);
     rows.push(cpu.compare(Who::Floor, None).compare(Who::Shell, None));
     rows.push(
-        wall.at_most_times(OF_SHELL_WALL, Who::Shell, against(Who::Shell)).compare(Who::Floor, against(Who::Floor)),
+        wall.at_most_times(OF_SHELL_WALL, Who::Shell, against(Who::Shell))
+            .compare(Who::Floor, against(Who::Floor)),
     );
     rows.push(memory(&rig.a, &programs, bench.rounds(10, 3), Some(MEMORY))?);
     let mut size = Row::new("file", Unit::Memory);
     for program in &programs {
-        size.set(program.who, std::fs::metadata(&program.path).ok().map(|file| file.len() as f64 / 1024.0));
+        size.set(
+            program.who,
+            std::fs::metadata(&program.path).ok().map(|file| file.len() as f64 / 1024.0),
+        );
     }
     rows.push(size.at_most(FILE));
     bench.add(Section { name: "monitor", title: format!("Healthy monitor, {name}"), rows });
     Ok(())
 }
 
-/// The instructions of each, with what ours may have at most: times the floor's, and part of the shell's.
+/// The instructions of each, with what ours may have at most: times the floor's, and part of the
+/// shell's.
 pub fn instructions(
     bench: &mut Bench,
     host: &Host,
@@ -94,7 +104,9 @@ pub fn instructions(
     let mut row = Row::new(counter.name(), Unit::Count);
     for program in programs {
         if program.who == Who::Shell && counter == Counter::Callgrind && bench.quick {
-            bench.not_measured("instructions of the shell agent: callgrind takes long for it (--quick)");
+            bench.not_measured(
+                "instructions of the shell agent: callgrind takes long for it (--quick)",
+            );
             continue;
         }
         match counter.count(host, program) {
@@ -126,14 +138,18 @@ pub fn calls(bench: &mut Bench, host: &Host, programs: &[Program]) -> Vec<Row> {
     vec![calls, children.at_most(0.0), others.at_most(0.0)]
 }
 
-/// Processor and wall time of each, in turns; an error when one of them does not say that all is well.
+/// Processor and wall time of each, in turns; an error when one of them does not say that all is
+/// well.
 pub fn times(host: &Host, programs: &[Program], rounds: usize) -> Result<[Row; 2], String> {
     let turns = spawn::run(host, programs, Order::Turns(rounds))?;
     let mut cpu = Row::new("processor time (user + kernel), median", Unit::Time);
     let mut wall = Row::new("wall time, median", Unit::Time);
     for (number, program) in programs.iter().enumerate() {
         if turns.wrong(number, 0) > 0 {
-            return Err(format!("{}: a monitor of what is healthy did not say so", program.path.display()));
+            return Err(format!(
+                "{}: a monitor of what is healthy did not say so",
+                program.path.display()
+            ));
         }
         cpu.set(program.who, median(turns.of(number, |run| run.cpu)));
         wall.set(program.who, median(turns.of(number, |run| run.wall)));
@@ -149,8 +165,14 @@ pub fn times(host: &Host, programs: &[Program], rounds: usize) -> Result<[Row; 2
     ])
 }
 
-/// The largest process of each, and of a program that does nothing: what is not above that cannot be measured.
-pub fn memory(host: &Host, programs: &[Program], rounds: usize, limit: Option<f64>) -> Result<Row, String> {
+/// The largest process of each, and of a program that does nothing: what is not above that cannot
+/// be measured.
+pub fn memory(
+    host: &Host,
+    programs: &[Program],
+    rounds: usize,
+    limit: Option<f64>,
+) -> Result<Row, String> {
     let mut all = programs.to_vec();
     let nothing = std::path::PathBuf::from("/bin/true");
     all.push(Program { who: Who::Floor, path: nothing, args: Vec::new(), env: Vec::new() });

@@ -19,7 +19,8 @@ pub fn run(bench: &mut Bench) -> Result<(), String> {
             continue;
         }
         let count = bench.rounds(full, quick);
-        counts.push(format!("{count} of {}", if who == Who::Ours { "ours" } else { "the shell's" }));
+        counts
+            .push(format!("{count} of {}", if who == Who::Ours { "ours" } else { "the shell's" }));
         bench.say(&format!("{count} starts at once, {who:?}"));
         for (at, (what, unit, value)) in at_once(bench, who, count)?.into_iter().enumerate() {
             if rows.len() == at {
@@ -49,10 +50,12 @@ fn at_once(bench: &Bench, who: Who, count: usize) -> Result<Vec<Number>, String>
         let found = spawn::run(&rig.a, &programs, Order::Together)?;
         let failed = found.runs.iter().filter(|run| run.code != 0).count();
         let seen = addresses(&rig.a);
-        let misplaced = resources.iter().filter(|resource| seen.contains(resource.ip()) != are_there).count();
+        let misplaced =
+            resources.iter().filter(|resource| seen.contains(resource.ip()) != are_there).count();
         let walls: Vec<f64> = found.runs.iter().map(|run| run.wall).collect();
         let left = if are_there { "is not there" } else { "is still there" };
-        let mut add = |what: &str, unit, value| numbers.push((format!("{action}: {what}"), unit, value));
+        let mut add =
+            |what: &str, unit, value| numbers.push((format!("{action}: {what}"), unit, value));
         add("failed", Unit::Count, Some(failed as f64));
         add(&format!("address {left}"), Unit::Count, Some(misplaced as f64));
         add("from the first's begin to the last's end", Unit::Time, Some(found.total));

@@ -88,8 +88,8 @@ impl Row {
         self.unit == unit
     }
 
-    /// Says how ours relates to another column, without a demand. `measured` is the ratio where there is a better one than
-    /// that of the two numbers.
+    /// Says how ours relates to another column, without a demand. `measured` is the ratio where
+    /// there is a better one than that of the two numbers.
     pub fn compare(mut self, who: Who, measured: Option<f64>) -> Row {
         let times = measured.or_else(|| Some(self.get(Who::Ours)? / self.get(who)?));
         if let Some(times) = times.filter(|times| *times > 0.0) {
@@ -107,7 +107,8 @@ impl Row {
         self
     }
 
-    /// Demands that ours is at most `limit` times the number of another column, where both are known.
+    /// Demands that ours is at most `limit` times the number of another column, where both are
+    /// known.
     pub fn at_most_times(mut self, limit: f64, who: Who, measured: Option<f64>) -> Row {
         if let Some(times) = measured.or_else(|| Some(self.get(Who::Ours)? / self.get(who)?)) {
             let text = format!("{} (at most {})", times_text(times, who), fraction(limit));
@@ -130,8 +131,11 @@ impl Row {
     }
 
     fn cells(&self) -> [String; 5] {
-        let cell = |who| self.get(who).map_or_else(|| "-".to_owned(), |value| self.unit.show(value));
-        let verdict = |target: &Target| format!("{} {}", if target.met { "PASS" } else { "OVER" }, target.text);
+        let cell =
+            |who| self.get(who).map_or_else(|| "-".to_owned(), |value| self.unit.show(value));
+        let verdict = |target: &Target| {
+            format!("{} {}", if target.met { "PASS" } else { "OVER" }, target.text)
+        };
         let mut remarks: Vec<String> = self.targets.iter().map(verdict).collect();
         if !self.note.is_empty() {
             remarks.push(self.note.clone());
@@ -140,7 +144,8 @@ impl Row {
     }
 
     fn json(&self) -> Value {
-        let targets = self.targets.iter().map(|target| json!({ "text": target.text, "met": target.met }));
+        let targets =
+            self.targets.iter().map(|target| json!({ "text": target.text, "met": target.met }));
         json!({
             "what": self.what, "unit": self.unit.name(), "ours": self.get(Who::Ours), "shell": self.get(Who::Shell),
             "floor": self.get(Who::Floor), "targets": targets.collect::<Vec<_>>(), "note": self.note,
@@ -159,7 +164,11 @@ fn times_text(times: f64, who: Who) -> String {
 
 /// `1.25 x`, or `1/40` for what is small.
 fn fraction(times: f64) -> String {
-    if times > 0.0 && times < 0.5 { format!("1/{:.0} of", 1.0 / times) } else { format!("{times:.2} x") }
+    if times > 0.0 && times < 0.5 {
+        format!("1/{:.0} of", 1.0 / times)
+    } else {
+        format!("{times:.2} x")
+    }
 }
 
 /// Lines that belong together.
@@ -203,7 +212,9 @@ impl Report {
         for section in &self.sections {
             let mut lines = vec![[&section.title, "ours", "shell", "floor", ""].map(str::to_owned)];
             lines.extend(section.rows.iter().map(Row::cells));
-            let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0);
+            let width = |column: usize| {
+                lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0)
+            };
             let widths = [width(0), width(1).max(9), width(2).max(9), width(3).max(9)];
             text.push('\n');
             for [what, ours, shell, floor, remarks] in &lines {
@@ -216,8 +227,12 @@ impl Report {
             text.push_str("\nNot measured:\n");
             self.unmeasured.iter().for_each(|what| text.push_str(&format!("  {what}\n")));
         }
-        let _ =
-            writeln!(text, "\n{} of {} targets met.", self.targets().count() - self.missed(), self.targets().count());
+        let _ = writeln!(
+            text,
+            "\n{} of {} targets met.",
+            self.targets().count() - self.missed(),
+            self.targets().count()
+        );
         text
     }
 

@@ -16,7 +16,8 @@ const LIMIT: Duration = Duration::from_secs(1800);
 /// In which order programs run.
 #[derive(Clone, Copy, Debug)]
 pub enum Order {
-    /// One after the other, so many rounds, each in a random order: a fixed one favours what follows a relative.
+    /// One after the other, so many rounds, each in a random order: a fixed one favours what
+    /// follows a relative.
     Turns(usize),
     /// As turns, but started in the way that measures memory rightly.
     Memory(usize),
@@ -82,11 +83,14 @@ pub fn run(host: &Host, programs: &[Program], order: Order) -> Result<Runs, Stri
             let _ = writeln!(plan, "env {name}={value}");
         }
     }
-    let file = tempfile::NamedTempFile::new().map_err(|error| format!("temporary file: {error}"))?;
+    let file =
+        tempfile::NamedTempFile::new().map_err(|error| format!("temporary file: {error}"))?;
     std::fs::write(file.path(), plan).map_err(|error| format!("temporary file: {error}"))?;
-    let (mut command, pid) = host.command_as(built_directory().join("ocf-bench-spawn"), Entry::default());
+    let (mut command, pid) =
+        host.command_as(built_directory().join("ocf-bench-spawn"), Entry::default());
     command.arg(file.path());
-    let done = process::run(&mut command, pid, LIMIT, Victim::Process).map_err(|error| error.to_string())?;
+    let done = process::run(&mut command, pid, LIMIT, Victim::Process)
+        .map_err(|error| error.to_string())?;
     if done.code != Some(0) {
         return Err(format!("ocf-bench-spawn ended with {:?}: {}", done.code, done.stderr.trim()));
     }

@@ -35,11 +35,26 @@ struct Rounds {
 /// Three kinds of start.
 pub fn run(bench: &mut Bench) -> Result<(), String> {
     kind(bench, "Start and stop, IPv4", Resource::new(VIP4, 24), (30, 10))?;
-    kind(bench, "Start and stop, IPv6, nodad=true", Resource::new(VIP6, 64).param("nodad", "true"), (30, 10))?;
-    kind(bench, "Start and stop, IPv6, with duplicate address detection", Resource::new(VIP6, 64), (10, 5))
+    kind(
+        bench,
+        "Start and stop, IPv6, nodad=true",
+        Resource::new(VIP6, 64).param("nodad", "true"),
+        (30, 10),
+    )?;
+    kind(
+        bench,
+        "Start and stop, IPv6, with duplicate address detection",
+        Resource::new(VIP6, 64),
+        (10, 5),
+    )
 }
 
-fn kind(bench: &mut Bench, title: &str, resource: Resource, (own, shells): (usize, usize)) -> Result<(), String> {
+fn kind(
+    bench: &mut Bench,
+    title: &str,
+    resource: Resource,
+    (own, shells): (usize, usize),
+) -> Result<(), String> {
     let mut starts = Row::new("start, wall time, median", Unit::Time);
     let mut longest = Row::new("start, wall time, longest", Unit::Time);
     let mut stops = Row::new("stop, wall time, median", Unit::Time);
@@ -69,7 +84,10 @@ fn kind(bench: &mut Bench, title: &str, resource: Resource, (own, shells): (usiz
         latest.set(who, largest(&found.heard));
         heard.set(who, median(found.heard));
         after.set(who, median(found.after_verdict));
-        note.push(format!("{rounds} {}", if who == Who::Ours { "of ours" } else { "of the shell's" }));
+        note.push(format!(
+            "{rounds} {}",
+            if who == Who::Ours { "of ours" } else { "of the shell's" }
+        ));
         if found.unheard > 0 {
             note.push(format!("{} of them never announced", found.unheard));
         }
@@ -84,7 +102,12 @@ fn kind(bench: &mut Bench, title: &str, resource: Resource, (own, shells): (usiz
     Ok(())
 }
 
-fn starts_and_stops(bench: &Bench, resource: &Resource, who: Who, rounds: usize) -> Result<Rounds, String> {
+fn starts_and_stops(
+    bench: &Bench,
+    resource: &Resource,
+    who: Who,
+    rounds: usize,
+) -> Result<Rounds, String> {
     let rig = L2::new();
     bench.prepare(&rig.a);
     let action = |action: &str| resource.action(who, &rig.a, action).ok_or("not installed");
@@ -96,7 +119,9 @@ fn starts_and_stops(bench: &Bench, resource: &Resource, who: Who, rounds: usize)
         let there = watch.added(resource.ip());
         let announced = |heard: &[harness::capture::Heard]| {
             let ip = resource.ip().parse().ok();
-            heard.iter().any(|heard| ip.is_some_and(|ip| harness::capture::announces(&heard.frame, ip)))
+            heard
+                .iter()
+                .any(|heard| ip.is_some_and(|ip| harness::capture::announces(&heard.frame, ip)))
         };
         capture.wait_until(PATIENCE, announced);
         match capture.announcements(resource.ip()).first() {
@@ -107,7 +132,8 @@ fn starts_and_stops(bench: &Bench, resource: &Resource, who: Who, rounds: usize)
             found.after_verdict.push(between(verdict, start.ended));
         }
         found.start.push(start.wall);
-        // A cluster stops what has run for long; but one that changes its mind stops what has just been started.
+        // A cluster stops what has run for long; but one that changes its mind stops what has just
+        // been started.
         let is_early = round % 3 != 1;
         if !is_early {
             bench.settle();
@@ -119,12 +145,14 @@ fn starts_and_stops(bench: &Bench, resource: &Resource, who: Who, rounds: usize)
     Ok(found)
 }
 
-/// A listener that runs before everything else, where this user may demand that: the program under test may announce within
-/// microseconds, and a listener that is woken later than the wire gives times below zero.
+/// A listener that runs before everything else, where this user may demand that: the program under
+/// test may announce within microseconds, and a listener that is woken later than the wire gives
+/// times below zero.
 fn watch(host: &Host) -> AddressWatch {
     let schedule = |policy, priority| {
         let parameters = libc::sched_param { sched_priority: priority };
-        // SAFETY: a plain call about this thread, whose parameters live through it. A refusal is none of our concern.
+        // SAFETY: a plain call about this thread, whose parameters live through it. A refusal is
+        // none of our concern.
         unsafe { libc::sched_setscheduler(0, policy, &parameters) };
     };
     // The listener's thread inherits it.

@@ -1,8 +1,9 @@
-//! What it costs to start: the portable programs beside those of this build, beside the shell agents, and beside a program
-//! that does nothing but exit.
+//! What it costs to start: the portable programs beside those of this build, beside the shell
+//! agents, and beside a program that does nothing but exit.
 //!
-//! A healthy monitor is mostly start: the kernel's exec, a loader, page faults. The programs run in random order, so that each
-//! begins with the caches that the others have left, as it does on a node.
+//! A healthy monitor is mostly start: the kernel's exec, a loader, page faults. The programs run in
+//! random order, so that each begins with the caches that the others have left, as it does on a
+//! node.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -34,20 +35,24 @@ fn portable(name: &str) -> Option<PathBuf> {
 /// IPaddr2, then nginx at both of its levels.
 pub fn run(bench: &mut Bench) -> Result<(), String> {
     let scratch = tempfile::tempdir().map_err(|error| format!("temporary directory: {error}"))?;
-    let nothing = nothing(scratch.path()).map_err(|error| format!("a program that does nothing: {error}"))?;
+    let nothing =
+        nothing(scratch.path()).map_err(|error| format!("a program that does nothing: {error}"))?;
     bench.say("start-up, IPaddr2");
     let rig = L2::new();
     bench.prepare(&rig.a);
     let (ours, shells) = (Resource::new(VIP4, 24), Resource::new("10.9.0.51", 24));
     let mut programs = Vec::new();
     for (who, resource) in [(Who::Ours, &ours), (Who::Shell, &shells)] {
-        if let (Some(start), Some(monitor)) = (resource.action(who, &rig.a, "start"), resource.monitor(who, &rig.a)) {
+        if let (Some(start), Some(monitor)) =
+            (resource.action(who, &rig.a, "start"), resource.monitor(who, &rig.a))
+        {
             spawn::once(&rig.a, start)?;
             programs.push(monitor);
         }
     }
     bench.settle();
-    let goals = Goals { over_nothing: Some(OVER_NOTHING), of_shell: Some(OF_SHELL), of_build: None };
+    let goals =
+        Goals { over_nothing: Some(OVER_NOTHING), of_shell: Some(OF_SHELL), of_build: None };
     compare(bench, &rig.a, "IPaddr2", &programs, &nothing, &goals)?;
     if !Path::new("/usr/sbin/nginx").is_file() {
         bench.not_measured("start-up of nginx's agent: install the package nginx");
@@ -73,7 +78,8 @@ struct Goals {
     of_build: Option<f64>,
 }
 
-/// Monitors in random order: ours as `make build` and as `make portable` make it, the shell agent's, and nothing.
+/// Monitors in random order: ours as `make build` and as `make portable` make it, the shell
+/// agent's, and nothing.
 fn compare(
     bench: &mut Bench,
     host: &Host,
@@ -98,10 +104,15 @@ fn compare(
     programs.extend(monitors.iter().find(|program| program.who == Who::Shell).cloned());
     let turns = spawn::run(host, &programs, Order::Turns(bench.rounds(300, 10)))?;
     if let Some(number) = (0..programs.len()).find(|number| turns.wrong(*number, 0) > 0) {
-        return Err(format!("{}: a healthy monitor did not say so", programs[number].path.display()));
+        return Err(format!(
+            "{}: a healthy monitor did not say so",
+            programs[number].path.display()
+        ));
     }
     let walls = |number: usize| turns.of(number, |run| run.wall);
-    let of = |number: usize, under: usize| (under < programs.len()).then(|| ratio(&walls(number), &walls(under)))?;
+    let of = |number: usize, under: usize| {
+        (under < programs.len()).then(|| ratio(&walls(number), &walls(under)))?
+    };
     let mut rows = Vec::new();
     for (number, what) in [(2, "portable"), (1, "this build")] {
         let mut wall = Row::new(format!("{what}: wall time, median"), Unit::Time);
@@ -137,9 +148,14 @@ fn compare(
 /// What a program asks of the kernel, and how much of that is for memory.
 fn asked(bench: &mut Bench, host: &Host, what: &str, program: &Program) -> Vec<Row> {
     match count::calls(host, program) {
-        Ok(found) => [("system calls", found.calls), ("of these for memory (brk, mmap, mremap)", found.memory)]
-            .map(|(name, value)| Row::new(format!("{what}: {name}"), Unit::Count).with(Who::Ours, value))
-            .into(),
+        Ok(found) => [
+            ("system calls", found.calls),
+            ("of these for memory (brk, mmap, mremap)", found.memory),
+        ]
+        .map(|(name, value)| {
+            Row::new(format!("{what}: {name}"), Unit::Count).with(Who::Ours, value)
+        })
+        .into(),
         Err(why) => {
             bench.not_measured(&why);
             Vec::new()

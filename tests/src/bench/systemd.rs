@@ -1,4 +1,5 @@
-//! The agent of units of systemd: a healthy monitor beside one question over D-Bus, and how soon a start is over.
+//! The agent of units of systemd: a healthy monitor beside one question over D-Bus, and how soon a
+//! start is over.
 
 use std::path::PathBuf;
 use std::time::{Duration, UNIX_EPOCH};
@@ -18,7 +19,8 @@ const INSTRUCTIONS: (f64, f64) = (2.5, 1.0);
 /// Nanoseconds from the unit's active state to the end of the start.
 const AFTER: f64 = 30e6;
 
-/// A service that notifies systemd when it is ready, and one of which systemd knows only that it was begun.
+/// A service that notifies systemd when it is ready, and one of which systemd knows only that it
+/// was begun.
 const UNITS: [(&str, &str); 2] = [
     (
         "notifies.service",
@@ -45,10 +47,17 @@ pub fn run(bench: &mut Bench) -> Result<(), String> {
         rows.push(monitor::memory(&host, &programs, bench.rounds(10, 3), None)?);
         let mut size = Row::new("file", Unit::Memory);
         for program in &programs {
-            size.set(program.who, std::fs::metadata(&program.path).ok().map(|file| file.len() as f64 / 1024.0));
+            size.set(
+                program.who,
+                std::fs::metadata(&program.path).ok().map(|file| file.len() as f64 / 1024.0),
+            );
         }
         rows.push(size);
-        bench.add(Section { name: "systemd", title: format!("Healthy monitor of a unit, depth {depth}"), rows });
+        bench.add(Section {
+            name: "systemd",
+            title: format!("Healthy monitor of a unit, depth {depth}"),
+            rows,
+        });
     }
     starts(bench, &host)
 }
@@ -56,9 +65,10 @@ pub fn run(bench: &mut Bench) -> Result<(), String> {
 /// How long after the unit's active state a start ends.
 fn starts(bench: &mut Bench, host: &UserSystemd) -> Result<(), String> {
     let mut rows = Vec::new();
-    for (unit, what) in
-        [("notifies", "start: its end after the active state, Type=notify"), ("plain", "the same, Type=simple")]
-    {
+    for (unit, what) in [
+        ("notifies", "start: its end after the active state, Type=notify"),
+        ("plain", "the same, Type=simple"),
+    ] {
         let (mut after, mut stops) = (Vec::new(), Vec::new());
         for _ in 0..bench.rounds(20, 3) {
             let _ = spawn::once(host, action(unit, "stop", "0"))?;
@@ -78,7 +88,13 @@ fn starts(bench: &mut Bench, host: &UserSystemd) -> Result<(), String> {
 /// When systemd says that the unit became active, in microseconds since 1970.
 fn active_since(host: &UserSystemd, unit: &str) -> Result<u64, String> {
     let (address, object) = (format!("--address={}", user_systemd::BUS), object(unit));
-    let words = [&address, "get-property", "org.freedesktop.systemd1", &object, "org.freedesktop.systemd1.Unit"];
+    let words = [
+        &address,
+        "get-property",
+        "org.freedesktop.systemd1",
+        &object,
+        "org.freedesktop.systemd1.Unit",
+    ];
     let said = host.run("busctl", &[&words[..], &["ActiveEnterTimestamp"]].concat()).stdout;
     let number = said.trim().strip_prefix("t ").and_then(|number| number.parse().ok());
     number.ok_or_else(|| format!("busctl said {said:?}"))
@@ -103,9 +119,15 @@ fn action(unit: &str, action: &str, depth: &str) -> Program {
         &Operation { action, timeout: Duration::from_secs(40), interval, level: Some(depth) },
     );
     let text = |value: &std::ffi::OsString| value.to_string_lossy().into_owned();
-    let mut env: Vec<(String, String)> = all.iter().map(|(name, value)| (text(name), text(value))).collect();
+    let mut env: Vec<(String, String)> =
+        all.iter().map(|(name, value)| (text(name), text(value))).collect();
     env.push(bus());
-    Program { who: Who::Ours, path: built_directory().join("systemd"), args: vec![action.to_owned()], env }
+    Program {
+        who: Who::Ours,
+        path: built_directory().join("systemd"),
+        args: vec![action.to_owned()],
+        env,
+    }
 }
 
 fn floor(unit: &str) -> Program {

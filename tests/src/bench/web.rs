@@ -1,4 +1,5 @@
-//! The agents of web servers and of haproxy: a healthy monitor at each depth, start, stop, and the way back after a crash.
+//! The agents of web servers and of haproxy: a healthy monitor at each depth, start, stop, and the
+//! way back after a crash.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -28,7 +29,8 @@ struct Kind {
     parameters: &'static [(&'static str, &'static str)],
     /// How it is started without an agent, with the same marks; the configuration comes last.
     plain: &'static [&'static str],
-    /// The check of the configuration before a start, which no agent should leave out; the configuration comes last.
+    /// The check of the configuration before a start, which no agent should leave out; the
+    /// configuration comes last.
     check: &'static str,
     /// At most so many times the floor's instructions.
     most: f64,
@@ -40,8 +42,9 @@ struct Kind {
 
 const NGINX: Kind = Kind {
     agent: "nginx",
-    config: "pid @/pid; error_log @/error.log; worker_processes 1; events {} http { access_log off; server { listen \
-             127.0.0.1:#; root @; location /nginx_status { stub_status on; } } }",
+    config: "pid @/pid; error_log @/error.log; worker_processes 1; events {} http { access_log \
+             off; server { listen 127.0.0.1:#; root @; location /nginx_status { stub_status on; } \
+             } }",
     parameters: &[("status10url", "http://127.0.0.1:#/nginx_status")],
     plain: &["/usr/sbin/nginx", "-c"],
     check: "",
@@ -83,7 +86,8 @@ const HAPROXY: Kind = Kind {
 };
 
 impl Kind {
-    /// The page that a monitor asks for. Level 0 of nginx asks for none: there the floor has the smallest one.
+    /// The page that a monitor asks for. Level 0 of nginx asks for none: there the floor has the
+    /// smallest one.
     fn page(&self, depth: Option<&str>) -> &'static str {
         match (self.agent, depth) {
             ("nginx", Some("10")) => "/nginx_status",
@@ -138,21 +142,32 @@ impl Server<'_> {
             provider: "bench".into(),
             root: "/usr/lib/ocf".into(),
             node: host.name().to_owned(),
-            parameters: parameters.map(|(name, value)| ((*name).into(), self.filled(value).into())).collect(),
+            parameters: parameters
+                .map(|(name, value)| ((*name).into(), self.filled(value).into()))
+                .collect(),
         };
         let interval = (action == "monitor").then_some("10000");
         let timeout = Duration::from_secs(40);
-        let all = environment::of(&resource, &Operation { action, timeout, interval, level: depth });
+        let all =
+            environment::of(&resource, &Operation { action, timeout, interval, level: depth });
         let text = |value: &std::ffi::OsString| value.to_string_lossy().into_owned();
         let env = all.iter().map(|(name, value)| (text(name), text(value))).collect();
         let args = match self.who {
             Who::Floor if self.kind.has_socket => {
                 let table = if depth == Some("10") { ";@1 show stat -1 1 -1" } else { "" };
                 let question = format!("show proc;@1 show info{table}");
-                vec![format!("{}/socket", self.directory()), question, format!("{}/pid", self.directory())]
+                vec![
+                    format!("{}/socket", self.directory()),
+                    question,
+                    format!("{}/pid", self.directory()),
+                ]
             }
             Who::Floor => {
-                vec![self.port.to_string(), self.kind.page(depth).to_owned(), format!("{}/pid", self.directory())]
+                vec![
+                    self.port.to_string(),
+                    self.kind.page(depth).to_owned(),
+                    format!("{}/pid", self.directory()),
+                ]
             }
             Who::Ours | Who::Shell => vec![action.to_owned()],
         };
@@ -164,7 +179,8 @@ impl Server<'_> {
 pub fn run(bench: &mut Bench) -> Result<(), String> {
     for kind in [&NGINX, &APACHE, &HAPROXY] {
         if !std::path::Path::new(kind.plain[0]).is_file() {
-            bench.not_measured(&format!("{}: install the package of {}", kind.agent, kind.plain[0]));
+            bench
+                .not_measured(&format!("{}: install the package of {}", kind.agent, kind.plain[0]));
             continue;
         }
         monitors(bench, kind)?;
@@ -173,14 +189,20 @@ pub fn run(bench: &mut Bench) -> Result<(), String> {
     Ok(())
 }
 
-/// A machine where ours and the shell's each watch an nginx that they started, and their monitors at a depth.
+/// A machine where ours and the shell's each watch an nginx that they started, and their monitors
+/// at a depth.
 pub fn nginx(bench: &mut Bench, depth: &str) -> Result<(Host, Vec<Program>), String> {
     let host = machine(bench);
-    let servers = [(Who::Ours, 8081), (Who::Shell, 8082)].map(|(who, port)| Server { kind: &NGINX, who, port });
+    let servers = [(Who::Ours, 8081), (Who::Shell, 8082)].map(|(who, port)| Server {
+        kind: &NGINX,
+        who,
+        port,
+    });
     let mut monitors = Vec::new();
     for server in &servers {
         server.prepare(&host);
-        let actions = (server.action(&host, "start", None), server.action(&host, "monitor", Some(depth)));
+        let actions =
+            (server.action(&host, "start", None), server.action(&host, "monitor", Some(depth)));
         if let (Some(start), Some(monitor)) = actions {
             spawn::once(&host, start)?;
             monitors.push(monitor);
@@ -204,8 +226,8 @@ fn machine(bench: &Bench) -> Host {
 fn monitors(bench: &mut Bench, kind: &Kind) -> Result<(), String> {
     bench.say(&format!("healthy monitor, {}", kind.agent));
     let host = machine(bench);
-    let servers =
-        [(Who::Ours, 8081), (Who::Shell, 8082), (Who::Floor, 8081)].map(|(who, port)| Server { kind, who, port });
+    let servers = [(Who::Ours, 8081), (Who::Shell, 8082), (Who::Floor, 8081)]
+        .map(|(who, port)| Server { kind, who, port });
     for server in servers.iter().filter(|server| server.who != Who::Floor) {
         server.prepare(&host);
         if let Some(start) = server.action(&host, "start", None) {
@@ -213,8 +235,10 @@ fn monitors(bench: &mut Bench, kind: &Kind) -> Result<(), String> {
         }
     }
     for depth in ["0", "10"] {
-        let programs: Vec<Program> =
-            servers.iter().filter_map(|server| server.action(&host, "monitor", Some(depth))).collect();
+        let programs: Vec<Program> = servers
+            .iter()
+            .filter_map(|server| server.action(&host, "monitor", Some(depth)))
+            .collect();
         let mut rows = Vec::new();
         rows.extend(monitor::instructions(bench, &host, &programs, (kind.most, OF_SHELL)));
         rows.extend(monitor::calls(bench, &host, &programs));
@@ -247,16 +271,22 @@ fn starts(bench: &mut Bench, kind: &Kind) -> Result<(), String> {
         let (up, down) = if who == Who::Floor {
             // A start is over when the server answers.
             let asks = built_directory().join("ocf-bench-floor-web");
-            let answers = format!("until {} {} /page {pid}; do :; done", asks.display(), server.port);
+            let answers =
+                format!("until {} {} /page {pid}; do :; done", asks.display(), server.port);
             let plain = server.filled(&kind.plain.join(" "));
             let conf = format!("{}/conf", server.directory());
-            let check = if kind.check.is_empty() { String::new() } else { format!("{} {conf} && ", kind.check) };
+            let check = if kind.check.is_empty() {
+                String::new()
+            } else {
+                format!("{} {conf} && ", kind.check)
+            };
             let words = format!("{check}{plain} {conf} && {answers}");
-            // All this is built into the shell: it looks without pause. A signal that meets a server which has just begun
-            // may be lost (seen of haproxy's master): after some 100 ms it is sent again.
+            // All this is built into the shell: it looks without pause. A signal that meets a
+            // server which has just begun may be lost (seen of haproxy's master): after some 100 ms
+            // it is sent again.
             let wait = format!(
-                "read p <{pid}; i=0; while [ -e /proc/$p ]; do [ $((i % 20000)) != 0 ] || kill -{} $p; i=$((i + 1)); \
-                 done",
+                "read p <{pid}; i=0; while [ -e /proc/$p ]; do [ $((i % 20000)) != 0 ] || kill -{} \
+                 $p; i=$((i + 1)); done",
                 kind.polite
             );
             (Some(line(words)), Some(line(wait)))
@@ -272,7 +302,9 @@ fn starts(bench: &mut Bench, kind: &Kind) -> Result<(), String> {
             if who == Who::Ours {
                 spawn::once(&host, up.clone())?;
                 host.sh(&format!("kill -9 $(cat {pid})"));
-                backs.push(spawn::once(&host, down.clone())?.wall + spawn::once(&host, up.clone())?.wall);
+                backs.push(
+                    spawn::once(&host, down.clone())?.wall + spawn::once(&host, up.clone())?.wall,
+                );
                 spawn::once(&host, down.clone())?;
             }
         }
@@ -284,7 +316,10 @@ fn starts(bench: &mut Bench, kind: &Kind) -> Result<(), String> {
         }
     }
     let mut rows = vec![
-        start.at_most(least.0 + ON_TOP).compare(Who::Shell, None).note("the floor is the server alone"),
+        start
+            .at_most(least.0 + ON_TOP)
+            .compare(Who::Shell, None)
+            .note("the floor is the server alone"),
         stop.at_most(least.1 + ON_TOP).compare(Who::Shell, None),
     ];
     rows.push(if kind.agent == "apache" { back } else { back.at_most(BACK) });

@@ -1,11 +1,14 @@
-//! `ocf-bench-floor-web PORT PATH PIDFILE`: what a web server's monitor cannot do without. It looks whether the process of a
-//! pid file lives, and asks for one page on the loopback address. Exit 0: both well; 7: no process; 1: no good answer.
+//! `ocf-bench-floor-web PORT PATH PIDFILE`: what a web server's monitor cannot do without. It looks
+//! whether the process of a pid file lives, and asks for one page on the loopback address. Exit 0:
+//! both well; 7: no process; 1: no good answer.
 //!
-//! `ocf-bench-floor-web SOCKET QUESTION PIDFILE`: the same of haproxy, with a question on the local socket of its master.
+//! `ocf-bench-floor-web SOCKET QUESTION PIDFILE`: the same of haproxy, with a question on the local
+//! socket of its master.
 //!
 //! `ocf-bench-floor-web PIDFILE`: the look at the process alone.
 //!
-//! `ocf-bench` measures the agents against it. It shares no code with them, and has no other dependency than libc.
+//! `ocf-bench` measures the agents against it. It shares no code with them, and has no other
+//! dependency than libc.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
@@ -24,7 +27,11 @@ fn main() -> ExitCode {
         return ExitCode::from(7);
     }
     if port.starts_with('/') {
-        return if says(&port, &path).unwrap_or(false) { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+        return if says(&port, &path).unwrap_or(false) {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        };
     }
     match port.parse().map(|port| answers(port, &path)) {
         Ok(Ok(true)) => ExitCode::SUCCESS,
@@ -53,7 +60,9 @@ fn says(socket: &str, question: &str) -> std::io::Result<bool> {
 fn answers(port: u16, path: &str) -> std::io::Result<bool> {
     let mut stream = TcpStream::connect(("127.0.0.1", port))?;
     stream.set_read_timeout(Some(Duration::from_secs(5)))?;
-    stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").as_bytes())?;
+    stream.write_all(
+        format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").as_bytes(),
+    )?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer)?;
     Ok(answer.starts_with(b"HTTP/1.1 200"))

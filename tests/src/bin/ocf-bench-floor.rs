@@ -1,7 +1,9 @@
-//! `ocf-bench-floor IP DEVICE INDEX`: what an IPaddr2 monitor cannot do without. It asks the kernel for one address and
-//! for the state of one device, with everything given as arguments, and nothing else. Exit 0: there; 7: not; 1: no answer.
+//! `ocf-bench-floor IP DEVICE INDEX`: what an IPaddr2 monitor cannot do without. It asks the kernel
+//! for one address and for the state of one device, with everything given as arguments, and nothing
+//! else. Exit 0: there; 7: not; 1: no answer.
 //!
-//! `ocf-bench` measures the agents against it. It shares no code with them, and has no other dependency than libc.
+//! `ocf-bench` measures the agents against it. It shares no code with them, and has no other
+//! dependency than libc.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -39,7 +41,8 @@ fn there_v4(ioctls: &OwnedFd, ip: Ipv4Addr, device: &str) -> io::Result<bool> {
     let mut request = named(device);
     let mut data = [0; 14];
     data[2..6].iter_mut().zip(ip.octets()).for_each(|(to, from)| *to = from as libc::c_char);
-    request.ifr_ifru.ifru_addr = libc::sockaddr { sa_family: libc::AF_INET as libc::sa_family_t, sa_data: data };
+    request.ifr_ifru.ifru_addr =
+        libc::sockaddr { sa_family: libc::AF_INET as libc::sa_family_t, sa_data: data };
     ask(ioctls, libc::SIOCGIFADDR, &mut request)?;
     // SAFETY: SIOCGIFADDR has written this member of the union, which is plain data.
     let same = unsafe { request.ifr_ifru.ifru_addr }.sa_data[2..6] == data[2..6];
@@ -62,7 +65,8 @@ fn there_v6(ip: Ipv6Addr, index: u32) -> io::Result<bool> {
     request.extend(ip.octets());
     let socket = open(libc::AF_NETLINK, libc::SOCK_RAW)?;
     let mut answer = [0_u8; 4096];
-    // SAFETY: both buffers live through the calls, and the lengths are theirs. A netlink socket talks to the kernel.
+    // SAFETY: both buffers live through the calls, and the lengths are theirs. A netlink socket
+    // talks to the kernel.
     let got = unsafe {
         check(libc::send(socket.as_raw_fd(), request.as_ptr().cast(), request.len(), 0) as i32)?;
         check(libc::recv(socket.as_raw_fd(), answer.as_mut_ptr().cast(), answer.len(), 0) as i32)?
@@ -72,20 +76,27 @@ fn there_v6(ip: Ipv6Addr, index: u32) -> io::Result<bool> {
 
 fn open(family: i32, kind: i32) -> io::Result<OwnedFd> {
     // SAFETY: a plain call; the descriptor that it returns has no other owner.
-    unsafe { check(libc::socket(family, kind | libc::SOCK_CLOEXEC, 0)).map(|fd| OwnedFd::from_raw_fd(fd)) }
+    unsafe {
+        check(libc::socket(family, kind | libc::SOCK_CLOEXEC, 0)).map(|fd| OwnedFd::from_raw_fd(fd))
+    }
 }
 
 fn named(device: &str) -> libc::ifreq {
     // SAFETY: a struct ifreq is plain data, for which all zeros is a value.
     let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
     // The last byte stays zero.
-    request.ifr_name[..15].iter_mut().zip(device.bytes()).for_each(|(to, from)| *to = from as libc::c_char);
+    request.ifr_name[..15]
+        .iter_mut()
+        .zip(device.bytes())
+        .for_each(|(to, from)| *to = from as libc::c_char);
     request
 }
 
 fn ask(socket: &OwnedFd, number: libc::Ioctl, request: &mut libc::ifreq) -> io::Result<()> {
-    // SAFETY: these ioctls read and write a struct ifreq, which `request` is, and keep no pointer to it.
-    check(unsafe { libc::ioctl(socket.as_raw_fd(), number, std::ptr::from_mut(request)) }).map(|_| ())
+    // SAFETY: these ioctls read and write a struct ifreq, which `request` is, and keep no pointer
+    // to it.
+    check(unsafe { libc::ioctl(socket.as_raw_fd(), number, std::ptr::from_mut(request)) })
+        .map(|_| ())
 }
 
 fn check(result: i32) -> io::Result<i32> {

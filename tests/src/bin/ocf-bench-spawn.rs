@@ -1,13 +1,20 @@
-//! `ocf-bench-spawn PLAN`: starts programs and says what each run cost. `ocf-bench` runs it inside a simulated machine.
+//! `ocf-bench-spawn PLAN`: starts programs and says what each run cost. `ocf-bench` runs it inside
+//! a simulated machine.
 //!
-//! It is a program of its own because it has to be small: after `posix_spawn` a child lives in its parent's memory until
-//! exec, and the kernel counts that as the child's largest memory. For the runs that measure memory it forks instead.
+//! It is a program of its own because it has to be small: after `posix_spawn` a child lives in its
+//! parent's memory until exec, and the kernel counts that as the child's largest memory. For the
+//! runs that measure memory it forks instead.
 //!
-//! A plan is a file of lines, `WORD VALUE`: `mode turns` (rounds, each in a random order) or `mode together`; `rounds N`;
-//! `fork yes`; then for each program `program PATH` followed by its `arg` and `env NAME=VALUE`; `{round}` in a value becomes
-//! the round's number. It prints a line a run (program, round, exit code or 128 + signal, nanoseconds, KiB, minor and major
-//! page faults, microseconds of processor time, time of the end in nanoseconds since 1970) and at last `total NANOSECONDS`.
-#![allow(clippy::disallowed_methods, reason = "part of the bench: it owns the processes it measures")]
+//! A plan is a file of lines, `WORD VALUE`: `mode turns` (rounds, each in a random order) or
+//! `mode together`; `rounds N`; `fork yes`; then for each program `program PATH` followed by its
+//! `arg` and `env NAME=VALUE`; `{round}` in a value becomes the round's number. It prints a line a
+//! run (program, round, exit code or 128 + signal, nanoseconds, KiB, minor and major page faults,
+//! microseconds of processor time, time of the end in nanoseconds since 1970) and at last
+//! `total NANOSECONDS`.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "part of the bench: it owns the processes it measures"
+)]
 
 use std::io::{self, Write};
 use std::os::unix::process::CommandExt as _;
@@ -150,7 +157,13 @@ fn wait(pid: i32) -> io::Result<(i32, End)> {
 }
 
 impl End {
-    fn tell(&self, out: &mut impl Write, number: usize, round: usize, began: Instant) -> io::Result<()> {
+    fn tell(
+        &self,
+        out: &mut impl Write,
+        number: usize,
+        round: usize,
+        began: Instant,
+    ) -> io::Result<()> {
         let code = match libc::WIFSIGNALED(self.status) {
             true => 128 + libc::WTERMSIG(self.status),
             false => libc::WEXITSTATUS(self.status),

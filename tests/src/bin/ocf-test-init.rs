@@ -1,10 +1,13 @@
-//! Process 1 of a simulated machine: makes the namespaces, mounts what is private, then reaps until it is cut off.
+//! Process 1 of a simulated machine: makes the namespaces, mounts what is private, then reaps until
+//! it is cut off.
 //!
-//! `ocf-test-init STEP…` with steps in order: `overlay DIR tmpfs|disk` (first, if at all), `name NAME`, `bind FROM TO`,
-//! `tmpfs PATH MODE`, `dir PATH`. Once all is ready it prints the process id of process 1, as the caller sees it, on stdout.
+//! `ocf-test-init STEP…` with steps in order: `overlay DIR tmpfs|disk` (first, if at all),
+//! `name NAME`, `bind FROM TO`, `tmpfs PATH MODE`, `dir PATH`. Once all is ready it prints the
+//! process id of process 1, as the caller sees it, on stdout.
 //!
-//! It ends when its stdin ends: the maker of the machine holds the other end of that pipe, so the machine cannot outlive a
-//! test process that was killed. Processes that lose their parent are adopted and reaped, as a real init would.
+//! It ends when its stdin ends: the maker of the machine holds the other end of that pipe, so the
+//! machine cannot outlive a test process that was killed. Processes that lose their parent are
+//! adopted and reaped, as a real init would.
 #![allow(
     clippy::disallowed_methods,
     reason = "the harness is the caller: it owns the environment, waits and processes of what it tests"
@@ -100,8 +103,10 @@ fn process_one(steps: &[String], mut done: impl Write) -> Step<ExitCode> {
     close_stdout();
     let stdin = io::stdin();
     loop {
-        let mut watched =
-            [PollFd::new(children.as_fd(), PollFlags::POLLIN), PollFd::new(stdin.as_fd(), PollFlags::POLLIN)];
+        let mut watched = [
+            PollFd::new(children.as_fd(), PollFlags::POLLIN),
+            PollFd::new(stdin.as_fd(), PollFlags::POLLIN),
+        ];
         match poll(&mut watched, PollTimeout::NONE) {
             Ok(_) | Err(nix::errno::Errno::EINTR) => {}
             Err(error) => return Err(format!("poll: {error}")),
@@ -127,10 +132,13 @@ fn close_stdout() {
 /// Gives the machine its own view of processes and network devices, and carries out the steps.
 fn build(steps: &[String]) -> Step<()> {
     let none: Option<&str> = None;
-    mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none).at("mount --make-rprivate /")?;
+    mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none)
+        .at("mount --make-rprivate /")?;
     // An overlay comes first: everything else is mounted on it.
     let (root, steps) = match steps {
-        [step, dir, kind, rest @ ..] if step == "overlay" => (Some(overlay(Path::new(dir), kind)?), rest),
+        [step, dir, kind, rest @ ..] if step == "overlay" => {
+            (Some(overlay(Path::new(dir), kind)?), rest)
+        }
         rest => (None, rest),
     };
     let place = |root: &Option<PathBuf>, path: &str| match root {
@@ -140,8 +148,8 @@ fn build(steps: &[String]) -> Step<()> {
     // Before anything hides them.
     let mut sources = sources(steps)?.into_iter();
     if root.is_none() {
-        // Without an overlay it is the outside's. A test that writes to `/etc` needs one, or a file system of its own there; it
-        // fails instead of changing the machine that it runs on.
+        // Without an overlay it is the outside's. A test that writes to `/etc` needs one, or a file
+        // system of its own there; it fails instead of changing the machine that it runs on.
         read_only(Path::new("/"), true)?;
     }
     devices(root.as_deref().unwrap_or(Path::new("/")))?;
@@ -156,7 +164,8 @@ fn build(steps: &[String]) -> Step<()> {
             "name" => sethostname(word()?).at("sethostname")?,
             "bind" => {
                 let (from, to) = (word()?, place(&root, word()?));
-                let source = sources.next().ok_or_else(|| format!("bind {from}: it was not opened"))?;
+                let source =
+                    sources.next().ok_or_else(|| format!("bind {from}: it was not opened"))?;
                 match source.metadata().at(from)?.is_dir() {
                     true => fs::create_dir_all(&to).at("bind")?,
                     false => {
@@ -169,12 +178,14 @@ fn build(steps: &[String]) -> Step<()> {
             "tmpfs" => {
                 let (at, mode) = (place(&root, word()?), word()?);
                 match fs::create_dir_all(&at) {
-                    // The outside has no such directory, for lack of a package: then the machine has none.
+                    // The outside has no such directory, for lack of a package: then the machine
+                    // has none.
                     Err(error) if error.kind() == io::ErrorKind::ReadOnlyFilesystem => continue,
                     made => made.at("tmpfs")?,
                 }
                 let mode = format!("mode={mode}");
-                mount(Some("tmpfs"), &at, Some("tmpfs"), MsFlags::MS_NOSUID, Some(mode.as_str())).at("mount tmpfs")?;
+                mount(Some("tmpfs"), &at, Some("tmpfs"), MsFlags::MS_NOSUID, Some(mode.as_str()))
+                    .at("mount tmpfs")?;
             }
             "dir" => {
                 let dir = place(&root, word()?);
@@ -194,15 +205,21 @@ fn build(steps: &[String]) -> Step<()> {
     Ok(())
 }
 
-/// A copy of the mount at a path with all below it, which is mounted nowhere yet: what is done to that mount later does not
-/// change it.
+/// A copy of the mount at a path with all below it, which is mounted nowhere yet: what is done to
+/// that mount later does not change it.
 fn copy(path: &str) -> io::Result<fs::File> {
     let name = CString::new(path)?;
-    let flags = libc::OPEN_TREE_CLONE | libc::OPEN_TREE_CLOEXEC | libc::AT_RECURSIVE as libc::c_uint;
+    let flags =
+        libc::OPEN_TREE_CLONE | libc::OPEN_TREE_CLOEXEC | libc::AT_RECURSIVE as libc::c_uint;
     // SAFETY: reads a path that ends with a zero.
-    let number = unsafe { libc::syscall(libc::SYS_open_tree, libc::AT_FDCWD, name.as_ptr(), flags) };
-    // SAFETY: a descriptor that the kernel has just given to this process, and to no other owner in it.
-    if number < 0 { Err(io::Error::last_os_error()) } else { Ok(unsafe { fs::File::from_raw_fd(number as RawFd) }) }
+    let number =
+        unsafe { libc::syscall(libc::SYS_open_tree, libc::AT_FDCWD, name.as_ptr(), flags) };
+    if number < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        // SAFETY: the kernel has just given this descriptor to this process; it has no other owner.
+        Ok(unsafe { fs::File::from_raw_fd(number as RawFd) })
+    }
 }
 
 /// Mounts such a copy.
@@ -211,7 +228,8 @@ fn attach(source: &fs::File, to: &Path) -> io::Result<()> {
     let (from, number) = (source.as_raw_fd(), libc::SYS_move_mount);
     let empty = libc::MOVE_MOUNT_F_EMPTY_PATH;
     // SAFETY: reads two paths that end with a zero; the descriptor is open.
-    let result = unsafe { libc::syscall(number, from, c"".as_ptr(), libc::AT_FDCWD, to.as_ptr(), empty) };
+    let result =
+        unsafe { libc::syscall(number, from, c"".as_ptr(), libc::AT_FDCWD, to.as_ptr(), empty) };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
@@ -234,19 +252,29 @@ fn sources(steps: &[String]) -> Step<Vec<fs::File>> {
     Ok(open)
 }
 
-/// Makes a mount read-only, with all below it if that is wanted. What is forbidden there already stays so.
+/// Makes a mount read-only, with all below it if that is wanted. What is forbidden there already
+/// stays so.
 fn read_only(path: &Path, recursive: bool) -> Step<()> {
-    let attributes = libc::mount_attr { attr_set: libc::MOUNT_ATTR_RDONLY, attr_clr: 0, propagation: 0, userns_fd: 0 };
+    let attributes = libc::mount_attr {
+        attr_set: libc::MOUNT_ATTR_RDONLY,
+        attr_clr: 0,
+        propagation: 0,
+        userns_fd: 0,
+    };
     let name = CString::new(path.as_os_str().as_encoded_bytes()).at("path")?;
     let flags = if recursive { libc::AT_RECURSIVE } else { 0 };
     let (number, size) = (libc::SYS_mount_setattr, size_of_val(&attributes));
-    // SAFETY: reads a path that ends with a zero and a struct of this size; both live longer than the call.
-    let result = unsafe { libc::syscall(number, libc::AT_FDCWD, name.as_ptr(), flags, &raw const attributes, size) };
+    // SAFETY: reads a path that ends with a zero and a struct of this size; both live longer than
+    // the call.
+    let result = unsafe {
+        libc::syscall(number, libc::AT_FDCWD, name.as_ptr(), flags, &raw const attributes, size)
+    };
     let done = if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) };
     done.at(&format!("make {} read-only", path.display()))
 }
 
-/// A `/dev` of its own with the harmless devices: no shared memory, terminals or log of the outside's.
+/// A `/dev` of its own with the harmless devices: no shared memory, terminals or log of the
+/// outside's.
 fn devices(root: &Path) -> Step<()> {
     let none: Option<&str> = None;
     let dev = root.join("dev");
@@ -255,9 +283,13 @@ fn devices(root: &Path) -> Step<()> {
     let mut devices = Vec::new();
     for name in ["null", "zero", "full", "random", "urandom", "tty"] {
         let path = Path::new("/dev").join(name);
-        devices.push((name, fs::OpenOptions::new().read(true).custom_flags(libc::O_PATH).open(path).at(name)?));
+        devices.push((
+            name,
+            fs::OpenOptions::new().read(true).custom_flags(libc::O_PATH).open(path).at(name)?,
+        ));
     }
-    mount(Some("tmpfs"), &dev, Some("tmpfs"), MsFlags::MS_NOSUID, Some("mode=755")).at("mount /dev")?;
+    mount(Some("tmpfs"), &dev, Some("tmpfs"), MsFlags::MS_NOSUID, Some("mode=755"))
+        .at("mount /dev")?;
     for (name, device) in devices {
         let to = dev.join(name);
         fs::File::create(&to).at(name)?;
@@ -269,22 +301,30 @@ fn devices(root: &Path) -> Step<()> {
     for name in ["shm", "pts"] {
         fs::create_dir(dev.join(name)).at(name)?;
     }
-    mount(Some("shm"), &dev.join("shm"), Some("tmpfs"), MsFlags::MS_NOSUID, Some("mode=1777")).at("mount /dev/shm")?;
+    mount(Some("shm"), &dev.join("shm"), Some("tmpfs"), MsFlags::MS_NOSUID, Some("mode=1777"))
+        .at("mount /dev/shm")?;
     let own = Some("newinstance,ptmxmode=0666,mode=620");
-    mount(Some("devpts"), &dev.join("pts"), Some("devpts"), MsFlags::MS_NOSUID, own).at("mount /dev/pts")?;
-    for (link, target) in
-        [("ptmx", "pts/ptmx"), ("fd", "/proc/self/fd"), ("stdin", "fd/0"), ("stdout", "fd/1"), ("stderr", "fd/2")]
-    {
+    mount(Some("devpts"), &dev.join("pts"), Some("devpts"), MsFlags::MS_NOSUID, own)
+        .at("mount /dev/pts")?;
+    for (link, target) in [
+        ("ptmx", "pts/ptmx"),
+        ("fd", "/proc/self/fd"),
+        ("stdin", "fd/0"),
+        ("stdout", "fd/1"),
+        ("stderr", "fd/2"),
+    ] {
         std::os::unix::fs::symlink(target, dev.join(link)).at(link)?;
     }
     Ok(())
 }
 
-/// Mounts an overlay of `/` whose changes go to `dir` (on a tmpfs of its own, or kept on disk), and returns its root.
+/// Mounts an overlay of `/` whose changes go to `dir` (on a tmpfs of its own, or kept on disk), and
+/// returns its root.
 fn overlay(dir: &Path, kind: &str) -> Step<PathBuf> {
     let none: Option<&str> = None;
     if kind == "tmpfs" {
-        mount(Some("tmpfs"), dir, Some("tmpfs"), MsFlags::empty(), Some("mode=755")).at("mount tmpfs")?;
+        mount(Some("tmpfs"), dir, Some("tmpfs"), MsFlags::empty(), Some("mode=755"))
+            .at("mount tmpfs")?;
     }
     let part = |name: &str| {
         let path = dir.join(name);
@@ -292,11 +332,14 @@ fn overlay(dir: &Path, kind: &str) -> Step<PathBuf> {
     };
     let (upper, work, root) = (part("upper")?, part("work")?, part("root")?);
     let mut options = format!("lowerdir=/,upperdir={},workdir={}", upper.display(), work.display());
-    // In a user namespace overlayfs keeps its marks in user.* attributes; as real root in trusted.*.
-    let first = mount(Some("overlay"), &root, Some("overlay"), MsFlags::empty(), Some(options.as_str()));
+    // In a user namespace overlayfs keeps its marks in user.* attributes; as real root in
+    // trusted.*.
+    let first =
+        mount(Some("overlay"), &root, Some("overlay"), MsFlags::empty(), Some(options.as_str()));
     if first.is_err() {
         options.push_str(",userxattr");
-        mount(Some("overlay"), &root, Some("overlay"), MsFlags::empty(), Some(options.as_str())).at("mount overlay")?;
+        mount(Some("overlay"), &root, Some("overlay"), MsFlags::empty(), Some(options.as_str()))
+            .at("mount overlay")?;
     }
     mount(none, &root, none, MsFlags::MS_PRIVATE, none).at("mount --make-private")?;
     Ok(root)

@@ -1,8 +1,10 @@
-//! Process 1 of a User-Mode Linux kernel: makes the machine's root copy on write, runs one program, and ends.
+//! Process 1 of a User-Mode Linux kernel: makes the machine's root copy on write, runs one program,
+//! and ends.
 //!
-//! The kernel starts it with this machine's `/` as its root, read only. `ocf.share=` on its command line is a directory of
-//! this machine: `command` and `environment` (words with a NUL between) are read there, `said` and `code` are written.
-//! `ocf.built=` is where the programs are that cargo has built.
+//! The kernel starts it with this machine's `/` as its root, read only. `ocf.share=` on its command
+//! line is a directory of this machine: `command` and `environment` (words with a NUL between) are
+//! read there, `said` and `code` are written. `ocf.built=` is where the programs are that cargo has
+//! built.
 #![allow(
     clippy::disallowed_methods,
     reason = "this is the first process of a machine: it owns its environment and processes"
@@ -19,8 +21,9 @@ use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{Pid, chdir, pivot_root};
 
-/// Modules for machines in namespaces, for IP Virtual Server with the usual schedulers, and for the kinds of devices that
-/// addresses are put on. The kernel would ask modprobe, which a machine without modules has not.
+/// Modules for machines in namespaces, for IP Virtual Server with the usual schedulers, and for the
+/// kinds of devices that addresses are put on. The kernel would ask modprobe, which a machine
+/// without modules has not.
 const MODULES: [&str; 13] = [
     "veth",
     "bridge",
@@ -44,13 +47,15 @@ fn main() {
         let _ = writeln!(std::io::stderr(), "ocf-test-uml: {message}");
     }
     nix::unistd::sync();
-    // SAFETY: plain system call; ends this kernel, which is a process of its own on the machine outside.
+    // SAFETY: plain system call; ends this kernel, which is a process of its own on the machine
+    // outside.
     unsafe { libc::reboot(libc::RB_POWER_OFF) };
 }
 
 fn run() -> Step<()> {
     attach("proc", "/proc", "proc", "")?;
-    let line = fs::read_to_string("/proc/cmdline").map_err(|error| format!("/proc/cmdline: {error}"))?;
+    let line =
+        fs::read_to_string("/proc/cmdline").map_err(|error| format!("/proc/cmdline: {error}"))?;
     let word = |name: &str| {
         let value = line.split_whitespace().find_map(|word| word.strip_prefix(name));
         value.ok_or_else(|| format!("no {name} on the kernel's command line"))
@@ -80,7 +85,10 @@ fn root(share: &str, modules: &Path) -> Step<()> {
     attach("upper", "/mnt", "tmpfs", "mode=755,size=80%")?;
     ["/mnt/upper", "/mnt/work", "/mnt/root"].into_iter().try_for_each(make)?;
     attach("overlay", "/mnt/root", "overlay", "lowerdir=/,upperdir=/mnt/upper,workdir=/mnt/work")?;
-    let own = format!("/mnt/root/usr/lib/modules/{}", modules.file_name().unwrap_or_default().to_string_lossy());
+    let own = format!(
+        "/mnt/root/usr/lib/modules/{}",
+        modules.file_name().unwrap_or_default().to_string_lossy()
+    );
     ["/mnt/root/mnt/share", "/mnt/root/mnt/old", &own].into_iter().try_for_each(make)?;
     let none: Option<&str> = None;
     let bind = mount(Some(modules), own.as_str(), none, MsFlags::MS_BIND, none);
@@ -88,7 +96,9 @@ fn root(share: &str, modules: &Path) -> Step<()> {
     attach("share", "/mnt/root/mnt/share", "hostfs", share)?;
     attach("dev", "/mnt/root/dev", "devtmpfs", "")?;
     attach("proc", "/mnt/root/proc", "proc", "")?;
-    chdir("/mnt/root").and_then(|()| pivot_root(".", "mnt/old")).map_err(|error| format!("pivot_root: {error}"))?;
+    chdir("/mnt/root")
+        .and_then(|()| pivot_root(".", "mnt/old"))
+        .map_err(|error| format!("pivot_root: {error}"))?;
     chdir("/")
         .and_then(|()| umount2("/mnt/old", MntFlags::MNT_DETACH))
         .map_err(|error| format!("old root: {error}"))?;
@@ -112,11 +122,15 @@ fn show(built: &str) -> Step<()> {
 
 /// Loads the modules and what each needs, the last of a list first (modules.dep(5)).
 fn load(modules: &Path) -> Step<()> {
-    let text = fs::read_to_string(modules.join("modules.dep")).map_err(|error| format!("modules.dep: {error}"))?;
+    let text = fs::read_to_string(modules.join("modules.dep"))
+        .map_err(|error| format!("modules.dep: {error}"))?;
     let mut loaded: Vec<&str> = Vec::new();
     for module in MODULES {
         let file = format!("/{module}.ko");
-        let line = text.lines().filter_map(|line| line.split_once(':')).find(|(name, _)| name.ends_with(&file));
+        let line = text
+            .lines()
+            .filter_map(|line| line.split_once(':'))
+            .find(|(name, _)| name.ends_with(&file));
         // What is built in is no file.
         let Some((name, needs)) = line else { continue };
         for file in needs.split_whitespace().rev().chain([name]) {
@@ -134,16 +148,24 @@ fn insert(module: &Path) -> Step<()> {
     let none = CString::default();
     // SAFETY: a descriptor of ours, an empty string, no flags.
     let done = unsafe { libc::syscall(libc::SYS_finit_module, file.as_raw_fd(), none.as_ptr(), 0) };
-    if done == 0 { Ok(()) } else { Err(format!("{}: {}", module.display(), std::io::Error::last_os_error())) }
+    if done == 0 {
+        Ok(())
+    } else {
+        Err(format!("{}: {}", module.display(), std::io::Error::last_os_error()))
+    }
 }
 
 /// Runs the program, and takes in every process that has lost its parent, until that program ends.
 fn program() -> Step<i32> {
     let words = |name: &str| {
-        let text = fs::read_to_string(format!("/mnt/share/{name}")).map_err(|error| format!("{name}: {error}"))?;
+        let text = fs::read_to_string(format!("/mnt/share/{name}"))
+            .map_err(|error| format!("{name}: {error}"))?;
         Ok::<Vec<String>, String>(text.split('\0').map(str::to_owned).collect())
     };
-    let said = fs::OpenOptions::new().append(true).open("/mnt/share/said").map_err(|error| format!("said: {error}"))?;
+    let said = fs::OpenOptions::new()
+        .append(true)
+        .open("/mnt/share/said")
+        .map_err(|error| format!("said: {error}"))?;
     let command = words("command")?;
     let (program, arguments) = command.split_first().ok_or("no command")?;
     let environment = words("environment")?;
@@ -159,7 +181,9 @@ fn program() -> Step<i32> {
         .map_err(|error| format!("{program}: {error}"))?;
     loop {
         match waitpid(None::<Pid>, None) {
-            Ok(WaitStatus::Exited(pid, code)) if pid.as_raw() == child.id() as i32 => return Ok(code),
+            Ok(WaitStatus::Exited(pid, code)) if pid.as_raw() == child.id() as i32 => {
+                return Ok(code);
+            }
             Ok(WaitStatus::Signaled(pid, signal, _)) if pid.as_raw() == child.id() as i32 => {
                 return Ok(128 + signal as i32);
             }

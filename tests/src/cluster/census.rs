@@ -1,4 +1,5 @@
-//! The processes of a node, counted from outside: nothing runs inside for it, and no number is used up there.
+//! The processes of a node, counted from outside: nothing runs inside for it, and no number is used
+//! up there.
 
 use std::os::unix::fs::MetadataExt as _;
 use std::time::Duration;
@@ -12,7 +13,9 @@ pub(super) fn network_of(pid: i32) -> u64 {
 pub(super) fn processes_in(networks: &[u64]) -> Vec<i32> {
     let all = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = all.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    pids.filter(|pid| networks.contains(&network_of(*pid))).filter(|pid| network_of(*pid) != 0).collect()
+    pids.filter(|pid| networks.contains(&network_of(*pid)))
+        .filter(|pid| network_of(*pid) != 0)
+        .collect()
 }
 
 /// Those of them that have this name, and are not dead.
@@ -22,7 +25,8 @@ pub(super) fn named(networks: &[u64], name: &str) -> Vec<i32> {
     found
 }
 
-/// What a process and the children that it has waited for have used of the processor: `(its own, its children's)`.
+/// What a process and the children that it has waited for have used of the processor:
+/// `(its own, its children's)`.
 pub(super) fn cpu(pid: i32) -> (Duration, Duration) {
     stat(pid).map(|stat| (stat.own, stat.children)).unwrap_or_default()
 }
@@ -38,13 +42,16 @@ fn stat(pid: i32) -> Option<Stat> {
     read(&std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
 }
 
-/// The line of `/proc/PID/stat` (proc_pid_stat(5)): the name may hold anything, so what follows begins after the last `)`.
+/// The line of `/proc/PID/stat` (proc_pid_stat(5)): the name may hold anything, so what follows
+/// begins after the last `)`.
 fn read(line: &str) -> Option<Stat> {
     let (before, after) = line.rsplit_once(") ")?;
     let (_, name) = before.split_once('(')?;
     let fields: Vec<&str> = after.split_whitespace().collect();
     // Times are in clock ticks, which are hundredths of a second for every program on Linux.
-    let ticks = |index: usize| fields.get(index).and_then(|field| field.parse::<u64>().ok()).unwrap_or_default();
+    let ticks = |index: usize| {
+        fields.get(index).and_then(|field| field.parse::<u64>().ok()).unwrap_or_default()
+    };
     let time = |user, kernel| Duration::from_millis(10 * (ticks(user) + ticks(kernel)));
     Some(Stat {
         name: name.to_owned(),
@@ -63,6 +70,9 @@ mod tests {
         let line = "42 (a) (b) S 1 42 42 0 -1 4194560 1 2 3 4 15 6 7 8 20 0 1 0";
         let stat = read(line).unwrap();
         assert_eq!((stat.name.as_str(), stat.state.as_str()), ("a) (b", "S"));
-        assert_eq!((stat.own, stat.children), (Duration::from_millis(210), Duration::from_millis(150)));
+        assert_eq!(
+            (stat.own, stat.children),
+            (Duration::from_millis(210), Duration::from_millis(150))
+        );
     }
 }

@@ -21,8 +21,9 @@ impl Totem {
         // A lone survivor of two may go on, and may also begin alone.
         let two = if *nodes == 2 { "    two_node: 1\n    wait_for_all: 0\n" } else { "" };
         let mut text = format!(
-            "totem {{\n    version: 2\n    cluster_name: simulated\n    transport: knet\n    crypto_cipher: none\n    \
-             crypto_hash: none\n    token: {token_ms}\n    token_coefficient: 0\n}}\n\
+            "totem {{\n    version: 2\n    cluster_name: simulated\n    transport: knet\n    \
+             crypto_cipher: none\n    crypto_hash: none\n    token: {token_ms}\n    \
+             token_coefficient: 0\n}}\n\
              system {{\n    sched_rr: {realtime}\n    move_to_root_cgroup: no\n}}\n\
              quorum {{\n    provider: corosync_votequorum\n{two}}}\n\
              logging {{\n    to_stderr: no\n    to_syslog: no\n    to_logfile: yes\n    \
@@ -52,11 +53,15 @@ impl Totem {
 
 /// The first CIB, made of the empty one that this Pacemaker prints.
 ///
-/// A lone node waits `dc-deadtime` for others before it decides anything: 20 s unless it is in the CIB before the start.
+/// A lone node waits `dc-deadtime` for others before it decides anything: 20 s unless it is in the
+/// CIB before the start.
 pub(super) fn first_cib(empty: &str, properties: &[(String, String)]) -> String {
     let mut set = String::from("<crm_config><cluster_property_set id=\"cib-bootstrap-options\">");
     for (name, value) in properties {
-        let _ = write!(set, "<nvpair id=\"cib-bootstrap-options-{name}\" name=\"{name}\" value=\"{value}\"/>");
+        let _ = write!(
+            set,
+            "<nvpair id=\"cib-bootstrap-options-{name}\" name=\"{name}\" value=\"{value}\"/>"
+        );
     }
     set.push_str("</cluster_property_set></crm_config>");
     empty.replacen("<crm_config/>", &set, 1)
@@ -78,15 +83,25 @@ mod tests {
 
     #[test]
     fn two_nodes_may_lose_one() {
-        let two = Totem { nodes: 2, net: Net::plain(), token_ms: 1000, realtime: false }.corosync_conf();
+        let two =
+            Totem { nodes: 2, net: Net::plain(), token_ms: 1000, realtime: false }.corosync_conf();
         assert!(two.contains("two_node: 1") && two.contains("ring0_addr: 10.9.0.2"), "{two}");
-        let three = Totem { nodes: 3, net: Net::plain(), token_ms: 1000, realtime: true }.corosync_conf();
+        let three =
+            Totem { nodes: 3, net: Net::plain(), token_ms: 1000, realtime: true }.corosync_conf();
         assert!(!three.contains("two_node") && three.contains("sched_rr: yes"), "{three}");
     }
 
     #[test]
     fn properties_go_into_an_empty_cib() {
-        let cib = first_cib("<cib><configuration><crm_config/></configuration></cib>", &[("a".into(), "2s".into())]);
-        assert!(cib.contains(r#"name="a" value="2s"/></cluster_property_set></crm_config></configuration>"#), "{cib}");
+        let cib = first_cib(
+            "<cib><configuration><crm_config/></configuration></cib>",
+            &[("a".into(), "2s".into())],
+        );
+        assert!(
+            cib.contains(
+                r#"name="a" value="2s"/></cluster_property_set></crm_config></configuration>"#
+            ),
+            "{cib}"
+        );
     }
 }

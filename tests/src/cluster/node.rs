@@ -23,8 +23,10 @@ const SHUTDOWN: Duration = Duration::from_secs(90);
 /// What a node's processes live in.
 #[derive(Debug)]
 enum Machine {
-    /// One that starts nothing by itself; and the daemons that were started: Corosync, then Pacemaker.
-    // Dropped in this order: a cut of power ends all at once, where a daemon that lost another one would wait for it.
+    /// One that starts nothing by itself; and the daemons that were started: Corosync, then
+    /// Pacemaker.
+    // Dropped in this order: a cut of power ends all at once, where a daemon that lost another one
+    // would wait for it.
     Plain(Host, Vec<Resident>),
     /// One whose process 1 is systemd; and whether its units of the daemons were started.
     Systemd(SystemdBox, bool),
@@ -59,7 +61,10 @@ impl Machine {
 
     fn systemd(name: &str, disk: &Path) -> Machine {
         let builder = SystemdBox::builder(name).disk(disk);
-        Machine::Systemd(agents().fold(builder, |builder, (from, to)| builder.bind(&from, &to)).start(), false)
+        Machine::Systemd(
+            agents().fold(builder, |builder, (from, to)| builder.bind(&from, &to)).start(),
+            false,
+        )
     }
 }
 
@@ -100,7 +105,10 @@ impl Node {
         loop {
             let fits = |end: &usize| rest.is_char_boundary(*end);
             let end = (0..=rest.len().min(60_000)).rev().find(fits).unwrap_or_default();
-            self.expect("/bin/sh", &["-euc", &format!("printf %s \"$2\" {into} \"$1\""), "sh", path, &rest[..end]]);
+            self.expect(
+                "/bin/sh",
+                &["-euc", &format!("printf %s \"$2\" {into} \"$1\""), "sh", path, &rest[..end]],
+            );
             (rest, into) = (&rest[end..], ">>");
             if rest.is_empty() {
                 break;
@@ -131,7 +139,8 @@ impl Node {
         }
     }
 
-    /// Ends Pacemaker, which stops or moves its resources, then Corosync, as `systemctl stop corosync` does.
+    /// Ends Pacemaker, which stops or moves its resources, then Corosync, as
+    /// `systemctl stop corosync` does.
     pub(super) fn shut_down(&mut self) {
         let ended = match &mut self.machine {
             Machine::Plain(_, daemons) => {
@@ -195,7 +204,8 @@ impl Node {
         found.into_iter().for_each(|pid| process::kill(pid, Victim::Process));
     }
 
-    /// What the executor's children, the agents, have used of the processor until now; and the executor itself.
+    /// What the executor's children, the agents, have used of the processor until now; and the
+    /// executor itself.
     #[must_use]
     pub fn agents_cpu(&self) -> (Duration, Duration) {
         // Its forks have its name until they are agents, and have not waited.
@@ -204,23 +214,28 @@ impl Node {
         (children, own)
     }
 
-    /// The number that the next process or thread inside gets; it goes to the process that reports it.
+    /// The number that the next process or thread inside gets; it goes to the process that reports
+    /// it.
     #[must_use]
     pub fn next_process(&self) -> u64 {
         let said = self.sh("echo $$");
         said.trim().parse().expect("a number")
     }
 
-    /// How many processes and threads begin inside while `time` passes. The numbers of processes come round again.
+    /// How many processes and threads begin inside while `time` passes. The numbers of processes
+    /// come round again.
     #[must_use]
     pub fn begun_in(&self, time: Duration) -> u64 {
         /// The first ones are left out then (kernel/pid.c, RESERVED_PIDS).
         const RESERVED: u64 = 300;
-        let largest = self.sh("cat /proc/sys/kernel/pid_max").trim().parse::<u64>().expect("a number");
+        let largest =
+            self.sh("cat /proc/sys/kernel/pid_max").trim().parse::<u64>().expect("a number");
         let until = Instant::now() + time;
         let (mut begun, mut last) = (0, self.next_process());
         while Instant::now() < until {
-            std::thread::sleep(until.saturating_duration_since(Instant::now()).min(Duration::from_secs(2)));
+            std::thread::sleep(
+                until.saturating_duration_since(Instant::now()).min(Duration::from_secs(2)),
+            );
             let now = self.next_process();
             let further = if now > last { now } else { now + largest - RESERVED };
             // Our own shell is none of them.
@@ -230,7 +245,8 @@ impl Node {
         begun
     }
 
-    /// Runs one of the cluster's tools inside. A failure is an answer; no end within two minutes is a panic.
+    /// Runs one of the cluster's tools inside. A failure is an answer; no end within two minutes is
+    /// a panic.
     pub fn tool(&self, program: &str, args: &[&str]) -> Finished {
         let (mut command, pid) = self.command_as(program, Entry::default());
         command.args(args).env("HOME", "/root");
@@ -240,7 +256,8 @@ impl Node {
         done
     }
 
-    /// As [`Node::tool`], but a failure is a panic with all that it said. Returns its standard output.
+    /// As [`Node::tool`], but a failure is a panic with all that it said. Returns its standard
+    /// output.
     pub fn expect(&self, program: &str, args: &[&str]) -> String {
         let done = self.tool(program, args);
         assert!(done.code == Some(0), "{}: {program} {args:?} failed: {done:#?}", self.name());
@@ -270,7 +287,8 @@ impl Node {
         self.tool("cat", &["/var/log/pacemaker/pacemaker.log"]).stdout
     }
 
-    /// What the agents were called for on this node, in order, and what it came to: such as `start: ok`, as Pacemaker logs it.
+    /// What the agents were called for on this node, in order, and what it came to: such as
+    /// `start: ok`, as Pacemaker logs it.
     #[must_use]
     pub fn results(&self, resource: &str) -> Vec<String> {
         let of = format!(" operation for {resource} on ");
@@ -288,8 +306,7 @@ impl Node {
 
     /// The ends of all logs, for a panic.
     pub(super) fn logs(&self) -> String {
-        let script =
-            "for f in /var/log/corosync/*.log /var/log/pacemaker/*.log; do echo \"$f:\"; tail -n 40 \"$f\"; done";
+        let script = "for f in /var/log/corosync/*.log /var/log/pacemaker/*.log; do echo \"$f:\"; tail -n 40 \"$f\"; done";
         self.tool("/bin/sh", &["-c", script]).stdout
     }
 }

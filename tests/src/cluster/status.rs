@@ -50,8 +50,8 @@ pub struct Failure {
     pub code: i32,
     /// The reason that the agent gave, as Pacemaker kept it.
     pub reason: String,
-    /// Whether the agent answered at all. Pacemaker's word for that is `complete`, from 3.0 on `Done`; others are such as
-    /// `Timed Out` and `Error`.
+    /// Whether the agent answered at all. Pacemaker's word for that is `complete`, from 3.0 on
+    /// `Done`; others are such as `Timed Out` and `Error`.
     pub answered: bool,
 }
 
@@ -95,13 +95,17 @@ impl Status {
     /// Reads what `crm_mon --output-as=xml` printed.
     pub fn parse(xml: &str) -> Result<Status, roxmltree::Error> {
         let document = Document::parse(xml)?;
-        let of = |name: &'static str| document.descendants().filter(move |node| node.has_tag_name(name));
+        let of =
+            |name: &'static str| document.descendants().filter(move |node| node.has_tag_name(name));
         let dc = of("current_dc").find(|node| is_true(*node, "present"));
         Ok(Status {
             quorum: dc.is_some_and(|node| is_true(node, "with_quorum")),
             dc: dc.map(|node| word(node, "name")),
             members: of("node").filter(|node| node.has_attribute("online")).map(member).collect(),
-            resources: of("resource").filter(|node| node.has_attribute("role")).map(resource).collect(),
+            resources: of("resource")
+                .filter(|node| node.has_attribute("role"))
+                .map(resource)
+                .collect(),
             failures: of("failure").map(failure).collect(),
             history: of("operation_history").map(operation).collect(),
             raw: xml.to_owned(),
@@ -122,13 +126,17 @@ impl Status {
     /// Whether all the resources of these names are well.
     #[must_use]
     pub fn are_well(&self, ids: &[&str]) -> bool {
-        ids.iter().all(|id| self.resources.iter().any(|resource| resource.id == *id && resource.is_well()))
+        ids.iter().all(|id| {
+            self.resources.iter().any(|resource| resource.id == *id && resource.is_well())
+        })
     }
 
     /// A line about who is there and where the resources are.
     #[must_use]
     pub fn brief(&self) -> String {
-        let word = |member: &Member| format!("{} {}", member.name, if member.online { "online" } else { "OFFLINE" });
+        let word = |member: &Member| {
+            format!("{} {}", member.name, if member.online { "online" } else { "OFFLINE" })
+        };
         let members: Vec<String> = self.members.iter().map(word).collect();
         let place = |it: &Resource| format!("{} {} {}", it.id, it.role, it.nodes.join(" "));
         let resources: Vec<String> = self.resources.iter().map(place).collect();
@@ -144,8 +152,11 @@ impl Status {
     /// The last operation of a kind on a resource; panics when there was none.
     #[must_use]
     pub fn last(&self, resource: &str, task: &str) -> &Operation {
-        let found = self.history.iter().filter(|done| done.resource == resource && done.task == task);
-        found.max_by_key(|done| done.call).unwrap_or_else(|| panic!("no {task} of {resource}: {self}"))
+        let found =
+            self.history.iter().filter(|done| done.resource == resource && done.task == task);
+        found
+            .max_by_key(|done| done.call)
+            .unwrap_or_else(|| panic!("no {task} of {resource}: {self}"))
     }
 }
 
@@ -172,11 +183,17 @@ fn is_true(node: Node<'_, '_>, name: &str) -> bool {
 
 /// The attribute of the nearest element around it that has this name.
 fn around(node: Node<'_, '_>, tag: &str, name: &str) -> String {
-    node.ancestors().find(|node| node.has_tag_name(tag)).map(|node| word(node, name)).unwrap_or_default()
+    node.ancestors()
+        .find(|node| node.has_tag_name(tag))
+        .map(|node| word(node, name))
+        .unwrap_or_default()
 }
 
 fn member(node: Node<'_, '_>) -> Member {
-    Member { name: word(node, "name"), online: is_true(node, "online") && !is_true(node, "pending") }
+    Member {
+        name: word(node, "name"),
+        online: is_true(node, "online") && !is_true(node, "pending"),
+    }
 }
 
 fn resource(node: Node<'_, '_>) -> Resource {
@@ -186,7 +203,11 @@ fn resource(node: Node<'_, '_>) -> Resource {
         role: word(node, "role"),
         failed: is_true(node, "failed"),
         blocked: is_true(node, "blocked"),
-        nodes: node.children().filter(|child| child.has_tag_name("node")).map(|child| word(child, "name")).collect(),
+        nodes: node
+            .children()
+            .filter(|child| child.has_tag_name("node"))
+            .map(|child| word(child, "name"))
+            .collect(),
     }
 }
 
@@ -208,7 +229,9 @@ fn operation(node: Node<'_, '_>) -> Operation {
         task: word(node, "task"),
         code: number(node, "rc"),
         call: number(node, "call"),
-        took: Duration::from_millis(word(node, "exec-time").trim_end_matches("ms").parse().unwrap_or_default()),
+        took: Duration::from_millis(
+            word(node, "exec-time").trim_end_matches("ms").parse().unwrap_or_default(),
+        ),
     }
 }
 
@@ -230,11 +253,17 @@ mod tests {
             </failures></pacemaker-result>"#,
         )
         .unwrap();
-        assert_eq!((status.dc.as_deref(), status.quorum, status.online()), (Some("node1"), true, 1));
+        assert_eq!(
+            (status.dc.as_deref(), status.quorum, status.online()),
+            (Some("node1"), true, 1)
+        );
         assert!(!status.are_well(&["VIP"]) && status.are_well(&["D"]));
         assert_eq!(status.resource("D").nodes, ["node1"]);
         assert_eq!((status.failures[0].code, status.failures[0].reason.as_str()), (6, "ip is bad"));
         assert_eq!(status.last("VIP", "start").took, Duration::from_millis(17));
-        assert_eq!((status.last("VIP", "start").code, status.last("VIP", "start").node.as_str()), (6, "node1"));
+        assert_eq!(
+            (status.last("VIP", "start").code, status.last("VIP", "start").node.as_str()),
+            (6, "node1")
+        );
     }
 }

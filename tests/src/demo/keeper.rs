@@ -1,8 +1,8 @@
 //! Clearing up, whatever happens: the work is done by a child, and this process outlives it.
 //!
-//! On Ctrl-C (or SIGTERM, SIGHUP) the child is killed. Its machines die with it, because each lives only while the child
-//! holds the other end of a pipe; as subreaper this process adopts what is left of them and waits until nothing is. Then it
-//! removes the directory of their disks.
+//! On Ctrl-C (or SIGTERM, SIGHUP) the child is killed. Its machines die with it, because each lives
+//! only while the child holds the other end of a pipe; as subreaper this process adopts what is
+//! left of them and waits until nothing is. Then it removes the directory of their disks.
 
 use std::io::{self, Write as _};
 use std::os::fd::AsFd as _;
@@ -24,7 +24,8 @@ const LIMIT: Duration = Duration::from_secs(20);
 /// What a shell makes of a program that Ctrl-C ended.
 const INTERRUPTED: u8 = 130;
 
-/// Runs this program again as a child that does the work, with the same arguments, and clears up after it.
+/// Runs this program again as a child that does the work, with the same arguments, and clears up
+/// after it.
 pub fn keep() -> io::Result<ExitCode> {
     // SAFETY: plain system call.
     Errno::result(unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1) })?;
@@ -41,16 +42,21 @@ pub fn keep() -> io::Result<ExitCode> {
     // SAFETY: between fork and exec only system calls are made.
     unsafe {
         child.pre_exec(|| {
-            // What is blocked here would be blocked in everything that it starts: Pacemaker would hear of no end.
+            // What is blocked here would be blocked in everything that it starts: Pacemaker would
+            // hear of no end.
             SigSet::empty().thread_set_mask()?;
             // Dies with this process, should that be killed.
-            Errno::result(libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL)).map(drop).map_err(Into::into)
+            Errno::result(libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL))
+                .map(drop)
+                .map_err(Into::into)
         });
     }
     let child = Pid::from_raw(child.spawn()?.id() as i32);
     let code = watch(&news, child)?;
     let deadline = Instant::now() + LIMIT;
-    while waitpid(None::<Pid>, Some(WaitPidFlag::WNOHANG)) != Err(Errno::ECHILD) && Instant::now() < deadline {
+    while waitpid(None::<Pid>, Some(WaitPidFlag::WNOHANG)) != Err(Errno::ECHILD)
+        && Instant::now() < deadline
+    {
         std::thread::sleep(Duration::from_millis(5));
     }
     directory.close()?;

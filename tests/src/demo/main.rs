@@ -1,6 +1,7 @@
 //! `ocf-demo`: watch three nodes keep a web site up while one fault after another befalls them.
 //!
-//! Everything happens on simulated machines that have no way out; nothing of the machine it runs on is touched.
+//! Everything happens on simulated machines that have no way out; nothing of the machine it runs on
+//! is touched.
 #![allow(
     clippy::disallowed_methods,
     reason = "the harness is the caller: it owns the environment, waits and processes of what it tests"
@@ -48,13 +49,23 @@ fn main() -> ExitCode {
     let wish = match wish(std::env::args().skip(1)) {
         Ok(Some(wish)) => wish,
         Ok(None) => return say(&mut io::stdout(), USAGE, ExitCode::SUCCESS),
-        Err(why) => return say(&mut io::stderr(), &format!("ocf-demo: {why}\n\n{USAGE}"), ExitCode::from(2)),
+        Err(why) => {
+            return say(
+                &mut io::stderr(),
+                &format!("ocf-demo: {why}\n\n{USAGE}"),
+                ExitCode::from(2),
+            );
+        }
     };
     if let Some(directory) = &wish.inside {
         return perform(&wish, directory);
     }
     if let Some(why) = obstacle() {
-        return say(&mut io::stderr(), &format!("The demo cannot run here: {why}\n"), ExitCode::from(2));
+        return say(
+            &mut io::stderr(),
+            &format!("The demo cannot run here: {why}\n"),
+            ExitCode::from(2),
+        );
     }
     match keeper::keep() {
         Ok(code) => code,
@@ -89,10 +100,15 @@ fn wish(words: impl Iterator<Item = String>) -> Result<Option<Wish>, String> {
 
 /// Why it cannot run, if so.
 fn obstacle() -> Option<String> {
-    let unbuilt = ["IPaddr2", "nginx", "ocf-test-init"].into_iter().find(|program| !is_there(program));
+    let unbuilt =
+        ["IPaddr2", "nginx", "ocf-test-init"].into_iter().find(|program| !is_there(program));
     let absent = ["pcs", "crm_standby", "nginx"].into_iter().find(|program| !installed(program));
     missing()
-        .map(|why| format!("{why}. It needs root, overlayfs, and network devices of the types veth and bridge."))
+        .map(|why| {
+            format!(
+                "{why}. It needs root, overlayfs, and network devices of the types veth and bridge."
+            )
+        })
         .or(absent.map(|program| format!("{program} is not installed: make demo installs it.")))
         .or(unbuilt.map(|program| format!("{program} is not built: make demo builds it.")))
 }
@@ -102,11 +118,15 @@ fn perform(wish: &Wish, directory: &std::path::Path) -> ExitCode {
     // The harness panics when something is not as it must be: that is said in plain words.
     std::panic::set_hook(Box::new(|panic| {
         let text = panic.payload().downcast_ref::<String>().map(String::as_str);
-        let what = text.or(panic.payload().downcast_ref::<&str>().copied()).unwrap_or("for an unknown reason");
+        let what = text
+            .or(panic.payload().downcast_ref::<&str>().copied())
+            .unwrap_or("for an unknown reason");
         let _ = writeln!(io::stderr(), "\nThe demo cannot go on: {what}");
     }));
     let colour = io::stdout().is_terminal();
-    match std::panic::catch_unwind(|| show::run(wish.whose, wish.watch, &wish.faults, directory, colour)) {
+    match std::panic::catch_unwind(|| {
+        show::run(wish.whose, wish.watch, &wish.faults, directory, colour)
+    }) {
         Ok(Ok(())) => ExitCode::SUCCESS,
         // Nothing reads any more.
         Ok(Err(_)) => ExitCode::SUCCESS,
@@ -123,7 +143,8 @@ mod tests {
         let of = |words: &[&str]| wish(words.iter().map(|word| (*word).to_owned()));
         assert!(of(&[]).is_ok_and(|wish| wish.is_some_and(|wish| wish.faults == Fault::ALL)));
         assert!(
-            of(&["power", "server"]).is_ok_and(|it| it.is_some_and(|it| it.faults == [Fault::Power, Fault::Server]))
+            of(&["power", "server"])
+                .is_ok_and(|it| it.is_some_and(|it| it.faults == [Fault::Power, Fault::Server]))
         );
         assert!(of(&["--help"]).is_ok_and(|wish| wish.is_none()));
         assert!(of(&["flood"]).is_err_and(|why| why.contains("flood") && why.contains("power")));

@@ -1,4 +1,5 @@
-//! The programme: a line each second of who is there and who serves, the events between them, a table at the end.
+//! The programme: a line each second of who is there and who serves, the events between them, a
+//! table at the end.
 
 use std::io::{self, Write};
 use std::net::IpAddr;
@@ -22,7 +23,13 @@ const EACH: usize = 2;
 const STRIP: usize = 26;
 
 /// Runs it. An error is one of writing.
-pub fn run(whose: Whose, watch: bool, faults: &[Fault], directory: &Path, colour: bool) -> io::Result<()> {
+pub fn run(
+    whose: Whose,
+    watch: bool,
+    faults: &[Fault],
+    directory: &Path,
+    colour: bool,
+) -> io::Result<()> {
     let paper = Paper { colour };
     for line in [
         "Three nodes, simulated on this machine, with Corosync and Pacemaker; they have no way out to your network.",
@@ -35,7 +42,10 @@ pub fn run(whose: Whose, watch: bool, faults: &[Fault], directory: &Path, colour
         "Files: {}. The cluster forms, and gets its resources: some ten seconds ...",
         directory.display()
     ))?;
-    let mut stage = Stage::set_on(Wish { whose, watch, ..Wish::default() }, Cluster::builder(3).disks_in(directory));
+    let mut stage = Stage::set_on(
+        Wish { whose, watch, ..Wish::default() },
+        Cluster::builder(3).disks_in(directory),
+    );
     let provider = whose.provider();
     paper.line(&format!(
         "ocf:{provider}:IPaddr2 and ocf:{provider}:nginx run on {}, {}.",
@@ -67,7 +77,9 @@ fn table(paper: &Paper, accounts: &[Account]) -> io::Result<()> {
         ),
     ))?;
     let ms = |time: Duration| format!("{:.0} ms", time.as_secs_f64() * 1e3);
-    let or = |time: Option<Duration>| time.map_or("-".to_owned(), |it| format!("{:.1} ms", it.as_secs_f64() * 1e3));
+    let or = |time: Option<Duration>| {
+        time.map_or("-".to_owned(), |it| format!("{:.1} ms", it.as_secs_f64() * 1e3))
+    };
     for it in accounts {
         paper.line(&format!(
             "{:<16} {:<14} {:>8} {:>7} {:>9} {:>9} {:>8} {:>7} {:>7}",
@@ -153,7 +165,8 @@ fn tell(eyes: &Eyes, over: &AtomicBool, paper: Paper) -> io::Result<()> {
             let when = at.duration_since(began).unwrap_or_default().as_secs_f64();
             paper.line(&format!("{when:6.2} s  * {}", paper.paint("1", &what)))?;
         }
-        let requests: Vec<Request> = eyes.visitor.since(from).into_iter().filter(|it| it.sent <= to).collect();
+        let requests: Vec<Request> =
+            eyes.visitor.since(from).into_iter().filter(|it| it.sent <= to).collect();
         let (good, bad) = count(&requests);
         let strip = paper.paint(if bad > 0 { "31" } else { "32" }, &strip(&requests));
         let failed = if bad > 0 { format!(" {bad:>2} FAILED") } else { String::new() };
@@ -172,7 +185,8 @@ fn nodes(eyes: &Eyes, address: IpAddr, moment: SystemTime, requests: &[Request])
     let mut text = String::new();
     for (index, power) in eyes.power().into_iter().enumerate() {
         let name = format!("node{}", index + 1);
-        let serves = requests.iter().rev().find(|it| it.said.is_ok()).is_some_and(|it| it.shows(&name));
+        let serves =
+            requests.iter().rev().find(|it| it.said.is_ok()).is_some_and(|it| it.shows(&name));
         let state = match power {
             Power::Up => "",
             Power::Off => "OFF ",
@@ -191,7 +205,8 @@ fn count(requests: &[Request]) -> (usize, usize) {
     (over().filter(|it| it.said.is_ok()).count(), over().filter(|it| it.said.is_err()).count())
 }
 
-/// One character for some requests that followed each other: `#` when all were served, `x` when one was not.
+/// One character for some requests that followed each other: `#` when all were served, `x` when one
+/// was not.
 fn strip(requests: &[Request]) -> String {
     let mark = |some: &[Request]| if some.iter().all(|it| it.said.is_ok()) { '#' } else { 'x' };
     let strip: String = requests.chunks(EACH).map(mark).collect();
@@ -209,7 +224,8 @@ mod tests {
             ended: Some(SystemTime::now()),
             said: if good { Ok("node1".into()) } else { Err(harness::visitor::NO_ANSWER.into()) },
         };
-        let requests: Vec<Request> = (0..50).map(|number| request(!(10..14).contains(&number))).collect();
+        let requests: Vec<Request> =
+            (0..50).map(|number| request(!(10..14).contains(&number))).collect();
         assert_eq!(strip(&requests), "#####xx################## ");
         assert_eq!(count(&requests), (46, 4));
     }

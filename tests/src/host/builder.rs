@@ -30,23 +30,25 @@ impl Builder {
         Self { steps: Vec::new(), overlay: None, name: name.to_owned() }
     }
 
-    /// The machine's `/` becomes an overlay of ours: its changes are visible to no one else, and are gone with the machine.
+    /// The machine's `/` becomes an overlay of ours: its changes are visible to no one else, and
+    /// are gone with the machine.
     #[must_use]
     pub fn overlay(mut self) -> Self {
         self.overlay = Some(Disk::Memory);
         self
     }
 
-    /// As [`Builder::overlay`], but the changes stay in `directory` (not on an overlay itself), as on a disk: a machine made
-    /// with the same directory later finds them.
+    /// As [`Builder::overlay`], but the changes stay in `directory` (not on an overlay itself), as
+    /// on a disk: a machine made with the same directory later finds them.
     #[must_use]
     pub fn disk(mut self, directory: impl Into<PathBuf>) -> Self {
         self.overlay = Some(Disk::Kept(directory.into()));
         self
     }
 
-    /// An empty private file system at `path`, where the outside has such a directory; everybody may write to it where that is
-    /// the custom. Everything else of a machine without an overlay can only be read, but for `/run` and `/dev`, which are its own.
+    /// An empty private file system at `path`, where the outside has such a directory; everybody
+    /// may write to it where that is the custom. Everything else of a machine without an overlay
+    /// can only be read, but for `/run` and `/dev`, which are its own.
     #[must_use]
     pub fn tmpfs(mut self, path: &str) -> Self {
         let open = ["/tmp", "/var/tmp", "/dev/shm"].contains(&path);
@@ -85,11 +87,15 @@ impl Builder {
             Some(Disk::Kept(path)) => vec!["overlay".into(), text(path), "disk".into()],
             None => Vec::new(),
         };
-        steps.extend(["name", &self.name, "tmpfs", "/run", "0755", "dir", "/run/lock"].map(String::from));
-        let hidden = self.steps.windows(2).any(|pair| pair[0] == "tmpfs" && built.starts_with(&pair[1]));
+        steps.extend(
+            ["name", &self.name, "tmpfs", "/run", "0755", "dir", "/run/lock"].map(String::from),
+        );
+        let hidden =
+            self.steps.windows(2).any(|pair| pair[0] == "tmpfs" && built.starts_with(&pair[1]));
         steps.extend(self.steps);
         if self.overlay.is_some() || hidden {
-            // An overlay of / has no other file system under it, and the binaries under test may be on one.
+            // An overlay of / has no other file system under it, and the binaries under test may be
+            // on one.
             steps.extend(["bind".into(), text(&built), text(&built)]);
         }
         let mut outside = Command::new(built.join("ocf-test-init"))

@@ -1,4 +1,5 @@
-//! What is seen of a stage from outside, by threads of its own, so that it can be printed while something happens.
+//! What is seen of a stage from outside, by threads of its own, so that it can be printed while
+//! something happens.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Mutex, PoisonError};
@@ -42,14 +43,22 @@ struct Seen {
 
 impl Seen {
     fn of(node: &Node, address: IpAddr) -> Seen {
-        Seen { power: Power::Up, watch: AddressWatch::on(node), had: !node.seen(&address.to_string()).is_empty() }
+        Seen {
+            power: Power::Up,
+            watch: AddressWatch::on(node),
+            had: !node.seen(&address.to_string()).is_empty(),
+        }
     }
 }
 
 impl Eyes {
     pub(super) fn open(cluster: &Cluster, site: SocketAddr) -> Eyes {
         let nodes = cluster.alive().map(|node| Seen::of(node, site.ip())).collect();
-        Eyes { visitor: Visitor::on(&cluster.client, site), nodes: Mutex::new(nodes), events: Mutex::default() }
+        Eyes {
+            visitor: Visitor::on(&cluster.client, site),
+            nodes: Mutex::new(nodes),
+            events: Mutex::default(),
+        }
     }
 
     /// Notes something.
@@ -64,9 +73,13 @@ impl Eyes {
         let nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
         // What is taken down of a machine without power is no news.
         for (index, node) in nodes.iter().enumerate().filter(|(_, node)| node.power != Power::Off) {
-            let changes = node.watch.changes().into_iter().filter(|change| change.address == address);
+            let changes =
+                node.watch.changes().into_iter().filter(|change| change.address == address);
             let word = |added| if added { "comes to" } else { "leaves" };
-            all.extend(changes.map(|it| (it.at, format!("{address} {} node{}", word(it.added), index + 1))));
+            all.extend(
+                changes
+                    .map(|it| (it.at, format!("{address} {} node{}", word(it.added), index + 1))),
+            );
         }
         all.retain(|(at, _)| *at > moment);
         all.sort();
@@ -76,7 +89,12 @@ impl Eyes {
     /// What was done to each node.
     #[must_use]
     pub fn power(&self) -> Vec<Power> {
-        self.nodes.lock().unwrap_or_else(PoisonError::into_inner).iter().map(|node| node.power).collect()
+        self.nodes
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .iter()
+            .map(|node| node.power)
+            .collect()
     }
 
     /// Whether each node had the address at a moment; one without power has nothing.
@@ -84,15 +102,23 @@ impl Eyes {
     pub fn has(&self, address: IpAddr, moment: SystemTime) -> Vec<bool> {
         let nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
         let has = |node: &Seen| {
-            let last =
-                node.watch.changes().into_iter().rfind(|change| change.address == address && change.at <= moment);
+            let last = node
+                .watch
+                .changes()
+                .into_iter()
+                .rfind(|change| change.address == address && change.at <= moment);
             node.power != Power::Off && last.map_or(node.had, |change| change.added)
         };
         nodes.iter().map(has).collect()
     }
 
     /// When an address first came to a node after `moment`.
-    pub(super) fn added(&self, number: usize, address: IpAddr, moment: SystemTime) -> Option<SystemTime> {
+    pub(super) fn added(
+        &self,
+        number: usize,
+        address: IpAddr,
+        moment: SystemTime,
+    ) -> Option<SystemTime> {
         let nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
         nodes
             .get(number - 1)?

@@ -21,7 +21,8 @@ pub enum Fault {
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Fault; 5] = [Fault::Server, Fault::Address, Fault::Standby, Fault::Power, Fault::Cable];
+    pub const ALL: [Fault; 5] =
+        [Fault::Server, Fault::Address, Fault::Standby, Fault::Power, Fault::Cable];
 
     /// The word for it on a command line.
     #[must_use]
@@ -66,7 +67,10 @@ impl Fault {
             Fault::Standby => {
                 stage.eyes.set(number, Power::Standby);
                 // What pcs does for it, without the second that Python takes to start.
-                stage.cluster.anyone().expect("crm_standby", &["--node", node.name(), "--update", "on"]);
+                stage
+                    .cluster
+                    .anyone()
+                    .expect("crm_standby", &["--node", node.name(), "--update", "on"]);
             }
             Fault::Power => {
                 stage.eyes.set(number, Power::Off);
@@ -89,7 +93,11 @@ impl Fault {
             }
             Fault::Power => {
                 stage.cluster.revive(number);
-                stage.eyes.renew(number, stage.cluster.node(number), VIP.parse().expect("an address"));
+                stage.eyes.renew(
+                    number,
+                    stage.cluster.node(number),
+                    VIP.parse().expect("an address"),
+                );
             }
             Fault::Cable => {
                 stage.cluster.cable(number, true);

@@ -5,7 +5,10 @@ use crate::site::{ROOT, Site};
 #[test]
 fn an_explanation_says_what_was_found_and_what_a_start_would_do() {
     let Some(site) = Site::new() else { return };
-    site.config("a.conf", "Listen 127.0.0.1:8081\n<Location /state>\nSetHandler server-status\n</Location>");
+    site.config(
+        "a.conf",
+        "Listen 127.0.0.1:8081\n<Location /state>\nSetHandler server-status\n</Location>",
+    );
     let agent = site.agent("a.conf");
     let config = format!("configuration: {ROOT}/a.conf (configfile)");
     let expected = [
@@ -35,7 +38,11 @@ fn an_explanation_says_what_was_found_and_what_a_start_would_do() {
     ]);
     agent.stop().expect_code(0);
     site.config("a.conf", "Bogus 1");
-    agent.explain().expect_code(5).expect_reason(&["Bogus"]).expect_lines(&["monitor: not running"]);
+    agent
+        .explain()
+        .expect_code(5)
+        .expect_reason(&["Bogus"])
+        .expect_lines(&["monitor: not running"]);
     let absent = agent.param("configfile", "/run/none.conf").explain();
     absent.expect_code(5).expect_reason(&["/run/none.conf"]);
     absent.expect_lines(&["configuration: /run/none.conf (not there)"]);

@@ -36,7 +36,8 @@ fn id_4_the_server_of_a_container_is_left_alone() {
     let config = format!("{ROOT}/a.conf");
     for world in [World::Container, World::HostNumbers] {
         let agent = site.usual();
-        let mut container = world.spawn(&site.host, &["/usr/sbin/apache2", "-f", &config, "-DFOREGROUND"]);
+        let mut container =
+            world.spawn(&site.host, &["/usr/sbin/apache2", "-f", &config, "-DFOREGROUND"]);
         let up = wait_until(Duration::from_secs(10), || (count(&site) == 2).then_some(()));
         assert!(up.is_some(), "{world:?}: {}", site.host.run("ps", &["axf"]).stdout);
         agent.probe().expect_code(7);
@@ -57,7 +58,8 @@ fn id_4_the_server_of_a_container_is_left_alone() {
 fn id_4_the_server_of_a_unit_with_a_private_tmp_is_ours() {
     let Some(site) = Site::new() else { return };
     let agent = site.usual();
-    let _unit = World::PrivateTmp.spawn(&site.host, &["/usr/sbin/apache2", "-f", &format!("{ROOT}/a.conf")]);
+    let _unit = World::PrivateTmp
+        .spawn(&site.host, &["/usr/sbin/apache2", "-f", &format!("{ROOT}/a.conf")]);
     let up = wait_until(Duration::from_secs(10), || site.get("127.0.0.1:8081", "/"));
     assert!(up.is_some(), "it serves");
     agent.probe().expect_code(0);
@@ -106,7 +108,8 @@ fn id_7_an_update_of_the_program_changes_nothing() {
     let agent = site.usual().param("httpd", &format!("{ROOT}/bin/apache2"));
     agent.start().expect_code(0);
     let number = site.master("a.conf");
-    site.host.sh(&format!("cp /usr/sbin/apache2 {ROOT}/bin/new; mv {ROOT}/bin/new {ROOT}/bin/apache2"));
+    site.host
+        .sh(&format!("cp /usr/sbin/apache2 {ROOT}/bin/new; mv {ROOT}/bin/new {ROOT}/bin/apache2"));
     agent.monitor().expect_code(0);
     agent.start().expect_code(0);
     assert_eq!(site.master("a.conf"), number);
@@ -116,17 +119,24 @@ fn id_7_an_update_of_the_program_changes_nothing() {
     site.expect_nothing("a.conf");
 }
 
-/// A start that fails and cannot end what it has begun: the record was forgotten, and with it what a stop ends.
+/// A start that fails and cannot end what it has begun: the record was forgotten, and with it what
+/// a stop ends.
 #[test]
 fn ap_f3_a_failed_start_that_leaves_processes_keeps_its_record() {
     let Some(site) = Site::new() else { return };
     let agent = site.usual().param("expect_status", "418");
-    // Its workers neither answer nor end with their master, and without this right the agent cannot end them.
+    // Its workers neither answer nor end with their master, and without this right the agent cannot
+    // end them.
     let helpless = agent.clone().without_capability(CAP_KILL).timeout(Duration::from_secs(8));
     std::thread::scope(|scope| {
         let started = scope.spawn(|| helpless.start());
-        let stopped = || site.host.run("pkill", &["-STOP", "-u", "www-data", "-x", "apache2"]).code == Some(0);
-        assert!(wait_until(Duration::from_secs(8), || stopped().then_some(())).is_some(), "there are workers");
+        let stopped = || {
+            site.host.run("pkill", &["-STOP", "-u", "www-data", "-x", "apache2"]).code == Some(0)
+        };
+        assert!(
+            wait_until(Duration::from_secs(8), || stopped().then_some(())).is_some(),
+            "there are workers"
+        );
         started.join().expect("a start").expect_code(1).expect_reason(&["rollback"]);
     });
     assert!(count(&site) > 0, "{}", site.host.run("ps", &["axf"]).stdout);

@@ -51,7 +51,8 @@ fn ap_08_instances_without_a_pid_file_have_one_each() {
     let Some(site) = Site::new() else { return };
     site.bare("a.conf", "Listen 127.0.0.1:8081");
     site.bare("b.conf", "Listen 127.0.0.1:8082");
-    let (first, second) = (site.agent("a.conf").instance("one"), site.agent("b.conf").instance("two"));
+    let (first, second) =
+        (site.agent("a.conf").instance("one"), site.agent("b.conf").instance("two"));
     first.start().expect_code(0);
     second.start().expect_code(0);
     site.host.sh("test -s /run/apache2-one.pid && test -s /run/apache2-two.pid");
@@ -64,7 +65,9 @@ fn ap_08_instances_without_a_pid_file_have_one_each() {
 #[test]
 fn ap_21_a_module_may_be_a_link() {
     let Some(site) = Site::new() else { return };
-    site.host.sh(&format!("ln -s /usr/lib/apache2/modules {ROOT}/mods; ln -s mods/mod_headers.so {ROOT}/h.so"));
+    site.host.sh(&format!(
+        "ln -s /usr/lib/apache2/modules {ROOT}/mods; ln -s mods/mod_headers.so {ROOT}/h.so"
+    ));
     site.config(
         "a.conf",
         "Listen 127.0.0.1:8081\nLoadModule headers_module h.so\nLoadModule env_module mods/mod_env.so",

@@ -53,7 +53,12 @@ fn ap_01_missing_directories_are_made() {
 #[test]
 fn ap_02_a_fault_of_this_machine_is_never_6() {
     let Some(site) = Site::new() else { return };
-    for fault in ["Include /nowhere.conf", "LoadModule x_module /nowhere.so", "User nobody-at-all", "Listen x"] {
+    for fault in [
+        "Include /nowhere.conf",
+        "LoadModule x_module /nowhere.so",
+        "User nobody-at-all",
+        "Listen x",
+    ] {
         site.config("a.conf", &format!("Listen 127.0.0.1:8081\n{fault}"));
         site.agent("a.conf").start().expect_code(5).expect_within(SECONDS_2);
         site.expect_nothing("a.conf");
@@ -95,7 +100,12 @@ fn ap_09_a_download_that_never_ends_does_not_keep_a_stop() {
     let mut stream = site.connect("127.0.0.1:8081").unwrap();
     stream.write_all(b"GET /big HTTP/1.0\r\n\r\n").unwrap();
     std::thread::sleep(Duration::from_millis(300));
-    agent.clone().timeout(Duration::from_secs(10)).stop().expect_code(0).expect_within(Duration::from_secs(10));
+    agent
+        .clone()
+        .timeout(Duration::from_secs(10))
+        .stop()
+        .expect_code(0)
+        .expect_within(Duration::from_secs(10));
     site.expect_nothing("a.conf");
     assert!(site.connect("127.0.0.1:8081").is_none());
 }
@@ -137,7 +147,11 @@ fn a_request_that_ends_in_time_is_answered_in_full() {
 fn ap_19_a_start_that_does_not_serve_leaves_nothing() {
     let Some(site) = Site::new() else { return };
     let agent = site.usual().param("statusurl", "/nothere");
-    agent.start().expect_code(1).expect_reason(&["/nothere", "404"]).expect_within(Duration::from_secs(5));
+    agent
+        .start()
+        .expect_code(1)
+        .expect_reason(&["/nothere", "404"])
+        .expect_within(Duration::from_secs(5));
     site.expect_nothing("a.conf");
     agent.probe().expect_code(7);
 }

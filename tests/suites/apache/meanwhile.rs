@@ -17,8 +17,15 @@ fn no_monitor_fails_while_apache_is_reloaded_restarted_or_has_its_logs_rotated()
         let number = site.master("a.conf");
         for round in 0..6 {
             // As logrotate does.
-            site.host.sh(&format!("mv {ROOT}/error.log {ROOT}/error.log.{round}; kill -USR1 {number}"));
-            let renewed = || site.host.sh(&format!("ls {ROOT}")).lines().any(|name| name == "error.log").then_some(());
+            site.host
+                .sh(&format!("mv {ROOT}/error.log {ROOT}/error.log.{round}; kill -USR1 {number}"));
+            let renewed = || {
+                site.host
+                    .sh(&format!("ls {ROOT}"))
+                    .lines()
+                    .any(|name| name == "error.log")
+                    .then_some(())
+            };
             assert!(wait_until(Duration::from_secs(10), renewed).is_some());
             assert!(serves());
             // A restart by hand that keeps the addresses open.

@@ -1,4 +1,5 @@
-//! The cases that the peer's own test tool has for its agent (tools/ocft/apache), on Debian's configuration.
+//! The cases that the peer's own test tool has for its agent (tools/ocft/apache), on Debian's
+//! configuration.
 
 use harness::agent;
 

@@ -10,7 +10,10 @@ fn a_changed_serial_loads_the_configuration_and_keeps_the_master() {
     let agent = site.usual().param("config_serial", "1");
     agent.start().expect_code(0);
     let master = site.master("a.conf");
-    site.config("a.conf", "Listen 127.0.0.1:8081\nListen 127.0.0.1:8082\nAlias /new /run/web/htdocs");
+    site.config(
+        "a.conf",
+        "Listen 127.0.0.1:8081\nListen 127.0.0.1:8082\nAlias /new /run/web/htdocs",
+    );
     agent.action("reload-agent").expect_code(0);
     assert!(site.connect("127.0.0.1:8082").is_none(), "the same serial is no news");
     let changed = agent.clone().param("config_serial", "2");
@@ -53,7 +56,8 @@ fn a_reload_by_hand_is_noticed() {
     site.config("a.conf", "Listen 127.0.0.1:8085");
     let master = site.master("a.conf");
     site.host.sh(&format!("kill -USR1 {master}; test -e {ROOT}/a.conf"));
-    let there = harness::process::wait_until(Duration::from_secs(5), || site.connect("127.0.0.1:8085"));
+    let there =
+        harness::process::wait_until(Duration::from_secs(5), || site.connect("127.0.0.1:8085"));
     assert!(there.is_some());
     agent.monitor().expect_code(0);
     agent.monitor().expect_code(0);

@@ -17,14 +17,17 @@ pub struct Site {
 }
 
 impl Site {
-    /// A new machine; `None`, loudly, where the server is not installed or cannot change to its user.
+    /// A new machine; `None`, loudly, where the server is not installed or cannot change to its
+    /// user.
     pub fn new() -> Option<Self> {
         if !installed("apache2") || !harness::root::has_other_users() {
             skip("apache2 is not installed, or there is no user for its workers");
             return None;
         }
         let host = Host::builder("web").tmpfs("/var/log").dir("/var/log/apache2").start();
-        host.sh(&format!("mkdir -p {ROOT}/htdocs; echo '<html>home of alive</html>' >{ROOT}/htdocs/index.html"));
+        host.sh(&format!(
+            "mkdir -p {ROOT}/htdocs; echo '<html>home of alive</html>' >{ROOT}/htdocs/index.html"
+        ));
         Some(Self { host })
     }
 
@@ -35,16 +38,20 @@ impl Site {
         ));
     }
 
-    /// A configuration that works, with these lines more; the pid file has the configuration's name.
+    /// A configuration that works, with these lines more; the pid file has the configuration's
+    /// name.
     pub fn config(&self, name: &str, more: &str) {
         self.bare(name, &format!("PidFile {ROOT}/{name}.pid\n{more}"));
     }
 
     /// As [`Site::config`], without a pid file.
     pub fn bare(&self, name: &str, more: &str) {
-        let modules: String = ["mpm_event", "authz_core", "authz_host", "dir", "alias", "mime", "status"]
-            .map(|module| format!("LoadModule {module}_module /usr/lib/apache2/modules/mod_{module}.so\n"))
-            .concat();
+        let modules: String =
+            ["mpm_event", "authz_core", "authz_host", "dir", "alias", "mime", "status"]
+                .map(|module| {
+                    format!("LoadModule {module}_module /usr/lib/apache2/modules/mod_{module}.so\n")
+                })
+                .concat();
         self.write(
             name,
             &format!(

@@ -8,13 +8,43 @@ use crate::site::Site;
 const FAULTS: [Fault; 13] = [
     fault("certificate missing", "TLS none.pem key.pem", 5, 5, &["SSLCertificateFile", "none.pem"]),
     fault("key missing", "TLS cert.pem none.pem", 5, 5, &["SSLCertificateKeyFile", "none.pem"]),
-    fault("chain missing", "TLS cert.pem key.pem SSLCertificateChainFile", 5, 5, &["ChainFile", "none.pem"]),
-    fault("CA missing", "TLS cert.pem key.pem SSLCACertificateFile", 5, 5, &["SSLCACertificateFile", "none.pem"]),
-    fault("key of another certificate", "TLS cert.pem other.pem", 5, 5, &["AH02565", "do not match"]),
+    fault(
+        "chain missing",
+        "TLS cert.pem key.pem SSLCertificateChainFile",
+        5,
+        5,
+        &["ChainFile", "none.pem"],
+    ),
+    fault(
+        "CA missing",
+        "TLS cert.pem key.pem SSLCACertificateFile",
+        5,
+        5,
+        &["SSLCACertificateFile", "none.pem"],
+    ),
+    fault(
+        "key of another certificate",
+        "TLS cert.pem other.pem",
+        5,
+        5,
+        &["AH02565", "do not match"],
+    ),
     fault("encrypted key", "TLS cert.pem secret.pem", 5, 5, &["AH02564", "encrypted"]),
-    fault("port taken", "Listen 127.0.0.1:8099", 1, 0, &["127.0.0.1:8099", "ddress already in use"]),
+    fault(
+        "port taken",
+        "Listen 127.0.0.1:8099",
+        1,
+        0,
+        &["127.0.0.1:8099", "ddress already in use"],
+    ),
     fault("address absent", "Listen 192.0.2.1:8088", 1, 0, &["192.0.2.1:8088"]),
-    fault("module missing", "LoadModule none_module /none.so", 5, 5, &["cannot open shared object"]),
+    fault(
+        "module missing",
+        "LoadModule none_module /none.so",
+        5,
+        5,
+        &["cannot open shared object"],
+    ),
     fault("user missing", "User nosuchuser", 5, 5, &["nosuchuser"]),
     fault("log directory missing", "CustomLog /none/x.log %h", 5, 5, &["/none/"]),
     fault("include missing", "Include /run/web/none.conf", 5, 5, &["none.conf"]),
@@ -30,11 +60,14 @@ fn lines(text: &str) -> String {
     let Some(rest) = text.strip_prefix("TLS ") else { return text.to_owned() };
     let words: Vec<&str> = rest.split(' ').collect();
     let path = |name: &str| format!("{TLS}/{name}");
-    let more = words.get(2).map_or_else(String::new, |directive| format!("{directive} {}", path("none.pem")));
+    let more = words
+        .get(2)
+        .map_or_else(String::new, |directive| format!("{directive} {}", path("none.pem")));
     TLS_HOST.replace("CERT", &path(words[0])).replace("KEY", &path(words[1])).replace("MORE", &more)
 }
 
-/// A reload ended the healthy server: the check skips certificates and keys, and no check binds an address.
+/// A reload ended the healthy server: the check skips certificates and keys, and no check binds an
+/// address.
 #[test]
 fn ap_f1_a_faulty_configuration_is_named_and_costs_no_service() {
     let Some(site) = Site::new() else { return };
@@ -44,7 +77,9 @@ fn ap_f1_a_faulty_configuration_is_named_and_costs_no_service() {
     assert!(harness::process::wait_until(std::time::Duration::from_secs(10), listens).is_some());
     let server = Server {
         agent: site.agent("a.conf"),
-        configure: &|more| site.config("a.conf", &format!("Listen 127.0.0.1:8081\n{}", lines(more))),
+        configure: &|more| {
+            site.config("a.conf", &format!("Listen 127.0.0.1:8081\n{}", lines(more)))
+        },
         serves: &|| site.get("127.0.0.1:8081", "/").is_some_and(|page| page.contains("alive")),
         master: &|| site.master("a.conf").to_string(),
         expect_gone: &|| site.expect_nothing("a.conf"),

@@ -33,8 +33,11 @@ pub struct Server {
 
 impl Server {
     fn new(cluster: &Cluster, number: usize) -> Server {
-        let host =
-            Host::builder(&format!("web{number}")).tmpfs("/var/log").tmpfs("/var/lib/nginx").tmpfs("/srv").start();
+        let host = Host::builder(&format!("web{number}"))
+            .tmpfs("/var/log")
+            .tmpfs("/var/lib/nginx")
+            .tmpfs("/srv")
+            .start();
         cluster.lan(2).wire(number, &host);
         host.ip(&format!("route add default via {INNER}"));
         host.sh(&format!(
@@ -58,10 +61,13 @@ END"
     }
 }
 
-/// haproxy on both nodes alike: the outer address to the farm, and a page of its own when no server is there.
+/// haproxy on both nodes alike: the outer address to the farm, and a page of its own when no server
+/// is there.
 fn configure(node: &Node) {
-    let servers: String =
-        FARM.iter().map(|it| format!("  server web{it} 10.0.100.{it}:80 check inter 300ms fall 2 rise 1\n")).collect();
+    let servers: String = FARM
+        .iter()
+        .map(|it| format!("  server web{it} 10.0.100.{it}:80 check inter 300ms fall 2 rise 1\n"))
+        .collect();
     node.sh("mkdir -p /etc/haproxy/errors /run/haproxy");
     node.write(
         "/etc/haproxy/errors/none.http",
@@ -70,8 +76,9 @@ fn configure(node: &Node) {
     node.write(
         "/etc/haproxy/haproxy.cfg",
         &format!(
-            "global\n  maxconn 500\ndefaults\n  mode http\n  option redispatch\n  retries 3\n  timeout connect 1s\n  \
-             timeout client 10s\n  timeout server 10s\n  errorfile 503 /etc/haproxy/errors/none.http\n\
+            "global\n  maxconn 500\ndefaults\n  mode http\n  option redispatch\n  retries 3\n  \
+             timeout connect 1s\n  timeout client 10s\n  timeout server 10s\n  errorfile 503 \
+             /etc/haproxy/errors/none.http\n\
              frontend web\n  bind {OUTER}:80\n  default_backend farm\n\
              backend farm\n  balance roundrobin\n  option httpchk GET /\n{servers}"
         ),
@@ -93,7 +100,8 @@ pub fn owner(cluster: &Cluster) -> String {
     status.resource("HAproxy").nodes[0].clone()
 }
 
-/// Both balancers, the farm, and the world that asks; all of it works, with haproxy as a resource of this definition.
+/// Both balancers, the farm, and the world that asks; all of it works, with haproxy as a resource
+/// of this definition.
 pub fn balancers(cluster: Builder, definition: &str) -> (Cluster, Vec<Server>, Onlooker) {
     let cluster = cluster
         .also(Net::of("enp0s3", "192.168.1", 10, 2))
@@ -101,7 +109,8 @@ pub fn balancers(cluster: Builder, definition: &str) -> (Cluster, Vec<Server>, O
         .property("no-quorum-policy", "ignore")
         .start();
     cluster.alive().for_each(configure);
-    let mut farm: Vec<Server> = FARM.into_iter().map(|number| Server::new(&cluster, number)).collect();
+    let mut farm: Vec<Server> =
+        FARM.into_iter().map(|number| Server::new(&cluster, number)).collect();
     farm.iter_mut().for_each(Server::start);
     create(cluster.node(1), definition);
     assert_eq!(owner(&cluster), "node1");
@@ -128,7 +137,9 @@ pub fn expect_nobody(cluster: &Cluster) {
 
 /// Waits until haproxy itself says that no server is there.
 pub fn expect_own_page(cluster: &Cluster) {
-    let none = wait_until(SOON, || (get(&cluster.client, site(), "/") == Err("status 503".into())).then_some(()));
+    let none = wait_until(SOON, || {
+        (get(&cluster.client, site(), "/") == Err("status 503".into())).then_some(())
+    });
     assert!(none.is_some(), "the page for a farm without servers");
 }
 
@@ -153,7 +164,9 @@ fn a_pair_of_load_balancers_survives_what_was_tried_on_them() {
 
     // Real servers, one by one: haproxy asks another one, so that next to nothing is lost.
     for index in 0..2 {
-        look.during(&mut cluster, &format!("web{} stopped", FARM[index]), &[], |_| farm[index].stop());
+        look.during(&mut cluster, &format!("web{} stopped", FARM[index]), &[], |_| {
+            farm[index].stop()
+        });
     }
     look.during(&mut cluster, "one server is left", &["web14"], |_| {});
     assert_eq!(load(&cluster, 300), 0, "requests of ab failed");
@@ -163,8 +176,9 @@ fn a_pair_of_load_balancers_survives_what_was_tried_on_them() {
     assert!(status.are_well(&ALL), "dead servers are no reason to move: {status}");
     look.during(&mut cluster, "the farm is back", &[], |_| farm.iter_mut().for_each(Server::start));
 
-    // A balancer without power, while ten at once ask; then back, for it is preferred.
-    // Its cables are dead at once: no page after it is its own. A lone request may outlast the move, and be answered.
+    // A balancer without power, while ten at once ask; then back, for it is preferred. Its cables
+    // are dead at once: no page after it is its own. A lone request may outlast the move, and be
+    // answered.
     let seen = look.during(&mut cluster, "balancer without power", &[], |cluster| cluster.kill(1));
     assert!(!seen.announced.is_empty());
     assert_eq!(owner(&cluster), "node2");
@@ -179,7 +193,9 @@ fn a_pair_of_load_balancers_survives_what_was_tried_on_them() {
     // The nodes' own cable: both balance, which is what no fencing means; healed, one of them does.
     look.during(&mut cluster, "heartbeat cable pulled", &[], |cluster| {
         cluster.cable(1, false);
-        let both = wait_until(SOON, || cluster.alive().all(|node| !node.seen(OUTER).is_empty()).then_some(()));
+        let both = wait_until(SOON, || {
+            cluster.alive().all(|node| !node.seen(OUTER).is_empty()).then_some(())
+        });
         assert!(both.is_some(), "two nodes that do not hear each other");
     });
     look.during(&mut cluster, "heartbeat cable back", &[], |cluster| {
@@ -219,7 +235,8 @@ fn site() -> std::net::SocketAddr {
 /// Ten at a time; how many failed.
 pub fn load(cluster: &Cluster, count: usize) -> usize {
     let began = Instant::now();
-    let words = ["-q", "-r", "-s", "20", "-c", "10", "-n", &count.to_string(), &format!("http://{OUTER}/")];
+    let words =
+        ["-q", "-r", "-s", "20", "-c", "10", "-n", &count.to_string(), &format!("http://{OUTER}/")];
     let done = cluster.client.run("ab", &words);
     let number = |name: &str| -> usize {
         let line = done.stdout.lines().find_map(|line| line.strip_prefix(name));

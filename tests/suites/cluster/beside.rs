@@ -1,4 +1,5 @@
-//! The same faults with our agents and with the shell agents, in one run: two clusters stand side by side and take turns.
+//! The same faults with our agents and with the shell agents, in one run: two clusters stand side
+//! by side and take turns.
 
 use harness::figures::{largest, median, ms};
 use harness::stage::{Account, Fault, Stage, VIP, Whose, Wish};
@@ -18,7 +19,13 @@ const FAULTS: [Fault; 4] = [Fault::Server, Fault::Address, Fault::Standby, Fault
 fn no_fault_costs_more_than_with_the_shell_agents() {
     let Some(_turn) = turn(&["pcs", "nginx"]) else { return };
     let set = |whose| {
-        Stage::set(Wish { whose, address_interval: INTERVAL, server_interval: INTERVAL, observer: true, watch: false })
+        Stage::set(Wish {
+            whose,
+            address_interval: INTERVAL,
+            server_interval: INTERVAL,
+            observer: true,
+            watch: false,
+        })
     };
     let mut stages = [set(Whose::Native), set(Whose::Shell)];
     let mut accounts: Vec<Account> = Vec::new();
@@ -37,7 +44,8 @@ fn no_fault_costs_more_than_with_the_shell_agents() {
     }
     stages.into_iter().for_each(Stage::strike);
     tell(&table(&accounts));
-    let verdicts: Vec<String> = FAULTS.into_iter().flat_map(|fault| goals(&accounts, fault)).collect();
+    let verdicts: Vec<String> =
+        FAULTS.into_iter().flat_map(|fault| goals(&accounts, fault)).collect();
     assert!(verdicts.is_empty(), "{}", verdicts.join("\n"));
 }
 
@@ -59,12 +67,24 @@ fn down(accounts: &[&Account]) -> Vec<f64> {
 fn table(accounts: &[Account]) -> String {
     let mut text = format!(
         "\n{:<16} {:<7} {:>8} {:>8} {:>7} {:>9} {:>9} {:>7} {:>7} {:>7} {:>6}\n",
-        "fault", "agents", "down ms", "most", "failed", "announced", "page ms", "start", "stop", "cpu ms", "procs"
+        "fault",
+        "agents",
+        "down ms",
+        "most",
+        "failed",
+        "announced",
+        "page ms",
+        "start",
+        "stop",
+        "cpu ms",
+        "procs"
     );
     for fault in FAULTS {
         for whose in [Whose::Native, Whose::Shell] {
             let all = of(accounts, fault, whose);
-            let of = |value: &dyn Fn(&Account) -> Option<f64>| middle(all.iter().filter_map(|it| value(it)).collect());
+            let of = |value: &dyn Fn(&Account) -> Option<f64>| {
+                middle(all.iter().filter_map(|it| value(it)).collect())
+            };
             text.push_str(&format!(
                 "{:<16} {:<7} {:>8.0} {:>8.0} {:>7.0} {:>9.1} {:>9.1} {:>7.0} {:>7.0} {:>7.0} {:>6.0}\n",
                 fault.to_string(),
@@ -107,7 +127,9 @@ fn goals(accounts: &[Account], fault: Fault) -> Vec<String> {
                 format!("the service is back within the monitor's interval and 0.3 s ({limit} ms)"),
             );
         }
-        Fault::Standby => goal(down_ours <= down_theirs / 2.0, "a move takes half of the time".into()),
+        Fault::Standby => {
+            goal(down_ours <= down_theirs / 2.0, "a move takes half of the time".into())
+        }
         // Corosync's part is the same, and comes in steps of a second.
         _ => goal(down_ours <= down_theirs + 1000.0, "not slower".into()),
     }
@@ -122,10 +144,19 @@ fn goals(accounts: &[Account], fault: Fault) -> Vec<String> {
 fn a_silent_client_does_not_hold_up_a_planned_move() {
     let Some(_turn) = turn(&["pcs", "nginx"]) else { return };
     let gaps = [Whose::Native, Whose::Shell].map(|whose| {
-        let mut stage =
-            Stage::set(Wish { whose, address_interval: 10, server_interval: 10, observer: true, watch: false });
+        let mut stage = Stage::set(Wish {
+            whose,
+            address_interval: 10,
+            server_interval: 10,
+            observer: true,
+            watch: false,
+        });
         let site: std::net::SocketAddr = format!("{VIP}:80").parse().expect("an address");
-        let silent = stage.cluster.client.in_network(|| std::net::TcpStream::connect(site)).expect("a connection");
+        let silent = stage
+            .cluster
+            .client
+            .in_network(|| std::net::TcpStream::connect(site))
+            .expect("a connection");
         let account = stage.inflict(Fault::Standby);
         tell(&format!("with a silent client: {account}"));
         drop(silent);

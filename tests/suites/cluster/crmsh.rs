@@ -12,7 +12,9 @@ const VIP: &str = "192.168.2.101";
 #[test]
 #[ignore = "takes a minute: make cluster-test"]
 fn a_front_web_server_survives_the_end_of_corosync() {
-    let web = format!("primitive FAILOVER-APACHE ocf:native:apache params configfile={HTTPD} op monitor interval=15s");
+    let web = format!(
+        "primitive FAILOVER-APACHE ocf:native:apache params configfile={HTTPD} op monitor interval=15s"
+    );
     front(&web, "ocf:native:apache");
 }
 
@@ -37,19 +39,25 @@ fn front(web: &str, name: &str) {
     );
     admin.crm("configure load update /root/front.crm");
     let well = ["FAILOVER-ADDR", "FAILOVER-APACHE"];
-    let status = cluster.wait_for("address and server started", SOON, |status| status.are_well(&well));
+    let status =
+        cluster.wait_for("address and server started", SOON, |status| status.are_well(&well));
     let first = status.resource("FAILOVER-ADDR").nodes[0].clone();
     let (one, other) = if first == "node1" { (1, "node2") } else { (2, "node1") };
     assert_eq!(cluster.named(&first).only(VIP).label, "eth2:0");
     let mut look = Onlooker::of(&cluster, VIP, "eth2");
     look.expect_page(&cluster, &[&first]);
-    let seen = look.during(&mut cluster, &format!("{name}: corosync stopped"), &[other], |cluster| cluster.leave(one));
+    let seen =
+        look.during(&mut cluster, &format!("{name}: corosync stopped"), &[other], |cluster| {
+            cluster.leave(one)
+        });
     assert!(!seen.announced.is_empty());
     assert_eq!(cluster.named(other).only(VIP).label, "eth2:0");
     // In good order: nothing is left on the node that went.
     cluster.node(one).expect_absent(VIP);
     assert_eq!(cluster.node(one).processes("apache2"), [] as [i32; 0]);
-    look.during(&mut cluster, &format!("{name}: and back"), &["node1", "node2"], |cluster| cluster.join(one));
+    look.during(&mut cluster, &format!("{name}: and back"), &["node1", "node2"], |cluster| {
+        cluster.join(one)
+    });
     let status = cluster.wait_for("all well", SOON, |status| status.are_well(&well));
     assert!(status.failures.is_empty() && status.online() == 2, "{status}");
     cluster.down();

@@ -11,7 +11,8 @@ use crate::{addresses, tell, turn};
 /// How many.
 const COUNT: usize = 500;
 
-/// When all must be there; on two processors the shell agent's monitors take more than there is before that.
+/// When all must be there; on two processors the shell agent's monitors take more than there is
+/// before that.
 const LIMIT: Duration = Duration::from_secs(300);
 
 /// How long they are watched.
@@ -46,8 +47,8 @@ fn five_hundred_addresses_are_watched_every_second_as_far_as_the_processors_go()
     });
     let ours = ours.unwrap_or_else(|came| panic!("{came} of {COUNT} addresses came"));
     assert_eq!(ours.failures, 0);
-    // Pacemaker counts the second from the end of the last one, and waits for its turn: a tenth is its own. Where all
-    // processors are at work, it is they that decide.
+    // Pacemaker counts the second from the end of the last one, and waits for its turn: a tenth is
+    // its own. Where all processors are at work, it is they that decide.
     let all = std::thread::available_parallelism().map_or(1.0, |count| count.get() as f64);
     let at_work = (ours.agents + ours.executor) / all;
     assert!(
@@ -57,12 +58,16 @@ fn five_hundred_addresses_are_watched_every_second_as_far_as_the_processors_go()
         at_work * 100.0
     );
     // For each monitor that was made, where there is anything to compare with.
-    assert!(theirs.is_err() || theirs.is_ok_and(|theirs| ours.agents / ours.rate < theirs.agents / theirs.rate));
+    assert!(
+        theirs.is_err()
+            || theirs.is_ok_and(|theirs| ours.agents / ours.rate < theirs.agents / theirs.rate)
+    );
 }
 
 /// Watches the addresses; how many there are at the end of the time, where not all come.
 fn watch(whose: Whose) -> Result<Found, usize> {
-    // Pacemaker holds back when the machine's load is high, whatever makes it: here it would start one address in ten seconds.
+    // Pacemaker holds back when the machine's load is high, whatever makes it: here it would start
+    // one address in ten seconds.
     let cluster = Cluster::builder(1).property("load-threshold", "10000%").start();
     let node = cluster.node(1);
     // Alone with what it is to do: nothing else starts a process inside.
@@ -73,7 +78,9 @@ fn watch(whose: Whose) -> Result<Found, usize> {
         let all = cluster.node(1).ip("-4 -o address show dev eth0");
         all.lines()
             .filter(|line| {
-                line.contains("inet 10.9.1.") || line.contains("inet 10.9.2.") || line.contains("inet 10.9.3.")
+                line.contains("inet 10.9.1.")
+                    || line.contains("inet 10.9.2.")
+                    || line.contains("inet 10.9.3.")
             })
             .count()
     };
@@ -108,8 +115,9 @@ fn watch(whose: Whose) -> Result<Found, usize> {
     Ok(found)
 }
 
-/// The processes that a monitor of the shell agent takes, Pacemaker's own fork included: counted with one address alone,
-/// which is watched a little less often than once a second, so that it is a few percent too low.
+/// The processes that a monitor of the shell agent takes, Pacemaker's own fork included: counted
+/// with one address alone, which is watched a little less often than once a second, so that it is a
+/// few percent too low.
 fn processes_of_a_monitor() -> f64 {
     let cluster = Cluster::up(1);
     let node = cluster.node(1);

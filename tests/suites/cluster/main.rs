@@ -1,5 +1,9 @@
-//! Real clusters, as their users build them: each with the commands that an administrator types, only the provider changed.
-#![allow(clippy::disallowed_methods, reason = "tests own the environment and processes of what they test")]
+//! Real clusters, as their users build them: each with the commands that an administrator types,
+//! only the provider changed.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "tests own the environment and processes of what they test"
+)]
 
 mod balancer;
 mod beside;
@@ -24,11 +28,15 @@ use harness::tell::tell;
 /// Clusters one at a time: what is measured in one is not disturbed by another.
 static ONE: Mutex<()> = Mutex::new(());
 
-/// The right to have a cluster; or nothing and a loud skip when this machine cannot have one, or lacks one of the `programs`.
+/// The right to have a cluster; or nothing and a loud skip when this machine cannot have one, or
+/// lacks one of the `programs`.
 fn turn(programs: &[&str]) -> Option<MutexGuard<'static, ()>> {
-    let absent =
-        programs.iter().find(|program| !installed(program)).map(|program| format!("{program} is not installed"));
-    let foreign = harness::call::foreign().then(|| "both sorts of agents are compared here already".to_owned());
+    let absent = programs
+        .iter()
+        .find(|program| !installed(program))
+        .map(|program| format!("{program} is not installed"));
+    let foreign = harness::call::foreign()
+        .then(|| "both sorts of agents are compared here already".to_owned());
     match missing().or(absent).or(foreign) {
         Some(reason) => {
             skip(&reason);

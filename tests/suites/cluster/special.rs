@@ -1,4 +1,5 @@
-//! Addresses of the less usual kinds: one for two nodes at once, IPv6 and nothing else, in a network namespace, many.
+//! Addresses of the less usual kinds: one for two nodes at once, IPv6 and nothing else, in a
+//! network namespace, many.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant, SystemTime};
@@ -20,7 +21,8 @@ fn pages(cluster: &Cluster) {
     }
 }
 
-/// Twenty clients, shared between two nodes that both have the address; when one dies the other serves all.
+/// Twenty clients, shared between two nodes that both have the address; when one dies the other
+/// serves all.
 #[test]
 #[ignore = "takes a minute: make cluster-test"]
 fn a_cluster_ip_is_shared_by_two_nodes_and_taken_over_by_one() {
@@ -32,13 +34,18 @@ fn a_cluster_ip_is_shared_by_two_nodes_and_taken_over_by_one() {
     pages(&cluster);
     let admin = cluster.node(1);
     admin.pcs(&format!(
-        "resource create CIP ocf:native:IPaddr2 ip={VIP4} cidr_netmask=24 clusterip_mac_mangle=true op monitor interval=5s \
-         clone globally-unique=true clone-max=2 clone-node-max=2 interleave=true"
+        "resource create CIP ocf:native:IPaddr2 ip={VIP4} cidr_netmask=24 \
+         clusterip_mac_mangle=true op monitor interval=5s clone globally-unique=true clone-max=2 \
+         clone-node-max=2 interleave=true"
     ));
     admin.pcs("resource create WEB ocf:native:nginx configfile=/etc/nginx/nginx.conf op monitor interval=5s clone");
     cluster.wait_for("both instances on a node each", SOON, |status| {
         ["CIP", "WEB"].into_iter().all(|id| {
-            let all: Vec<_> = status.resources.iter().filter(|it| it.id.starts_with(id) && it.is_well()).collect();
+            let all: Vec<_> = status
+                .resources
+                .iter()
+                .filter(|it| it.id.starts_with(id) && it.is_well())
+                .collect();
             let on = |name: &str| all.iter().any(|it| it.nodes == [name]);
             on("node1") && on("node2")
         })
@@ -49,14 +56,23 @@ fn a_cluster_ip_is_shared_by_two_nodes_and_taken_over_by_one() {
         cluster.client.ip(&format!("address add {address}/24 dev eth0"));
     }
     let ask = |from: &String| {
-        let said =
-            cluster.client.run("curl", &["-s", "--max-time", "2", "--interface", from, &format!("http://{VIP4}/")]);
+        let said = cluster.client.run(
+            "curl",
+            &["-s", "--max-time", "2", "--interface", from, &format!("http://{VIP4}/")],
+        );
         said.stdout.trim().to_owned()
     };
     let answers: Vec<String> = clients.iter().map(ask).collect();
     let count = |name: &str| answers.iter().filter(|answer| *answer == name).count();
-    tell(&format!("cluster IP: of 20 clients node1 serves {}, node2 {}", count("node1"), count("node2")));
-    assert!(count("node1") > 0 && count("node2") > 0 && count("node1") + count("node2") == 20, "{answers:?}");
+    tell(&format!(
+        "cluster IP: of 20 clients node1 serves {}, node2 {}",
+        count("node1"),
+        count("node2")
+    ));
+    assert!(
+        count("node1") > 0 && count("node2") > 0 && count("node1") + count("node2") == 20,
+        "{answers:?}"
+    );
     let began = Instant::now();
     cluster.kill(1);
     let all = |cluster: &Cluster| {
@@ -78,8 +94,12 @@ fn a_cluster_ip_is_shared_by_two_nodes_and_taken_over_by_one() {
 #[ignore = "takes a minute: make cluster-test"]
 fn a_cluster_without_ipv4_moves_its_address() {
     let Some(_turn) = turn(&["pcs", "nginx"]) else { return };
-    let mut cluster = Cluster::builder(2).net(Net::six()).property("no-quorum-policy", "ignore").start();
-    assert_eq!(cluster.node(1).ip_json("-4 address show dev eth0").as_array().map(Vec::len), Some(0));
+    let mut cluster =
+        Cluster::builder(2).net(Net::six()).property("no-quorum-policy", "ignore").start();
+    assert_eq!(
+        cluster.node(1).ip_json("-4 address show dev eth0").as_array().map(Vec::len),
+        Some(0)
+    );
     pages(&cluster);
     let admin = cluster.node(1);
     admin.pcs(&format!(
@@ -100,7 +120,8 @@ fn a_cluster_without_ipv4_moves_its_address() {
     assert!(!seen.announced.is_empty());
     cluster.node(2).pcs("node unstandby node1");
     look.expect_page(&cluster, &["node1"]);
-    let seen = look.during(&mut cluster, "IPv6 only: power cut", &["node2"], |cluster| cluster.kill(1));
+    let seen =
+        look.during(&mut cluster, "IPv6 only: power cut", &["node2"], |cluster| cluster.kill(1));
     assert!(!seen.announced.is_empty());
     cluster.down();
 }
@@ -110,7 +131,8 @@ fn a_cluster_without_ipv4_moves_its_address() {
 fn an_address_in_a_network_namespace_moves() {
     let Some(_turn) = turn(&["pcs"]) else { return };
     let tenant = Net::of("eth1", "10.20.0", 0, 2);
-    let cluster = Cluster::builder(2).also(tenant.clone()).property("no-quorum-policy", "ignore").start();
+    let cluster =
+        Cluster::builder(2).also(tenant.clone()).property("no-quorum-policy", "ignore").start();
     for number in 1..=2 {
         let address = tenant.address_of(number);
         cluster.node(number).sh(&format!(
@@ -120,8 +142,8 @@ fn an_address_in_a_network_namespace_moves() {
     }
     let admin = cluster.node(1);
     admin.pcs(
-        "resource create VIP ocf:native:IPaddr2 ip=10.20.0.50 cidr_netmask=24 network_namespace=tenant \
-         op monitor interval=5s",
+        "resource create VIP ocf:native:IPaddr2 ip=10.20.0.50 cidr_netmask=24 \
+         network_namespace=tenant op monitor interval=5s",
     );
     let mut place = String::new();
     for round in 0..2 {
@@ -129,7 +151,8 @@ fn an_address_in_a_network_namespace_moves() {
             status.are_well(&["VIP"]) && status.resource("VIP").nodes != [place.as_str()]
         });
         place.clone_from(&status.resource("VIP").nodes[0]);
-        let (node, other) = (cluster.named(&place), if place == "node1" { "node2" } else { "node1" });
+        let (node, other) =
+            (cluster.named(&place), if place == "node1" { "node2" } else { "node1" });
         let inside = node.sh("ip netns exec tenant ip -4 -o address show dev eth1");
         assert!(inside.contains("10.20.0.50/24"), "{inside}");
         node.expect_absent("10.20.0.50");
@@ -181,7 +204,8 @@ fn hundred(whose: Whose) -> Duration {
     cluster.wait_for("all on node2", Duration::from_secs(300), all("node2"));
     let prefix: IpAddr = "10.9.1.0".parse().expect("an address");
     let mine = |address: IpAddr| address.to_string().starts_with("10.9.1.") && address != prefix;
-    let last = watch.changes().into_iter().filter(|it| it.added && mine(it.address)).map(|it| it.at).max();
+    let last =
+        watch.changes().into_iter().filter(|it| it.added && mine(it.address)).map(|it| it.at).max();
     cluster.client.ip("route add 10.9.1.0/24 dev eth0");
     for number in [1, 50, 100] {
         cluster.client.sh(&format!("ping -c 1 -W 5 10.9.1.{number} >/dev/null"));

@@ -1,5 +1,6 @@
-//! The pair of load balancers, with systemd as the nodes' process 1 and haproxy as a unit of it: by our agent, and by
-//! Pacemaker's own class. Two such pairs stand side by side, and what is done to one is done to the other.
+//! The pair of load balancers, with systemd as the nodes' process 1 and haproxy as a unit of it: by
+//! our agent, and by Pacemaker's own class. Two such pairs stand side by side, and what is done to
+//! one is done to the other.
 
 use std::fmt;
 use std::time::Duration;
@@ -14,7 +15,8 @@ use harness::tell::tell;
 use harness::{Cluster, call, systemd_box};
 
 use crate::balancer::{
-    ALL, FARM, INNER, OUTER, Server, balancers, expect_nobody, expect_own_page, forward, gateway, load, owner,
+    ALL, FARM, INNER, OUTER, Server, balancers, expect_nobody, expect_own_page, forward, gateway,
+    load, owner,
 };
 use crate::{SOON, turn};
 
@@ -130,7 +132,10 @@ impl Pair {
         let status = self.cluster.status();
         let failure = status.failures.iter().find(|it| it.operation == "HAproxy_monitor_5000");
         let failure = failure.unwrap_or_else(|| panic!("nothing is known of it: {status}"));
-        tell(&format!("  {} on {}: {} {:?}", failure.operation, failure.node, failure.code, failure.reason));
+        tell(&format!(
+            "  {} on {}: {} {:?}",
+            failure.operation, failure.node, failure.code, failure.reason
+        ));
         if self.kind == Kind::Ours {
             assert!(failure.reason.contains("haproxy.service"), "{failure:?}");
         }
@@ -168,7 +173,10 @@ impl Pair {
         });
         let other = self.cluster.node(2);
         [OUTER, INNER].into_iter().for_each(|vip| other.expect_absent(vip));
-        assert_eq!((other.processes("haproxy"), property(other, "ActiveState").as_str()), (vec![], "inactive"));
+        assert_eq!(
+            (other.processes("haproxy"), property(other, "ActiveState").as_str()),
+            (vec![], "inactive")
+        );
         gateway(&self.farm);
         assert_eq!(self.failures(), [] as [String; 0]);
         self.account(Fault::Back, seen.outage, ["node2", "node1"])
@@ -196,11 +204,13 @@ impl Pair {
 
     fn farm_back(&mut self) {
         let what = format!("the farm is back, {}", self.kind);
-        self.look.during(&mut self.cluster, &what, &[], |_| self.farm.iter_mut().for_each(Server::start));
+        self.look.during(&mut self.cluster, &what, &[], |_| {
+            self.farm.iter_mut().for_each(Server::start)
+        });
     }
 
-    /// Our agent requests the page when it is configured: then a farm without servers is a failure that says why, and a start
-    /// lasts until a server answers.
+    /// Our agent requests the page when it is configured: then a farm without servers is a failure
+    /// that says why, and a start lasts until a server answers.
     fn ask_for_the_page(&mut self) {
         let (admin, before) = (self.cluster.node(1), self.property("MainPID"));
         admin.pcs(&format!("resource update HAproxy check_http=http://{OUTER}/"));
@@ -210,9 +220,15 @@ impl Pair {
         assert_eq!(self.failures(), [] as [String; 0]);
         self.farm.iter_mut().for_each(Server::stop);
         let status = self.cluster.wait_for("a failure that names the page", SOON, |status| {
-            status.failures.iter().any(|it| it.operation == "HAproxy_monitor_7000" && it.reason.contains("503"))
+            status
+                .failures
+                .iter()
+                .any(|it| it.operation == "HAproxy_monitor_7000" && it.reason.contains("503"))
         });
-        status.failures.iter().for_each(|it| tell(&format!("{}: {} {:?}", self.kind, it.operation, it.reason)));
+        status
+            .failures
+            .iter()
+            .for_each(|it| tell(&format!("{}: {} {:?}", self.kind, it.operation, it.reason)));
         self.farm_back();
         assert_eq!(owner(&self.cluster), "node1");
     }
@@ -232,7 +248,8 @@ impl Pair {
     fn account(&self, fault: Fault, outage: Outage, [from, to]: [&str; 2]) -> Account {
         let status = self.cluster.status();
         // Pacemaker keeps the last of both on each node.
-        let stop = if from == to || fault == Fault::Power { None } else { took(&status, from, "stop") };
+        let stop =
+            if from == to || fault == Fault::Power { None } else { took(&status, from, "stop") };
         Account { kind: self.kind, fault, outage, stop, start: took(&status, to, "start") }
     }
 
@@ -247,7 +264,10 @@ fn property(node: &Node, name: &str) -> String {
 }
 
 fn took(status: &Status, node: &str, task: &str) -> Option<Duration> {
-    let of = status.history.iter().filter(|it| it.resource == "HAproxy" && it.node == node && it.task == task);
+    let of = status
+        .history
+        .iter()
+        .filter(|it| it.resource == "HAproxy" && it.node == node && it.task == task);
     of.max_by_key(|it| it.call).map(|it| it.took)
 }
 
@@ -322,7 +342,8 @@ fn a_pair_of_load_balancers_is_safe_with_units_too() {
     tell(&table);
     // After a power cut it is Corosync that decides, and it does so in steps of a second.
     for fault in Fault::ALL.into_iter().filter(|fault| *fault != Fault::Power) {
-        let [ours, class] = [Kind::Ours, Kind::Class].map(|kind| median(down(&of(&accounts, fault, kind))));
+        let [ours, class] =
+            [Kind::Ours, Kind::Class].map(|kind| median(down(&of(&accounts, fault, kind))));
         let costs_more = ours.zip(class).is_none_or(|(ours, class)| ours > class + 1000.0);
         assert!(!costs_more, "{fault} costs more with our agent: {table}");
     }

@@ -8,7 +8,8 @@ use harness::visitor::outage;
 
 use crate::{SOON, tell, turn};
 
-/// The shell agents' resources become ours, and ours the shell agents' again, while the visitor is served.
+/// The shell agents' resources become ours, and ours the shell agents' again, while the visitor is
+/// served.
 #[test]
 #[ignore = "takes a minute: make cluster-test"]
 fn a_running_cluster_changes_its_agents_and_back_without_losing_a_request() {
@@ -31,13 +32,17 @@ fn a_running_cluster_changes_its_agents_and_back_without_losing_a_request() {
         admin.pcs(&format!("cluster cib {cib}"));
         admin.sh(&format!("sed -i 's/provider=\"{from}\"/provider=\"{to}\"/' {cib}"));
         admin.pcs(&format!("cluster cib-push {cib} scope=resources"));
-        // What Pacemaker knows is of the other agents, and it would restart for that: it forgets, and probes.
+        // What Pacemaker knows is of the other agents, and it would restart for that: it forgets,
+        // and probes.
         stage.cluster.wait_idle();
         admin.pcs("resource refresh");
         stage.cluster.wait_idle();
         let name = format!("ocf:{to}:IPaddr2");
         stage.cluster.wait_for("the other agents", SOON, |status| {
-            let found = |id| status.resource(id).nodes == [owner.clone()] && status.resource(id).role == "Started";
+            let found = |id| {
+                status.resource(id).nodes == [owner.clone()]
+                    && status.resource(id).role == "Started"
+            };
             status.resource("IP_VIRTUAL").agent == name && RESOURCES.iter().all(|id| found(id))
         });
         admin.pcs("property set maintenance-mode=false");
@@ -69,8 +74,11 @@ fn a_reloadable_change_restarts_nothing() {
     let node = stage.cluster.named(&owner);
     let master = || node.sh("cat /run/nginx.pid");
     let (before, began) = (master(), SystemTime::now());
-    for (id, change) in [("IP_VIRTUAL", "arp_count=9"), ("WEB", "config_serial=1"), ("IP_VIRTUAL", "arp_interval=100")]
-    {
+    for (id, change) in [
+        ("IP_VIRTUAL", "arp_count=9"),
+        ("WEB", "config_serial=1"),
+        ("IP_VIRTUAL", "arp_interval=100"),
+    ] {
         let reloads = || node.results(id).iter().filter(|it| *it == "reload-agent: ok").count();
         let known = reloads();
         admin.pcs(&format!("resource update {id} {change}"));
@@ -91,7 +99,12 @@ fn expect_nothing_lost(stage: &Stage, began: SystemTime, what: &str) {
     let now = SystemTime::now() - Duration::from_secs(1);
     let seen = outage(&requests, began, now);
     let failed: Vec<_> = requests.iter().filter(|it| it.sent < now && it.said.is_err()).collect();
-    tell(&format!("{what}: {} of {} requests failed; {}", seen.lost, seen.sent, stage.cluster.status().brief()));
+    tell(&format!(
+        "{what}: {} of {} requests failed; {}",
+        seen.lost,
+        seen.sent,
+        stage.cluster.status().brief()
+    ));
     assert!(failed.is_empty() && seen.sent > 50, "{failed:?}");
     let events = stage.eyes.events(VIP.parse().expect("an address"), began);
     assert!(events.is_empty(), "the address was touched: {events:?}");

@@ -9,15 +9,19 @@ use harness::tell::tell;
 
 use crate::{SOON, turn};
 
-/// The most that the median of a killed server's outage may be on a busy machine: without waiting, it is half an interval of a
-/// second and more.
+/// The most that the median of a killed server's outage may be on a busy machine: without waiting,
+/// it is half an interval of a second and more.
 const LIMIT: f64 = 500.0;
 
 /// Waits until both monitors of the node with the site do.
 fn armed(stage: &Stage) {
     let node = stage.cluster.named(&stage.owner());
     let waiters = || (node.processes("ocf-wait").len() == 2).then_some(());
-    assert!(wait_until(SOON, waiters).is_some(), "monitors do not wait: {}", stage.cluster.status());
+    assert!(
+        wait_until(SOON, waiters).is_some(),
+        "monitors do not wait: {}",
+        stage.cluster.status()
+    );
 }
 
 fn outages(stage: &mut Stage, fault: Fault, times: usize) -> Vec<f64> {
@@ -29,7 +33,10 @@ fn outages(stage: &mut Stage, fault: Fault, times: usize) -> Vec<f64> {
         let account = stage.inflict(fault);
         assert_eq!(account.failures.len(), 1, "{account}: {:?}", account.failures);
         let failed = &account.failures[0];
-        assert!(failed.operation.ends_with("_monitor_1000") && failed.reason.contains(" ago"), "{failed:?}");
+        assert!(
+            failed.operation.ends_with("_monitor_1000") && failed.reason.contains(" ago"),
+            "{failed:?}"
+        );
         all.push(ms(account.outage.longest_gap));
         stage.heal(&account);
     }
@@ -53,16 +60,22 @@ fn wt_1_a_site_is_back_at_once_when_its_monitors_wait() {
     let server = outages(&mut stage, Fault::Server, 20);
     let address = outages(&mut stage, Fault::Address, 10);
     let middle = median(server.clone()).unwrap_or_default();
-    tell(&format!("down until the next good page, monitors that wait, {:.0} s in all", began.elapsed().as_secs_f32()));
+    tell(&format!(
+        "down until the next good page, monitors that wait, {:.0} s in all",
+        began.elapsed().as_secs_f32()
+    ));
     tell("| fault | median | 95 % | most | tries |");
     tell(&row("nginx killed", server));
     tell(&row("address deleted", address));
-    // The memory of one that sleeps: its own pages, and its share of those that it has in common with others.
+    // The memory of one that sleeps: its own pages, and its share of those that it has in common
+    // with others.
     let node = stage.cluster.named(&stage.owner());
     for pid in node.processes("ocf-wait") {
         let all = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
-        let lines: Vec<&str> =
-            all.lines().filter(|line| line.starts_with("Rss:") || line.starts_with("Pss:")).collect();
+        let lines: Vec<&str> = all
+            .lines()
+            .filter(|line| line.starts_with("Rss:") || line.starts_with("Pss:"))
+            .collect();
         tell(&format!("memory of one: {}", lines.join(", ")));
     }
     assert!(middle < LIMIT, "{middle} ms");

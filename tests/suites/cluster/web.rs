@@ -39,8 +39,8 @@ fn an_active_passive_apache_fails_over_and_goes_back_where_it_is_preferred() {
     let admin = cluster.node(1);
     admin.pcs("resource create Cluster_VIP ocf:native:IPaddr2 ip=192.168.1.26 cidr_netmask=24 op monitor interval=20s");
     admin.pcs(&format!(
-        "resource create WebServer ocf:native:apache configfile={HTTPD} statusurl=http://127.0.0.1/server-status \
-         op monitor interval=20s --disabled"
+        "resource create WebServer ocf:native:apache configfile={HTTPD} \
+         statusurl=http://127.0.0.1/server-status op monitor interval=20s --disabled"
     ));
     admin.pcs("constraint colocation add WebServer with Cluster_VIP INFINITY");
     admin.pcs("constraint order start Cluster_VIP then start WebServer");
@@ -60,8 +60,9 @@ fn an_active_passive_apache_fails_over_and_goes_back_where_it_is_preferred() {
     let status = cluster.wait_for("all well", SOON, |status| status.are_well(&well));
     assert!(status.failures.is_empty() && status.online() == 2, "{status}");
     // The same as a group: constraints that say no more are no reason to stop anything.
-    let starts =
-        |cluster: &Cluster| cluster.node(1).results("WebServer").iter().filter(|it| *it == "start: ok").count();
+    let starts = |cluster: &Cluster| {
+        cluster.node(1).results("WebServer").iter().filter(|it| *it == "start: ok").count()
+    };
     let before = starts(&cluster);
     cluster.node(1).pcs("resource group add WebGroup Cluster_VIP WebServer");
     cluster.wait_idle();

@@ -6,9 +6,10 @@ use crate::judge::{self, State};
 use crate::subject::Subject;
 use crate::{Extent, Findings, dice};
 
-/// Calls that cannot fail, or of which strace makes something that no kernel does: it does not carry out the call that it lets
-/// fail, so that a `close` would leave the descriptor open and a `futex` would wake no thread. At the begin of a program it
-/// lets go. Memory that the C library maps fails with a low limit instead.
+/// Calls that cannot fail, or of which strace makes something that no kernel does: it does not
+/// carry out the call that it lets fail, so that a `close` would leave the descriptor open and a
+/// `futex` would wake no thread. At the begin of a program it lets go. Memory that the C library
+/// maps fails with a low limit instead.
 const LEFT_OUT: [&str; 36] = [
     "arch_prctl",
     "brk",
@@ -72,20 +73,21 @@ struct Fault {
     error: &'static str,
 }
 
-/// Errors that the kernel has for a call (section 2 of the manual): of those that mean a shortage, a lack of rights, or a device
-/// that is broken. Never one that says that a thing is not there: a lie of the kernel's becomes one of the agent's.
+/// Errors that the kernel has for a call (section 2 of the manual): of those that mean a shortage,
+/// a lack of rights, or a device that is broken. Never one that says that a thing is not there: a
+/// lie of the kernel's becomes one of the agent's.
 fn errors(call: &str) -> &'static [&'static str] {
     match call {
         "open" | "openat" | "openat2" => &["EMFILE", "EACCES", "EIO", "EINTR"],
-        "socket" | "socketpair" | "pipe" | "pipe2" | "eventfd2" | "epoll_create1" | "pidfd_open" | "dup" | "dup2"
-        | "dup3" | "fcntl" | "timerfd_create" | "inotify_init1" | "pidfd_getfd" => &["EMFILE", "ENOMEM"],
+        "socket" | "socketpair" | "pipe" | "pipe2" | "eventfd2" | "epoll_create1"
+        | "pidfd_open" | "dup" | "dup2" | "dup3" | "fcntl" | "timerfd_create" | "inotify_init1"
+        | "pidfd_getfd" => &["EMFILE", "ENOMEM"],
         "clone" | "clone3" | "fork" | "vfork" => &["EAGAIN", "ENOMEM"],
         "write" | "writev" | "pwrite64" => &["ENOSPC", "EIO", "EINTR"],
-        "fsync" | "fdatasync" | "ftruncate" | "mkdir" | "mkdirat" | "rename" | "renameat" | "renameat2" | "symlink"
-        | "symlinkat" | "link" | "linkat" => &["ENOSPC", "EROFS", "EIO"],
-        "unlink" | "unlinkat" | "rmdir" | "chmod" | "fchmod" | "fchmodat" | "chown" | "fchown" | "fchownat" => {
-            &["EROFS", "EPERM", "EIO"]
-        }
+        "fsync" | "fdatasync" | "ftruncate" | "mkdir" | "mkdirat" | "rename" | "renameat"
+        | "renameat2" | "symlink" | "symlinkat" | "link" | "linkat" => &["ENOSPC", "EROFS", "EIO"],
+        "unlink" | "unlinkat" | "rmdir" | "chmod" | "fchmod" | "fchmodat" | "chown" | "fchown"
+        | "fchownat" => &["EROFS", "EPERM", "EIO"],
         "read" | "readv" | "pread64" => &["EINTR", "EIO", "ENOMEM"],
         "recvfrom" | "recvmsg" => &["EINTR", "ENOBUFS", "ENOMEM"],
         "sendto" | "sendmsg" => &["ENOBUFS", "EACCES", "EINTR"],
@@ -119,7 +121,8 @@ fn occurrences(trace: &str) -> BTreeMap<String, usize> {
     most
 }
 
-/// Each fault that an action can meet: what it does beyond what the program loader and the printing of meta-data do.
+/// Each fault that an action can meet: what it does beyond what the program loader and the printing
+/// of meta-data do.
 fn all(loader: &str, action: &str) -> Vec<Fault> {
     let before = occurrences(loader);
     let mut faults = Vec::new();
@@ -181,7 +184,8 @@ fn campaign(subject: Option<Subject>, extent: Extent) {
         }
         if extent == Extent::Sample {
             let mut dice = dice(&format!("{}{action}{up}", subject.kind));
-            let wanted = if matches!(subject.kind, "Dummy" | "IPaddr2" | "ldirectord") { 8 } else { 4 };
+            let wanted =
+                if matches!(subject.kind, "Dummy" | "IPaddr2" | "ldirectord") { 8 } else { 4 };
             faults = (0..wanted).map(|_| faults[dice.below(faults.len())].clone()).collect();
         }
         for fault in faults {
@@ -192,10 +196,12 @@ fn campaign(subject: Option<Subject>, extent: Extent) {
     findings.expect_none(&format!("calls of {}", subject.kind));
 }
 
-/// Whether no kernel lets this call fail so: an eventfd has room and no disk, and what has been sent to a local socket is there.
+/// Whether no kernel lets this call fail so: an eventfd has room and no disk, and what has been
+/// sent to a local socket is there.
 fn is_impossible(line: &str) -> bool {
     let of_event = line.contains("[eventfd]>");
-    let received = line.contains(" recvfrom(") && line.contains("<UNIX") && !line.contains(" EINTR ");
+    let received =
+        line.contains(" recvfrom(") && line.contains("<UNIX") && !line.contains(" EINTR ");
     of_event || received
 }
 
@@ -223,7 +229,10 @@ fn meet(subject: &Subject, (action, up): (&str, bool), fault: &Fault, findings: 
         wrong.extend(subject.aftermath());
     }
     let occasion = format!("{} {action} (up: {up}), {expression}", subject.kind);
-    findings.add(&occasion, wrong.into_iter().map(|text| format!("{text}\n{}\n{outcome}", met.join("\n"))));
+    findings.add(
+        &occasion,
+        wrong.into_iter().map(|text| format!("{text}\n{}\n{outcome}", met.join("\n"))),
+    );
 }
 
 mod some_calls_that_fail_lead_to_honest_answers {
@@ -263,17 +272,18 @@ fn an_4_a_lock_that_the_kernel_does_not_give_back_is_no_failure() {
 fn an_4_what_a_library_panics_over_is_named_when_the_machine_is_short_of_it() {
     let Some(subject) = Subject::systemd() else { return };
     let said = with_fault(&subject, "probe", "inject=socketpair:error=EMFILE:when=1");
-    said.expect_code(1).expect_reason(&["too many open files", "; free memory, or raise the limits"]);
+    said.expect_code(1)
+        .expect_reason(&["too many open files", "; free memory, or raise the limits"]);
 }
 
 #[test]
 fn calls_are_counted_for_each_process_and_beyond_the_loader() {
     let loader = "7 openat(3) = 3\n7 read(3) = 1\n7 exit_group(0) = ?\n";
-    let action =
-        "9 openat(3) = 3\n9 read(3) = 1\n9 openat(1) = 4\n10 openat(1) = 4\n9 clone(x) = 10\n9 exit_group(0) = ?\n";
+    let action = "9 openat(3) = 3\n9 read(3) = 1\n9 openat(1) = 4\n10 openat(1) = 4\n9 clone(x) = 10\n9 exit_group(0) = ?\n";
     assert_eq!(occurrences(action)["openat"], 2);
     let found = all(loader, action);
-    let calls: Vec<_> = found.iter().map(|fault| (fault.call.as_str(), fault.occurrence, fault.error)).collect();
+    let calls: Vec<_> =
+        found.iter().map(|fault| (fault.call.as_str(), fault.occurrence, fault.error)).collect();
     let clones = [("clone", 1, "EAGAIN"), ("clone", 1, "ENOMEM")];
     let opens = ["EMFILE", "EACCES", "EIO", "EINTR"].map(|error| ("openat", 2, error));
     assert_eq!(calls, [&clones[..], &opens].concat());

@@ -15,7 +15,8 @@ pub struct State {
 /// Pacemaker cuts reasons at 128 bytes.
 const LONGEST: usize = 127;
 
-/// What is wrong with an answer. `deaf`: the fault befell its standard error, so a reason may be missing.
+/// What is wrong with an answer. `deaf`: the fault befell its standard error, so a reason may be
+/// missing.
 pub fn faults(action: &str, outcome: &Outcome, after: State, deaf: bool) -> Vec<String> {
     let mut found = Vec::new();
     let mut wrong = |text: &str| found.push(text.to_owned());
@@ -38,7 +39,9 @@ pub fn faults(action: &str, outcome: &Outcome, after: State, deaf: bool) -> Vec<
         ("start", 0) if !after.whole => wrong("started and not whole"),
         ("stop", 0) if after.left => wrong("stopped and something is left"),
         ("reload-agent", _) if !after.whole => wrong("a reload that has cost the service"),
-        ("start" | "stop" | "reload-agent" | "validate-all", 7) => wrong("7 is an answer of monitor alone"),
+        ("start" | "stop" | "reload-agent" | "validate-all", 7) => {
+            wrong("7 is an answer of monitor alone")
+        }
         _ => {}
     }
     let reasons: Vec<&str> = stderr.lines().filter_map(|line| line.strip_prefix(REASON)).collect();

@@ -22,8 +22,10 @@ fn rounds(subject: Option<Subject>, extent: Extent) {
             findings.tries += 1;
             let (seen, mut wrong) = subject.look(&subject.agent(), "monitor");
             wrong.extend(subject.aftermath());
-            let occasion = format!("{} {action}, round {round}, killed after {delay:?}", subject.kind);
-            findings.add(&occasion, wrong.into_iter().map(|text| format!("{text}\n{killed}\n{seen}")));
+            let occasion =
+                format!("{} {action}, round {round}, killed after {delay:?}", subject.kind);
+            findings
+                .add(&occasion, wrong.into_iter().map(|text| format!("{text}\n{killed}\n{seen}")));
         }
     }
     findings.expect_none(&format!("kills of {}", subject.kind));

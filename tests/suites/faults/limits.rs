@@ -14,7 +14,11 @@ const DISKS: [(&str, &str, &str); 2] = [
         "dd if=/dev/zero of=/run/resource-agents/filler bs=4k 2>/dev/null || true",
         "rm -f /run/resource-agents/filler",
     ),
-    ("read-only", "mount -o remount,ro /run/resource-agents", "mount -o remount,rw /run/resource-agents"),
+    (
+        "read-only",
+        "mount -o remount,ro /run/resource-agents",
+        "mount -o remount,rw /run/resource-agents",
+    ),
 ];
 
 /// Each action from the state before it, with something done before it and undone after it.
@@ -25,9 +29,14 @@ fn each_action(
     (begin, end): (&str, &str),
     findings: &mut Findings,
 ) {
-    for (action, up) in
-        [("probe", false), ("stop", false), ("start", false), ("monitor", true), ("reload-agent", true), ("stop", true)]
-    {
+    for (action, up) in [
+        ("probe", false),
+        ("stop", false),
+        ("start", false),
+        ("monitor", true),
+        ("reload-agent", true),
+        ("stop", true),
+    ] {
         if up && !subject.starts() {
             continue;
         }
@@ -56,7 +65,9 @@ fn each_action(
 
 fn disks(subject: Option<Subject>) {
     let Some(subject) = subject else { return };
-    subject.host().sh(&format!("mkdir -p {STATE}; mount -t tmpfs -o size=64k,mode=755 tmpfs {STATE}"));
+    subject
+        .host()
+        .sh(&format!("mkdir -p {STATE}; mount -t tmpfs -o size=64k,mode=755 tmpfs {STATE}"));
     let mut findings = Findings::default();
     for (name, begin, end) in DISKS {
         let occasion = format!("{STATE} is {name}");
@@ -103,7 +114,13 @@ fn capabilities(subject: Option<Subject>, extent: Extent) {
     let mut findings = Findings::default();
     for number in all {
         let occasion = format!("without capability {number}");
-        each_action(&subject, &occasion, &subject.agent().without_capability(number), ("", ""), &mut findings);
+        each_action(
+            &subject,
+            &occasion,
+            &subject.agent().without_capability(number),
+            ("", ""),
+            &mut findings,
+        );
     }
     findings.expect_none(&format!("capabilities of {}", subject.kind));
 }

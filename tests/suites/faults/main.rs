@@ -1,9 +1,14 @@
-//! Faults of the machine: each system call that an agent makes fails in turn, its process group is killed at any moment, disks
-//! are full or read-only, limits are low, capabilities are missing. Whatever happens, no agent may say what is not so.
+//! Faults of the machine: each system call that an agent makes fails in turn, its process group is
+//! killed at any moment, disks are full or read-only, limits are low, capabilities are missing.
+//! Whatever happens, no agent may say what is not so.
 //!
-//! A short sample with a fixed seed runs each time; the whole campaigns are ignored tests (`make test-slow`). One agent's:
+//! A short sample with a fixed seed runs each time; the whole campaigns are ignored tests
+//! (`make test-slow`). One agent's:
 //! `cargo test -p ocf-agents-tests --test faults -- --ignored nginx`.
-#![allow(clippy::disallowed_methods, reason = "tests own the environment and processes of what they test")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "tests own the environment and processes of what they test"
+)]
 
 mod calls;
 mod judge;
@@ -46,7 +51,11 @@ impl Findings {
     fn expect_none(&self, subject: &str) {
         const SHOWN: usize = 40;
         assert!(self.tries > 0, "nothing was tried");
-        harness::tell::tell(&format!("{subject}: {} faults, {} findings", self.tries, self.found.len()));
+        harness::tell::tell(&format!(
+            "{subject}: {} faults, {} findings",
+            self.tries,
+            self.found.len()
+        ));
         let shown = self.found.iter().take(SHOWN).cloned().collect::<Vec<_>>().join("\n");
         assert!(self.found.is_empty(), "{} of {}:\n{shown}", self.found.len(), self.tries);
     }

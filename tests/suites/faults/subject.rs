@@ -48,13 +48,23 @@ impl Subject {
     pub fn dummy() -> Option<Subject> {
         let host = Host::builder("node").tmpfs("/srv").start();
         let path = "/srv/dummy.state";
-        Subject::new("Dummy", Machine::Alone(host), vec![("state", path.to_owned())], Look::File(path))
+        Subject::new(
+            "Dummy",
+            Machine::Alone(host),
+            vec![("state", path.to_owned())],
+            Look::File(path),
+        )
     }
 
     pub fn ipaddr2() -> Option<Subject> {
         // One announcement: under strace an action ends when its background work does.
         let parameters = vec![("ip", VIP4.to_owned()), ("arp_count", "1".to_owned())];
-        Subject::new("IPaddr2", Machine::Wired(Box::new(L2::new())), parameters, Look::Address(VIP4))
+        Subject::new(
+            "IPaddr2",
+            Machine::Wired(Box::new(L2::new())),
+            parameters,
+            Look::Address(VIP4),
+        )
     }
 
     pub fn nginx() -> Option<Subject> {
@@ -73,7 +83,9 @@ impl Subject {
 
     pub fn apache() -> Option<Subject> {
         let modules = ["mpm_event", "authz_core", "dir"]
-            .map(|module| format!("LoadModule {module}_module /usr/lib/apache2/modules/mod_{module}.so\n"))
+            .map(|module| {
+                format!("LoadModule {module}_module /usr/lib/apache2/modules/mod_{module}.so\n")
+            })
             .concat();
         let text = format!(
             "ServerName web\nServerRoot /srv\nPidFile /run/web.pid\n{modules}User www-data\nGroup www-data\nStartServers 1\n\
@@ -85,7 +97,13 @@ impl Subject {
     /// It cannot start without IP Virtual Server: all but a start that succeeds is tried.
     pub fn ldirectord() -> Option<Subject> {
         let text = "checkinterval=1\nvirtual=10.9.0.50:80\n\treal=127.0.0.1:8081 gate\n\tservice=http\n\tprotocol=tcp";
-        Subject::server("ldirectord", "ldirectord", "/srv/director.cf", text, Look::Processes("ldirectord"))
+        Subject::server(
+            "ldirectord",
+            "ldirectord",
+            "/srv/director.cf",
+            text,
+            Look::Processes("ldirectord"),
+        )
     }
 
     pub fn systemd() -> Option<Subject> {
@@ -97,10 +115,21 @@ impl Subject {
         machine.sh("printf '[Service]\\nExecStart=/bin/sleep infinity\\n' >/etc/systemd/system/thing.service
              systemctl daemon-reload");
         let parameters = vec![("unit", "thing.service".to_owned())];
-        Subject::new("systemd", Machine::Booted(Box::new(machine)), parameters, Look::Unit("thing.service"))
+        Subject::new(
+            "systemd",
+            Machine::Booted(Box::new(machine)),
+            parameters,
+            Look::Unit("thing.service"),
+        )
     }
 
-    fn server(kind: &'static str, program: &str, path: &str, text: &str, look: Look) -> Option<Subject> {
+    fn server(
+        kind: &'static str,
+        program: &str,
+        path: &str,
+        text: &str,
+        look: Look,
+    ) -> Option<Subject> {
         if !harness::root::has_other_users() || !installed(program) {
             skip(&format!("{program} is not installed, or there is no user for its workers"));
             return None;
@@ -109,7 +138,9 @@ impl Subject {
         let own: &[&str] = if kind == "nginx" { &["/var/lib/nginx"] } else { &[] };
         let empty = ["/srv", "/var/log"].iter().chain(own);
         let host = empty.fold(Host::builder("node"), |builder, path| builder.tmpfs(path)).start();
-        host.sh(&format!("echo alive >/srv/index.html; mkdir /var/log/nginx; cat >{path} <<'END'\n{text}\nEND"));
+        host.sh(&format!(
+            "echo alive >/srv/index.html; mkdir /var/log/nginx; cat >{path} <<'END'\n{text}\nEND"
+        ));
         Subject::new(kind, Machine::Alone(host), vec![("configfile", path.to_owned())], look)
     }
 
@@ -141,7 +172,8 @@ impl Subject {
 
     /// The agent, with nothing expected of it.
     pub fn agent(&self) -> Agent<'_> {
-        let agent = agent(self.host(), self.kind).instance("thing").timeout(TIMEOUT).kill_after(TIMEOUT);
+        let agent =
+            agent(self.host(), self.kind).instance("thing").timeout(TIMEOUT).kill_after(TIMEOUT);
         self.parameters.iter().fold(agent, |agent, (name, value)| agent.param(name, value))
     }
 
@@ -149,7 +181,8 @@ impl Subject {
         self.agent().timeout(PATIENCE).kill_after(PATIENCE)
     }
 
-    /// An action, or a recurring monitor (`monitor`), a `probe`, `validate-all` with a look at the machine.
+    /// An action, or a recurring monitor (`monitor`), a `probe`, `validate-all` with a look at the
+    /// machine.
     pub fn call(&self, agent: &Agent<'_>, action: &str) -> Outcome {
         match action {
             "monitor" => agent.monitor(),
@@ -184,8 +217,9 @@ impl Subject {
         wrong.iter().map(|text| format!("{text}\n{probe}")).collect()
     }
 
-    /// What a monitor or a probe says, and what is wrong with it. Something that is on its way to its end or to its begin may be
-    /// seen as there and as not there at once: it is looked at again.
+    /// What a monitor or a probe says, and what is wrong with it. Something that is on its way to
+    /// its end or to its begin may be seen as there and as not there at once: it is looked at
+    /// again.
     pub fn look(&self, agent: &Agent<'_>, action: &str) -> (Outcome, Vec<String>) {
         let mut tries = 0;
         loop {
@@ -210,21 +244,27 @@ impl Subject {
             Look::Address(address) => same(!host.seen(address).is_empty()),
             Look::Site(program) => {
                 let left = self.processes(program);
-                let page = || host.run("curl", &["-s", "-o", "/dev/null", "--max-time", "3", PAGE]).code;
+                let page =
+                    || host.run("curl", &["-s", "-o", "/dev/null", "--max-time", "3", PAGE]).code;
                 State { left, whole: left && page() == Some(0) }
             }
             Look::Processes(program) => State { left: self.processes(program), whole: false },
             Look::Unit(unit) => {
-                let said = host.run("systemctl", &["show", "--value", "-p", "ActiveState", unit]).stdout;
-                State { left: !matches!(said.trim(), "inactive" | "failed"), whole: said.trim() == "active" }
+                let said =
+                    host.run("systemctl", &["show", "--value", "-p", "ActiveState", unit]).stdout;
+                State {
+                    left: !matches!(said.trim(), "inactive" | "failed"),
+                    whole: said.trim() == "active",
+                }
             }
         }
     }
 
-    /// As [`Subject::state`], but what ends or begins gets a moment for it: a killed process is there until its processor
-    /// comes round to it.
+    /// As [`Subject::state`], but what ends or begins gets a moment for it: a killed process is
+    /// there until its processor comes round to it.
     pub fn settled(&self, there: bool) -> State {
-        let wanted = || Some(self.state()).filter(|state| if there { state.whole } else { !state.left });
+        let wanted =
+            || Some(self.state()).filter(|state| if there { state.whole } else { !state.left });
         wait_until(Duration::from_secs(2), wanted).unwrap_or_else(|| self.state())
     }
 

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use crate::{
-    PLAIN, answers, at, balancer, configure, eventually, expect_gone, machine, master, processes, workers, write,
+    PLAIN, answers, at, balancer, configure, eventually, expect_gone, machine, master, processes,
+    workers, write,
 };
 
 #[test]
@@ -21,7 +22,10 @@ fn a_frozen_master_or_worker_is_noticed_and_ended() {
             _ => format!("{number} {worker}"),
         };
         host.sh(&format!("kill -STOP {victims}"));
-        soon(0).expect_code(1).expect_reason(&["does not answer"]).expect_within(Duration::from_secs(2));
+        soon(0)
+            .expect_code(1)
+            .expect_reason(&["does not answer"])
+            .expect_within(Duration::from_secs(2));
         soon(10).expect_code(1);
         agent.stop().expect_code(0).expect_within(Duration::from_secs(6));
         expect_gone(&host);
@@ -29,7 +33,9 @@ fn a_frozen_master_or_worker_is_noticed_and_ended() {
     let agent = agent.param("mode", "daemon");
     agent.start().expect_code(0);
     host.sh(&format!("kill -STOP {}", master(&host)));
-    at(&agent.clone().timeout(Duration::from_secs(2)), 0).expect_code(1).expect_reason(&["does not answer"]);
+    at(&agent.clone().timeout(Duration::from_secs(2)), 0)
+        .expect_code(1)
+        .expect_reason(&["does not answer"]);
     agent.clone().timeout(Duration::from_secs(6)).start().expect_code(0);
     assert!(answers(&host, 8081), "a start replaces what does not serve");
     agent.stop().expect_code(0);
@@ -99,9 +105,14 @@ fn what_is_not_haproxys_answer_is_not_believed() {
     ] {
         host.sh(&format!("rm -f {socket}"));
         let _impostor = host.spawn("python3", &["/srv/impostor.py", socket, way]);
-        eventually("the impostor listens", || host.run("ss", &["-Hxl"]).stdout.contains(&format!("{socket} ")));
+        eventually("the impostor listens", || {
+            host.run("ss", &["-Hxl"]).stdout.contains(&format!("{socket} "))
+        });
         for level in [0, 20] {
-            soon(level).expect_code(1).expect_reason(&[reason]).expect_within(Duration::from_secs(2));
+            soon(level)
+                .expect_code(1)
+                .expect_reason(&[reason])
+                .expect_within(Duration::from_secs(2));
         }
     }
     host.sh(&format!("rm {socket}"));

@@ -12,7 +12,8 @@ pub struct Session(TcpStream);
 
 impl Session {
     pub fn open(host: &Host, port: u16) -> Session {
-        let stream = host.in_network(|| TcpStream::connect(("127.0.0.1", port))).expect("a connection");
+        let stream =
+            host.in_network(|| TcpStream::connect(("127.0.0.1", port))).expect("a connection");
         stream.set_read_timeout(Some(Duration::from_secs(10))).expect("a limit");
         Session(stream)
     }
@@ -76,7 +77,9 @@ pub fn steady(host: &Host, port: u16, over: &AtomicBool) -> Score {
             match once(port) {
                 Ok(true) => score.good += 1,
                 Ok(false) => score.broken.push("another answer".into()),
-                Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => score.refused += 1,
+                Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
+                    score.refused += 1
+                }
                 Err(error) => score.broken.push(error.to_string()),
             }
             std::thread::sleep(Duration::from_millis(5));

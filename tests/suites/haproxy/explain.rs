@@ -18,7 +18,8 @@ fn an_explanation_says_what_was_found_and_what_a_start_would_do() {
         "monitor: not running",
         "configuration check: good",
         "start: /usr/sbin/haproxy -D -p /run/resource-agents/haproxy-lb.pid -W -S \
-         /run/resource-agents/haproxy-lb.sock,mode,600 -f /etc/haproxy/a.cfg -f /run/resource-agents/haproxy-lb.cfg",
+         /run/resource-agents/haproxy-lb.sock,mode,600 -f /etc/haproxy/a.cfg -f \
+         /run/resource-agents/haproxy-lb.cfg",
     ]);
     assert!(stopped.stdout.to_lowercase().contains("version: haproxy version "), "{stopped}");
     assert!(processes(&host).is_empty());
@@ -38,5 +39,9 @@ fn an_explanation_says_what_was_found_and_what_a_start_would_do() {
     assert!(crate::page(&host, &["http://127.0.0.1:8081/"]).contains("alive"));
     agent.stop().expect_code(0);
     configure(&host, "a", "bogus\n");
-    agent.explain().expect_code(5).expect_reason(&["bogus"]).expect_lines(&["monitor: not running"]);
+    agent
+        .explain()
+        .expect_code(5)
+        .expect_reason(&["bogus"])
+        .expect_lines(&["monitor: not running"]);
 }

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use crate::client::{self, Session};
 use crate::{
-    PLAIN, answers, at, balancer, configure, eventually, expect_gone, full_life, machine, master, processes, workers,
+    PLAIN, answers, at, balancer, configure, eventually, expect_gone, full_life, machine, master,
+    processes, workers,
 };
 
 /// A stop sent SIGTERM and said 0 at once (the community agents).
@@ -85,7 +86,11 @@ fn ha_05_a_faulty_configuration_is_told_with_its_line_and_changes_nothing() {
     agent.start().expect_code(0);
     let before = processes(&host);
     spoil();
-    agent.action("reload").expect_code(1).expect_reason(&["bogus", "a.cfg:13", "old configuration"]);
+    agent.action("reload").expect_code(1).expect_reason(&[
+        "bogus",
+        "a.cfg:13",
+        "old configuration",
+    ]);
     assert_eq!(processes(&host), before);
     assert!(answers(&host, 8081));
     agent.monitor().expect_code(0);
@@ -93,7 +98,8 @@ fn ha_05_a_faulty_configuration_is_told_with_its_line_and_changes_nothing() {
     expect_gone(&host);
 }
 
-/// A reload that failed said nothing (haproxy#443): the proof is a new worker (ray#64063, ray#66177).
+/// A reload that failed said nothing (haproxy#443): the proof is a new worker (ray#64063,
+/// ray#66177).
 #[test]
 fn ha_06_a_reload_is_proven_by_a_new_worker() {
     let Some(host) = machine() else { return };
@@ -130,7 +136,9 @@ fn ha_06_a_reload_is_proven_by_a_new_worker() {
 fn ha_07_old_workers_are_shown_past_a_limit_and_ended_by_a_stop() {
     let Some(host) = machine() else { return };
     client::echo(&host, 9001);
-    let body = format!("{PLAIN}listen long\n  mode tcp\n  bind 127.0.0.1:8082\n  server echo 127.0.0.1:9001\n");
+    let body = format!(
+        "{PLAIN}listen long\n  mode tcp\n  bind 127.0.0.1:8082\n  server echo 127.0.0.1:9001\n"
+    );
     let agent = balancer(&host, &configure(&host, "a", &body));
     agent.start().expect_code(0);
     let number = master(&host);
@@ -148,7 +156,12 @@ fn ha_07_old_workers_are_shown_past_a_limit_and_ended_by_a_stop() {
         let strict = agent.clone().param("max_old_workers", "2");
         at(&strict, level).expect_code(190).expect_reason(&["3 old workers", "hard_stop_after"]);
     }
-    agent.clone().timeout(Duration::from_secs(5)).stop().expect_code(0).expect_within(Duration::from_secs(5));
+    agent
+        .clone()
+        .timeout(Duration::from_secs(5))
+        .stop()
+        .expect_code(0)
+        .expect_within(Duration::from_secs(5));
     expect_gone(&host);
     // With a limit they go by themselves.
     let agent = agent.param("hard_stop_after", "1");
@@ -168,9 +181,12 @@ fn ha_07_old_workers_are_shown_past_a_limit_and_ended_by_a_stop() {
 fn ha_09_a_changed_file_or_serial_reloads_and_cuts_nobody_off() {
     let Some(host) = machine() else { return };
     client::echo(&host, 9001);
-    let plain = format!("listen long\n  mode tcp\n  bind 127.0.0.1:8083\n  server echo 127.0.0.1:9001\n{PLAIN}");
-    let agent =
-        balancer(&host, &configure(&host, "a", &plain)).param("reload_on", "change").param("config_serial", "1");
+    let plain = format!(
+        "listen long\n  mode tcp\n  bind 127.0.0.1:8083\n  server echo 127.0.0.1:9001\n{PLAIN}"
+    );
+    let agent = balancer(&host, &configure(&host, "a", &plain))
+        .param("reload_on", "change")
+        .param("config_serial", "1");
     agent.start().expect_code(0);
     let number = master(&host);
     let mut before = workers(&host, &number);
@@ -190,7 +206,12 @@ fn ha_09_a_changed_file_or_serial_reloads_and_cuts_nobody_off() {
     agent.monitor().expect_code(0);
     assert!(workers(&host, &number).iter().all(|worker| before.contains(worker)), "once is enough");
     configure(&host, "a", &format!("{plain}  bogus\n"));
-    agent.monitor().expect_code(190).expect_reason(&["has changed", "bogus", "a.cfg:16", "old configuration"]);
+    agent.monitor().expect_code(190).expect_reason(&[
+        "has changed",
+        "bogus",
+        "a.cfg:16",
+        "old configuration",
+    ]);
     assert!(answers(&host, 8082));
     configure(&host, "a", &plain);
     let again = agent.clone().param("reload_on", "serial");
@@ -275,7 +296,8 @@ fn ha_12_what_was_killed_is_not_running_and_starts_again() {
 #[test]
 fn ha_13_without_the_program_nothing_runs_and_a_start_is_5() {
     let Some(host) = machine() else { return };
-    let agent = balancer(&host, &configure(&host, "a", PLAIN)).param("binary", "/opt/haproxy/sbin/haproxy");
+    let agent =
+        balancer(&host, &configure(&host, "a", PLAIN)).param("binary", "/opt/haproxy/sbin/haproxy");
     agent.start().expect_code(5).expect_reason(&["/opt/haproxy/sbin/haproxy is not installed"]);
     agent.validate_here().expect_code(5);
     agent.probe().expect_code(7);
@@ -293,15 +315,19 @@ fn ha_13_without_the_program_nothing_runs_and_a_start_is_5() {
 fn ha_14_a_backend_without_servers_is_shown_or_fails_as_asked() {
     let Some(host) = machine() else { return };
     client::echo(&host, 9001);
-    let body = "frontend web\n  bind 127.0.0.1:8081\n  default_backend app\nbackend app\n  server s1 127.0.0.1:9001 check inter \
-                50 fall 1 rise 1\n  server s2 127.0.0.1:9002 check inter 50 fall 1 rise 1\nbackend dead\n  server d1 127.0.0.1:9003 \
-                check inter 50 fall 1\nbackend unchecked\n  server u1 127.0.0.1:9004\nbackend empty\n  http-request deny\n";
+    let body = "frontend web\n  bind 127.0.0.1:8081\n  default_backend app\nbackend app\n  server \
+                s1 127.0.0.1:9001 check inter 50 fall 1 rise 1\n  server s2 127.0.0.1:9002 check \
+                inter 50 fall 1 rise 1\nbackend dead\n  server d1 127.0.0.1:9003 check inter 50 \
+                fall 1\nbackend unchecked\n  server u1 127.0.0.1:9004\nbackend empty\n  \
+                http-request deny\n";
     let agent = balancer(&host, &configure(&host, "a", body));
     agent.start().expect_code(0);
     at(&agent, 0).expect_code(0);
     at(&agent, 10).expect_code(0).expect_silent();
     eventually("the checks have seen it", || at(&agent, 20).code == 190);
-    at(&agent, 20).expect_code(190).expect_reason(&["backend dead: 0 of 1 servers are up", "min_up=1"]);
+    at(&agent, 20)
+        .expect_code(190)
+        .expect_reason(&["backend dead: 0 of 1 servers are up", "min_up=1"]);
     let with = |name: &str, value: &str| agent.clone().param(name, value);
     at(&with("on_low", "fail"), 20).expect_code(1).expect_reason(&["backend dead"]);
     for (backends, least, code) in [

@@ -1,4 +1,5 @@
-//! Whose processes are this instance's: those of other users, containers, `program` sections, and of a former name.
+//! Whose processes are this instance's: those of other users, containers, `program` sections, and
+//! of a former name.
 
 use std::time::Duration;
 
@@ -7,22 +8,29 @@ use harness::enter::CAP_SYS_PTRACE;
 use harness::impostor::{self, NOBODY, World};
 use harness::process::wait_until;
 
-use crate::{PLAIN, answers, balancer, configure, eventually, expect_gone, machine, master, processes, workers, write};
+use crate::{
+    PLAIN, answers, balancer, configure, eventually, expect_gone, machine, master, processes,
+    workers, write,
+};
 
 /// A machine with a configuration whose workers are another user's.
 fn with_users() -> Option<(Host, String)> {
     harness::root::users_for_workers()?;
     let host = machine()?;
     let path = configure(&host, "a", PLAIN);
-    host.sh(&format!("sed -i 's/^global/global\\n  user nobody\\n  group nogroup\\n  chroot \\/srv/' {path}"));
+    host.sh(&format!(
+        "sed -i 's/^global/global\\n  user nobody\\n  group nogroup\\n  chroot \\/srv/' {path}"
+    ));
     Some((host, path))
 }
 
-/// With such a process monitor and start were 0 with no port open, and its socket was in the record.
+/// With such a process monitor and start were 0 with no port open, and its socket was in the
+/// record.
 #[test]
 fn id_1_a_process_of_another_user_is_no_instance_and_nothing_is_taken_from_it() {
     let Some((host, path)) = with_users() else { return };
-    let words = ["/usr/sbin/haproxy", "-W", "-S", "/tmp/other.sock", "-p", "/tmp/other.pid", "-f", &path];
+    let words =
+        ["/usr/sbin/haproxy", "-W", "-S", "/tmp/other.sock", "-p", "/tmp/other.pid", "-f", &path];
     let mut others = impostor::spawn(&host, NOBODY, &words);
     for mode in ["master-worker", "daemon"] {
         let agent = balancer(&host, &path).param("mode", mode);
@@ -68,7 +76,8 @@ fn id_4_the_server_of_a_container_is_left_alone() {
 fn id_4_the_server_of_a_unit_with_a_private_tmp_is_ours() {
     let Some(host) = machine() else { return };
     let path = configure(&host, "a", PLAIN);
-    let _unit = World::PrivateTmp.spawn(&host, &["/usr/sbin/haproxy", "-D", "-W", "-S", "/run/m.sock", "-f", &path]);
+    let _unit = World::PrivateTmp
+        .spawn(&host, &["/usr/sbin/haproxy", "-D", "-W", "-S", "/run/m.sock", "-f", &path]);
     let agent = balancer(&host, &path);
     // The worker serves before its master has opened its socket anew.
     eventually("the unit serves, and is ours", || agent.probe().code == 0);
@@ -109,14 +118,16 @@ fn id_5_what_cannot_be_looked_at_is_no_stopped_server() {
 #[test]
 fn id_6_arguments_without_end_are_not_read() {
     let Some((host, path)) = with_users() else { return };
-    let agent = balancer(&host, &path).under(&["/bin/sh", "-c", "ulimit -v 300000; exec \"$@\"", "sh"]);
+    let agent =
+        balancer(&host, &path).under(&["/bin/sh", "-c", "ulimit -v 300000; exec \"$@\"", "sh"]);
     let _others = impostor::spawn(&host, NOBODY, &["ARGUMENTS=1", "/usr/sbin/haproxy"]);
     let _roots = impostor::spawn(&host, 0, &["ARGUMENTS=1", "/usr/sbin/haproxy"]);
     agent.probe().expect_code(7);
     agent.stop().expect_code(0);
     // What begins like this instance's, as root's, and does not end.
     let long = "x".repeat(100_000);
-    let _doubtful = impostor::spawn(&host, 0, &["/usr/sbin/haproxy", "-f", &path, "-L", &long, "-L", &long]);
+    let _doubtful =
+        impostor::spawn(&host, 0, &["/usr/sbin/haproxy", "-f", &path, "-L", &long, "-L", &long]);
     for outcome in [agent.probe(), agent.stop()] {
         outcome.expect_code(1).expect_reason(&["over 128 KiB"]);
     }
@@ -143,7 +154,8 @@ fn id_7_an_update_of_the_program_changes_nothing() {
 /// A `program` that never ends.
 const PROGRAM: &str = "program sleeper\n  command /bin/sleep 600\n";
 
-/// The first connection came to a socket that the master had left and the program kept: a start took 10 s.
+/// The first connection came to a socket that the master had left and the program kept: a start
+/// took 10 s.
 #[test]
 fn wt_6_a_program_does_not_delay_a_start_and_a_stop_ends_it() {
     let Some(host) = machine() else { return };
@@ -190,7 +202,8 @@ fn ha_f4_the_program_of_a_dead_master_is_ended() {
     assert!(bystander.is_alive());
 }
 
-/// The resource is renamed while nothing watches it: the probe was 7, and a start made a second master.
+/// The resource is renamed while nothing watches it: the probe was 7, and a start made a second
+/// master.
 #[test]
 fn ha_f3_a_haproxy_that_was_started_under_another_name_is_adopted() {
     let Some(host) = machine() else { return };

@@ -1,6 +1,8 @@
 //! Where a configuration is, and what it says besides.
 
-use crate::{HEAD, PLAIN, answers, at, balancer, configure, expect_gone, full_life, machine, master, write};
+use crate::{
+    HEAD, PLAIN, answers, at, balancer, configure, expect_gone, full_life, machine, master, write,
+};
 
 #[test]
 fn a_list_a_directory_and_more_in_the_options_are_one_configuration() {
@@ -8,10 +10,8 @@ fn a_list_a_directory_and_more_in_the_options_are_one_configuration() {
     host.sh("mkdir -p /etc/haproxy/conf.d '/etc/haproxy/a b'");
     write(&host, "/etc/haproxy/10.cfg", HEAD);
     write(&host, "/etc/haproxy/20.cfg", PLAIN);
-    host.sh(
-        "cp /etc/haproxy/10.cfg /etc/haproxy/20.cfg /etc/haproxy/conf.d; echo bogus > /etc/haproxy/conf.d/30.off; \
-             cp /etc/haproxy/20.cfg '/etc/haproxy/a b/20.cfg'",
-    );
+    host.sh("cp /etc/haproxy/10.cfg /etc/haproxy/20.cfg /etc/haproxy/conf.d; echo bogus > \
+             /etc/haproxy/conf.d/30.off; cp /etc/haproxy/20.cfg '/etc/haproxy/a b/20.cfg'");
     for (configfile, options) in [
         ("/etc/haproxy/10.cfg /etc/haproxy/20.cfg", ""),
         ("/etc/haproxy/conf.d", ""),
@@ -45,8 +45,8 @@ fn debians_own_configuration_works() {
     if !harness::root::has_other_users() {
         return harness::skip::skip("without root haproxy cannot become another user");
     }
-    let body = "global\n  chroot /srv\n  stats socket /run/haproxy/admin.sock mode 660 level admin\n  user nobody\n  group \
-                nogroup\n  daemon\n";
+    let body = "global\n  chroot /srv\n  stats socket /run/haproxy/admin.sock mode 660 level \
+                admin\n  user nobody\n  group nogroup\n  daemon\n";
     let agent = balancer(&host, &configure(&host, "a", &format!("{body}{PLAIN}")));
     agent.start().expect_code(1).expect_reason(&["/run/haproxy/admin.sock"]);
     expect_gone(&host);
@@ -84,8 +84,11 @@ fn what_a_configuration_says_of_processes_and_sockets_does_not_matter() {
 fn a_stats_socket_of_the_configuration_serves_the_daemon_mode() {
     let Some(host) = machine() else { return };
     let path = configure(&host, "a", PLAIN);
-    host.sh(&format!("sed -i 's#^global#global\\n  stats socket /run/admin.sock mode 600 level admin#' {path}"));
-    let agent = balancer(&host, &path).param("mode", "daemon").param("stats_socket", "/run/admin.sock");
+    host.sh(&format!(
+        "sed -i 's#^global#global\\n  stats socket /run/admin.sock mode 600 level admin#' {path}"
+    ));
+    let agent =
+        balancer(&host, &path).param("mode", "daemon").param("stats_socket", "/run/admin.sock");
     full_life(&host, &agent);
     agent.start().expect_code(0);
     agent.action("reload").expect_code(0);
@@ -99,7 +102,9 @@ fn a_stats_socket_of_the_configuration_serves_the_daemon_mode() {
 fn sockets_and_files_can_be_where_one_likes() {
     let Some(host) = machine() else { return };
     let agent = balancer(&host, &configure(&host, "a", PLAIN));
-    let agent = agent.param("pidfile", "/run/deep/down/pid").param("master_socket", "/run/deep/master.sock");
+    let agent = agent
+        .param("pidfile", "/run/deep/down/pid")
+        .param("master_socket", "/run/deep/master.sock");
     full_life(&host, &agent);
     let long = balancer(&host, "/etc/haproxy/a.cfg").instance(&"long".repeat(30));
     full_life(&host, &long);

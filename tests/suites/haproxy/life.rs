@@ -3,7 +3,8 @@
 use std::time::{Duration, Instant};
 
 use crate::{
-    PLAIN, answers, balancer, configure, eventually, expect_gone, full_life, machine, master, processes, workers,
+    PLAIN, answers, balancer, configure, eventually, expect_gone, full_life, machine, master,
+    processes, workers,
 };
 
 #[test]
@@ -66,7 +67,8 @@ fn two_instances_with_names_alike_are_two() {
     one.start().expect_code(0);
     two.monitor().expect_code(7);
     two.start().expect_code(0);
-    let of_two = || processes(&host).into_iter().filter(|line| line.contains("a.cfg2")).collect::<Vec<_>>();
+    let of_two =
+        || processes(&host).into_iter().filter(|line| line.contains("a.cfg2")).collect::<Vec<_>>();
     let before = of_two();
     assert_eq!(before.len(), 2);
     one.action("reload").expect_code(0);
@@ -83,8 +85,9 @@ fn two_instances_with_names_alike_are_two() {
 #[test]
 fn a_silent_client_does_not_keep_a_stop() {
     let Some(host) = machine() else { return };
-    let agent =
-        balancer(&host, &configure(&host, "a", PLAIN)).timeout(Duration::from_secs(60)).param("stop_grace", "10min");
+    let agent = balancer(&host, &configure(&host, "a", PLAIN))
+        .timeout(Duration::from_secs(60))
+        .param("stop_grace", "10min");
     agent.start().expect_code(0);
     let silent = host.in_network(|| std::net::TcpStream::connect("127.0.0.1:8081"));
     assert!(silent.is_ok(), "{silent:?}");
@@ -125,7 +128,11 @@ fn an_address_in_use_is_named_and_nothing_is_left() {
     let agent = balancer(&host, &configure(&host, "a", PLAIN));
     let _other = host.spawn("python3", &["-m", "http.server", "8081", "--bind", "127.0.0.1"]);
     eventually("the other server listens", || host.run("ss", &["-Htln"]).stdout.contains(":8081"));
-    agent.start().expect_code(1).expect_reason(&["127.0.0.1:8081", "another program", "Address already in use"]);
+    agent.start().expect_code(1).expect_reason(&[
+        "127.0.0.1:8081",
+        "another program",
+        "Address already in use",
+    ]);
     expect_gone(&host);
     agent.monitor().expect_code(7);
 }
@@ -200,10 +207,18 @@ fn the_names_of_the_community_agents_work() {
     let Some(host) = machine() else { return };
     let path = configure(&host, "a", &format!("{PLAIN}  monitor-uri /alive\n"));
     let bare = || balancer(&host, &path).without("configfile");
-    let russki =
-        bare().param("binpath", "/usr/sbin/haproxy").param("conffile", &path).param("pidfile", "/run/haproxy.pid");
-    full_life(&host, &russki.param("statusurl", "http://127.0.0.1:8081/alive").param("extraconf", "-L me"));
-    let other = bare().param("haproxy", "/usr/sbin/haproxy").param("config", &path).param("pid", "/run/x/haproxy.pid");
+    let russki = bare()
+        .param("binpath", "/usr/sbin/haproxy")
+        .param("conffile", &path)
+        .param("pidfile", "/run/haproxy.pid");
+    full_life(
+        &host,
+        &russki.param("statusurl", "http://127.0.0.1:8081/alive").param("extraconf", "-L me"),
+    );
+    let other = bare()
+        .param("haproxy", "/usr/sbin/haproxy")
+        .param("config", &path)
+        .param("pid", "/run/x/haproxy.pid");
     let other = other.param("monitor_url", "http://127.0.0.1:8081/alive").param("options", "-dr");
     full_life(&host, &other);
     other

@@ -1,8 +1,12 @@
-//! HAProxy, the real one: one test for each failure that users of its agents have met, and whole lives.
+//! HAProxy, the real one: one test for each failure that users of its agents have met, and whole
+//! lives.
 //!
-//! A name that begins with `ha_NN` is a row of the list of reported failures; the doc comment says what went wrong and
-//! where it was reported (`haproxy#n`: haproxy/haproxy).
-#![allow(clippy::disallowed_methods, reason = "tests own the environment and processes of what they test")]
+//! A name that begins with `ha_NN` is a row of the list of reported failures; the doc comment says
+//! what went wrong and where it was reported (`haproxy#n`: haproxy/haproxy).
+#![allow(
+    clippy::disallowed_methods,
+    reason = "tests own the environment and processes of what they test"
+)]
 
 mod broken;
 mod client;
@@ -33,12 +37,11 @@ fn machine() -> Option<Host> {
 }
 
 /// What is in front of each configuration.
-const HEAD: &str = "global\n  maxconn 300\ndefaults\n  mode http\n  timeout connect 1s\n  timeout client 60s\n  timeout server \
-                    60s\n  timeout http-keep-alive 60s\n";
+const HEAD: &str = "global\n  maxconn 300\ndefaults\n  mode http\n  timeout connect 1s\n  timeout \
+                    client 60s\n  timeout server 60s\n  timeout http-keep-alive 60s\n";
 
 /// A frontend that answers by itself.
-const PLAIN: &str =
-    "frontend web\n  bind 127.0.0.1:8081\n  http-request return status 200 content-type text/plain string alive\n";
+const PLAIN: &str = "frontend web\n  bind 127.0.0.1:8081\n  http-request return status 200 content-type text/plain string alive\n";
 
 /// Writes a configuration.
 fn configure(host: &Host, name: &str, body: &str) -> String {
@@ -53,7 +56,10 @@ fn write(host: &Host, path: &str, text: &str) {
 
 /// The agent for a configuration.
 fn balancer<'host>(host: &'host Host, configfile: &str) -> Agent<'host> {
-    agent(host, "haproxy").instance("lb").param("configfile", configfile).timeout(Duration::from_secs(20))
+    agent(host, "haproxy")
+        .instance("lb")
+        .param("configfile", configfile)
+        .timeout(Duration::from_secs(20))
 }
 
 /// The processes of all instances, as `pgrep` sees them.

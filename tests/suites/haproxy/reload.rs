@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use crate::client::Session;
 use crate::{
-    PLAIN, answers, at, balancer, client, configure, eventually, expect_gone, machine, master, processes, workers,
+    PLAIN, answers, at, balancer, client, configure, eventually, expect_gone, machine, master,
+    processes, workers,
 };
 
 #[test]
@@ -23,13 +24,17 @@ fn a_parameter_that_haproxy_need_not_know_reloads_nothing() {
     let agent = balancer(&host, &configure(&host, "a", PLAIN));
     agent.start().expect_code(0);
     let before = processes(&host);
-    let changed = agent.clone().param("min_up", "2").param("on_low", "fail").param("max_old_workers", "3");
+    let changed =
+        agent.clone().param("min_up", "2").param("on_low", "fail").param("max_old_workers", "3");
     changed.action("reload-agent").expect_code(0).expect_silent();
     assert_eq!(processes(&host), before);
     let changed = changed.param("hard_stop_after", "5");
     changed.action("reload-agent").expect_code(0);
     let after = workers(&host, &master(&host));
-    assert!(after.iter().any(|worker| !before.iter().any(|line| line.starts_with(worker.as_str()))), "{after:?}");
+    assert!(
+        after.iter().any(|worker| !before.iter().any(|line| line.starts_with(worker.as_str()))),
+        "{after:?}"
+    );
     host.sh("grep 'hard-stop-after 5s' /run/resource-agents/haproxy-lb.cfg");
     at(&changed, 10).expect_code(0);
     agent.stop().expect_code(0);
@@ -40,7 +45,9 @@ fn a_parameter_that_haproxy_need_not_know_reloads_nothing() {
 fn without_a_master_a_new_process_takes_over() {
     let Some(host) = machine() else { return };
     client::echo(&host, 9001);
-    let body = format!("{PLAIN}listen long\n  mode tcp\n  bind 127.0.0.1:8082\n  server echo 127.0.0.1:9001\n");
+    let body = format!(
+        "{PLAIN}listen long\n  mode tcp\n  bind 127.0.0.1:8082\n  server echo 127.0.0.1:9001\n"
+    );
     let path = configure(&host, "a", &body);
     let agent = balancer(&host, &path).param("mode", "daemon");
     agent.start().expect_code(0);
@@ -57,7 +64,11 @@ fn without_a_master_a_new_process_takes_over() {
     configure(&host, "a", &format!("{body}  bogus\n"));
     agent.action("reload").expect_code(1).expect_reason(&["bogus", "old configuration"]);
     configure(&host, "a", &format!("{body}  bind 192.0.2.1:80\n"));
-    agent.action("reload").expect_code(1).expect_reason(&["192.0.2.1:80", "ip_nonlocal_bind=1", "old configuration"]);
+    agent.action("reload").expect_code(1).expect_reason(&[
+        "192.0.2.1:80",
+        "ip_nonlocal_bind=1",
+        "old configuration",
+    ]);
     assert_eq!(master(&host), second);
     assert!(answers(&host, 8081));
     at(&agent, 10).expect_code(0);

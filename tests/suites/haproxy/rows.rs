@@ -1,9 +1,13 @@
-//! Right answers: haproxy that is reloaded or restarted by other means, checked as it is run, and a faulty configuration.
+//! Right answers: haproxy that is reloaded or restarted by other means, checked as it is run, and a
+//! faulty configuration.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crate::{PLAIN, answers, at, balancer, client, configure, eventually, expect_gone, machine, master, processes};
+use crate::{
+    PLAIN, answers, at, balancer, client, configure, eventually, expect_gone, machine, master,
+    processes,
+};
 
 /// Of thirty monitors 25 failed at once, while all clients were served.
 #[test]
@@ -49,7 +53,10 @@ fn ha_f2_the_configuration_is_checked_as_it_is_run() {
     agent.stop().expect_code(0);
     expect_gone(&host);
     let without = agent.param("mode", "daemon");
-    without.validate_here().expect_code(5).expect_reason(&["'program' section without master worker mode"]);
+    without
+        .validate_here()
+        .expect_code(5)
+        .expect_reason(&["'program' section without master worker mode"]);
     without.start().expect_code(5).expect_reason(&["'program' section without master worker mode"]);
     expect_gone(&host);
 }
@@ -64,7 +71,9 @@ fn ha_f5_a_haproxy_that_was_restarted_by_other_means_is_running_for_monitor_and_
         agent.start().expect_code(0);
         host.crash(&master(&host));
         eventually("all of it ends", || processes(&host).is_empty());
-        host.sh(&format!("haproxy -W -D -f {path} -p /run/haproxy.pid -S /run/haproxy-master.sock"));
+        host.sh(&format!(
+            "haproxy -W -D -f {path} -p /run/haproxy.pid -S /run/haproxy-master.sock"
+        ));
         let before = processes(&host);
         if start_first {
             agent.start().expect_code(0);
@@ -82,7 +91,8 @@ fn ha_f5_a_haproxy_that_was_restarted_by_other_means_is_running_for_monitor_and_
     }
 }
 
-/// A faulty file and a new serial: haproxy goes on with its old configuration, and monitors say so until it is mended.
+/// A faulty file and a new serial: haproxy goes on with its old configuration, and monitors say so
+/// until it is mended.
 #[test]
 fn al_1_a_faulty_configuration_is_reported_until_it_is_mended() {
     let Some(host) = machine() else { return };
@@ -90,10 +100,15 @@ fn al_1_a_faulty_configuration_is_reported_until_it_is_mended() {
     let agent = balancer(&host, &path).param("config_serial", "1");
     agent.start().expect_code(0);
     let before = processes(&host);
-    for (serial, fault) in [("2", "  bogus"), ("3", "  bind 192.0.2.1:80"), ("4", "  bind :443 ssl crt /none.pem")] {
+    for (serial, fault) in
+        [("2", "  bogus"), ("3", "  bind 192.0.2.1:80"), ("4", "  bind :443 ssl crt /none.pem")]
+    {
         configure(&host, "a", &format!("{PLAIN}{fault}\n"));
         let agent = agent.clone().param("config_serial", serial);
-        agent.action("reload-agent").expect_code(0).expect_stderr(&["configuration refused", "190"]);
+        agent
+            .action("reload-agent")
+            .expect_code(0)
+            .expect_stderr(&["configuration refused", "190"]);
         for level in [0, 10, 20] {
             at(&agent, level).expect_code(190).expect_reason(&["configuration refused"]);
         }
@@ -124,12 +139,15 @@ fn al_1_a_faulty_value_of_a_reloadable_parameter_is_reported_and_stops_nothing()
     expect_gone(&host);
 }
 
-/// Debian's configuration has its socket in /run/haproxy, which its unit makes, and a boot takes away.
+/// Debian's configuration has its socket in /run/haproxy, which its unit makes, and a boot takes
+/// away.
 #[test]
 fn al_2_the_directory_of_a_socket_is_made() {
     let Some(host) = machine() else { return };
     let path = configure(&host, "a", PLAIN);
-    host.sh(&format!("sed -i 's#^global#global\\n  stats socket /run/haproxy/admin.sock mode 660#' {path}"));
+    host.sh(&format!(
+        "sed -i 's#^global#global\\n  stats socket /run/haproxy/admin.sock mode 660#' {path}"
+    ));
     let agent = balancer(&host, &path);
     agent.start().expect_code(0).expect_silent();
     host.sh("test -S /run/haproxy/admin.sock");

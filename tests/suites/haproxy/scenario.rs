@@ -1,4 +1,5 @@
-//! A balancer as people build it: two virtual addresses and haproxy on one node, three web servers behind it.
+//! A balancer as people build it: two virtual addresses and haproxy on one node, three web servers
+//! behind it.
 
 use std::time::{Duration, Instant};
 
@@ -21,8 +22,9 @@ fn serve(host: &Host, number: usize) {
         host,
         "/run/n.conf",
         &format!(
-            "user root; worker_processes 1; pid /run/n.pid; error_log /run/n.log; events {{}}\nhttp {{ access_log off; {temporary} \
-             server {{ listen 10.0.100.1{number}:80; return 200 server{number}; }} }}"
+            "user root; worker_processes 1; pid /run/n.pid; error_log /run/n.log; events \
+             {{}}\nhttp {{ access_log off; {temporary} server {{ listen 10.0.100.1{number}:80; \
+             return 200 server{number}; }} }}"
         ),
     );
     host.sh("nginx -e /run/n.log -c /run/n.conf");
@@ -30,13 +32,17 @@ fn serve(host: &Host, number: usize) {
 
 /// What clients get, so many times.
 fn ask(client: &Host, times: usize) -> Vec<String> {
-    let page = |_| client.run("curl", &["-s", "--max-time", "5", &format!("http://{EXTERNAL}/")]).stdout;
+    let page =
+        |_| client.run("curl", &["-s", "--max-time", "5", &format!("http://{EXTERNAL}/")]).stdout;
     (0..times).map(page).collect()
 }
 
 fn vip<'host>(host: &'host Host, address: &str) -> Agent<'host> {
     let bare = agent(host, "IPaddr2").instance(&format!("vip-{address}"));
-    bare.param("ip", address).param("cidr_netmask", "24").param("nic", "eth0").param("arp_count", "1")
+    bare.param("ip", address)
+        .param("cidr_netmask", "24")
+        .param("nic", "eth0")
+        .param("arp_count", "1")
 }
 
 #[test]
@@ -53,7 +59,9 @@ fn servers_die_one_by_one_and_haproxy_is_killed() {
         serve(server, number + 2);
     }
     let checked: String = (2..5)
-        .map(|number| format!("  server web{number} 10.0.100.1{number}:80 check inter 100 fall 1 rise 1\n"))
+        .map(|number| {
+            format!("  server web{number} 10.0.100.1{number}:80 check inter 100 fall 1 rise 1\n")
+        })
         .collect();
     write(
         director,
@@ -64,8 +72,9 @@ fn servers_die_one_by_one_and_haproxy_is_killed() {
         director,
         "/run/lb.cfg",
         &format!(
-            "{}frontend web\n  bind {EXTERNAL}:80\n  errorfile 503 /run/503.http\n  default_backend app\nbackend app\n  balance \
-             roundrobin\n  option redispatch\n  retries 2\n  source {INTERNAL}\n{checked}",
+            "{}frontend web\n  bind {EXTERNAL}:80\n  errorfile 503 /run/503.http\n  \
+             default_backend app\nbackend app\n  balance roundrobin\n  option redispatch\n  \
+             retries 2\n  source {INTERNAL}\n{checked}",
             crate::HEAD
         ),
     );
@@ -88,7 +97,10 @@ fn servers_die_one_by_one_and_haproxy_is_killed() {
         let left = 2 - dead;
         let full = haproxy.clone().param("min_up", "100%");
         eventually("the check has seen it", || {
-            at(&full, 20).reason.as_deref().is_some_and(|why| why.contains(&format!("{left} of 3 servers")))
+            at(&full, 20)
+                .reason
+                .as_deref()
+                .is_some_and(|why| why.contains(&format!("{left} of 3 servers")))
         });
         let pages = ask(client, 6);
         match left {
@@ -99,7 +111,9 @@ fn servers_die_one_by_one_and_haproxy_is_killed() {
         at(&haproxy, 20).expect_code(if left == 0 { 190 } else { 0 });
     }
     at(&haproxy, 20).expect_code(190).expect_reason(&["backend app: 0 of 3 servers are up"]);
-    at(&haproxy.clone().param("on_low", "fail"), 20).expect_code(1).expect_reason(&["backend app: 0 of 3"]);
+    at(&haproxy.clone().param("on_low", "fail"), 20)
+        .expect_code(1)
+        .expect_reason(&["backend app: 0 of 3"]);
     servers[1].sh("nginx -e /run/n.log -c /run/n.conf");
     eventually("one is back", || at(&haproxy, 20).code == 0 && ask(client, 1) == ["server3"]);
 

@@ -4,20 +4,51 @@ use harness::faults::{Fault, Server, TLS, fault, make_tls};
 
 use crate::{PLAIN, answers, balancer, configure, eventually, expect_gone, machine, master};
 
-/// Lines of a frontend; behind `global: ` those of the global section; `TLS` stands for the directory of certificates.
+/// Lines of a frontend; behind `global: ` those of the global section; `TLS` stands for the
+/// directory of certificates.
 const FAULTS: [Fault; 12] = [
-    fault("certificate missing", "bind 127.0.0.1:8443 ssl crt TLS/none.pem", 5, 5, &["none.pem", "a.cfg:"]),
+    fault(
+        "certificate missing",
+        "bind 127.0.0.1:8443 ssl crt TLS/none.pem",
+        5,
+        5,
+        &["none.pem", "a.cfg:"],
+    ),
     fault("key missing", "bind 127.0.0.1:8443 ssl crt TLS/cert.pem", 5, 5, &["cert.pem", "a.cfg:"]),
-    fault("CA missing", "bind 127.0.0.1:8443 ssl crt TLS/both.pem ca-file TLS/none.pem", 5, 5, &["none.pem"]),
-    fault("key of another certificate", "bind 127.0.0.1:8443 ssl crt TLS/mixed.pem", 5, 5, &["mixed.pem"]),
+    fault(
+        "CA missing",
+        "bind 127.0.0.1:8443 ssl crt TLS/both.pem ca-file TLS/none.pem",
+        5,
+        5,
+        &["none.pem"],
+    ),
+    fault(
+        "key of another certificate",
+        "bind 127.0.0.1:8443 ssl crt TLS/mixed.pem",
+        5,
+        5,
+        &["mixed.pem"],
+    ),
     fault("encrypted key", "bind 127.0.0.1:8443 ssl crt TLS/hidden.pem", 5, 5, &["hidden.pem"]),
     fault("port taken", "bind 127.0.0.1:8099", 1, 0, &["127.0.0.1:8099", "Address already in use"]),
-    fault("address absent", "bind 192.0.2.1:8088", 1, 0, &["192.0.2.1:8088", "order haproxy after"]),
+    fault(
+        "address absent",
+        "bind 192.0.2.1:8088",
+        1,
+        0,
+        &["192.0.2.1:8088", "order haproxy after"],
+    ),
     fault("module missing", "global: lua-load /none.lua", 5, 5, &["none.lua"]),
     fault("user missing", "global: user nosuchuser", 5, 5, &["nosuchuser"]),
     fault("chroot missing", "global: chroot /none", 5, 5, &["/none", "a.cfg:"]),
     fault("error file missing", "errorfile 503 /none.http", 5, 5, &["none.http"]),
-    fault("unresolvable name", "use_backend app\nbackend app\n  server s nosuch.invalid:80", 1, 1, &["nosuch.invalid"]),
+    fault(
+        "unresolvable name",
+        "use_backend app\nbackend app\n  server s nosuch.invalid:80",
+        1,
+        1,
+        &["nosuch.invalid"],
+    ),
 ];
 
 #[test]

@@ -15,7 +15,10 @@ use crate::{PLAIN, configure, expect_gone, machine};
 /// A machine with the agent where every user can get at it, and parameters for all levels.
 fn prepared() -> Option<(Host, Vec<String>)> {
     let host = machine()?;
-    host.sh(&format!("cp {} /media/haproxy; chmod 755 /media/haproxy", executable("haproxy").display()));
+    host.sh(&format!(
+        "cp {} /media/haproxy; chmod 755 /media/haproxy",
+        executable("haproxy").display()
+    ));
     let path = configure(&host, "a", PLAIN);
     let parameters = [format!("configfile={path}"), "statusurl=http://127.0.0.1:8081/".to_owned()];
     let options = parameters.into_iter().flat_map(|parameter| ["-o".to_owned(), parameter]);
@@ -28,7 +31,8 @@ fn prepared() -> Option<(Host, Vec<String>)> {
 fn judge(host: &Host, program: &str, words: &[String]) -> Finished {
     let (mut command, pid) = host.command_as(program, Entry::default());
     command.args(words);
-    let done = process::run(&mut command, pid, Duration::from_secs(500), Victim::Process).expect("it runs");
+    let done = process::run(&mut command, pid, Duration::from_secs(500), Victim::Process)
+        .expect("it runs");
     expect_gone(host);
     done
 }

@@ -32,7 +32,9 @@ fn the_demo_shows_what_a_fault_costs() {
     let done = Command::new(DEMO).args(["server", "standby"]).output().expect("the demo");
     let said = String::from_utf8_lossy(&done.stdout);
     assert!(done.status.success(), "{said}{}", String::from_utf8_lossy(&done.stderr));
-    for part in ["run on node", "SIGKILL", "FAILED", "comes to node", "server killed", "planned move"] {
+    for part in
+        ["run on node", "SIGKILL", "FAILED", "comes to node", "server killed", "planned move"]
+    {
         assert!(said.contains(part), "{part} is not in {said}");
     }
     assert!(!said.contains('\x1b'), "colours are for terminals: {said}");
@@ -47,11 +49,18 @@ fn an_interrupted_demo_leaves_nothing() {
     }
     let mut demo = Command::new(DEMO).stdout(Stdio::piped()).spawn().expect("the demo");
     let mut out = BufReader::new(demo.stdout.take().expect("its output"));
-    let files =
-        out.by_ref().lines().map_while(Result::ok).find_map(|line| directory(&line)).expect("where its files are");
+    let files = out
+        .by_ref()
+        .lines()
+        .map_while(Result::ok)
+        .find_map(|line| directory(&line))
+        .expect("where its files are");
     // Two processes for each node, and the one that does the work: the daemons begin.
     let running = || processes(&files);
-    assert!(wait_until(Duration::from_secs(60), || (running() >= 7).then_some(())).is_some(), "no machine came up");
+    assert!(
+        wait_until(Duration::from_secs(60), || (running() >= 7).then_some(())).is_some(),
+        "no machine came up"
+    );
     // SAFETY: plain system call; the demo has not been waited for.
     unsafe { libc::kill(demo.id() as i32, libc::SIGINT) };
     let mut rest = String::new();
@@ -82,7 +91,8 @@ fn a_demo_without_its_programs_says_what_is_missing() {
     let done = host.run(DEMO, &["server"]);
     assert_eq!(done.code, Some(2), "{done:#?}");
     assert!(
-        done.stderr.contains("nginx is not installed: make demo installs it") && done.stdout.is_empty(),
+        done.stderr.contains("nginx is not installed: make demo installs it")
+            && done.stdout.is_empty(),
         "{done:#?}"
     );
 }
@@ -91,7 +101,10 @@ fn a_demo_without_its_programs_says_what_is_missing() {
 fn the_demo_says_how_it_is_used() {
     let run = |word: &str| Command::new(DEMO).arg(word).output().expect("the demo");
     let help = run("--help");
-    assert!(help.status.success() && String::from_utf8_lossy(&help.stdout).contains("cable"), "{help:?}");
+    assert!(
+        help.status.success() && String::from_utf8_lossy(&help.stdout).contains("cable"),
+        "{help:?}"
+    );
     for wrong in ["--wrong", "flood"] {
         let said = run(wrong);
         assert_eq!(said.status.code(), Some(2));

@@ -52,7 +52,9 @@ fn tcpdump_hears_the_same_frame() {
     let mut tcpdump = command.spawn().unwrap();
     let mut said = String::new();
     let mut stderr = BufReader::new(tcpdump.stderr.take().unwrap());
-    while !said.contains("listening on") && stderr.read_line(&mut said).is_ok_and(|count| count > 0) {}
+    while !said.contains("listening on") && stderr.read_line(&mut said).is_ok_and(|count| count > 0)
+    {
+    }
     let mut capture = rig.listen();
     rig.a.sh("arping -q -c 1 -A -I ethA 10.9.0.1");
     let heard = capture.expect_announcements("10.9.0.1", 1, Duration::from_secs(5));
@@ -61,8 +63,13 @@ fn tcpdump_hears_the_same_frame() {
     let ended = tcpdump.wait();
     let _ = stderr.read_to_string(&mut said);
     assert!(line.contains("Reply 10.9.0.1 is-at 02:00:00:09:00:0a"), "{line}\n{said}\n{ended:?}");
-    let Frame::Arp { operation, sender_mac, target_mac, .. } = heard[0].frame else { panic!("{heard:?}") };
-    assert_eq!((operation, sender_mac, target_mac), (2, MAC_A.parse().unwrap(), MAC_A.parse().unwrap()));
+    let Frame::Arp { operation, sender_mac, target_mac, .. } = heard[0].frame else {
+        panic!("{heard:?}")
+    };
+    assert_eq!(
+        (operation, sender_mac, target_mac),
+        (2, MAC_A.parse().unwrap(), MAC_A.parse().unwrap())
+    );
 }
 
 #[test]

@@ -11,28 +11,37 @@ fn a_machine_is_private() {
     assert_eq!(host.sh("hostname; ls /run"), "alone\nlock\n");
     assert_eq!(host.sh("ls /sys/class/net"), "lo\n");
     assert_eq!(host.sh("env | cut -d= -f1 | grep -v PWD | sort | tr '\\n' ' '"), "LC_ALL PATH TZ ");
-    assert!(host.sh("ls -d /proc/[0-9]* | wc -l").trim().parse::<u32>().is_ok_and(|count| count < 8));
+    assert!(
+        host.sh("ls -d /proc/[0-9]* | wc -l").trim().parse::<u32>().is_ok_and(|count| count < 8)
+    );
 }
 
-/// While faults were looked for, pid files that led elsewhere had the files of the machine below overwritten.
+/// While faults were looked for, pid files that led elsewhere had the files of the machine below
+/// overwritten.
 #[test]
 fn no_machine_can_change_the_files_and_devices_of_the_one_that_it_runs_on() {
     let host = Host::new("sealed");
     let refused = |path: &str| {
         let said = host.run("/bin/sh", &["-c", &format!("echo mine > {path}")]);
-        assert!(said.code != Some(0) && said.stderr.contains("Read-only file system"), "{path}: {said:?}");
+        assert!(
+            said.code != Some(0) && said.stderr.contains("Read-only file system"),
+            "{path}: {said:?}"
+        );
         assert!(!std::path::Path::new(path).exists(), "{path}");
     };
     for directory in ["/etc", "/var/log", "/var/lib", "/usr/lib", "/tmp", "/root"] {
         refused(&format!("{directory}/ocf-test-of-a-sealed-machine"));
     }
     // What is its own can be written to, and nothing of it is outside.
-    for path in ["/run", "/dev", "/dev/shm"].map(|directory| format!("{directory}/ocf-test-of-a-sealed-machine")) {
+    for path in ["/run", "/dev", "/dev/shm"]
+        .map(|directory| format!("{directory}/ocf-test-of-a-sealed-machine"))
+    {
         host.sh(&format!("echo mine > {path}; echo nothing > /dev/null"));
         assert!(!std::path::Path::new(&path).exists(), "{path}");
     }
     // Of a device that both have not even the mode can be changed. This one is what it has.
-    let overlaid = harness::root::has_other_users().then(|| Host::builder("overlaid").overlay().start());
+    let overlaid =
+        harness::root::has_other_users().then(|| Host::builder("overlaid").overlay().start());
     for host in [host].iter().chain(&overlaid) {
         let said = host.run("chmod", &["666", "/dev/null"]);
         assert!(said.stderr.contains("Read-only file system"), "{said:?}");
@@ -50,7 +59,9 @@ fn an_overlaid_machine_changes_nothing_outside() {
     assert_ne!(std::fs::read_to_string("/etc/hostname").unwrap_or_default(), "mine\n");
     assert_eq!(host.ip_json("link show").as_array().map(Vec::len), Some(1));
     assert_eq!(
-        host.sh("ls /dev/shm /run; test -w /dev/null; test ! -e /dev/log; echo hello > /dev/stdout"),
+        host.sh(
+            "ls /dev/shm /run; test -w /dev/null; test ! -e /dev/log; echo hello > /dev/stdout"
+        ),
         "/dev/shm:\n\n/run:\nlock\nhello\n"
     );
     assert!(harness::call::executable("IPaddr2").is_file());

@@ -1,6 +1,8 @@
-//! `tests/provide`: what the suites and the demo need is installed guarded, or the one command is named.
+//! `tests/provide`: what the suites and the demo need is installed guarded, or the one command is
+//! named.
 //!
-//! On machines where a program was never installed, with an `apt-get` that only writes down how it is called.
+//! On machines where a program was never installed, with an `apt-get` that only writes down how it
+//! is called.
 
 use std::path::Path;
 
@@ -44,7 +46,10 @@ fn missing_packages_are_named_then_installed_with_no_service_started() {
     host.sh("touch /run/works");
     let done = host.run(&script, &[]);
     assert_eq!(done.code, Some(0), "{done:#?}");
-    assert!(done.stdout.contains("will be installed, with no service started: nginx strace\n"), "{done:#?}");
+    assert!(
+        done.stdout.contains("will be installed, with no service started: nginx strace\n"),
+        "{done:#?}"
+    );
     let calls = "update -q\nguarded\ninstall -q -y --no-install-recommends nginx strace\nguarded\n";
     assert_eq!(host.sh("cat /run/apt"), calls);
     host.sh(&format!("test ! -e {GUARD}"));
@@ -52,7 +57,10 @@ fn missing_packages_are_named_then_installed_with_no_service_started() {
         host.sh("test ! -e /etc/systemd/system/multi-user.target.wants/nginx.service");
     }
     let again = host.run(&script, &[]);
-    assert!(again.code == Some(0) && again.stdout.is_empty() && again.stderr.is_empty(), "{again:#?}");
+    assert!(
+        again.code == Some(0) && again.stdout.is_empty() && again.stderr.is_empty(),
+        "{again:#?}"
+    );
 }
 
 #[test]
@@ -67,9 +75,14 @@ fn the_demo_gets_what_it_needs_and_no_more() {
 fn an_installation_that_fails_is_shown_and_leaves_no_guard() {
     let Some((host, script)) = machine() else { return };
     let done = host.run(&script, &[]);
-    assert!(done.code == Some(1) && done.stderr.contains("still missing: nginx strace"), "{done:#?}");
+    assert!(
+        done.code == Some(1) && done.stderr.contains("still missing: nginx strace"),
+        "{done:#?}"
+    );
     host.sh(&format!("test ! -e {GUARD}"));
-    host.sh("printf '#!/bin/sh\necho no route to the archive; exit 100\n' >/usr/local/sbin/apt-get");
+    host.sh(
+        "printf '#!/bin/sh\necho no route to the archive; exit 100\n' >/usr/local/sbin/apt-get",
+    );
     let done = host.run(&script, &[]);
     assert!(done.code == Some(1) && done.stderr.contains("no route to the archive"), "{done:#?}");
     host.sh(&format!("test ! -e {GUARD}"));
@@ -88,8 +101,16 @@ fn without_root_or_apt_get_the_one_command_is_named() {
     let Some((host, script)) = machine() else { return };
     let words = ["--reuid=65534", "--clear-groups", &script, "demo"];
     let done = host.run("setpriv", &words);
-    assert!(done.code == Some(1) && done.stderr.contains(&format!("sudo {script} demo\n")), "{done:#?}");
+    assert!(
+        done.code == Some(1) && done.stderr.contains(&format!("sudo {script} demo\n")),
+        "{done:#?}"
+    );
     host.sh("rm -f /usr/local/sbin/apt-get /usr/bin/apt-get; ! test -e /run/apt");
     let done = host.run(&script, &[]);
-    assert!(done.code == Some(1) && done.stderr.contains("nginx strace") && !done.stderr.contains("sudo"), "{done:#?}");
+    assert!(
+        done.code == Some(1)
+            && done.stderr.contains("nginx strace")
+            && !done.stderr.contains("sudo"),
+        "{done:#?}"
+    );
 }

@@ -7,7 +7,9 @@ use harness::rig::{VIP4, VIP6};
 #[test]
 fn ip_19_every_way_to_write_an_address_means_it() {
     let rig = L2::new();
-    for text in ["2001:DB8:9:0::0051", "2001:db8:0009:0000:0000:0000:0000:0051", "2001:db8:9::0.0.0.81"] {
+    for text in
+        ["2001:DB8:9:0::0051", "2001:db8:0009:0000:0000:0000:0000:0051", "2001:db8:9::0.0.0.81"]
+    {
         let vip = rig.ipaddr2(text).param("nodad", "true");
         vip.start().expect_code(0);
         assert_eq!(rig.a.only("2001:db8:9::51").prefix, 64);
@@ -41,7 +43,9 @@ fn ip_20_nonsense_is_refused_and_stop_does_not_mind() {
         }
         vip.stop().expect_code(0);
     }
-    for (ip, mask) in [(VIP4, "33"), (VIP6, "129"), (VIP4, "-1"), (VIP4, "not_netmask"), (VIP6, "255.255.0.0")] {
+    for (ip, mask) in
+        [(VIP4, "33"), (VIP6, "129"), (VIP4, "-1"), (VIP4, "not_netmask"), (VIP6, "255.255.0.0")]
+    {
         let vip = rig.ipaddr2(ip).param("cidr_netmask", mask);
         vip.validate().expect_code(6).expect_reason(&["cidr_netmask", mask]);
         vip.start().expect_code(6);
@@ -59,7 +63,8 @@ fn ip_21_every_link_local_address_needs_its_interface() {
         rig.ipaddr2(ip).stop().expect_code(0);
     }
     for ip in ["fe80::1", "febf::1"] {
-        let vip = rig.ipaddr2(ip).param("nic", "ethA").param("cidr_netmask", "64").param("nodad", "true");
+        let vip =
+            rig.ipaddr2(ip).param("nic", "ethA").param("cidr_netmask", "64").param("nodad", "true");
         vip.start().expect_code(0);
         assert_eq!(rig.a.only(ip).nic, "ethA");
         vip.monitor().expect_code(0);

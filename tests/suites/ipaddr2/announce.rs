@@ -1,4 +1,5 @@
-//! Telling the neighbours: what is sent, how often, and that start neither waits for it nor fails by it.
+//! Telling the neighbours: what is sent, how often, and that start neither waits for it nor fails
+//! by it.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -14,8 +15,9 @@ fn bursts(heard: &[Heard]) -> Vec<Vec<Heard>> {
     let mut bursts: Vec<Vec<Heard>> = Vec::new();
     for frame in heard {
         let last = bursts.last().and_then(|burst| burst.last()).map(|last: &Heard| last.at);
-        let near =
-            last.and_then(|last| frame.at.duration_since(last).ok()).is_some_and(|gap| gap < Duration::from_millis(60));
+        let near = last
+            .and_then(|last| frame.at.duration_since(last).ok())
+            .is_some_and(|gap| gap < Duration::from_millis(60));
         match bursts.last_mut() {
             Some(burst) if near => burst.push(frame.clone()),
             _ => bursts.push(vec![frame.clone()]),
@@ -26,7 +28,10 @@ fn bursts(heard: &[Heard]) -> Vec<Vec<Heard>> {
 
 fn spacings(heard: &[Heard]) -> Vec<u128> {
     let starts: Vec<_> = bursts(heard).iter().map(|burst| burst[0].at).collect();
-    starts.windows(2).map(|pair| pair[1].duration_since(pair[0]).unwrap_or_default().as_millis()).collect()
+    starts
+        .windows(2)
+        .map(|pair| pair[1].duration_since(pair[0]).unwrap_or_default().as_millis())
+        .collect()
 }
 
 /// Some equipment accepts only replies, some only requests (RA#977, RA#1117).
@@ -39,7 +44,9 @@ fn ip_52_each_burst_is_a_request_and_a_reply_with_ones_own_address() {
     let mac: Mac = MAC_A.parse().unwrap();
     let mut operations = Vec::new();
     for heard in &heard {
-        let Frame::Arp { operation, sender_mac, target_mac, .. } = heard.frame else { panic!("{heard:?}") };
+        let Frame::Arp { operation, sender_mac, target_mac, .. } = heard.frame else {
+            panic!("{heard:?}")
+        };
         assert_eq!((heard.to, heard.from, sender_mac), (Mac::BROADCAST, mac, mac));
         if operation == 2 {
             assert_eq!(
@@ -65,11 +72,15 @@ fn ip_53_count_and_interval_are_kept() {
     assert_eq!(bursts(&heard).len(), 5, "{heard:#?}");
     let mut spacings = spacings(&heard);
     spacings.sort_unstable();
-    assert!((180..=220).contains(&spacings[1]) && (180..=220).contains(&spacings[2]), "median of {spacings:?}");
+    assert!(
+        (180..=220).contains(&spacings[1]) && (180..=220).contains(&spacings[2]),
+        "median of {spacings:?}"
+    );
     assert!(spacings.iter().all(|spacing| (120..=400).contains(spacing)), "{spacings:?}");
 }
 
-/// The schedule that suits every neighbour: at once, soon after, then beyond the second in which some ignore a change.
+/// The schedule that suits every neighbour: at once, soon after, then beyond the second in which
+/// some ignore a change.
 #[test]
 fn without_an_interval_the_bursts_come_at_once_then_soon_then_past_a_second() {
     let rig = L2::new();
@@ -117,7 +128,8 @@ fn ip_54_failing_to_announce_is_a_warning_and_not_a_failure() {
     rig.a.only(VIP4);
 }
 
-/// After a split brain only a repeated announcement cures a switch or a neighbour (RA#868, MLB#2910).
+/// After a split brain only a repeated announcement cures a switch or a neighbour (RA#868,
+/// MLB#2910).
 #[test]
 fn ip_55_each_monitor_corrects_a_neighbour_that_was_misled() {
     let rig = L2::new();
@@ -137,7 +149,8 @@ fn ip_55_each_monitor_corrects_a_neighbour_that_was_misled() {
     }
 }
 
-/// A background that has announced and only closes its socket yet must not keep the next monitor from announcing.
+/// A background that has announced and only closes its socket yet must not keep the next monitor
+/// from announcing.
 #[test]
 fn monitors_in_close_succession_announce_each_time() {
     let rig = L2::new();
@@ -165,7 +178,8 @@ fn a_monitor_is_silent_on_the_wire_unless_asked() {
     assert!(capture.announcements(VIP4).is_empty());
 }
 
-/// After a bond changed its active device it was not announced, or with the old address (KA#1112, KA#2298).
+/// After a bond changed its active device it was not announced, or with the old address (KA#1112,
+/// KA#2298).
 #[test]
 fn ip_56_the_hardware_address_is_read_when_sending() {
     let rig = L2::new();
@@ -173,7 +187,9 @@ fn ip_56_the_hardware_address_is_read_when_sending() {
     vip.start().expect_code(0);
     let mut capture = rig.listen();
     rig.a.ip("link set ethA address 02:00:00:09:00:aa");
-    capture.wait_until(Duration::from_millis(1500), |heard| heard.iter().any(|heard| heard.from.0[5] == 0xaa));
+    capture.wait_until(Duration::from_millis(1500), |heard| {
+        heard.iter().any(|heard| heard.from.0[5] == 0xaa)
+    });
     let mut capture = rig.listen();
     vip.monitor().expect_code(0);
     let heard = capture.expect_announcements(VIP4, 2, Duration::from_secs(3));
@@ -200,24 +216,36 @@ fn ip_58_nothing_is_announced_where_nobody_asks() {
     assert!(capture.announcements(VIP4).is_empty(), "{:#?}", capture.announcements(VIP4));
 }
 
-/// An advertisement with the wrong flags is dropped, or costs a neighbour its default route (KA#1330, KA#200).
+/// An advertisement with the wrong flags is dropped, or costs a neighbour its default route
+/// (KA#1330, KA#200).
 #[test]
 fn ip_59_advertisements_have_the_right_flags() {
     let rig = L2::new();
     for forwards in [false, true] {
         rig.a.sysctl("net/ipv6/conf/ethA/forwarding", if forwards { "1" } else { "0" });
         let mut capture = rig.listen();
-        let vip = rig.vip6().param("nodad", "true").param("arp_count", "2").param("arp_interval", "100");
+        let vip =
+            rig.vip6().param("nodad", "true").param("arp_count", "2").param("arp_interval", "100");
         vip.start().expect_code(0);
         for heard in capture.expect_announcements(VIP6, 2, Duration::from_secs(3)) {
             assert!(heard.intact, "{heard:?}");
-            let Frame::Advertisement { router, solicited, override_, target_mac, hop_limit, destination, .. } =
-                heard.frame
+            let Frame::Advertisement {
+                router,
+                solicited,
+                override_,
+                target_mac,
+                hop_limit,
+                destination,
+                ..
+            } = heard.frame
             else {
                 panic!("{heard:?}")
             };
             assert_eq!((router, solicited, override_), (forwards, false, true));
-            assert_eq!((target_mac, hop_limit, destination), (Some(MAC_A.parse().unwrap()), 255, ALL_NODES));
+            assert_eq!(
+                (target_mac, hop_limit, destination),
+                (Some(MAC_A.parse().unwrap()), 255, ALL_NODES)
+            );
             assert_eq!(heard.to, Mac([0x33, 0x33, 0, 0, 0, 1]));
         }
         vip.stop().expect_code(0);
@@ -239,11 +267,14 @@ fn named_neighbours_are_told_directly_too() {
             (Frame::Advertisement { target, .. }, IpAddr::V6(ip)) => *target == ip,
             _ => false,
         };
-        let direct = |heard: &[Heard]| heard.iter().filter(about).any(|heard| heard.to == neighbour);
-        let broadcast = |heard: &[Heard]| heard.iter().filter(about).any(|heard| heard.to != neighbour);
+        let direct =
+            |heard: &[Heard]| heard.iter().filter(about).any(|heard| heard.to == neighbour);
+        let broadcast =
+            |heard: &[Heard]| heard.iter().filter(about).any(|heard| heard.to != neighbour);
         let mut capture = rig.listen();
         vip.param("announce_to", gateway).param("arp_count", "2").start().expect_code(0);
-        let heard = capture.wait_until(Duration::from_secs(3), |heard| direct(heard) && broadcast(heard));
+        let heard =
+            capture.wait_until(Duration::from_secs(3), |heard| direct(heard) && broadcast(heard));
         assert!(direct(heard), "nothing about {ip} was sent to {MAC_B} itself: {heard:#?}");
         assert!(broadcast(heard), "{heard:#?}");
     }
@@ -262,7 +293,8 @@ fn a_named_neighbour_that_is_not_known_learns_the_address_all_the_same() {
     assert!(corrected.is_some(), "{}", rig.b.ip("neigh show"));
 }
 
-/// Stop ends the announcing before the address goes: a late announcement would steal it from its new owner.
+/// Stop ends the announcing before the address goes: a late announcement would steal it from its
+/// new owner.
 #[test]
 fn nothing_is_announced_after_stop() {
     let rig = L2::new();

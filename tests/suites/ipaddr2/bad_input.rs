@@ -43,7 +43,8 @@ fn a_value_that_is_wrong_everywhere_is_6_but_7_for_a_probe_and_nothing_to_stop()
     // A faulty value of a reloadable parameter fails no recurring monitor: the default applies.
     let reloadable = |name: &str| {
         name.starts_with("arp_")
-            || ["run_arping", "check_link_status", "kill_connections", "announce_to"].contains(&name)
+            || ["run_arping", "check_link_status", "kill_connections", "announce_to"]
+                .contains(&name)
     };
     for (name, value) in wrong {
         let monitor = if reloadable(name) { 7 } else { 6 };
@@ -67,7 +68,8 @@ fn a_network_that_is_not_on_this_host_is_5_here_and_fine_elsewhere() {
 #[test]
 fn the_reason_has_every_faulty_parameter_with_its_value_and_the_log_what_is_allowed() {
     let rig = L2::new();
-    let vip = rig.vip4().param("cidr_netmask", "99").param("nodad", "maybe").param("arp_count", "-4");
+    let vip =
+        rig.vip4().param("cidr_netmask", "99").param("nodad", "maybe").param("arp_count", "-4");
     // Values of single parameters first, then what only follows from several.
     let named = ["arp_count=\"-4\"", "nodad=\"maybe\"", "cidr_netmask=\"99\""];
     let validated = vip.clone().env("HA_LOGFILE", "/run/whole.log").validate();
@@ -75,7 +77,10 @@ fn the_reason_has_every_faulty_parameter_with_its_value_and_the_log_what_is_allo
     let reason = validated.reason.clone().unwrap_or_default();
     let parts: Vec<&str> = reason.split("; ").collect();
     let is_named = |(part, name): (&&str, &&str)| part.starts_with(name);
-    assert!(parts.len() == named.len() && parts.iter().zip(&named).all(is_named), "{named:?}:\n{validated}");
+    assert!(
+        parts.len() == named.len() && parts.iter().zip(&named).all(is_named),
+        "{named:?}:\n{validated}"
+    );
     // A reason has 127 bytes; the log has all that there is to say.
     assert!(reason.len() <= 127, "{validated}");
     let log = rig.a.sh("cat /run/whole.log");
@@ -87,14 +92,20 @@ fn the_reason_has_every_faulty_parameter_with_its_value_and_the_log_what_is_allo
 #[test]
 fn a_misspelt_parameter_is_a_warning_with_the_nearest_name() {
     let rig = L2::new();
-    rig.vip4().param("cidr_netmsk", "24").start().expect_code(0).expect_stderr(&["cidr_netmsk", "cidr_netmask"]);
+    rig.vip4()
+        .param("cidr_netmsk", "24")
+        .start()
+        .expect_code(0)
+        .expect_stderr(&["cidr_netmsk", "cidr_netmask"]);
     rig.vip4().stop().expect_code(0);
 }
 
 #[test]
 fn wrong_values_do_not_keep_a_present_address_from_being_stopped() {
     let rig = L2::new();
-    for (name, value) in [("cidr_netmask", "99"), ("broadcast", "junk"), ("nic", "not_nic"), ("arp_count", "many")] {
+    for (name, value) in
+        [("cidr_netmask", "99"), ("broadcast", "junk"), ("nic", "not_nic"), ("arp_count", "many")]
+    {
         rig.vip4().start().expect_code(0);
         rig.vip4().param(name, value).stop().expect_code(0);
         rig.a.expect_absent(VIP4);
@@ -112,9 +123,20 @@ fn the_old_name_netmask_still_works() {
 #[test]
 fn a_full_address_space_of_text_never_crashes_validation() {
     let rig = L2::new();
-    for text in
-        ["%s%n", "$(id)", "`id`", "a b", "\u{fffd}", "ä", "-", "--help", "\t", "\n", "10.9.0.50\n10.9.0.51", "::%ethA"]
-    {
+    for text in [
+        "%s%n",
+        "$(id)",
+        "`id`",
+        "a b",
+        "\u{fffd}",
+        "ä",
+        "-",
+        "--help",
+        "\t",
+        "\n",
+        "10.9.0.50\n10.9.0.51",
+        "::%ethA",
+    ] {
         rig.ipaddr2(text).validate().expect_code_in(&[6]);
         rig.vip4().param("nic", text).validate().expect_code_in(&[0, 6]);
         rig.vip4().param("iflabel", text).validate().expect_code_in(&[0, 6]);
@@ -140,12 +162,15 @@ fn a_refusal_of_the_kernel_is_told_in_its_own_words() {
     blue.stop().expect_code(1).expect_reason(&["blue", "stale"]);
 }
 
-/// A probe with a faulty parameter said "not running" while the address was there, and another node took it, too.
+/// A probe with a faulty parameter said "not running" while the address was there, and another node
+/// took it, too.
 #[test]
 fn an_1_a_probe_with_a_faulty_parameter_looks_for_the_address() {
     let rig = L2::new();
     let vip = rig.vip4();
-    for (name, value) in [("arp_count", "many"), ("cidr_netmask", "200"), ("lvs_support", "perhaps")] {
+    for (name, value) in
+        [("arp_count", "many"), ("cidr_netmask", "200"), ("lvs_support", "perhaps")]
+    {
         let faulty = vip.clone().param(name, value);
         faulty.probe().expect_code(7).expect_reason(&[name]);
         vip.start().expect_code(0);

@@ -1,4 +1,5 @@
-//! Clones: a plain address on each node, an address of its own for each instance, or a shared cluster IP.
+//! Clones: a plain address on each node, an address of its own for each instance, or a shared
+//! cluster IP.
 
 use std::time::Duration;
 
@@ -63,7 +64,8 @@ fn ip_36_an_anonymous_clone_is_a_plain_address() {
     assert_eq!(rig.a.sh("cat /run/stubs/log"), "");
 }
 
-/// `unique_clone_address` gives each instance an address of its own, and does not touch the firewall.
+/// `unique_clone_address` gives each instance an address of its own, and does not touch the
+/// firewall.
 #[test]
 fn ip_36_each_instance_may_have_an_address_of_its_own() {
     let rig = L2::new();
@@ -85,7 +87,8 @@ fn ip_36_each_instance_may_have_an_address_of_its_own() {
 #[test]
 fn ip_37_without_a_firewall_tool_a_cluster_ip_is_5_with_a_reason() {
     let rig = L2::new();
-    // Out of PATH is not enough: tools are looked for where they always are. A file that cannot be run hides each.
+    // Out of PATH is not enough: tools are looked for where they always are. A file that cannot be
+    // run hides each.
     rig.a.sh("mkdir /run/none; : > /run/empty
         for tool in nft iptables ip6tables arptables; do
             for dir in /usr/sbin /sbin /usr/bin /usr/local/sbin; do
@@ -93,7 +96,12 @@ fn ip_37_without_a_firewall_tool_a_cluster_ip_is_5_with_a_reason() {
             done
         done");
     for (firewall, named) in [("auto", "nft"), ("nft", "nft"), ("iptables", "iptables")] {
-        let vip = instance(&rig.vip4().param("clusterip_firewall", firewall).env("PATH", "/run/none"), 0, 2, true);
+        let vip = instance(
+            &rig.vip4().param("clusterip_firewall", firewall).env("PATH", "/run/none"),
+            0,
+            2,
+            true,
+        );
         vip.start().expect_code(5).expect_reason(&[named]);
         rig.a.expect_absent(VIP4);
         vip.monitor().expect_code(7);
@@ -115,13 +123,17 @@ fn ip_38_a_cluster_ip_never_announces_the_hardware_address() {
     capture.wait_until(Duration::from_millis(1500), |_| false);
     let address = VIP4.parse().unwrap();
     let own = MAC_A.parse().unwrap();
-    let wrong: Vec<_> =
-        capture.heard().iter().filter(|heard| heard.from == own && is_from(&heard.frame, address)).collect();
+    let wrong: Vec<_> = capture
+        .heard()
+        .iter()
+        .filter(|heard| heard.from == own && is_from(&heard.frame, address))
+        .collect();
     assert!(wrong.is_empty(), "{wrong:#?}");
     vip.stop().expect_code(0);
 }
 
-/// The rules have the names and form of the shell agent's, so that nodes of both kinds can share an address.
+/// The rules have the names and form of the shell agent's, so that nodes of both kinds can share an
+/// address.
 #[test]
 fn a_cluster_ip_makes_its_rules_and_removes_them_with_its_last_instance() {
     let rig = L2::new();
@@ -137,7 +149,10 @@ fn a_cluster_ip_makes_its_rules_and_removes_them_with_its_last_instance() {
         first.probe().expect_code(7);
         first.start().expect_code(0);
         let rules = tables(&rig).expect("nft");
-        assert!(rules.contains(table) && rules.contains("jhash") && rules.contains("cip-node-1"), "{rules}");
+        assert!(
+            rules.contains(table) && rules.contains("jhash") && rules.contains("cip-node-1"),
+            "{rules}"
+        );
         assert!(!rules.contains("cip-node-2") && rules.contains("drop"), "{rules}");
         first.monitor().expect_code(0).expect_silent();
         second.monitor().expect_code_in(&[1, 7]);
@@ -209,7 +224,8 @@ fn ip_f13_a_stop_does_not_forget_rules_that_it_cannot_remove() {
     let vip = instance(&rig.vip4(), 0, 2, true);
     // Neither tool is a program any more.
     let tools = "$(readlink -f /usr/sbin/nft) $(readlink -f /usr/sbin/iptables)";
-    let remove = || rig.a.sh(&format!("for tool in {tools}; do mount --bind /dev/null $tool; done"));
+    let remove =
+        || rig.a.sh(&format!("for tool in {tools}; do mount --bind /dev/null $tool; done"));
     let install = || rig.a.sh(&format!("for tool in {tools}; do umount $tool; done"));
     // Where no rules were ever made, they are not missed.
     remove();
@@ -238,19 +254,26 @@ fn answers(client: &Host) -> Vec<usize> {
     (101..125)
         .map(|number| {
             // A short wait after the answer, for a second one that must not come.
-            let said = client.run("/bin/ping", &["-I", &format!("10.9.0.{number}"), "-c", "1", "-W", "1", VIP4]).stdout;
-            let again =
-                client.run("/bin/ping", &["-I", &format!("10.9.0.{number}"), "-c", "1", "-W", "1", VIP4]).stdout;
+            let said = client
+                .run("/bin/ping", &["-I", &format!("10.9.0.{number}"), "-c", "1", "-W", "1", VIP4])
+                .stdout;
+            let again = client
+                .run("/bin/ping", &["-I", &format!("10.9.0.{number}"), "-c", "1", "-W", "1", VIP4])
+                .stdout;
             let replies = |text: &str| text.matches("bytes from").count();
-            assert_eq!(replies(&said), replies(&again), "the same node answers the same client: {said}{again}");
+            assert_eq!(
+                replies(&said),
+                replies(&again),
+                "the same node answers the same client: {said}{again}"
+            );
             assert!(!said.contains("DUP"), "answered twice: {said}");
             replies(&said)
         })
         .collect()
 }
 
-/// What a cluster IP is for: two nodes have the address, every client is answered by exactly one of them, and when a node
-/// is lost the other takes its share.
+/// What a cluster IP is for: two nodes have the address, every client is answered by exactly one of
+/// them, and when a node is lost the other takes its share.
 fn shared_by_two(firewall: &str) {
     let lan = Lan::new(3);
     let [one, two, client] = &lan.hosts[..] else { panic!("three machines") };
@@ -263,11 +286,17 @@ fn shared_by_two(firewall: &str) {
     };
     vip(one, 0).start().expect_code(0);
     let first = answers(client);
-    assert!(first.contains(&1) && first.contains(&0), "node 1 answers its share and no more: {first:?}");
+    assert!(
+        first.contains(&1) && first.contains(&0),
+        "node 1 answers its share and no more: {first:?}"
+    );
     vip(two, 1).start().expect_code(0);
     assert_eq!(answers(client), [1; 24], "each client is answered once");
     let neighbours = client.ip(&format!("neigh show {VIP4}"));
-    assert!(!neighbours.contains("02:00:00"), "the client knows only the shared hardware address: {neighbours}");
+    assert!(
+        !neighbours.contains("02:00:00"),
+        "the client knows only the shared hardware address: {neighbours}"
+    );
     // Node 2 is lost; its instance goes to node 1.
     lan.cable(2, false);
     vip(one, 1).start().expect_code(0);
@@ -294,7 +323,9 @@ fn two_nodes_share_the_clients_of_a_cluster_ip_by_nft() {
 fn two_nodes_share_the_clients_of_a_cluster_ip_by_iptables() {
     let rig = L2::new();
     let rule = "PREROUTING -t mangle -m cluster --cluster-total-nodes 2 --cluster-local-node 1 --cluster-hash-seed 1";
-    if rig.a.run("/bin/sh", &["-c", &format!("iptables -A {rule} -j ACCEPT && arptables -L")]).code != Some(0) {
+    if rig.a.run("/bin/sh", &["-c", &format!("iptables -A {rule} -j ACCEPT && arptables -L")]).code
+        != Some(0)
+    {
         return skip("iptables, arptables or the kernel's cluster match is not there");
     }
     shared_by_two("iptables");

@@ -14,7 +14,11 @@ fn an_explanation_says_what_a_start_would_do_and_why() {
     rig.a.ip("-4 route add default via 10.9.0.2");
     wait_quiet(&rig);
     let before = everything(&rig);
-    let vip = rig.vip4().param("iflabel", "web").param("arp_count_refresh", "1").param("announce_to", "10.9.0.2");
+    let vip = rig
+        .vip4()
+        .param("iflabel", "web")
+        .param("arp_count_refresh", "1")
+        .param("announce_to", "10.9.0.2");
     vip.explain().expect_code(0).expect_lines(&[
         "resource: vip-10-9-0-50",
         "parameter: iflabel=web",
@@ -81,12 +85,18 @@ fn an_explanation_of_a_start_that_would_fail_has_its_code_and_reason() {
     nowhere.expect_code(5).expect_reason(&["192.0.2.5", "set both nic and cidr_netmask"]);
     nowhere.expect_lines(&["route: none has the address", "monitor: not running"]);
     // Nothing of it stands in a log or a trace.
-    let missing = rig.vip4().param("nic", "eth9").param("trace_ra", "1").env("HA_VARLIB", "/run/varlib");
-    let missing = missing.env("HA_LOGFILE", "/run/ha.log").env("HA_DEBUGLOG", "/run/ha-debug.log").explain();
+    let missing =
+        rig.vip4().param("nic", "eth9").param("trace_ra", "1").env("HA_VARLIB", "/run/varlib");
+    let missing =
+        missing.env("HA_LOGFILE", "/run/ha.log").env("HA_DEBUGLOG", "/run/ha-debug.log").explain();
     missing.expect_code(5).expect_reason(&["eth9", "ethA"]);
-    missing.expect_lines(&["interface: ethA, up, 10.9.0.1/24 (not considered: nic is another one)"]);
+    missing
+        .expect_lines(&["interface: ethA, up, 10.9.0.1/24 (not considered: nic is another one)"]);
     let faulty = rig.vip4().param("arp_count", "many").explain();
-    faulty.expect_code(6).expect_reason(&["arp_count"]).expect_lines(&["parameter: arp_count=many"]);
+    faulty
+        .expect_code(6)
+        .expect_reason(&["arp_count"])
+        .expect_lines(&["parameter: arp_count=many"]);
     rig.vip4()
         .param("cidr_netmsk", "24")
         .explain()
@@ -95,7 +105,9 @@ fn an_explanation_of_a_start_that_would_fail_has_its_code_and_reason() {
     rig.a.ip(&format!("address add {VIP4}/32 dev ethA"));
     let different = rig.vip4().param("cidr_netmask", "24").explain();
     different.expect_code(1).expect_reason(&["prefix length 32 instead of 24"]);
-    different.expect_lines(&["monitor: failed (10.9.0.50 is on ethA with prefix length 32 instead of 24)"]);
+    different.expect_lines(&[
+        "monitor: failed (10.9.0.50 is on ethA with prefix length 32 instead of 24)",
+    ]);
     rig.a.ip(&format!("address del {VIP4}/32 dev ethA"));
     rig.carrier(false);
     rig.vip4().explain().expect_code(1).expect_reason(&["ethA", "no link"]);
@@ -122,6 +134,10 @@ fn an_explanation_of_a_cluster_ip_has_its_rules() {
         "firewall tool: nft",
         "share served here now: none",
     ]);
-    assert!(explained.stdout.contains("rule: ip IPaddr2_10_9_0_50 prerouting iif \"ethA\" ip daddr 10.9.0.50 jhash"));
+    assert!(
+        explained.stdout.contains(
+            "rule: ip IPaddr2_10_9_0_50 prerouting iif \"ethA\" ip daddr 10.9.0.50 jhash"
+        )
+    );
     assert!(!rig.a.sh("nft list ruleset").contains("IPaddr2"));
 }

@@ -1,4 +1,5 @@
-//! What the shell agent has not: degraded links, killing connections, a record that stop trusts, LVS put right.
+//! What the shell agent has not: degraded links, killing connections, a record that stop trusts,
+//! LVS put right.
 
 use std::time::Duration;
 
@@ -42,7 +43,10 @@ s.settimeout(None); s.recv(1)"
     });
     assert!(both.is_some(), "{}", rig.a.sh("ss -tn"));
     vip.stop().expect_code(0);
-    assert!(wait_until(Duration::from_secs(30), || (!moved.is_alive()).then_some(())).is_some(), "the client hangs");
+    assert!(
+        wait_until(Duration::from_secs(30), || (!moved.is_alive()).then_some(())).is_some(),
+        "the client hangs"
+    );
     assert!(stays.is_alive(), "a connection of another address was reset");
 }
 
@@ -66,7 +70,11 @@ fn lvs_support_takes_the_loopback_copy_away_and_puts_it_back() {
 #[test]
 fn ip_f8_the_loopback_copy_comes_back_as_it_was() {
     let rig = L2::new();
-    let shapes = ["brd 10.9.0.50 scope host label lo:vip", "scope link", "valid_lft 5000 preferred_lft 4000"];
+    let shapes = [
+        "brd 10.9.0.50 scope host label lo:vip",
+        "scope link",
+        "valid_lft 5000 preferred_lft 4000",
+    ];
     for shape in shapes {
         rig.a.ip(&format!("address add {VIP4}/32 {shape} dev lo"));
         let raw = || {
@@ -94,7 +102,12 @@ fn ip_f8_the_loopback_copy_comes_back_as_it_was() {
 fn stop_after_the_parameters_changed_removes_what_start_made() {
     let rig = L2::new();
     rig.second_cable();
-    rig.vip4().param("nic", "ethA").param("cidr_netmask", "24").param("iflabel", "one").start().expect_code(0);
+    rig.vip4()
+        .param("nic", "ethA")
+        .param("cidr_netmask", "24")
+        .param("iflabel", "one")
+        .start()
+        .expect_code(0);
     rig.vip4().param("nic", "ethC").param("cidr_netmask", "28").stop().expect_code(0);
     rig.a.expect_absent(VIP4);
 }
@@ -140,8 +153,8 @@ fn stop_without_a_record_prefers_the_named_device() {
     assert_eq!(rig.a.only(VIP4).nic, "ethC");
 }
 
-/// The shell agent notes in a file of its own what it took off the loopback device; after a change of agents it is ours
-/// to put back.
+/// The shell agent notes in a file of its own what it took off the loopback device; after a change
+/// of agents it is ours to put back.
 #[test]
 fn what_the_shell_agent_has_set_aside_is_put_back() {
     let rig = L2::new();
@@ -160,7 +173,9 @@ fn a_record_that_cannot_be_read_is_not_believed() {
     let rig = L2::new();
     for garbage in ["", "junk", "\\000\\377", "{}", "10.9.0.1 ethA 24"] {
         rig.vip4().start().expect_code(0);
-        rig.a.sh(&format!("cd /run/resource-agents; for f in $(find . -type f); do printf '{garbage}' > $f; done"));
+        rig.a.sh(&format!(
+            "cd /run/resource-agents; for f in $(find . -type f); do printf '{garbage}' > $f; done"
+        ));
         rig.vip4().monitor().expect_code(0);
         rig.vip4().stop().expect_code(0);
         rig.a.expect_absent(VIP4);
@@ -173,9 +188,10 @@ fn a_record_that_cannot_be_read_is_not_believed() {
 fn a_state_directory_that_cannot_be_written_is_no_reason_to_keep_the_address() {
     let rig = L2::new();
     // Nothing may be written there, and it is no directory either.
-    for ruin in
-        ["mount -o bind,ro /usr/share /run/resource-agents", "rmdir /run/resource-agents; : > /run/resource-agents"]
-    {
+    for ruin in [
+        "mount -o bind,ro /usr/share /run/resource-agents",
+        "rmdir /run/resource-agents; : > /run/resource-agents",
+    ] {
         rig.vip4().start().expect_code(0);
         rig.vip4().stop().expect_code(0);
         rig.a.sh("rm -rf /run/resource-agents; mkdir /run/resource-agents");

@@ -23,7 +23,8 @@ fn ip_16_a_dotted_netmask_is_understood() {
 #[test]
 fn ip_16_a_broadcast_address_may_be_derived() {
     let rig = L2::new();
-    for (given, expected) in [("+", "10.9.0.255"), ("-", "10.9.0.0"), ("10.9.0.127", "10.9.0.127")] {
+    for (given, expected) in [("+", "10.9.0.255"), ("-", "10.9.0.0"), ("10.9.0.127", "10.9.0.127")]
+    {
         let vip = rig.vip4().param("broadcast", given);
         vip.start().expect_code(0);
         assert_eq!(rig.a.only(VIP4).broadcast, expected, "broadcast={given}");
@@ -77,7 +78,11 @@ fn ip_18_a_label_is_set_and_verified() {
 fn another_prefix_length_than_configured_fails_the_monitor() {
     let rig = L2::new();
     rig.a.ip(&format!("address add {VIP4}/32 dev ethA"));
-    rig.vip4().param("cidr_netmask", "24").monitor().expect_code(1).expect_reason(&[VIP4, "32", "24"]);
+    rig.vip4()
+        .param("cidr_netmask", "24")
+        .monitor()
+        .expect_code(1)
+        .expect_reason(&[VIP4, "32", "24"]);
     rig.vip4().monitor().expect_code(0);
 }
 
@@ -89,7 +94,9 @@ fn ip_34_stop_leaves_the_routes_as_start_found_them() {
         let all = |family: &str| rig.a.ip(&format!("{family} route show table all"));
         let mut lines: Vec<String> = (all("-4") + &all("-6")).lines().map(str::to_owned).collect();
         // The kernel adds these in its own time.
-        lines.retain(|line| !line.contains("multicast") && !line.contains("fe80") && !line.contains("anycast"));
+        lines.retain(|line| {
+            !line.contains("multicast") && !line.contains("fe80") && !line.contains("anycast")
+        });
         lines.sort();
         lines
     };
@@ -110,9 +117,12 @@ fn ip_34_stop_leaves_the_routes_as_start_found_them() {
 #[test]
 fn ip_34_noprefixroute_adds_no_connected_route() {
     let rig = L2::new();
-    for (ip, net, mask) in [("10.8.0.50", "10.8.0.0/24", "24"), ("2001:db8:8::50", "2001:db8:8::/64", "64")] {
+    for (ip, net, mask) in
+        [("10.8.0.50", "10.8.0.0/24", "24"), ("2001:db8:8::50", "2001:db8:8::/64", "64")]
+    {
         let family = if ip.contains(':') { "-6" } else { "-4" };
-        let vip = rig.ipaddr2(ip).param("nic", "ethA").param("cidr_netmask", mask).param("nodad", "true");
+        let vip =
+            rig.ipaddr2(ip).param("nic", "ethA").param("cidr_netmask", mask).param("nodad", "true");
         vip.start().expect_code(0);
         assert_ne!(rig.a.ip(&format!("{family} route show {net}")), "");
         vip.stop().expect_code(0);
@@ -139,9 +149,12 @@ fn ip_35_a_metric_only_where_one_is_given_or_found() {
 #[test]
 fn ip_35_a_given_metric_is_that_of_the_route_in_both_families() {
     let rig = L2::new();
-    for (ip, net, mask) in [("10.8.0.50", "10.8.0.0/24", "24"), ("2001:db8:8::50", "2001:db8:8::/64", "64")] {
+    for (ip, net, mask) in
+        [("10.8.0.50", "10.8.0.0/24", "24"), ("2001:db8:8::50", "2001:db8:8::/64", "64")]
+    {
         let family = if ip.contains(':') { "-6" } else { "-4" };
-        let vip = rig.ipaddr2(ip).param("nic", "ethA").param("cidr_netmask", mask).param("nodad", "true");
+        let vip =
+            rig.ipaddr2(ip).param("nic", "ethA").param("cidr_netmask", mask).param("nodad", "true");
         vip.param("metric", "50").start().expect_code(0);
         let route = rig.a.ip_json(&format!("{family} route show {net}"));
         assert_eq!(route[0]["metric"], 50, "{route}");

@@ -1,4 +1,5 @@
-//! What only IPv6 has: duplicate address detection, source selection, advertisements in the background.
+//! What only IPv6 has: duplicate address detection, source selection, advertisements in the
+//! background.
 
 use std::time::Duration;
 
@@ -21,7 +22,8 @@ fn ip_45_a_duplicate_fails_the_start_and_leaves_nothing() {
     vip.start().expect_code(0);
 }
 
-/// The agent's own probes made detection find the copy that LVS keeps on the loopback device (RA#180).
+/// The agent's own probes made detection find the copy that LVS keeps on the loopback device
+/// (RA#180).
 #[test]
 fn ip_46_a_copy_on_the_loopback_device_is_no_duplicate() {
     let rig = L2::new();
@@ -62,7 +64,8 @@ fn ip_48_with_detection_start_returns_when_the_address_is_usable() {
     vip.stop().expect_code(0);
 }
 
-/// By default nothing waits for detection, and it goes on. Where the kernel has no optimistic addresses, start waits.
+/// By default nothing waits for detection, and it goes on. Where the kernel has no optimistic
+/// addresses, start waits.
 #[test]
 fn ip_48_by_default_the_address_is_used_while_detection_runs() {
     let rig = L2::new();
@@ -75,7 +78,8 @@ fn ip_48_by_default_the_address_is_used_while_detection_runs() {
         vip.stop().expect_code(0);
     }
     assert_eq!(rig.a.read_sysctl("net/ipv6/conf/ethA/optimistic_dad"), before);
-    // Where /proc/sys is read-only, as in a container, the kernel does not take the wish: start waits.
+    // Where /proc/sys is read-only, as in a container, the kernel does not take the wish: start
+    // waits.
     rig.a.sh("mount -o bind /proc/sys /proc/sys && mount -o remount,bind,ro /proc/sys");
     let vip = rig.vip6();
     vip.start().expect_code(0);
@@ -84,7 +88,8 @@ fn ip_48_by_default_the_address_is_used_while_detection_runs() {
     vip.stop().expect_code(0);
 }
 
-/// The servers of the suite are started right after the address: each of them must be able to listen on it at once.
+/// The servers of the suite are started right after the address: each of them must be able to
+/// listen on it at once.
 #[test]
 fn ip_48_servers_can_listen_on_the_address_while_detection_runs() {
     let rig = L2::with(Host::builder("nodea").tmpfs("/var/lib/nginx").start());
@@ -107,7 +112,8 @@ fn ip_48_servers_can_listen_on_the_address_while_detection_runs() {
     ];
     for (number, (name, command)) in servers.iter().enumerate() {
         let port = 8001 + number;
-        let _server = rig.a.spawn("/bin/sh", &["-c", &format!("exec {command} >>/run/t/{name}.out 2>&1")]);
+        let _server =
+            rig.a.spawn("/bin/sh", &["-c", &format!("exec {command} >>/run/t/{name}.out 2>&1")]);
         let listens = || rig.a.sh(&format!("ss -Htln 'sport = {port}'")).contains(VIP6);
         let there = wait_until(Duration::from_secs(8), || listens().then_some(()));
         assert!(there.is_some(), "{name}: {}", rig.a.sh("cat /run/t/*.log /run/t/*.out"));
@@ -120,21 +126,31 @@ fn ip_48_servers_can_listen_on_the_address_while_detection_runs() {
 fn ip_49_start_does_not_wait_for_its_announcements() {
     let rig = L2::new();
     for count in ["1", "5", "50"] {
-        let vip = rig.vip6().param("nodad", "true").param("arp_count", count).param("arp_interval", "200");
+        let vip = rig
+            .vip6()
+            .param("nodad", "true")
+            .param("arp_count", count)
+            .param("arp_interval", "200");
         vip.start().expect_code(0).expect_within(Duration::from_millis(500));
         vip.stop().expect_code(0).expect_within(Duration::from_millis(500));
     }
 }
 
-/// The address that came last became the source of the node's own traffic (RA#560, RA#68, KV#1198, KA#1483).
+/// The address that came last became the source of the node's own traffic (RA#560, RA#68, KV#1198,
+/// KA#1483).
 #[test]
 fn ip_50_the_address_is_not_the_source_of_the_nodes_own_traffic() {
     let rig = L2::new();
-    let source = || rig.a.ip_json("-6 route get 2001:db8:9::2")[0]["prefsrc"].as_str().map(str::to_owned);
+    let source =
+        || rig.a.ip_json("-6 route get 2001:db8:9::2")[0]["prefsrc"].as_str().map(str::to_owned);
     rig.vip6().param("nodad", "true").start().expect_code(0);
     assert_eq!(source().as_deref(), Some("2001:db8:9::1"));
     rig.vip6().param("nodad", "true").stop().expect_code(0);
-    let deprecated = rig.vip6().param("nodad", "true").param("lvs_ipv6_addrlabel", "false").param("preferred_lft", "0");
+    let deprecated = rig
+        .vip6()
+        .param("nodad", "true")
+        .param("lvs_ipv6_addrlabel", "false")
+        .param("preferred_lft", "0");
     deprecated.start().expect_code(0);
     assert_eq!(rig.a.only(VIP6).raw["preferred_life_time"], 0);
     assert_eq!(source().as_deref(), Some("2001:db8:9::1"));
@@ -146,7 +162,10 @@ fn ip_50_the_address_is_not_the_source_of_the_nodes_own_traffic() {
 fn ip_50_the_policy_entry_is_set_and_removed() {
     let rig = L2::new();
     let entry = || {
-        rig.a.ip("-6 addrlabel list").lines().any(|line| line.contains("2001:db8:9::50") && line.contains("label 99"))
+        rig.a
+            .ip("-6 addrlabel list")
+            .lines()
+            .any(|line| line.contains("2001:db8:9::50") && line.contains("label 99"))
     };
     let vip = rig.vip6().param("nodad", "true");
     vip.start().expect_code(0);
@@ -164,7 +183,8 @@ fn ip_50_the_policy_entry_is_set_and_removed() {
 #[test]
 fn ip_51_each_monitor_refreshes_ipv6_too() {
     let rig = L2::new();
-    let vip = rig.vip6().param("nodad", "true").param("arp_count", "1").param("arp_count_refresh", "1");
+    let vip =
+        rig.vip6().param("nodad", "true").param("arp_count", "1").param("arp_count_refresh", "1");
     vip.start().expect_code(0);
     for _ in 0..3 {
         // While an earlier announcement still goes on, that is enough.
@@ -177,8 +197,8 @@ fn ip_51_each_monitor_refreshes_ipv6_too() {
     }
 }
 
-/// A duplicate that detection finds after the start fails the next monitor, which names the other host, and the address
-/// goes with the stop (KV#523, KV#1675).
+/// A duplicate that detection finds after the start fails the next monitor, which names the other
+/// host, and the address goes with the stop (KV#523, KV#1675).
 #[test]
 fn a_late_duplicate_fails_the_next_monitor_with_the_other_hosts_mac() {
     let rig = L2::new();

@@ -25,8 +25,8 @@ fn addressed(rig: &L2, nic: &str) {
     rig.a.ip(&format!("address add 2001:db8:20::1/64 dev {nic} nodad"));
 }
 
-/// A whole life of both families, found by the routing table: on `nic`, announced to B on its device, and gone afterwards with
-/// everything as before.
+/// A whole life of both families, found by the routing table: on `nic`, announced to B on its
+/// device, and gone afterwards with everything as before.
 fn lives(rig: &L2, nic: &str, heard_on: Option<&str>) {
     wait_quiet(rig);
     for (ip, prefix) in [(VIP4, 24), (VIP6, 64)] {
@@ -37,7 +37,9 @@ fn lives(rig: &L2, nic: &str, heard_on: Option<&str>) {
         let seen = rig.a.only(ip);
         assert_eq!((seen.nic.as_str(), seen.prefix), (nic, prefix), "{seen:?}");
         vip.monitor().expect_code(0).expect_silent();
-        vip.explain().expect_code(0).expect_lines(&["monitor: running", "start: does nothing (the address is here)"]);
+        vip.explain()
+            .expect_code(0)
+            .expect_lines(&["monitor: running", "start: does nothing (the address is here)"]);
         if let Some(capture) = &mut capture {
             capture.expect_announcements(ip, 2, SOON);
         }
@@ -47,11 +49,15 @@ fn lives(rig: &L2, nic: &str, heard_on: Option<&str>) {
         let after = everything(rig);
         let lost: Vec<_> = before.iter().filter(|line| !after.contains(line)).collect();
         let left: Vec<_> = after.iter().filter(|line| !before.contains(line)).collect();
-        assert!(lost.is_empty() && left.is_empty(), "{nic}: {vip:?}\nlost: {lost:#?}\nleft: {left:#?}");
+        assert!(
+            lost.is_empty() && left.is_empty(),
+            "{nic}: {vip:?}\nlost: {lost:#?}\nleft: {left:#?}"
+        );
     }
 }
 
-/// Without the cable the resource fails: monitor says so, and a probe that the address must be taken down.
+/// Without the cable the resource fails: monitor says so, and a probe that the address must be
+/// taken down.
 fn fails_without_cable(rig: &L2, nic: &str) {
     let vip: Agent<'_> = rig.ipaddr2(VIP4).timeout(Duration::from_secs(60));
     vip.start().expect_code(0);
@@ -120,8 +126,8 @@ fn an_address_lives_on_an_interface_that_leads_nowhere() {
     });
 }
 
-/// On an interface of a VRF no neighbour advertisement was sent, and the address's network was not found: it is in the VRF's
-/// routing table.
+/// On an interface of a VRF no neighbour advertisement was sent, and the address's network was not
+/// found: it is in the VRF's routing table.
 #[test]
 fn ip_f14_an_address_lives_on_an_interface_of_a_vrf() {
     harness::uml::with_devices(&KINDS, LIMIT, || {
@@ -140,9 +146,17 @@ fn ip_f14_an_address_lives_on_an_interface_of_a_vrf() {
         lives(&rig, "ethC", Some("ethD"));
         // A metric of its own makes a second prefix route, which is in the VRF's table, too.
         let before = everything(&rig);
-        let vip = rig.ipaddr2(VIP6).param("nic", "ethC").param("metric", "77").timeout(Duration::from_secs(60));
+        let vip = rig
+            .ipaddr2(VIP6)
+            .param("nic", "ethC")
+            .param("metric", "77")
+            .timeout(Duration::from_secs(60));
         vip.start().expect_code(0);
-        assert!(rig.a.ip("-6 route show table 10").contains("2001:db8:20::/64 dev ethC proto kernel metric 77"));
+        assert!(
+            rig.a
+                .ip("-6 route show table 10")
+                .contains("2001:db8:20::/64 dev ethC proto kernel metric 77")
+        );
         vip.stop().expect_code(0);
         assert_eq!(everything(&rig), before);
         // The main table still has its own: what it knows is looked up there first.

@@ -1,5 +1,5 @@
-//! Values that the shell agent passes over or takes in a form of its own: each works here, too, or stands in the differences of
-//! the agent's README.
+//! Values that the shell agent passes over or takes in a form of its own: each works here, too, or
+//! stands in the differences of the agent's README.
 
 use harness::rig::{VIP4, VIP6};
 use harness::skip::skip;
@@ -78,12 +78,19 @@ fn what_the_shell_agent_takes_in_a_form_of_its_own_works() {
 fn what_the_shell_agent_passes_over_is_refused_and_listed() {
     let rig = L2::new();
     let readme = include_str!("../../../agents/ipaddr2/README.md");
-    let (_, rest) = readme.split_once("- **Values that the shell agent passes over").expect("the list");
+    let (_, rest) =
+        readme.split_once("- **Values that the shell agent passes over").expect("the list");
     let listed = rest.split("\n- ").next().unwrap_or_default();
     for case in REFUSED {
-        resource(&rig, *case).start().expect_code(6).expect_reason(&[&format!("{}=\"{}\"", case.1, case.2)]);
+        resource(&rig, *case)
+            .start()
+            .expect_code(6)
+            .expect_reason(&[&format!("{}=\"{}\"", case.1, case.2)]);
         let name = case.1;
-        assert!(listed.contains(&format!("`{name}`")) || listed.contains(&format!("`{name}=")), "{name} is not listed");
+        assert!(
+            listed.contains(&format!("`{name}`")) || listed.contains(&format!("`{name}=")),
+            "{name} is not listed"
+        );
     }
 }
 
@@ -96,7 +103,9 @@ fn the_shell_agent_starts_with_each_of_these_values() {
     }
     let rig = L2::new();
     for case in TAKEN.iter().chain(REFUSED) {
-        let vip = resource(&rig, *case).param("arp_bg", if case.1 == "arp_bg" { case.2 } else { "true" }).peer(SHELL);
+        let vip = resource(&rig, *case)
+            .param("arp_bg", if case.1 == "arp_bg" { case.2 } else { "true" })
+            .peer(SHELL);
         vip.start().expect_code(0);
         vip.stop();
         rig.a.sh("ip address flush dev ethA to 10.9.0.50/32; ip -6 address flush dev ethA to 2001:db8:9::50/128");

@@ -18,7 +18,8 @@ fn ip_23_a_vanished_device_is_not_running_and_nothing_to_stop() {
     vip.start().expect_code(5).expect_reason(&["ethA"]);
 }
 
-/// "Stop succeeds with a bad parameter" became stop that succeeds without removing the address (RA#891).
+/// "Stop succeeds with a bad parameter" became stop that succeeds without removing the address
+/// (RA#891).
 #[test]
 fn ip_24_stop_is_not_gated_by_validation() {
     let rig = L2::new();
@@ -32,7 +33,8 @@ fn ip_24_stop_is_not_gated_by_validation() {
     }
 }
 
-/// Stop with another device or mask than the address has: success, and the address stayed, to be a duplicate later.
+/// Stop with another device or mask than the address has: success, and the address stayed, to be a
+/// duplicate later.
 #[test]
 fn ip_25_stop_finds_the_address_wherever_it_is() {
     let rig = L2::new();
@@ -44,7 +46,8 @@ fn ip_25_stop_finds_the_address_wherever_it_is() {
     }
 }
 
-/// Removing the first address of a subnet removed the others too, and stop said success (KA#442, KA#271).
+/// Removing the first address of a subnet removed the others too, and stop said success (KA#442,
+/// KA#271).
 #[test]
 fn ip_26_stop_does_not_take_other_addresses_with_it() {
     let rig = L2::new();
@@ -72,7 +75,11 @@ fn ip_28_a_lost_carrier_fails_the_monitor_unless_told_otherwise() {
     vip.monitor().expect_code(7);
     vip.clone().param("check_link_status", "true").monitor().expect_code(7);
     vip.clone().param("check_link_status", "false").monitor().expect_code(0).expect_silent();
-    vip.clone().param("check_link_status", "degraded").monitor().expect_code(190).expect_reason(&["ethA"]);
+    vip.clone()
+        .param("check_link_status", "degraded")
+        .monitor()
+        .expect_code(190)
+        .expect_reason(&["ethA"]);
     // The address is here: a probe must lead to a stop, not be taken for a clean node.
     vip.probe().expect_code(1);
     vip.clone().param("check_link_status", "false").probe().expect_code(0);
@@ -137,14 +144,18 @@ fn ip_30_a_conflict_is_an_ordinary_failure_and_leaves_nothing() {
     let rig = L2::new();
     rig.b.ip(&format!("address add {VIP4}/24 dev ethB"));
     let vip = rig.vip4().param("run_arping", "true");
-    vip.start().expect_code(1).expect_reason(&[VIP4, harness::rig::MAC_B]).expect_within(Duration::from_secs(1));
+    vip.start()
+        .expect_code(1)
+        .expect_reason(&[VIP4, harness::rig::MAC_B])
+        .expect_within(Duration::from_secs(1));
     rig.a.expect_absent(VIP4);
     rig.b.ip(&format!("address del {VIP4}/24 dev ethB"));
     vip.start().expect_code(0);
     vip.stop().expect_code(0);
 }
 
-/// Truncated ARP packets on the network ended the listening, and the owner of the address was overlooked.
+/// Truncated ARP packets on the network ended the listening, and the owner of the address was
+/// overlooked.
 #[test]
 fn ip_f12_the_owner_is_found_among_packets_that_do_not_parse() {
     let rig = L2::new();
@@ -155,9 +166,15 @@ fn ip_f12_the_owner_is_found_among_packets_that_do_not_parse() {
                       s.send(bytes.fromhex('ffffffffffff0200000900ff080600010800'))\n \
                       time.sleep(0.001)\n";
     let mut flood = rig.b.spawn("python3", &["-c", script]);
-    let packets = || rig.a.ip_json("-s link show ethA")[0]["stats64"]["rx"]["packets"].as_u64().unwrap_or_default();
+    let packets = || {
+        rig.a.ip_json("-s link show ethA")[0]["stats64"]["rx"]["packets"]
+            .as_u64()
+            .unwrap_or_default()
+    };
     let before = packets();
-    assert!(wait_until(Duration::from_secs(10), || (packets() > before + 100).then_some(())).is_some());
+    assert!(
+        wait_until(Duration::from_secs(10), || (packets() > before + 100).then_some(())).is_some()
+    );
     let vip = rig.vip4().param("run_arping", "true");
     vip.start().expect_code(0);
     vip.stop().expect_code(0);
@@ -201,8 +218,10 @@ fn ip_32_a_removed_address_is_noticed_at_once_and_put_back() {
 #[test]
 fn ip_33_every_action_works_in_a_network_namespace() {
     let rig = L2::new();
-    rig.a.sh("ip netns add x; ip link add ethX netns x type veth peer name ethY; ip link set ethY up
-        ip -n x link set ethX up; ip -n x address add 10.44.0.1/24 dev ethX");
+    rig.a.sh(
+        "ip netns add x; ip link add ethX netns x type veth peer name ethY; ip link set ethY up
+        ip -n x link set ethX up; ip -n x address add 10.44.0.1/24 dev ethX",
+    );
     let vip = rig.ipaddr2("10.44.0.50").param("network_namespace", "x");
     vip.probe().expect_code(7);
     vip.start().expect_code(0);

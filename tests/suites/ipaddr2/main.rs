@@ -1,9 +1,13 @@
 //! IPaddr2 against a real kernel: one test for each failure that users of address agents have met.
 //!
-//! A name that begins with `ip_NN` is a row of the list of reported failures; the doc comment says what went wrong and
-//! where it was reported (`RA#n`: ClusterLabs/resource-agents, `KA#n`: acassen/keepalived, `KV#n`: kube-vip/kube-vip,
-//! `MLB#n`: metallb/metallb). Row 57 (InfiniBand frames) has no device here: it is a unit test of the agent's encoder.
-#![allow(clippy::disallowed_methods, reason = "tests own the environment and processes of what they test")]
+//! A name that begins with `ip_NN` is a row of the list of reported failures; the doc comment says
+//! what went wrong and where it was reported (`RA#n`: ClusterLabs/resource-agents, `KA#n`:
+//! acassen/keepalived, `KV#n`: kube-vip/kube-vip, `MLB#n`: metallb/metallb). Row 57 (InfiniBand
+//! frames) has no device here: it is a unit test of the agent's encoder.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "tests own the environment and processes of what they test"
+)]
 
 mod address;
 mod announce;
@@ -29,7 +33,8 @@ mod together;
 
 use harness::{Agent, Host};
 
-/// Starts, monitors, stops and probes; the address must be where `nic` and `prefix` say, then nowhere.
+/// Starts, monitors, stops and probes; the address must be where `nic` and `prefix` say, then
+/// nowhere.
 #[track_caller]
 fn full_life(agent: &Agent<'_>, host: &Host, ip: &str, nic: &str, prefix: u64) {
     agent.start().expect_code(0);

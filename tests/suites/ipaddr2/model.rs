@@ -1,4 +1,5 @@
-//! Many resources against a model: what the kernel has at each quiet moment is what the answers have said.
+//! Many resources against a model: what the kernel has at each quiet moment is what the answers
+//! have said.
 
 use std::collections::BTreeMap;
 
@@ -38,14 +39,18 @@ fn has_own_metric(number: usize) -> bool {
     number % 8 == 3 || number % 8 == 5
 }
 
-/// On which interfaces there is such a route, and on which an address that has brought it. An address without a metric of its own
-/// takes that of the route which is there.
+/// On which interfaces there is such a route, and on which an address that has brought it. An
+/// address without a metric of its own takes that of the route which is there.
 fn own_metrics(rig: &L2) -> [Vec<&'static str>; 2] {
     let routes = rig.a.ip(&format!("-6 route show metric {METRIC}"));
-    let on = |is_there: &dyn Fn(&str) -> bool| ["ethA", "ethC"].into_iter().filter(|nic| is_there(nic)).collect();
+    let on = |is_there: &dyn Fn(&str) -> bool| {
+        ["ethA", "ethC"].into_iter().filter(|nic| is_there(nic)).collect()
+    };
     let has_address = |nic: &str| {
         let addresses = rig.a.ip(&format!("-6 address show dev {nic}"));
-        addresses.lines().any(|line| line.contains(&format!("metric {METRIC} ")) && !line.contains("noprefixroute"))
+        addresses.lines().any(|line| {
+            line.contains(&format!("metric {METRIC} ")) && !line.contains("noprefixroute")
+        })
     };
     [on(&|nic| routes.contains(&format!("dev {nic} "))), on(&has_address)]
 }
@@ -62,13 +67,17 @@ fn strangers() -> [(String, &'static str, &'static str); 6] {
     ]
 }
 
-/// Every address of these networks, with its interface, and whether the kernel has another one of its network before it.
+/// Every address of these networks, with its interface, and whether the kernel has another one of
+/// its network before it.
 fn present(rig: &L2) -> BTreeMap<String, (String, bool)> {
     let mut found = BTreeMap::new();
     for device in rig.a.ip_json("address show").as_array().into_iter().flatten() {
         for entry in device["addr_info"].as_array().into_iter().flatten() {
             let ip = entry["local"].as_str().unwrap_or_default();
-            if ["10.8.", "10.7.", "2001:db8:8:", "2001:db8:7:"].iter().any(|network| ip.starts_with(network)) {
+            if ["10.8.", "10.7.", "2001:db8:8:", "2001:db8:7:"]
+                .iter()
+                .any(|network| ip.starts_with(network))
+            {
                 let nic = device["ifname"].as_str().unwrap_or_default().to_owned();
                 found.insert(ip.to_owned(), (nic, entry["secondary"] == true));
             }
@@ -92,11 +101,15 @@ fn run(promote: &str, seed: u64, actions: usize) -> Vec<String> {
         while chosen.len() < AT_ONCE {
             let number = numbers.below(RESOURCES);
             if !chosen.iter().any(|(other, _)| *other == number) {
-                chosen.push((number, ["start", "start", "stop", "stop", "monitor"][numbers.below(5)]));
+                chosen.push((
+                    number,
+                    ["start", "start", "stop", "stop", "monitor"][numbers.below(5)],
+                ));
             }
         }
-        // Where the kernel may not promote, it removes other addresses with a stranger's: that is not ours to prevent. There
-        // only those go that come after others, and while nothing else happens.
+        // Where the kernel may not promote, it removes other addresses with a stranger's: that is
+        // not ours to prevent. There only those go that come after others, and while nothing else
+        // happens.
         let (ip, prefix, at) = &strangers()[numbers.below(6)];
         let here = present(&rig);
         let change = match here.get(ip) {
@@ -123,7 +136,8 @@ fn run(promote: &str, seed: u64, actions: usize) -> Vec<String> {
                     let rig = &rig;
                     scope.spawn(move || {
                         let vip = resource(rig, *number);
-                        let outcome = if *action == "monitor" { vip.monitor() } else { vip.action(action) };
+                        let outcome =
+                            if *action == "monitor" { vip.monitor() } else { vip.action(action) };
                         (*number, *action, outcome.code)
                     })
                 })
@@ -142,7 +156,9 @@ fn run(promote: &str, seed: u64, actions: usize) -> Vec<String> {
                 _ => 0,
             };
             if code != expected {
-                wrong.push(format!("round {round}: {action} of {ip} said {code} instead of {expected}"));
+                wrong.push(format!(
+                    "round {round}: {action} of {ip} said {code} instead of {expected}"
+                ));
             }
             match action {
                 "start" => drop(model.insert(ip, nic(number).to_owned())),
@@ -152,11 +168,16 @@ fn run(promote: &str, seed: u64, actions: usize) -> Vec<String> {
         }
         let [routes, expected] = own_metrics(&rig);
         if routes != expected {
-            wrong.push(format!("round {round}: routes of metric {METRIC} on {routes:?} instead of {expected:?}"));
+            wrong.push(format!(
+                "round {round}: routes of metric {METRIC} on {routes:?} instead of {expected:?}"
+            ));
         }
-        let now: BTreeMap<String, String> = present(&rig).into_iter().map(|(ip, (nic, _))| (ip, nic)).collect();
+        let now: BTreeMap<String, String> =
+            present(&rig).into_iter().map(|(ip, (nic, _))| (ip, nic)).collect();
         if now != model {
-            wrong.push(format!("round {round}: the kernel has {now:?}\ninstead of {model:?}, after {chosen:?}"));
+            wrong.push(format!(
+                "round {round}: the kernel has {now:?}\ninstead of {model:?}, after {chosen:?}"
+            ));
             model = now;
         }
     }

@@ -42,7 +42,10 @@ fn takeover(ip: &str) {
     let added = watch.added(ip);
     let heard = capture.expect_announcements(ip, 1, Duration::from_secs(2));
     let after = heard[0].at.duration_since(added).unwrap_or_default();
-    assert!(after < Duration::from_millis(100), "the first announcement came {after:?} after the address");
+    assert!(
+        after < Duration::from_millis(100),
+        "the first announcement came {after:?} after the address"
+    );
     let seen = seen.unwrap_or_else(|| panic!("the client stays with the old owner: {}", entry()));
     let after = seen.duration_since(added).unwrap_or_default();
     // The entry is looked at by starting `ip` again and again, which has its own delays.
@@ -50,7 +53,8 @@ fn takeover(ip: &str) {
     client.sh(&format!("ping -c 1 -W 5 {ip} >/dev/null"));
 }
 
-/// A reply with another target than the sender is ignored by a neighbour whose entry is younger than a second (MLB#172).
+/// A reply with another target than the sender is ignored by a neighbour whose entry is younger
+/// than a second (MLB#172).
 #[test]
 fn ip_52_a_neighbour_with_a_young_entry_follows_within_100_ms() {
     takeover(VIP4);

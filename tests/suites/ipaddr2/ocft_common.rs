@@ -39,7 +39,8 @@ impl Ocft {
     /// Start succeeds and the address is there; stop succeeds and it is gone.
     #[track_caller]
     pub(crate) fn succeeds(&self, ip: &str, parameters: &[(&str, &str)], nic: &str, prefix: u64) {
-        let vip = parameters.iter().fold(self.agent(ip), |vip, (name, value)| vip.param(name, value));
+        let vip =
+            parameters.iter().fold(self.agent(ip), |vip, (name, value)| vip.param(name, value));
         vip.start().expect_code(0);
         let seen = self.rig.a.only(ip);
         assert_eq!((seen.nic.as_str(), seen.prefix), (nic, prefix), "{seen:?}");
@@ -51,7 +52,8 @@ impl Ocft {
     /// Start fails in this way and leaves nothing.
     #[track_caller]
     pub(crate) fn fails(&self, ip: &str, parameters: &[(&str, &str)], code: i32) {
-        let vip = parameters.iter().fold(self.agent(ip), |vip, (name, value)| vip.param(name, value));
+        let vip =
+            parameters.iter().fold(self.agent(ip), |vip, (name, value)| vip.param(name, value));
         vip.start().expect_code(code);
         self.rig.a.expect_absent(ip);
         vip.stop().expect_code(0);
@@ -73,18 +75,20 @@ fn unset_ip_is_a_configuration_error() {
     ocft.agent(TARGET4).without("ip").start().expect_code(6);
 }
 
-/// The peer says "not installed" for text that is no address, mask or broadcast. No node could do better with such a
-/// text, so here it is a configuration error.
+/// The peer says "not installed" for text that is no address, mask or broadcast. No node could do
+/// better with such a text, so here it is a configuration error.
 #[test]
 fn text_that_is_no_address_mask_or_broadcast_is_a_configuration_error() {
     let ocft = Ocft::new();
-    for (name, value) in [("ip", "not_ip_address"), ("cidr_netmask", "not_netmask"), ("broadcast", "not_broadcast")] {
+    for (name, value) in
+        [("ip", "not_ip_address"), ("cidr_netmask", "not_netmask"), ("broadcast", "not_broadcast")]
+    {
         ocft.agent(TARGET4).param(name, value).start().expect_code(6).expect_reason(&[name]);
     }
 }
 
-/// The peer's validate-all says "configuration error" for a device that is not on this host. Another node may have it,
-/// so here level 0 has nothing to say, and level 10 says what start says.
+/// The peer's validate-all says "configuration error" for a device that is not on this host.
+/// Another node may have it, so here level 0 has nothing to say, and level 10 says what start says.
 #[test]
 fn a_device_that_is_not_here_is_not_installed() {
     let ocft = Ocft::new();
@@ -131,7 +135,9 @@ fn attachment_to_the_loopback_interface() {
 fn a_label_by_iflabel_or_in_nic() {
     let ocft = Ocft::new();
     for parameters in [&[("nic", "eth0"), ("iflabel", "iflabel")][..], &[("nic", "eth0:iflabel")]] {
-        let vip = parameters.iter().fold(ocft.agent(TARGET4), |vip, (name, value)| vip.param(name, value));
+        let vip = parameters
+            .iter()
+            .fold(ocft.agent(TARGET4), |vip, (name, value)| vip.param(name, value));
         vip.start().expect_code(0);
         let seen = ocft.rig.a.only(TARGET4);
         assert_eq!((seen.label.as_str(), seen.prefix), ("eth0:iflabel", 24));
@@ -140,8 +146,9 @@ fn a_label_by_iflabel_or_in_nic() {
     }
 }
 
-/// The peer's case asks for 1. A device that is gone took the address with it: the resource is cleanly not here, which
-/// leads to a start (on another node) without a stop first, and so 7 is the better answer (RA#328, RA#334).
+/// The peer's case asks for 1. A device that is gone took the address with it: the resource is
+/// cleanly not here, which leads to a start (on another node) without a stop first, and so 7 is the
+/// better answer (RA#328, RA#334).
 #[test]
 fn monitor_with_a_vanished_device_is_not_running() {
     let ocft = Ocft::new();

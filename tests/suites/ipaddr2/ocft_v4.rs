@@ -1,7 +1,9 @@
-//! The cases of the peer's `tools/ocft/IPaddr2v4` that its common cases do not have; numbers are those of the peer.
+//! The cases of the peer's `tools/ocft/IPaddr2v4` that its common cases do not have; numbers are
+//! those of the peer.
 //!
-//! Where no network of this host fits, the peer's cases ask for "generic error" while the peer itself has long said "not
-//! installed" (its own cases fail). Here it is "not installed": another node may have the network.
+//! Where no network of this host fits, the peer's cases ask for "generic error" while the peer
+//! itself has long said "not installed" (its own cases fail). Here it is "not installed": another
+//! node may have the network.
 
 use harness::L2;
 
@@ -112,7 +114,11 @@ fn case_21_everything_by_force_without_base_address() {
 #[test]
 fn a_forced_broadcast_address_is_set() {
     let rig = L2::new();
-    let vip = rig.vip4().param("nic", "ethA").param("cidr_netmask", "16").param("broadcast", "10.9.255.255");
+    let vip = rig
+        .vip4()
+        .param("nic", "ethA")
+        .param("cidr_netmask", "16")
+        .param("broadcast", "10.9.255.255");
     vip.start().expect_code(0);
     assert_eq!(rig.a.only(harness::rig::VIP4).broadcast, "10.9.255.255");
 }

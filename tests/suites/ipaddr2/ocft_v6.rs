@@ -1,4 +1,5 @@
-//! The cases of the peer's `tools/ocft/IPaddr2v6` that its common cases do not have; numbers are those of the peer.
+//! The cases of the peer's `tools/ocft/IPaddr2v6` that its common cases do not have; numbers are
+//! those of the peer.
 //!
 //! As with IPv4, "no network of this host fits" is "not installed" here.
 
@@ -43,8 +44,8 @@ fn case_12_the_networks_own_mask() {
     Ocft::new().succeeds(TARGET6, &[("cidr_netmask", "64")], "eth0", 64);
 }
 
-/// The peer refuses a narrower mask than the network's for IPv6 and accepts it for IPv4. Both are one rule here: the
-/// network gives the device, the parameter the mask.
+/// The peer refuses a narrower mask than the network's for IPv6 and accepts it for IPv4. Both are
+/// one rule here: the network gives the device, the parameter the mask.
 #[test]
 fn case_13_a_narrower_mask_than_the_networks() {
     Ocft::new().succeeds(TARGET6, &[("cidr_netmask", "80")], "eth0", 80);

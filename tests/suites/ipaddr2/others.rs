@@ -1,4 +1,5 @@
-//! Addresses, routes and settings of others: all of them are after a stop as they were before the start.
+//! Addresses, routes and settings of others: all of them are after a stop as they were before the
+//! start.
 
 use harness::L2;
 use harness::rig::{VIP4, VIP6};
@@ -30,7 +31,8 @@ fn ip_f2_a_refused_resource_does_not_touch_the_address_of_another_one() {
     rig.a.expect_absent("fe80::1");
 }
 
-/// An address that an administrator has configured with another prefix length, the node's own even, was removed.
+/// An address that an administrator has configured with another prefix length, the node's own even,
+/// was removed.
 #[test]
 fn ip_f11_an_address_with_another_prefix_length_that_no_start_has_added_stays() {
     let rig = L2::new();
@@ -55,7 +57,8 @@ fn ip_f11_an_address_with_another_prefix_length_that_no_start_has_added_stays() 
     assert_eq!(rig.a.only(VIP4).prefix, 25);
 }
 
-/// A stop failed for ever on an address with another end (point-to-point): the kernel wants to hear of it.
+/// A stop failed for ever on an address with another end (point-to-point): the kernel wants to hear
+/// of it.
 #[test]
 fn ip_f7_an_address_with_a_peer_is_removed() {
     let rig = L2::new();
@@ -69,7 +72,8 @@ fn ip_f7_an_address_with_a_peer_is_removed() {
     }
 }
 
-/// With the state directory read-only, a stop failed after it had done its work, and a start began none.
+/// With the state directory read-only, a stop failed after it had done its work, and a start began
+/// none.
 #[test]
 fn ip_f4_a_state_directory_that_is_read_only_fails_neither_stop_nor_start() {
     let rig = L2::new();
@@ -97,15 +101,17 @@ fn ip_f4_a_resource_whose_name_is_too_long_for_a_file_works() {
     rig.a.expect_absent(VIP4);
 }
 
-/// The on-link route that a router advertisement had brought was gone after a stop: the kernel removes a prefix route with
-/// the last address of its network, whatever added it.
+/// The on-link route that a router advertisement had brought was gone after a stop: the kernel
+/// removes a prefix route with the last address of its network, whatever added it.
 #[test]
 fn ip_f3_a_route_that_was_advertised_stays() {
     let rig = L2::new();
     rig.a.ip("address add 2001:db8:aa::1/128 dev ethA nodad");
     let route = || rig.a.ip_json("-d -6 route show 2001:db8:aa::/64");
     for (protocol, metric) in [("ra", 1024), ("static", 256), ("ra", 100)] {
-        rig.a.ip(&format!("-6 route add 2001:db8:aa::/64 dev ethA proto {protocol} metric {metric}"));
+        rig.a.ip(&format!(
+            "-6 route add 2001:db8:aa::/64 dev ethA proto {protocol} metric {metric}"
+        ));
         let before = route();
         for given in [&[][..], &[("nic", "ethA")], &[("nic", "ethA"), ("cidr_netmask", "64")]] {
             let mut vip = rig.ipaddr2("2001:db8:aa::50").param("nodad", "true");
@@ -117,12 +123,14 @@ fn ip_f3_a_route_that_was_advertised_stays() {
             vip.stop().expect_code(0);
             assert_eq!(route(), before, "{given:?}");
         }
-        rig.a.ip(&format!("-6 route del 2001:db8:aa::/64 dev ethA proto {protocol} metric {metric}"));
+        rig.a.ip(&format!(
+            "-6 route del 2001:db8:aa::/64 dev ethA proto {protocol} metric {metric}"
+        ));
     }
 }
 
-/// With a metric of its own an address comes with a second route to the network, which the kernel leaves behind as long as
-/// the node has another address there.
+/// With a metric of its own an address comes with a second route to the network, which the kernel
+/// leaves behind as long as the node has another address there.
 #[test]
 fn the_second_prefix_route_goes_with_the_address_that_has_brought_it() {
     let rig = L2::new();
@@ -143,7 +151,8 @@ fn the_second_prefix_route_goes_with_the_address_that_has_brought_it() {
     assert_eq!(routes(), before);
 }
 
-/// A label in the address selection policy that an administrator has given to the address went with the address.
+/// A label in the address selection policy that an administrator has given to the address went with
+/// the address.
 #[test]
 fn a_label_of_somebody_else_stays() {
     let rig = L2::new();
@@ -188,31 +197,44 @@ fn pairwise(choices: Choices) -> Vec<Vec<usize>> {
     }
     let (mut numbers, mut rows) = (Numbers(1), Vec::new());
     while let Some(first) = open.first().copied() {
-        let covers =
-            |row: &Vec<usize>, pair: &(usize, usize, usize, usize)| row[pair.0] == pair.1 && row[pair.2] == pair.3;
+        let covers = |row: &Vec<usize>, pair: &(usize, usize, usize, usize)| {
+            row[pair.0] == pair.1 && row[pair.2] == pair.3
+        };
         let candidates = (0..50).map(|_| {
-            let mut row: Vec<usize> = choices.iter().map(|(_, values)| numbers.below(values.len())).collect();
+            let mut row: Vec<usize> =
+                choices.iter().map(|(_, values)| numbers.below(values.len())).collect();
             (row[first.0], row[first.2]) = (first.1, first.3);
             row
         });
-        let best =
-            candidates.max_by_key(|row| open.iter().filter(|pair| covers(row, pair)).count()).expect("candidates");
+        let best = candidates
+            .max_by_key(|row| open.iter().filter(|pair| covers(row, pair)).count())
+            .expect("candidates");
         open.retain(|pair| !covers(&best, pair));
         rows.push(best);
     }
     rows
 }
 
-/// Everything that the kernel reports about addresses, routes, rules and address labels, without what goes on by itself.
+/// Everything that the kernel reports about addresses, routes, rules and address labels, without
+/// what goes on by itself.
 pub fn everything(rig: &L2) -> Vec<String> {
     let mut lines = Vec::new();
-    for words in ["-d address", "-d -4 route show table all", "-d -6 route show table all", "-4 rule", "-6 rule"] {
+    for words in [
+        "-d address",
+        "-d -4 route show table all",
+        "-d -6 route show table all",
+        "-4 rule",
+        "-6 rule",
+    ] {
         let answer = rig.a.ip_json(words);
         for entry in answer.as_array().into_iter().flatten() {
             match entry["addr_info"].as_array() {
                 Some(addresses) => {
-                    lines.extend(addresses.iter().map(|address| format!("{} {address}", entry["ifname"])));
-                    let link = ["ifname", "flags", "operstate", "promiscuity", "mtu"].map(|key| entry[key].to_string());
+                    lines.extend(
+                        addresses.iter().map(|address| format!("{} {address}", entry["ifname"])),
+                    );
+                    let link = ["ifname", "flags", "operstate", "promiscuity", "mtu"]
+                        .map(|key| entry[key].to_string());
                     lines.push(link.join(" "));
                 }
                 None => lines.push(entry.to_string()),
@@ -221,12 +243,15 @@ pub fn everything(rig: &L2) -> Vec<String> {
     }
     lines.extend(rig.a.ip("-6 addrlabel list").lines().map(str::to_owned));
     // The kernel joins groups and makes anycast routes in its own time.
-    lines.retain(|line| !line.contains("anycast") && !line.contains("multicast") && !line.contains("ff00::"));
+    lines.retain(|line| {
+        !line.contains("anycast") && !line.contains("multicast") && !line.contains("ff00::")
+    });
     lines.sort();
     lines
 }
 
-/// Waits until the kernel's own work on addresses is over: detection, then the routes that follow from it.
+/// Waits until the kernel's own work on addresses is over: detection, then the routes that follow
+/// from it.
 pub fn wait_quiet(rig: &L2) {
     rig.a.sh("while ip -6 address | grep -q tentative; do sleep 0.05; done");
     let quiet = harness::process::wait_until(std::time::Duration::from_secs(20), || {
@@ -258,7 +283,8 @@ fn as_before(rig: &L2, ip: &str, choices: Choices) {
     }
 }
 
-/// A node as administrators make it: several addresses, routes of several origins, rules, a copy on the loopback interface.
+/// A node as administrators make it: several addresses, routes of several origins, rules, a copy on
+/// the loopback interface.
 fn busy() -> L2 {
     let rig = L2::new();
     rig.second_cable();

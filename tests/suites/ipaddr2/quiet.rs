@@ -6,7 +6,8 @@ use harness::L2;
 use harness::rig::VIP4;
 use harness::skip::skip;
 
-/// With the device gone an unknown action was a generic error, for set-up ran before the action was looked at.
+/// With the device gone an unknown action was a generic error, for set-up ran before the action was
+/// looked at.
 #[test]
 fn ip_41_an_unknown_action_is_3_even_in_a_broken_environment() {
     let rig = L2::new();
@@ -42,7 +43,10 @@ fn ip_43_a_monitor_starts_no_other_program_and_is_fast() {
     let vip = rig.vip4();
     vip.start().expect_code(0);
     let fastest = (0..50).map(|_| vip.monitor().expect_code(0).elapsed).min();
-    assert!(fastest < Some(Duration::from_millis(20)), "the fastest of fifty monitors took {fastest:?}");
+    assert!(
+        fastest < Some(Duration::from_millis(20)),
+        "the fastest of fifty monitors took {fastest:?}"
+    );
     if rig.a.run("/bin/sh", &["-c", "command -v strace"]).code != Some(0) {
         return skip("strace is not installed");
     }

@@ -13,7 +13,8 @@ use harness::rig::{VIP4, VIP6};
 fn a_start_that_was_killed_anywhere_leaves_nothing_that_stop_does_not_clean() {
     let rig = L2::new();
     rig.a.ip(&format!("address add {VIP4}/32 dev lo"));
-    let vip4 = rig.vip4().param("lvs_support", "true").param("arp_interval", "1").param("arp_count", "20");
+    let vip4 =
+        rig.vip4().param("lvs_support", "true").param("arp_interval", "1").param("arp_count", "20");
     let vip6 = rig.vip6().param("arp_bg", "false");
     for step in 0..60 {
         let delay = Duration::from_micros(step * 200);
@@ -49,13 +50,15 @@ fn a_stop_or_monitor_that_was_killed_anywhere_can_be_repeated() {
 #[test]
 fn an_action_ends_by_itself_before_its_time_out() {
     let rig = L2::new();
-    let vip = rig.vip4().param("arp_bg", "false").param("arp_interval", "1000").param("arp_count", "60");
+    let vip =
+        rig.vip4().param("arp_bg", "false").param("arp_interval", "1000").param("arp_count", "60");
     let start = vip.timeout(Duration::from_secs(4)).start();
     assert!(!start.timed_out, "{start}");
     start.expect_code(0);
 }
 
-/// Duplicate address detection takes a second at least: with less time than that, start gives up by itself.
+/// Duplicate address detection takes a second at least: with less time than that, start gives up by
+/// itself.
 #[test]
 fn a_start_that_runs_out_of_time_says_so_and_leaves_nothing() {
     let rig = L2::new();
@@ -66,7 +69,8 @@ fn a_start_that_runs_out_of_time_says_so_and_leaves_nothing() {
     rig.vip6().stop().expect_code(0);
 }
 
-/// The process that announces in the background may hang, be stopped or be killed: no action waits for it.
+/// The process that announces in the background may hang, be stopped or be killed: no action waits
+/// for it.
 #[test]
 fn a_background_that_hangs_or_died_holds_nobody_up() {
     let rig = L2::new();
@@ -77,7 +81,11 @@ fn a_background_that_hangs_or_died_holds_nobody_up() {
         rig.a.sh(&format!(
             "for f in $(grep -l IPaddr2 /proc/[0-9]*/comm); do f=${{f%/comm}}; kill -{signal} ${{f#/proc/}}; done"
         ));
-        vip.clone().param("arp_count_refresh", "1").monitor().expect_code(0).expect_within(Duration::from_secs(5));
+        vip.clone()
+            .param("arp_count_refresh", "1")
+            .monitor()
+            .expect_code(0)
+            .expect_within(Duration::from_secs(5));
         let other = rig.ipaddr2("10.9.0.60");
         other.start().expect_code(0).expect_within(Duration::from_secs(5));
         other.stop().expect_code(0).expect_within(Duration::from_secs(5));
@@ -106,8 +114,8 @@ fn two_hundred_starts_at_once_all_succeed() {
     assert_eq!(all, Some(201));
 }
 
-/// Hundreds of addresses that move together must not drown the neighbours: after the first announcement of each, which
-/// nothing may delay, they take turns.
+/// Hundreds of addresses that move together must not drown the neighbours: after the first
+/// announcement of each, which nothing may delay, they take turns.
 #[test]
 fn later_announcements_of_many_addresses_take_turns() {
     const ADDRESSES: u32 = 120;
@@ -116,7 +124,8 @@ fn later_announcements_of_many_addresses_take_turns() {
     // One after another, each so that its second announcement is due at the same moment.
     let began = Instant::now();
     for number in 0..ADDRESSES {
-        let left = Duration::from_secs(8).saturating_sub(began.elapsed()).as_millis().max(1).to_string();
+        let left =
+            Duration::from_secs(8).saturating_sub(began.elapsed()).as_millis().max(1).to_string();
         let vip = rig.ipaddr2(&format!("10.9.0.{}", 20 + number));
         vip.param("arp_count", "2").param("arp_interval", &left).start().expect_code(0);
     }
@@ -139,8 +148,9 @@ fn later_announcements_of_many_addresses_take_turns() {
     capture.wait_until(Duration::from_secs(20), |heard| later(heard).len() == ADDRESSES as usize);
     let times = later(capture.heard());
     assert_eq!(times.len(), ADDRESSES as usize, "each address is announced twice");
-    // Two milliseconds each. A busy machine wakes single ones late, which brings them together; but the last one's turn is
-    // that much after the first one's. (What each is given exactly, the agent's own tests say.)
+    // Two milliseconds each. A busy machine wakes single ones late, which brings them together; but
+    // the last one's turn is that much after the first one's. (What each is given exactly, the
+    // agent's own tests say.)
     let first = times.iter().min().expect("announcements");
     let last = times.iter().max().expect("announcements");
     let spread = last.duration_since(*first).unwrap_or_default();
@@ -167,7 +177,8 @@ fn rounds() -> u32 {
     std::env::var("OCF_SLOW").map_or(500, |_| 5000)
 }
 
-/// The kernel's list of addresses changes while it is read; an answer read from torn pieces would be a false alarm.
+/// The kernel's list of addresses changes while it is read; an answer read from torn pieces would
+/// be a false alarm.
 #[test]
 fn monitor_is_right_among_a_thousand_addresses_that_come_and_go() {
     let rig = L2::new();

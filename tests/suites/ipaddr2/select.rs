@@ -6,7 +6,8 @@ use harness::{Host, L2};
 
 use crate::{full_life, spare_pair};
 
-/// A covering unreachable route made monitor find "more than one route", and the address was moved (RA#1963).
+/// A covering unreachable route made monitor find "more than one route", and the address was moved
+/// (RA#1963).
 #[test]
 fn ip_01_unreachable_cover_route_does_not_confuse_monitor() {
     let rig = L2::new();
@@ -31,7 +32,8 @@ fn ip_02_learnt_routes_need_no_extra_parameter() {
     full_life(&rig.vip6().param("nodad", "true"), &rig.a, VIP6, "ethA", 64);
 }
 
-/// Two routes of one subnet on one device, as NetworkManager makes them, failed start and monitor (RA#1980, RA#2001).
+/// Two routes of one subnet on one device, as NetworkManager makes them, failed start and monitor
+/// (RA#1980, RA#2001).
 #[test]
 fn ip_03_two_addresses_of_one_subnet_are_one_candidate() {
     let rig = L2::new();
@@ -70,7 +72,13 @@ fn ip_08_an_address_of_no_connected_network_needs_nic_and_mask() {
     let vip = rig.ipaddr2("192.0.2.5");
     vip.start().expect_code(5).expect_reason(&["nic", "cidr_netmask"]);
     rig.a.expect_absent("192.0.2.5");
-    full_life(&vip.param("nic", "ethA").param("cidr_netmask", "32"), &rig.a, "192.0.2.5", "ethA", 32);
+    full_life(
+        &vip.param("nic", "ethA").param("cidr_netmask", "32"),
+        &rig.a,
+        "192.0.2.5",
+        "ethA",
+        32,
+    );
 }
 
 /// The documentation promised eth0, while names differ per node (RA#1726, pcs#144).
@@ -80,12 +88,16 @@ fn ip_09_the_interface_has_no_default_and_is_derived() {
     rig.a.ip("address add 10.9.0.1/24 dev ens3");
     full_life(&rig.vip4(), &rig.a, VIP4, "ens3", 24);
     let xml = rig.vip4().action("meta-data").expect_code(0).stdout.clone();
-    let nic = xml.split("<parameter name=\"nic\"").nth(1).and_then(|rest| rest.split("</parameter>").next());
+    let nic = xml
+        .split("<parameter name=\"nic\"")
+        .nth(1)
+        .and_then(|rest| rest.split("</parameter>").next());
     let nic = nic.expect("the parameter nic in the meta-data");
     assert!(!nic.contains(" default=") || nic.contains(" default=\"\""), "{nic}");
 }
 
-/// With an alternative name monitor said not running, or printed an error each time and skipped the link check (RA#2027).
+/// With an alternative name monitor said not running, or printed an error each time and skipped the
+/// link check (RA#2027).
 #[test]
 fn ip_10_an_alternative_name_is_as_good_as_the_name() {
     let rig = L2::new();
@@ -143,7 +155,8 @@ fn ip_15_a_routing_table_of_ones_own_gives_device_and_prefix() {
     full_life(&vip.param("table", "100"), &rig.a, "10.77.0.50", "ethA", 20);
 }
 
-/// A router's hundred thousand routes were read at each start. With interface and prefix length given one question is enough.
+/// A router's hundred thousand routes were read at each start. With interface and prefix length
+/// given one question is enough.
 #[test]
 fn a_start_that_is_told_interface_and_prefix_reads_no_list_of_routes() {
     let rig = L2::new();
@@ -156,13 +169,24 @@ fn a_start_that_is_told_interface_and_prefix_reads_no_list_of_routes() {
         awk 'BEGIN { for (i = 1; i <= 50000; i++) printf \"route add 2001:db8:f::%x/128 via 2001:db8:9::2\\n\", i }' > /run/v6
         ip -batch /run/v4; ip -6 -batch /run/v6");
     let lists = |vip: &harness::Agent<'_>| {
-        let traced = vip.clone().under(&["strace", "-f", "-s", "64", "-e", "trace=sendto,sendmsg", "-o", "/run/trace"]);
+        let traced = vip.clone().under(&[
+            "strace",
+            "-f",
+            "-s",
+            "64",
+            "-e",
+            "trace=sendto,sendmsg",
+            "-o",
+            "/run/trace",
+        ]);
         traced.timeout(std::time::Duration::from_secs(60)).start().expect_code(0);
         let trace = rig.a.sh("cat /run/trace");
         assert!(trace.contains("RTM_GETADDR"), "{trace}");
         vip.stop().expect_code(0);
-        let is_list =
-            |line: &&str| line.contains("RTM_GETROUTE") && (line.contains("NLM_F_DUMP") || line.contains("NLM_F_ROOT"));
+        let is_list = |line: &&str| {
+            line.contains("RTM_GETROUTE")
+                && (line.contains("NLM_F_DUMP") || line.contains("NLM_F_ROOT"))
+        };
         trace.lines().filter(is_list).count()
     };
     for (vip, prefix) in [(rig.vip4(), "24"), (rig.vip6(), "64")] {

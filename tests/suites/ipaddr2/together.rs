@@ -7,13 +7,17 @@ use harness::{Agent, Host, L2};
 /// How many resources.
 const COUNT: usize = 8;
 
-/// A network in which the node has no other address: the first of the resources' carries all the others.
+/// A network in which the node has no other address: the first of the resources' carries all the
+/// others.
 fn address(number: usize) -> String {
     format!("10.8.0.{}", 100 + number)
 }
 
 fn resource(rig: &L2, number: usize) -> Agent<'_> {
-    rig.ipaddr2(&address(number)).param("nic", "ethA").param("cidr_netmask", "24").param("arp_count", "1")
+    rig.ipaddr2(&address(number))
+        .param("nic", "ethA")
+        .param("cidr_netmask", "24")
+        .param("arp_count", "1")
 }
 
 /// Those addresses of the network that the node has.
@@ -24,7 +28,8 @@ fn present(host: &Host) -> BTreeSet<String> {
     entries.iter().map(local).filter(|ip| ip.starts_with("10.8.0.")).collect()
 }
 
-/// Stops a half of the resources at once while the first of the others starts again and again; every answer must be right.
+/// Stops a half of the resources at once while the first of the others starts again and again;
+/// every answer must be right.
 fn stop_half(rig: &L2, promote: &str) {
     rig.a.ip("address add 10.8.0.7/24 dev ethA");
     rig.a.ip("address del 10.8.0.7/24 dev ethA");
@@ -42,12 +47,16 @@ fn stop_half(rig: &L2, promote: &str) {
                         resource(rig, number).start().expect_code(0);
                     } else {
                         resource(rig, number).stop().expect_code(0);
-                        assert!(!present(&rig.a).contains(&address(number)), "{promote}: said 0 and left it");
+                        assert!(
+                            !present(&rig.a).contains(&address(number)),
+                            "{promote}: said 0 and left it"
+                        );
                     }
                 });
             }
         });
-        let mut expected: BTreeSet<String> = (0..COUNT).filter(|number| stays(*number)).map(address).collect();
+        let mut expected: BTreeSet<String> =
+            (0..COUNT).filter(|number| stays(*number)).map(address).collect();
         expected.insert("10.8.0.200".to_owned());
         assert_eq!(present(&rig.a), expected, "{promote}, round {round}");
         rig.a.ip("address flush dev ethA to 10.8.0.0/24");
@@ -58,7 +67,8 @@ fn rounds() -> usize {
     if std::env::var_os("OCF_SLOW").is_some() { 30 } else { 4 }
 }
 
-/// Of eight addresses of one network that were stopped at once some stayed with a 0, and others were lost.
+/// Of eight addresses of one network that were stopped at once some stayed with a 0, and others
+/// were lost.
 #[test]
 fn ip_f1_stops_at_once_tell_the_truth_and_touch_nothing_else() {
     let rig = L2::new();
@@ -70,7 +80,8 @@ fn ip_f1_stops_at_once_tell_the_truth_and_touch_nothing_else() {
     }
 }
 
-/// In a container /proc/sys is read-only: the addresses that the kernel removes with another one are put back.
+/// In a container /proc/sys is read-only: the addresses that the kernel removes with another one
+/// are put back.
 #[test]
 fn ip_f1_stops_at_once_tell_the_truth_where_promotion_cannot_be_allowed() {
     let rig = L2::new();

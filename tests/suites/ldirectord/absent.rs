@@ -1,4 +1,5 @@
-//! What needs no IP Virtual Server: machines without the software, faulty files, and processes of others.
+//! What needs no IP Virtual Server: machines without the software, faulty files, and processes of
+//! others.
 
 use std::path::Path;
 use std::time::Duration;
@@ -8,8 +9,8 @@ use harness::process::wait_until;
 
 use crate::{CONF, PATIENCE, director, has, machine, write};
 
-/// LD-01: the shell agent looked for file and program before every action, and answered 5 to stop and probe (RA:5a96426cd
-/// did better for meta-data only).
+/// LD-01: the shell agent looked for file and program before every action, and answered 5 to stop
+/// and probe (RA:5a96426cd did better for meta-data only).
 #[test]
 fn ld_01_without_file_or_program_a_stop_succeeds_and_a_probe_finds_nothing() {
     let host = machine("nodea");
@@ -28,7 +29,8 @@ fn ld_01_without_file_or_program_a_stop_succeeds_and_a_probe_finds_nothing() {
     }
 }
 
-/// LD-03: agent and meta-data disagreed on where the configuration lies (RA:7335cc7f2, f9139460b, 4f207c3c1).
+/// LD-03: agent and meta-data disagreed on where the configuration lies (RA:7335cc7f2, f9139460b,
+/// 4f207c3c1).
 #[test]
 fn ld_03_the_defaults_are_those_of_the_meta_data() {
     let host = machine("nodea");
@@ -67,7 +69,8 @@ fn ld_02_mistakes_are_named_with_their_lines_before_anything_is_started() {
 
 #[test]
 fn a_kernel_without_ip_virtual_server_is_named() {
-    if Path::new("/proc/net/ip_vs").exists() || !has(&["/usr/sbin/ldirectord", "/usr/sbin/ipvsadm"]) {
+    if Path::new("/proc/net/ip_vs").exists() || !has(&["/usr/sbin/ldirectord", "/usr/sbin/ipvsadm"])
+    {
         return;
     }
     let host = machine("nodea");
@@ -84,7 +87,8 @@ fn a_kernel_without_ip_virtual_server_is_named() {
 fn a_process_that_only_looks_like_it_is_left_alone() {
     let host = machine("nodea");
     write(&host, CONF, "virtual=10.9.0.50:80\n");
-    // A program that reads the file, a program of the same interpreter, and a call of the daemon's program that will end.
+    // A program that reads the file, a program of the same interpreter, and a call of the daemon's
+    // program that will end.
     let words = ["60", CONF, "start", "/usr/sbin/ldirectord"];
     let mut others = [
         host.spawn("/usr/bin/tail", &["-f", CONF]),
@@ -94,8 +98,12 @@ fn a_process_that_only_looks_like_it_is_left_alone() {
     let agent = director(&host);
     for other in &mut others {
         let number = other.pid_inside();
-        let there =
-            || host.run("cat", &[&format!("/proc/{number}/cmdline")]).stdout.contains("ldirectord").then_some(());
+        let there = || {
+            host.run("cat", &[&format!("/proc/{number}/cmdline")])
+                .stdout
+                .contains("ldirectord")
+                .then_some(())
+        };
         assert!(wait_until(PATIENCE, there).is_some());
         host.sh(&format!("echo {number} > /run/ldirectord.ldirectord.cf.pid"));
         agent.probe().expect_code(7);
@@ -105,7 +113,8 @@ fn a_process_that_only_looks_like_it_is_left_alone() {
     }
 }
 
-/// Name servers that are silent cost the start its time only, with a reason, and a stop nothing: it asks none.
+/// Name servers that are silent cost the start its time only, with a reason, and a stop nothing: it
+/// asks none.
 #[test]
 fn wt_2_silent_name_servers_end_a_start_in_time_and_a_stop_asks_none() {
     if !has(&["/usr/sbin/ldirectord", "/usr/sbin/ipvsadm"]) {
@@ -113,10 +122,16 @@ fn wt_2_silent_name_servers_end_a_start_in_time_and_a_stop_asks_none() {
     }
     let host = Host::builder("nodea").overlay().tmpfs("/etc/ha.d").start();
     host.silent_name_servers();
-    write(&host, CONF, "virtual=www.example.test:80\n\treal=rs1.example.test:80 masq\n\treal=10.240.0.20:80 masq\n");
+    write(
+        &host,
+        CONF,
+        "virtual=www.example.test:80\n\treal=rs1.example.test:80 masq\n\treal=10.240.0.20:80 masq\n",
+    );
     let agent = director(&host).timeout(Duration::from_secs(3));
     for outcome in [agent.start(), agent.validate_here()] {
-        outcome.expect_code(1).expect_reason(&[CONF, "no answer from the name servers for www.example.test"]);
+        outcome
+            .expect_code(1)
+            .expect_reason(&[CONF, "no answer from the name servers for www.example.test"]);
         outcome.expect_within(Duration::from_secs(3));
     }
     let stop = agent.timeout(Duration::from_secs(20)).stop();

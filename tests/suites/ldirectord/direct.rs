@@ -5,12 +5,18 @@ use harness::process::wait_until;
 use crate::rig::{CHECK, Nat, VIP, again, kill, page, serve, set_up};
 use crate::{CONF, PATIENCE, at, director, expect_gone, expect_table, with_ipvs, write};
 
-/// Waits until the four servers of the tutorial have these weights, and the fallback is there or not.
+/// Waits until the four servers of the tutorial have these weights, and the fallback is there or
+/// not.
 #[track_caller]
 fn expect(nat: &Nat, weights: [u32; 4], fallback: bool) {
     let servers = ["10.240.0.20", "10.240.0.21", "10.240.1.20", "10.240.1.21"];
     let mut all = vec![format!("TCP {VIP}:80 rr")];
-    all.extend(servers.iter().zip(weights).map(|(address, weight)| format!("-> {address}:80 Masq {weight}")));
+    all.extend(
+        servers
+            .iter()
+            .zip(weights)
+            .map(|(address, weight)| format!("-> {address}:80 Masq {weight}")),
+    );
     if fallback {
         all.push("-> 127.0.0.1:80 Route 1".to_owned());
     }
@@ -33,7 +39,11 @@ fn the_tutorials_director_shares_requests_and_keeps_dead_servers_out() {
         let tutorial = include_str!("../../../agents/ldirectord/tests/fixtures/tutorial.cf");
         // A busy machine may take longer for a page than the three seconds of the tutorial.
         let tutorial = tutorial.replace("checktimeout=3", "checktimeout=20");
-        write(lvs, CONF, &tutorial.replace("VIP", VIP).replace("/etc/init.d/apache2", "/srv/fallback"));
+        write(
+            lvs,
+            CONF,
+            &tutorial.replace("VIP", VIP).replace("/etc/init.d/apache2", "/srv/fallback"),
+        );
         lvs.sh("printf '#!/bin/sh\\necho \"$*\" >> /srv/called\\n' > /srv/fallback; chmod 755 /srv/fallback");
         serve(lvs, "sorry");
         let agent = director(lvs);
@@ -42,7 +52,10 @@ fn the_tutorials_director_shares_requests_and_keeps_dead_servers_out() {
         at(&agent, 20).expect_code(0).expect_silent();
         let shared = nat.asked(8);
         assert_eq!(shared.len(), 4, "{shared:?}");
-        assert!(shared.iter().all(|(name, count)| name.starts_with("rs") && *count == 2), "{shared:?}");
+        assert!(
+            shared.iter().all(|(name, count)| name.starts_with("rs") && *count == 2),
+            "{shared:?}"
+        );
         // A page loses its text, another server is killed: both out, none of them is used.
         nat.real(0).sh("echo gone > /srv/www/.testpage");
         kill(nat.real(1));
@@ -64,7 +77,10 @@ fn the_tutorials_director_shares_requests_and_keeps_dead_servers_out() {
         expect(&nat, [1, 0, 1, 0], false);
         assert_eq!(called(), format!("stop {VIP}:80 tcp\n"));
         let shared = nat.asked(4);
-        assert!(shared.keys().eq(["rs0", "rs2"]) && shared.values().all(|count| *count == 2), "{shared:?}");
+        assert!(
+            shared.keys().eq(["rs0", "rs2"]) && shared.values().all(|count| *count == 2),
+            "{shared:?}"
+        );
         agent.stop().expect_code(0).expect_silent();
         expect_table(lvs, &[]);
         expect_gone(lvs);
@@ -98,7 +114,9 @@ fn a_service_without_a_server_is_told_by_level_20() {
         at(&agent, 20).expect_code(0);
         // The daemon does not put back a service that was removed; only a restart does.
         nat.director().sh(&format!("ipvsadm -D -t {VIP}:80"));
-        at(&agent, 20).expect_code(1).expect_reason(&["no virtual service", &format!("tcp {VIP}:80")]);
+        at(&agent, 20)
+            .expect_code(1)
+            .expect_reason(&["no virtual service", &format!("tcp {VIP}:80")]);
         agent.stop().expect_code(0);
         agent.start().expect_code(0);
         let all = [service.as_str(), "-> 10.240.0.20:80 Masq 1"];

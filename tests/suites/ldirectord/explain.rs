@@ -35,6 +35,10 @@ fn an_explanation_says_what_was_found_and_what_a_start_would_do() {
         assert!(running.stdout.contains(&format!("process: {} (", daemon(&host))), "{running}");
         agent.stop().expect_code(0);
         write(&host, CONF, "bogus");
-        agent.explain().expect_code(5).expect_reason(&["ldirectord.cf:1"]).expect_lines(&["monitor: not running"]);
+        agent
+            .explain()
+            .expect_code(5)
+            .expect_reason(&["ldirectord.cf:1"])
+            .expect_lines(&["monitor: not running"]);
     });
 }

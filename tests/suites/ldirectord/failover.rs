@@ -24,14 +24,20 @@ fn a_pair_of_directors_survives_what_was_tried_on_it() {
             assert!(wait_until(SOON, there).is_some(), "no call {wanted}: {:?}", called());
         };
         // The real servers die one by one.
-        pair.look.during(&mut pair.cluster, "rs0 killed", &["rs1"], |cluster| crate::pair::kill_real(cluster, 0));
+        pair.look.during(&mut pair.cluster, "rs0 killed", &["rs1"], |cluster| {
+            crate::pair::kill_real(cluster, 0)
+        });
         crate::pair::kill_real(&pair.cluster, 1);
         let site = format!("{VIP}:80").parse().expect("an address");
-        let sorry = || (get(&pair.cluster.client, site, "/") == Err("status 503".into())).then_some(());
+        let sorry =
+            || (get(&pair.cluster.client, site, "/") == Err("status 503".into())).then_some(());
         assert!(wait_until(SOON, sorry).is_some(), "the page for a farm without servers");
         expect_call(&pair, "start");
         let status = pair.cluster.wait_idle();
-        assert!(status.are_well(&ALL) && status.failures.is_empty(), "dead servers are no reason to move: {status}");
+        assert!(
+            status.are_well(&ALL) && status.failures.is_empty(),
+            "dead servers are no reason to move: {status}"
+        );
         tell(&format!("both dead: the fallback answers; cluster: {}", status.brief()));
         pair.look.during(&mut pair.cluster, "both back", &[], |cluster| {
             [0, 1].into_iter().for_each(|number| crate::pair::revive_real(cluster, number));
@@ -42,14 +48,23 @@ fn a_pair_of_directors_survives_what_was_tried_on_it() {
         for fault in Fault::ALL {
             let account = pair.inflict(fault);
             tell(&account.to_string());
-            let failed: Vec<&str> = account.failures.iter().map(|failure| failure.operation.as_str()).collect();
+            let failed: Vec<&str> =
+                account.failures.iter().map(|failure| failure.operation.as_str()).collect();
             if fault == Fault::Daemon {
-                assert_eq!((account.to, failed.as_slice()), (account.from, &["LVS_monitor_20000"][..]), "{account}");
+                assert_eq!(
+                    (account.to, failed.as_slice()),
+                    (account.from, &["LVS_monitor_20000"][..]),
+                    "{account}"
+                );
                 // Clients wait for a stop and the beginning of a start, not for the daemon.
                 assert!(Some(account.seen.outage.longest_gap) < account.wall("start"), "{account}");
             } else {
                 assert_ne!(account.to, account.from, "{account}");
-                assert!(failed.is_empty() && !account.seen.announced.is_empty(), "{account}\n{:?}", account.failures);
+                assert!(
+                    failed.is_empty() && !account.seen.announced.is_empty(),
+                    "{account}\n{:?}",
+                    account.failures
+                );
             }
             if fault == Fault::Standby {
                 // Nothing is left on the old node.

@@ -14,7 +14,11 @@ fn with_scripts() -> Option<Host> {
         return None;
     }
     let host = machine("lvs01");
-    write(&host, CONF, "virtual=10.9.0.50:80\n\treal=10.240.0.20:80 masq\n\tscheduler=rr\n\tchecktype=on\n");
+    write(
+        &host,
+        CONF,
+        "virtual=10.9.0.50:80\n\treal=10.240.0.20:80 masq\n\tscheduler=rr\n\tchecktype=on\n",
+    );
     host.sh("mkdir /tmp/x");
     write(&host, "/tmp/x/ldirectord", SLEEPING);
     host.sh("chmod 755 /tmp/x/ldirectord");
@@ -32,7 +36,17 @@ fn id_2_a_script_of_another_user_is_no_daemon() {
     let Some(host) = with_scripts() else { return };
     let agent = director(&host);
     let id = NOBODY.to_string();
-    let words = ["--reuid", &id, "--regid", &id, "--clear-groups", "/usr/bin/perl", "/tmp/x/ldirectord", CONF, "start"];
+    let words = [
+        "--reuid",
+        &id,
+        "--regid",
+        &id,
+        "--clear-groups",
+        "/usr/bin/perl",
+        "/tmp/x/ldirectord",
+        CONF,
+        "start",
+    ];
     let mut others = host.spawn("setpriv", &words);
     assert!(wait_until(PATIENCE, || (count(&host) == 1).then_some(())).is_some());
     for pid_file in [false, true] {
@@ -55,8 +69,10 @@ fn id_4_the_daemon_of_a_container_is_left_alone() {
     let agent = director(&host);
     host.sh("cp -r /tmp/x /srv/x");
     for world in [World::Container, World::HostNumbers] {
-        let mut container = world.spawn(&host, &["/usr/bin/perl", "/srv/x/ldirectord", CONF, "start"]);
-        let there = || !host.run("pgrep", &["-f", "^/usr/bin/perl /srv/x/ldirectord"]).stdout.is_empty();
+        let mut container =
+            world.spawn(&host, &["/usr/bin/perl", "/srv/x/ldirectord", CONF, "start"]);
+        let there =
+            || !host.run("pgrep", &["-f", "^/usr/bin/perl /srv/x/ldirectord"]).stdout.is_empty();
         assert!(wait_until(PATIENCE, || there().then_some(())).is_some(), "{world:?}");
         agent.probe().expect_code(7);
         agent.stop().expect_code(0);

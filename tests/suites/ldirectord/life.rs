@@ -5,7 +5,8 @@ use std::time::Duration;
 use harness::process::wait_until;
 
 use crate::{
-    CONF, PATIENCE, at, daemon, director, expect_gone, expect_table, log, machine, processes, table, with_ipvs, write,
+    CONF, PATIENCE, at, daemon, director, expect_gone, expect_table, log, machine, processes,
+    table, with_ipvs, write,
 };
 
 /// Two services whose servers need no check.
@@ -13,7 +14,8 @@ pub const PLAIN: &str = "checkinterval=1\nquiescent=no\nvirtual=10.9.0.50:80\n\t
                      \tchecktype=on\nvirtual=7\n\treal=10.240.0.20 gate\n\tscheduler=rr\n\tchecktype=on\n\tprotocol=fwm\n";
 
 /// What the kernel has then.
-const FILLED: [&str; 4] = ["TCP 10.9.0.50:80 rr", "-> 10.240.0.20:80 Masq 1", "FWM 7 rr", "-> 10.240.0.20:0 Route 1"];
+const FILLED: [&str; 4] =
+    ["TCP 10.9.0.50:80 rr", "-> 10.240.0.20:80 Masq 1", "FWM 7 rr", "-> 10.240.0.20:0 Route 1"];
 
 #[test]
 fn a_life_leaves_the_table_as_it_was() {
@@ -23,7 +25,11 @@ fn a_life_leaves_the_table_as_it_was() {
         let agent = director(&host);
         agent.probe().expect_code(7);
         // A caller with no mask at all.
-        agent.clone().under(&["/bin/sh", "-c", "umask 000; exec \"$@\"", "sh"]).start().expect_code(0);
+        agent
+            .clone()
+            .under(&["/bin/sh", "-c", "umask 000; exec \"$@\"", "sh"])
+            .start()
+            .expect_code(0);
         expect_table(&host, &FILLED);
         let number = daemon(&host);
         for level in [0, 10, 20] {
@@ -36,8 +42,14 @@ fn a_life_leaves_the_table_as_it_was() {
         agent.monitor().expect_code(0);
         host.sh("mkdir /run/aside; mv /run/resource-agents/* /run/aside");
         agent.monitor().expect_code(1).expect_reason(&["lost its pid file", "stop ends them"]);
-        host.sh("mv /run/aside/* /run/resource-agents; mv /run/kept /run/ldirectord.ldirectord.cf.pid");
-        assert_eq!(host.sh("stat -c %a /run/ldirectord.ldirectord.cf.pid"), "644\n", "not everybody may write it");
+        host.sh(
+            "mv /run/aside/* /run/resource-agents; mv /run/kept /run/ldirectord.ldirectord.cf.pid",
+        );
+        assert_eq!(
+            host.sh("stat -c %a /run/ldirectord.ldirectord.cf.pid"),
+            "644\n",
+            "not everybody may write it"
+        );
         // A stop needs neither the file nor the parameters.
         host.sh(&format!("rm {CONF}"));
         agent.clone().param("on_low", "nonsense").stop().expect_code(0);
@@ -67,7 +79,10 @@ fn ld_04_whoever_ended_the_daemon_only_what_the_start_added_goes() {
             if killed {
                 host.sh(&format!("kill -9 {}", daemon(&host)));
                 agent.monitor().expect_code(7);
-                assert!(table(&host).iter().any(|line| line.contains("10.9.0.50:80")), "the kernel still directs");
+                assert!(
+                    table(&host).iter().any(|line| line.contains("10.9.0.50:80")),
+                    "the kernel still directs"
+                );
             }
             agent.stop().expect_code(0).expect_silent();
             assert_eq!(saved(), before);
@@ -84,11 +99,16 @@ fn ld_04_whoever_ended_the_daemon_only_what_the_start_added_goes() {
         write(&host, CONF, &format!("cleanstop=no\n{PLAIN}"));
         agent.start().expect_code(0);
         agent.stop().expect_code(0);
-        assert!(table(&host).iter().any(|line| line.contains("10.9.0.50:80")), "{:?}", table(&host));
+        assert!(
+            table(&host).iter().any(|line| line.contains("10.9.0.50:80")),
+            "{:?}",
+            table(&host)
+        );
     });
 }
 
-/// Debian's enabled unit started it between probe and start: its services counted as those of before, and stayed.
+/// Debian's enabled unit started it between probe and start: its services counted as those of
+/// before, and stayed.
 #[test]
 fn ld_f1_a_daemon_that_its_unit_has_started_is_taken_over_and_its_services_go_with_it() {
     with_ipvs(|| {
@@ -159,8 +179,9 @@ fn a_recovery_goes_on_with_what_the_dead_daemon_had_in_the_table() {
     });
 }
 
-/// LD-07: a clash of Perl modules, and the daemon did not start (RA#365; RA:0d44388f2, 9d91c7bd2). And: a pid file that
-/// is another program's, a file that gets a mistake while the daemon runs, a daemon that is held, children of a dead one.
+/// LD-07: a clash of Perl modules, and the daemon did not start (RA#365; RA:0d44388f2, 9d91c7bd2).
+/// And: a pid file that is another program's, a file that gets a mistake while the daemon runs, a
+/// daemon that is held, children of a dead one.
 #[test]
 fn ld_07_what_keeps_the_daemon_from_its_work_is_named() {
     with_ipvs(|| {
@@ -177,14 +198,21 @@ fn ld_07_what_keeps_the_daemon_from_its_work_is_named() {
         let other = agent.clone().instance("other").param("configfile", "/srv/ldirectord.cf");
         agent.start().expect_code(0);
         other.probe().expect_code(7);
-        other.start().expect_code(1).expect_reason(&["/var/run/ldirectord.ldirectord.cf.pid", CONF, "another name"]);
+        other.start().expect_code(1).expect_reason(&[
+            "/var/run/ldirectord.ldirectord.cf.pid",
+            CONF,
+            "another name",
+        ]);
         other.stop().expect_code(0);
         expect_table(&host, &FILLED);
         at(&agent, 20).expect_code(0);
-        // A mistake in the file is nothing that a restart cures. The daemon's own status would remove its pid file.
+        // A mistake in the file is nothing that a restart cures. The daemon's own status would
+        // remove its pid file.
         write(&host, CONF, &format!("{PLAIN}\tbogus=1\n"));
         at(&agent, 0).expect_code(0);
-        at(&agent, 10).expect_code(190).expect_reason(&["a restart would fail", &format!("{CONF}:12: ")]);
+        at(&agent, 10)
+            .expect_code(190)
+            .expect_reason(&["a restart would fail", &format!("{CONF}:12: ")]);
         host.sh("test -s /run/ldirectord.ldirectord.cf.pid");
         write(&host, CONF, PLAIN);
         // Held.

@@ -1,10 +1,13 @@
-//! ldirectord against the real daemon and the real kernel: one test for each failure that its users have met, whole lives,
-//! and traffic.
+//! ldirectord against the real daemon and the real kernel: one test for each failure that its users
+//! have met, whole lives, and traffic.
 //!
-//! A name that begins with `ld_NN` is a row of the list of reported failures; the doc comment says what went wrong and
-//! where it was reported (`RA#n`: ClusterLabs/resource-agents). What needs IP Virtual Server runs in a kernel that has it
-//! ([`harness::uml`]).
-#![allow(clippy::disallowed_methods, reason = "tests own the environment and processes of what they test")]
+//! A name that begins with `ld_NN` is a row of the list of reported failures; the doc comment says
+//! what went wrong and where it was reported (`RA#n`: ClusterLabs/resource-agents). What needs IP
+//! Virtual Server runs in a kernel that has it ([`harness::uml`]).
+#![allow(
+    clippy::disallowed_methods,
+    reason = "tests own the environment and processes of what they test"
+)]
 
 mod absent;
 mod beside;
@@ -82,11 +85,13 @@ fn at(agent: &Agent<'_>, level: u32) -> harness::Outcome {
     agent.clone().env("OCF_CHECK_LEVEL", &level.to_string()).monitor()
 }
 
-/// The kernel's table as `ipvsadm` sees it, one line a service or server, single spaces, without the counters.
+/// The kernel's table as `ipvsadm` sees it, one line a service or server, single spaces, without
+/// the counters.
 fn table(host: &Host) -> Vec<String> {
     let said = host.run("ipvsadm", &["-Ln"]).stdout;
     let rows = said.lines().skip(3).map(|line| line.split_whitespace().collect::<Vec<_>>());
-    rows.map(|words| if words[0] == "->" { words[..4].join(" ") } else { words.join(" ") }).collect()
+    rows.map(|words| if words[0] == "->" { words[..4].join(" ") } else { words.join(" ") })
+        .collect()
 }
 
 /// Waits for a table; the kernel has no order of its own.

@@ -1,5 +1,6 @@
-//! Two directors under Pacemaker, as heartbeat's `lvs01 VIP ldirectord` had them: the address of the clients, the gateway of
-//! the real servers, and the daemon, one group. Two real servers behind them, a page for when both are dead, a client.
+//! Two directors under Pacemaker, as heartbeat's `lvs01 VIP ldirectord` had them: the address of
+//! the clients, the gateway of the real servers, and the daemon, one group. Two real servers behind
+//! them, a page for when both are dead, a client.
 
 use std::fmt;
 use std::sync::PoisonError;
@@ -43,8 +44,10 @@ for n in 0 1; do
     printf 'http { access_log off; server { listen *:80; root /run/rs%s/www; } }\\n' $n >> /run/rs$n/conf
 done";
 
-/// The page for when all real servers are dead, on every director. Its status keeps it apart from a service.
-const SORRY: &str = "user root; worker_processes 1; pid /run/sorry.pid; error_log /run/sorry.error; events {}
+/// The page for when all real servers are dead, on every director. Its status keeps it apart from a
+/// service.
+const SORRY: &str =
+    "user root; worker_processes 1; pid /run/sorry.pid; error_log /run/sorry.error; events {}
 http { access_log off; server { listen *:80; location / { return 503 'no server is there'; } } }";
 
 /// What is done to the active director.
@@ -95,8 +98,8 @@ pub struct Account {
 }
 
 impl Account {
-    /// How long Pacemaker waited for actions in sum, of a kind such as `start`; of a start and a stop on the same node it keeps
-    /// the last.
+    /// How long Pacemaker waited for actions in sum, of a kind such as `start`; of a start and a
+    /// stop on the same node it keeps the last.
     pub fn wall(&self, task: &str) -> Option<Duration> {
         self.actions
             .iter()
@@ -108,7 +111,9 @@ impl Account {
 
 impl fmt::Display for Account {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let or = |time: Option<Duration>| time.map_or("-".to_owned(), |time| format!("{:.0} ms", ms(time)));
+        let or = |time: Option<Duration>| {
+            time.map_or("-".to_owned(), |time| format!("{:.0} ms", ms(time)))
+        };
         write!(
             out,
             "{} ({}): node{} > node{}, {}; whole after {:.0} ms; start {}, stop {}, processor {:.0} ms; cluster: {}",
@@ -154,13 +159,21 @@ impl Pair {
         cluster.alive().for_each(furnish);
         let group = [
             primitive(whose, "VIP", "IPaddr2", &[("ip", VIP), ("cidr_netmask", "24")]),
-            primitive(whose, "GATEWAY", "IPaddr2", &[("ip", "10.240.0.1"), ("cidr_netmask", "24"), ("nic", "eth0")]),
+            primitive(
+                whose,
+                "GATEWAY",
+                "IPaddr2",
+                &[("ip", "10.240.0.1"), ("cidr_netmask", "24"), ("nic", "eth0")],
+            ),
             primitive(whose, "LVS", "ldirectord", &[]),
         ];
         let xml = format!(r#"<group id="director">{}</group>"#, group.concat());
         let admin = cluster.anyone();
         // Where it is, it stays: a move back is a second outage.
-        admin.expect("crm_attribute", &["--type", "rsc_defaults", "--name", "resource-stickiness", "--update", "100"]);
+        admin.expect(
+            "crm_attribute",
+            &["--type", "rsc_defaults", "--name", "resource-stickiness", "--update", "100"],
+        );
         admin.expect("cibadmin", &["--create", "--scope", "resources", "--xml-text", &xml]);
         let look = Onlooker::at_pace(PACE, &cluster, VIP, "eth0");
         let pair = Pair { cluster, look, whose };
@@ -186,13 +199,19 @@ impl Pair {
         };
         if wait_until(SOON, both).is_none() {
             let requests = self.look.visitor.requests();
-            let last: Vec<_> = requests.iter().rev().take(30).map(|request| &request.said).collect();
-            let tables: Vec<_> = self.cluster.alive().map(|node| (crate::table(node), crate::log(node))).collect();
-            panic!("both real servers are expected to answer, not {last:?}\n{tables:#?}\n{}", self.cluster.status());
+            let last: Vec<_> =
+                requests.iter().rev().take(30).map(|request| &request.said).collect();
+            let tables: Vec<_> =
+                self.cluster.alive().map(|node| (crate::table(node), crate::log(node))).collect();
+            panic!(
+                "both real servers are expected to answer, not {last:?}\n{tables:#?}\n{}",
+                self.cluster.status()
+            );
         }
     }
 
-    /// Does what `fault` says to the active director, and returns when the client is served and the cluster content again.
+    /// Does what `fault` says to the active director, and returns when the client is served and the
+    /// cluster content again.
     pub fn inflict(&mut self, fault: Fault) -> Account {
         let from = self.owner();
         let number = daemon(self.cluster.node(from));
@@ -201,21 +220,37 @@ impl Pair {
         let survivors = self.survivors(fault, from);
         let spent: Duration = self.cpu(&survivors);
         match fault {
-            Fault::Daemon => self.cluster.node(from).sh(&format!("kill -9 {}", number.as_deref().unwrap_or_default())),
-            Fault::Standby => self.cluster.anyone().expect("crm_standby", &["-N", &name(from), "-v", "on"]),
+            Fault::Daemon => self
+                .cluster
+                .node(from)
+                .sh(&format!("kill -9 {}", number.as_deref().unwrap_or_default())),
+            Fault::Standby => {
+                self.cluster.anyone().expect("crm_standby", &["-N", &name(from), "-v", "on"])
+            }
             Fault::Power => {
                 self.cluster.kill(from);
                 String::new()
             }
         };
         let whole = wait_until(SOON, || {
-            let whole =
-                |it: &&usize| directs(self.cluster.node(**it), (**it == from).then_some(number.as_deref()).flatten());
+            let whole = |it: &&usize| {
+                directs(
+                    self.cluster.node(**it),
+                    (**it == from).then_some(number.as_deref()).flatten(),
+                )
+            };
             let elsewhere = |it: &&usize| fault == Fault::Daemon || **it != from;
-            survivors.iter().find(|it| elsewhere(it) && whole(it)).map(|to| (*to, SystemTime::now()))
+            survivors
+                .iter()
+                .find(|it| elsewhere(it) && whole(it))
+                .map(|to| (*to, SystemTime::now()))
         });
         let Some((to, at)) = whole else {
-            panic!("no director after {fault}: {}\n{}", self.cluster.status(), crate::log(self.cluster.anyone()))
+            panic!(
+                "no director after {fault}: {}\n{}",
+                self.cluster.status(),
+                crate::log(self.cluster.anyone())
+            )
         };
         self.look.expect_page(&self.cluster, &[]);
         let ended = SystemTime::now();
@@ -228,7 +263,12 @@ impl Pair {
             to,
             seen: self.look.seen(began, ended),
             whole: at.duration_since(began).unwrap_or_default(),
-            actions: after.history.iter().filter(|done| !before.history.contains(done)).cloned().collect(),
+            actions: after
+                .history
+                .iter()
+                .filter(|done| !before.history.contains(done))
+                .cloned()
+                .collect(),
             cpu: self.cpu(&survivors).saturating_sub(spent),
             view: after.brief(),
             failures: after.failures,
@@ -272,7 +312,9 @@ impl Pair {
     }
 
     fn survivors(&self, fault: Fault, from: usize) -> Vec<usize> {
-        let up = |number: &usize| self.cluster.node(*number).is_up() && (fault != Fault::Power || *number != from);
+        let up = |number: &usize| {
+            self.cluster.node(*number).is_up() && (fault != Fault::Power || *number != from)
+        };
         [1, 2].into_iter().filter(up).collect()
     }
 
@@ -287,10 +329,16 @@ fn furnish(node: &Node) {
     node.sh("mkdir -p /etc/ha.d /srv
         printf '#!/bin/sh\\necho \"$*\" >> /srv/called\\n' > /srv/fallback; chmod 755 /srv/fallback");
     let tutorial = include_str!("../../../agents/ldirectord/tests/fixtures/tutorial.cf");
-    // Two of its four real servers; and a busy machine may take longer for a page than its three seconds.
-    let conf: String =
-        tutorial.lines().filter(|line| !line.contains("10.240.1.")).map(|line| format!("{line}\n")).collect();
-    let conf = conf.replace("checktimeout=3", "checktimeout=20").replace("/etc/init.d/apache2", "/srv/fallback");
+    // Two of its four real servers; and a busy machine may take longer for a page than its three
+    // seconds.
+    let conf: String = tutorial
+        .lines()
+        .filter(|line| !line.contains("10.240.1."))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    let conf = conf
+        .replace("checktimeout=3", "checktimeout=20")
+        .replace("/etc/init.d/apache2", "/srv/fallback");
     node.write(CONF, &conf.replace("VIP", VIP));
     write(node, "/srv/sorry.conf", SORRY);
     node.sh("nginx -c /srv/sorry.conf");
@@ -298,14 +346,17 @@ fn furnish(node: &Node) {
 
 /// Kills the web server of a real server.
 pub fn kill_real(cluster: &Cluster, number: usize) {
-    cluster.client.sh(&format!("kill -9 $(cat /run/rs{number}/pid) $(pgrep -P $(cat /run/rs{number}/pid))"));
+    cluster
+        .client
+        .sh(&format!("kill -9 $(cat /run/rs{number}/pid) $(pgrep -P $(cat /run/rs{number}/pid))"));
 }
 
 /// Starts the web server of a real server; returns when it answers.
 pub fn revive_real(cluster: &Cluster, number: usize) {
     let client = &cluster.client;
     client.sh(&format!("ip netns exec rs{number} nginx -c /run/rs{number}/conf"));
-    let words = ["netns", "exec", &format!("rs{number}"), "curl", "-sf", "http://127.0.0.1/.testpage"];
+    let words =
+        ["netns", "exec", &format!("rs{number}"), "curl", "-sf", "http://127.0.0.1/.testpage"];
     let there = || (client.run("ip", &words).code == Some(0)).then_some(());
     assert!(wait_until(SOON, there).is_some(), "no web server");
 }
@@ -318,7 +369,8 @@ fn primitive(whose: Whose, id: &str, kind: &str, parameters: &[(&str, &str)]) ->
     let operation = |name: &str, interval: u32| {
         format!(r#"<op id="{id}-{name}" name="{name}" interval="{interval}s" timeout="120s"/>"#)
     };
-    let operations = [operation("start", 0), operation("stop", 0), operation("monitor", INTERVAL)].concat();
+    let operations =
+        [operation("start", 0), operation("stop", 0), operation("monitor", INTERVAL)].concat();
     let provider = whose.provider();
     format!(
         r#"<primitive id="{id}" class="ocf" provider="{provider}" type="{kind}"><instance_attributes id="{id}-p">{pairs}</instance_attributes><operations>{operations}</operations></primitive>"#
@@ -345,13 +397,15 @@ fn daemon(node: &Node) -> Option<String> {
     words.contains("ldirectord").then_some(number)
 }
 
-/// Whether a daemon, another one than that of this number, lives inside, and the kernel sends clients to both real servers.
+/// Whether a daemon, another one than that of this number, lives inside, and the kernel sends
+/// clients to both real servers.
 fn directs(node: &Node, but: Option<&str>) -> bool {
     let there = daemon(node).is_some_and(|number| Some(number.as_str()) != but);
     there && weights(&inside(node, "net/ip_vs").unwrap_or_default()) == [1, 1]
 }
 
-/// The weights of all servers in the kernel's table, `/proc/net/ip_vs`: three lines of a head, then `-> SERVER FORWARD WEIGHT …`.
+/// The weights of all servers in the kernel's table, `/proc/net/ip_vs`: three lines of a head, then
+/// `-> SERVER FORWARD WEIGHT …`.
 fn weights(table: &str) -> Vec<u32> {
     let servers = table.lines().skip(3).filter_map(|line| line.trim_start().strip_prefix("-> "));
     servers.filter_map(|line| line.split_whitespace().nth(2)?.parse().ok()).collect()
@@ -359,9 +413,9 @@ fn weights(table: &str) -> Vec<u32> {
 
 #[test]
 fn the_weights_of_a_table_are_read() {
-    let table = "IP Virtual Server version 1.2.1 (size=4096)\nProt LocalAddress:Port Scheduler Flags\n  \
-                 -> RemoteAddress:Port Forward Weight ActiveConn InActConn\nTCP  0A090032:0050 rr  \n  \
-                 -> 0AF00015:0050      Masq    1      0          0         \n  \
+    let table = "IP Virtual Server version 1.2.1 (size=4096)\nProt LocalAddress:Port Scheduler \
+                 Flags\n  -> RemoteAddress:Port Forward Weight ActiveConn InActConn\nTCP  \
+                 0A090032:0050 rr  \n -> 0AF00015:0050      Masq    1      0          0         \n \
                  -> 0AF00014:0050      Masq    0      0          0         \n";
     assert_eq!(weights(table), [1, 0]);
     assert_eq!(weights(""), [0; 0]);

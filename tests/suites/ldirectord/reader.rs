@@ -6,14 +6,23 @@ use crate::{director, has, machine, write};
 const FILES: &[(&str, usize)] = &[
     ("", 0),
     ("virtual=10.0.0.1:80\n\treal=10.0.0.2:80 masq\n", 0),
-    ("virtual = 10.0.0.1:80 and so on\n\treal = 10.0.0.2 gate\n# not indented\n\tservice = http or so\n", 0),
+    (
+        "virtual = 10.0.0.1:80 and so on\n\treal = 10.0.0.2 gate\n# not indented\n\tservice = http or so\n",
+        0,
+    ),
     ("virtual=10.0.0.1\n\treal=10.0.0.2 gate\n", 0),
     ("virtual=10.0.0.1:80\n\treal=10.0.0.2->10.0.0.5:80 gate 5 \"a\", \"b\" l:1 u:9\n", 0),
-    ("virtual=10.0.0.1:80\n\treal=10.0.0.2:80 masq \"http://x/y\" \"b, c\"\n\tchecktype=3\n\tvirtualhost=\n", 0),
+    (
+        "virtual=10.0.0.1:80\n\treal=10.0.0.2:80 masq \"http://x/y\" \"b, c\"\n\tchecktype=3\n\tvirtualhost=\n",
+        0,
+    ),
     ("virtual=10.0.0.1:80\n\treal=192.168.6.2::5060 gate\n", 0),
     ("virtual=10.0.0.1:80\n        # deep\n    quiescent=no\nautoreload=no", 0),
     ("virtual=10.0.0.1:http\n\treal=10.0.0.2:http masq\n\tfallback=127.0.0.1:http\n", 0),
-    ("virtual6=[2001:db8::1]:80\n\treal6=[2001:db8::2]:80 masq\n\tfallback6=[::1]:80 gate\n\tnetmask=64\n", 0),
+    (
+        "virtual6=[2001:db8::1]:80\n\treal6=[2001:db8::2]:80 masq\n\tfallback6=[::1]:80 gate\n\tnetmask=64\n",
+        0,
+    ),
     ("virtual=1\n\tprotocol=fwm\n\tfallback=127.0.0.1 gate\n", 0),
     ("fallback=127.0.0.1:80 masq\nquiescent=yes\ncallback=\"/bin/true\"\n", 0),
     ("fallback=127.0.0.1:http\n", 1),
@@ -66,7 +75,8 @@ fn our_reader_and_the_daemons_agree() {
     for (number, (text, _)) in FILES.iter().enumerate() {
         host.sh(&format!("printf '%s' '{text}' > /srv/{number}.cf"));
     }
-    // One process loads the modules, which takes long, and each file gets a copy of it that runs the daemon's program.
+    // One process loads the modules, which takes long, and each file gets a copy of it that runs
+    // the daemon's program.
     let script = format!(
         "use strict; use LWP::UserAgent; use LWP::Debug; use Net::HTTP; use IO::Socket::INET6; use Pod::Usage; use Sys::Syslog;\n\
          $ENV{{PERLIO}} = 'perlio'; $| = 1;\n\
@@ -83,7 +93,8 @@ fn our_reader_and_the_daemons_agree() {
     let verdicts: Vec<&str> = said.lines().collect();
     assert_eq!(verdicts.len(), FILES.len(), "{said}");
     for (number, (text, line)) in FILES.iter().enumerate() {
-        let expected = if *line == 0 { format!("{number} 3 ") } else { format!("{number} 2 {line}") };
+        let expected =
+            if *line == 0 { format!("{number} 3 ") } else { format!("{number} 2 {line}") };
         assert_eq!(verdicts[number], expected, "the daemon of {text:?}");
         let path = format!("/srv/{number}.cf");
         let ours = director(&host).param("configfile", &path).validate_here();

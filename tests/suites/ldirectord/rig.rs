@@ -1,4 +1,5 @@
-//! A director, real servers behind it, and a client. A process costs much in a kernel of our own: few calls, each does much.
+//! A director, real servers behind it, and a client. A process costs much in a kernel of our own:
+//! few calls, each does much.
 
 use std::collections::BTreeMap;
 
@@ -28,8 +29,13 @@ impl Net {
             )
         };
         let ports: String = hosts.iter().enumerate().map(port).collect();
-        write(&switch, "/run/batch", &format!("link add br0 type bridge forward_delay 0\nlink set br0 up\n{ports}"));
-        let batch = std::path::Path::new("/proc").join(switch.pid().to_string()).join("root/run/batch");
+        write(
+            &switch,
+            "/run/batch",
+            &format!("link add br0 type bridge forward_delay 0\nlink set br0 up\n{ports}"),
+        );
+        let batch =
+            std::path::Path::new("/proc").join(switch.pid().to_string()).join("root/run/batch");
         switch.ip(&format!("-batch {}", batch.display()));
         Net { hosts, _switch: switch }
     }
@@ -42,12 +48,13 @@ impl Net {
 
 /// Carries out lines of `ip` on a machine, after these settings of its kernel.
 pub fn set_up(host: &Host, sysctls: &[&str], lines: &str) {
-    let settings: String = sysctls.iter().map(|setting| format!("sysctl -qw {setting}\n")).collect();
+    let settings: String =
+        sysctls.iter().map(|setting| format!("sysctl -qw {setting}\n")).collect();
     host.sh(&format!("{settings}ip -batch - <<'END'\nlink set eth0 up\n{lines}\nEND"));
 }
 
-/// Network address translation: the real servers answer by way of the director. Real server K, from 0, has
-/// 10.240.0.(20+K).
+/// Network address translation: the real servers answer by way of the director. Real server K, from
+/// 0, has 10.240.0.(20+K).
 pub struct Nat {
     net: Net,
     reals: usize,
@@ -56,15 +63,24 @@ pub struct Nat {
 impl Nat {
     pub fn new(reals: usize) -> Nat {
         let names: Vec<String> = (0..reals).map(|number| format!("rs{number}")).collect();
-        let all: Vec<&str> = ["lvs01", "client"].into_iter().chain(names.iter().map(String::as_str)).collect();
+        let all: Vec<&str> =
+            ["lvs01", "client"].into_iter().chain(names.iter().map(String::as_str)).collect();
         let nat = Nat { net: Net::new(&all), reals };
-        let forward = ["net.ipv4.ip_forward=1", "net.ipv4.conf.all.send_redirects=0", "net.ipv6.conf.all.forwarding=1"];
+        let forward = [
+            "net.ipv4.ip_forward=1",
+            "net.ipv4.conf.all.send_redirects=0",
+            "net.ipv6.conf.all.forwarding=1",
+        ];
         let own = format!(
             "address add 10.9.0.1/24 dev eth0\naddress add {VIP}/32 dev eth0\naddress add 10.240.0.1/24 dev eth0\n\
              address add 2001:db8:9::50/64 dev eth0 nodad\naddress add 2001:db8:240::1/64 dev eth0 nodad"
         );
         set_up(nat.director(), &forward, &own);
-        set_up(nat.client(), &[], "address add 10.9.0.9/24 dev eth0\naddress add 2001:db8:9::9/64 dev eth0 nodad");
+        set_up(
+            nat.client(),
+            &[],
+            "address add 10.9.0.9/24 dev eth0\naddress add 2001:db8:9::9/64 dev eth0 nodad",
+        );
         for number in 0..reals {
             let lines = format!(
                 "address add {}/24 dev eth0\naddress add 2001:db8:240::{:x}/64 dev eth0 nodad\n\
@@ -72,7 +88,8 @@ impl Nat {
                 address(number),
                 0x20 + number
             );
-            // Redirected by the director to a shorter way, it would answer clients behind the director's back.
+            // Redirected by the director to a shorter way, it would answer clients behind the
+            // director's back.
             set_up(
                 nat.real(number),
                 &["net.ipv6.conf.eth0.accept_redirects=0", "net.ipv4.conf.eth0.accept_redirects=0"],
@@ -97,12 +114,15 @@ impl Nat {
 
     /// Writes a configuration of all real servers with these lines in the section and before it.
     pub fn configure(&self, before: &str, section: &str) {
-        let reals: String = (0..self.reals).map(|number| format!("\treal={}:80 masq\n", address(number))).collect();
+        let reals: String =
+            (0..self.reals).map(|number| format!("\treal={}:80 masq\n", address(number))).collect();
         let section: String = section.lines().map(|line| format!("\t{}\n", line.trim())).collect();
         write(
             self.director(),
             CONF,
-            &format!("checktimeout=20\ncheckinterval=1\n{before}\nvirtual={VIP}:80\n{reals}{section}"),
+            &format!(
+                "checktimeout=20\ncheckinterval=1\n{before}\nvirtual={VIP}:80\n{reals}{section}"
+            ),
         );
     }
 
@@ -124,13 +144,20 @@ pub fn address(number: usize) -> String {
 }
 
 /// The usual check.
-pub const CHECK: &str =
-    "service=http\nrequest=\".testpage\"\nreceive=\"test page\"\nscheduler=rr\nprotocol=tcp\nchecktype=negotiate";
+pub const CHECK: &str = "service=http\nrequest=\".testpage\"\nreceive=\"test page\"\nscheduler=rr\nprotocol=tcp\nchecktype=negotiate";
 
 /// What `curl` gets, each by a connection of its own.
 pub fn page(host: &Host, urls: &[&str]) -> String {
-    let mut words =
-        vec!["--silent", "--show-error", "--globoff", "--insecure", "--max-time", "20", "-H", "Connection: close"];
+    let mut words = vec![
+        "--silent",
+        "--show-error",
+        "--globoff",
+        "--insecure",
+        "--max-time",
+        "20",
+        "-H",
+        "Connection: close",
+    ];
     words.extend(urls);
     let done = host.run("curl", &words);
     format!("{}{}", done.stdout, done.stderr).trim().to_owned()

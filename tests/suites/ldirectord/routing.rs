@@ -1,5 +1,5 @@
-//! Direct routing: real servers have the virtual address, too, and answer clients themselves. IPaddr2's `lvs_support` makes
-//! that fit together.
+//! Direct routing: real servers have the virtual address, too, and answer clients themselves.
+//! IPaddr2's `lvs_support` makes that fit together.
 
 use harness::agent;
 
@@ -37,12 +37,17 @@ fn the_address_is_on_the_director_and_on_loopback_of_the_real_servers() {
         write(lvs, CONF, &conf);
         vip(lvs).start().expect_code(0);
         director(lvs).start().expect_code(0);
-        expect_table(lvs, &[&format!("TCP {VIP}:80 rr"), "-> 10.9.0.3:80 Route 1", "-> 10.9.0.4:80 Route 1"]);
+        expect_table(
+            lvs,
+            &[&format!("TCP {VIP}:80 rr"), "-> 10.9.0.3:80 Route 1", "-> 10.9.0.4:80 Route 1"],
+        );
         let url = format!("http://{VIP}/");
-        let mut shared: Vec<String> = page(client, &[&url, &url, &url, &url]).lines().map(str::to_owned).collect();
+        let mut shared: Vec<String> =
+            page(client, &[&url, &url, &url, &url]).lines().map(str::to_owned).collect();
         shared.sort();
         assert_eq!(shared, ["rs0", "rs0", "rs1", "rs1"]);
-        // The address moves to a real server: there it leaves loopback, and the server answers for it alone.
+        // The address moves to a real server: there it leaves loopback, and the server answers for
+        // it alone.
         director(lvs).stop().expect_code(0);
         expect_table(lvs, &[]);
         vip(lvs).stop().expect_code(0);
@@ -54,8 +59,12 @@ fn the_address_is_on_the_director_and_on_loopback_of_the_real_servers() {
         assert_eq!(rs0.only(VIP).nic, "lo");
         vip(lvs).start().expect_code(0);
         director(lvs).start().expect_code(0);
-        expect_table(lvs, &[&format!("TCP {VIP}:80 rr"), "-> 10.9.0.3:80 Route 1", "-> 10.9.0.4:80 Route 1"]);
-        let mut shared: Vec<String> = page(client, &[&url, &url]).lines().map(str::to_owned).collect();
+        expect_table(
+            lvs,
+            &[&format!("TCP {VIP}:80 rr"), "-> 10.9.0.3:80 Route 1", "-> 10.9.0.4:80 Route 1"],
+        );
+        let mut shared: Vec<String> =
+            page(client, &[&url, &url]).lines().map(str::to_owned).collect();
         shared.sort();
         assert_eq!(shared, ["rs0", "rs1"]);
         director(lvs).stop().expect_code(0);

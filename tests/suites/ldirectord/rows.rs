@@ -5,10 +5,13 @@ use std::time::{Duration, Instant};
 use harness::process::wait_until;
 
 use crate::rig::{CHECK, Nat, VIP, kill, page};
-use crate::{CONF, PATIENCE, at, director, expect_gone, expect_table, log, processes, table, with_ipvs, write};
+use crate::{
+    CONF, PATIENCE, at, director, expect_gone, expect_table, log, processes, table, with_ipvs,
+    write,
+};
 
-/// LD-02: the shell agent signalled, looked at once, and failed the stop. LD-08: one check that hangs ended the daemon, or
-/// kept the others from being switched (RA:f0eb273d7, 7420b2ea1).
+/// LD-02: the shell agent signalled, looked at once, and failed the stop. LD-08: one check that
+/// hangs ended the daemon, or kept the others from being switched (RA:f0eb273d7, 7420b2ea1).
 #[test]
 fn ld_02_ld_08_a_server_that_never_answers_holds_up_nothing_for_ever() {
     with_ipvs(|| {
@@ -28,7 +31,8 @@ fn ld_02_ld_08_a_server_that_never_answers_holds_up_nothing_for_ever() {
         kill(nat.real(0));
         expect_table(lvs, &[&service, "-> 10.240.0.21:80 Masq 0", "-> 10.240.0.20:80 Masq 0"]);
         at(&agent, 10).expect_code(0);
-        // It hears a signal only when the check is over: the stop waits for that, and then nothing is left.
+        // It hears a signal only when the check is over: the stop waits for that, and then nothing
+        // is left.
         agent.stop().expect_code(0).expect_silent();
         expect_gone(lvs);
         expect_table(lvs, &[]);
@@ -36,9 +40,10 @@ fn ld_02_ld_08_a_server_that_never_answers_holds_up_nothing_for_ever() {
     });
 }
 
-/// LD-05: a verification of names took out all HTTPS servers (RA#361, #333; RA:68fad3832). LD-06: IPv4 and IPv6 in one
-/// configuration broke each other (RA#379, #470, #796; RA:b298b4f94). LD-11: a dead server got requests until the first
-/// check (RA:b2612d380), quiescent ones came back (RA#125; RA:0bf8af17a), names of services as ports (RA:774434c7b).
+/// LD-05: a verification of names took out all HTTPS servers (RA#361, #333; RA:68fad3832). LD-06:
+/// IPv4 and IPv6 in one configuration broke each other (RA#379, #470, #796; RA:b298b4f94). LD-11: a
+/// dead server got requests until the first check (RA:b2612d380), quiescent ones came back (RA#125;
+/// RA:0bf8af17a), names of services as ports (RA:774434c7b).
 #[test]
 fn ld_05_ld_06_ld_11_each_server_is_checked_as_it_is() {
     with_ipvs(|| {
@@ -60,13 +65,19 @@ fn ld_05_ld_06_ld_11_each_server_is_checked_as_it_is() {
                  virtual6=[2001:db8:9::50]:80\n\treal6=[2001:db8:240::20]:80 masq\n\treal6=[2001:db8:240::21]:80 masq\n\tscheduler=rr\n\tchecktype=connect\n"
             ),
         );
-        // Perl's libraries have learnt to verify certificates by default; the name is still of no host.
+        // Perl's libraries have learnt to verify certificates by default; the name is still of no
+        // host.
         let cert = nat.real(0).sh("cat /srv/cert");
         write(lvs, "/srv/ca", &cert);
         let agent = director(lvs).param("ca", "/srv/ca");
         agent.start().expect_code(0);
-        for living in ["-> 10.240.0.20:443 Masq 1", "-> 10.240.0.20:80 Masq 1", "-> [2001:db8:240::20]:80 Masq 1"] {
-            let there = wait_until(PATIENCE, || table(lvs).iter().any(|line| line == living).then_some(()));
+        for living in [
+            "-> 10.240.0.20:443 Masq 1",
+            "-> 10.240.0.20:80 Masq 1",
+            "-> [2001:db8:240::20]:80 Masq 1",
+        ] {
+            let there =
+                wait_until(PATIENCE, || table(lvs).iter().any(|line| line == living).then_some(()));
             assert!(there.is_some(), "{living}: {:?}\n{}", table(lvs), log(lvs));
         }
         at(&agent, 20).expect_code(0);
@@ -78,7 +89,9 @@ fn ld_05_ld_06_ld_11_each_server_is_checked_as_it_is() {
             assert!(when(&format!("Quiescent real server: {dead}")) < checked, "{dead}: {said}");
             assert!(!said.contains(&format!("Restored real server: {dead}")), "{dead}: {said}");
         }
-        for url in [&format!("https://{VIP}/"), &format!("http://{VIP}/"), "http://[2001:db8:9::50]/"] {
+        for url in
+            [&format!("https://{VIP}/"), &format!("http://{VIP}/"), "http://[2001:db8:9::50]/"]
+        {
             assert_eq!(page(nat.client(), &[url]), "rs0", "{url}");
         }
         // Rounds later it is the same: nothing has put them back.
@@ -93,7 +106,8 @@ fn ld_05_ld_06_ld_11_each_server_is_checked_as_it_is() {
     });
 }
 
-/// LD-09: checks that were killed for their time-out multiplied, by a signal handler that interrupted itself (RA:a88a9af21).
+/// LD-09: checks that were killed for their time-out multiplied, by a signal handler that
+/// interrupted itself (RA:a88a9af21).
 #[test]
 #[ignore = "many rounds of checks take minutes in a kernel of its own"]
 fn ld_09_round_after_round_there_are_as_many_processes() {
@@ -105,16 +119,24 @@ fn ld_09_round_after_round_there_are_as_many_processes() {
         write(&host, CONF, conf);
         let agent = director(&host);
         agent.start().expect_code(0);
-        let rounds = || host.sh("cat /srv/rounds 2>/dev/null | wc -l").trim().parse::<usize>().unwrap_or(0);
+        let rounds =
+            || host.sh("cat /srv/rounds 2>/dev/null | wc -l").trim().parse::<usize>().unwrap_or(0);
         let began = Instant::now();
         let mut most = 0;
         while rounds() < 16 && began.elapsed() < PATIENCE {
-            most = most.max(host.sh("ls -d /proc/[0-9]* | wc -l").trim().parse::<usize>().unwrap_or(0));
+            most = most
+                .max(host.sh("ls -d /proc/[0-9]* | wc -l").trim().parse::<usize>().unwrap_or(0));
         }
         assert!(rounds() >= 16, "{} rounds\n{}", rounds(), log(&host));
-        // The machine's first process, the daemon, its check, those that are being reaped, and those that count.
+        // The machine's first process, the daemon, its check, those that are being reaped, and
+        // those that count.
         assert!(most <= 12, "{most} processes");
-        assert_eq!(processes(&host).iter().filter(|line| line.contains("start")).count(), 1, "{:?}", processes(&host));
+        assert_eq!(
+            processes(&host).iter().filter(|line| line.contains("start")).count(),
+            1,
+            "{:?}",
+            processes(&host)
+        );
         agent.monitor().expect_code(0);
         agent.stop().expect_code(0);
         expect_gone(&host);

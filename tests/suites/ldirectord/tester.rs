@@ -21,7 +21,10 @@ const LIMIT: Duration = Duration::from_secs(1500);
 /// A machine with the agent where every user can get at it.
 fn prepared() -> Host {
     let host = machine("lvs01");
-    host.sh(&format!("cp {} /srv/ldirectord; chmod 755 /srv /srv/ldirectord", executable("ldirectord").display()));
+    host.sh(&format!(
+        "cp {} /srv/ldirectord; chmod 755 /srv /srv/ldirectord",
+        executable("ldirectord").display()
+    ));
     write(&host, CONF, PLAIN);
     host
 }

@@ -1,5 +1,8 @@
 //! What the agents say about themselves, judged by the schemas and the tester that others wrote.
-#![allow(clippy::disallowed_methods, reason = "tests own the environment and processes of what they test")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "tests own the environment and processes of what they test"
+)]
 
 mod schema;
 mod structure;

@@ -18,7 +18,8 @@ fn every_description_is_the_committed_one() {
     let agents = agents();
     assert!(agents.iter().any(|(kind, _)| *kind == "IPaddr2"), "IPaddr2 is not built");
     for (kind, file) in agents {
-        let committed = std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        let committed = std::fs::read_to_string(&file)
+            .unwrap_or_else(|error| panic!("{}: {error}", file.display()));
         let printed = described(&host, kind);
         assert!(printed == committed, "{kind}: meta-data is not metadata/{kind}.xml:\n{printed}");
     }
@@ -41,7 +42,10 @@ fn al_4_no_description_has_a_document_type() {
     let host = Host::new("reader");
     for (kind, _) in agents() {
         let printed = described(&host, kind);
-        assert!(printed.starts_with("<?xml version=\"1.0\"?>\n<resource-agent "), "{kind}: {printed}");
+        assert!(
+            printed.starts_with("<?xml version=\"1.0\"?>\n<resource-agent "),
+            "{kind}: {printed}"
+        );
         assert!(!printed.contains("<!"), "{kind}: {printed}");
     }
 }

@@ -17,7 +17,10 @@ fn names<'a>(node: Node<'a, '_>) -> Vec<&'a str> {
     node.children().filter(Node::is_element).map(|child| child.tag_name().name()).collect()
 }
 
-fn tagged<'a, 'input>(document: &'a Document<'input>, tag: &'static str) -> impl Iterator<Item = Node<'a, 'input>> {
+fn tagged<'a, 'input>(
+    document: &'a Document<'input>,
+    tag: &'static str,
+) -> impl Iterator<Item = Node<'a, 'input>> {
     document.descendants().filter(move |node| node.has_tag_name(tag))
 }
 
@@ -30,8 +33,15 @@ fn elements_stand_in_the_order_of_the_specification() {
         let document = parse(&text);
         let root = document.root_element();
         assert_eq!(root.attribute("name"), Some(kind));
-        assert_eq!(names(root), ["version", "longdesc", "shortdesc", "parameters", "actions"], "{kind}");
-        assert_eq!(tagged(&document, "version").next().and_then(|version| version.text()), Some("1.1"));
+        assert_eq!(
+            names(root),
+            ["version", "longdesc", "shortdesc", "parameters", "actions"],
+            "{kind}"
+        );
+        assert_eq!(
+            tagged(&document, "version").next().and_then(|version| version.text()),
+            Some("1.1")
+        );
         let mut seen = BTreeSet::new();
         for parameter in tagged(&document, "parameter") {
             let name = parameter.attribute("name").unwrap_or_default();
@@ -39,9 +49,14 @@ fn elements_stand_in_the_order_of_the_specification() {
             let children = names(parameter);
             let children = children.strip_prefix(&["deprecated"]).unwrap_or(&children);
             assert_eq!(children, ["longdesc", "shortdesc", "content"], "{kind}: {name}");
-            let attributes = ["name", "unique-group", "unique", "required", "reloadable", "private"];
+            let attributes =
+                ["name", "unique-group", "unique", "required", "reloadable", "private"];
             for attribute in parameter.attributes() {
-                assert!(attributes.contains(&attribute.name()), "{kind}: {name}: {}", attribute.name());
+                assert!(
+                    attributes.contains(&attribute.name()),
+                    "{kind}: {name}: {}",
+                    attribute.name()
+                );
             }
         }
         for text in tagged(&document, "longdesc").chain(tagged(&document, "shortdesc")) {
@@ -66,7 +81,10 @@ fn actions_have_time_outs_with_a_unit() {
         let document = parse(&text);
         let actions: Vec<_> = tagged(&document, "action").collect();
         for wanted in ["start", "stop", "monitor", "meta-data", "validate-all"] {
-            assert!(actions.iter().any(|action| action.attribute("name") == Some(wanted)), "{kind}: no {wanted}");
+            assert!(
+                actions.iter().any(|action| action.attribute("name") == Some(wanted)),
+                "{kind}: no {wanted}"
+            );
         }
         for action in actions {
             for attribute in ["timeout", "interval"] {
@@ -77,8 +95,10 @@ fn actions_have_time_outs_with_a_unit() {
             assert!(action.attribute("timeout").is_some(), "{kind}: {action:?}");
         }
         // Reloadable parameters are worth nothing without the action, and the other way round.
-        let reloadable = tagged(&document, "parameter").any(|parameter| parameter.attribute("reloadable") == Some("1"));
-        let reload = tagged(&document, "action").any(|action| action.attribute("name") == Some("reload-agent"));
+        let reloadable = tagged(&document, "parameter")
+            .any(|parameter| parameter.attribute("reloadable") == Some("1"));
+        let reload = tagged(&document, "action")
+            .any(|action| action.attribute("name") == Some("reload-agent"));
         assert_eq!(reloadable, reload, "{kind}");
     }
 }
@@ -87,7 +107,9 @@ fn actions_have_time_outs_with_a_unit() {
 #[test]
 fn every_advertised_action_exists_and_no_other_does() {
     if call::foreign() {
-        return harness::skip::skip("the agents under test are others, which promise nothing of the kind");
+        return harness::skip::skip(
+            "the agents under test are others, which promise nothing of the kind",
+        );
     }
     for (kind, _) in agents() {
         let host = Host::new("reader");
@@ -116,7 +138,9 @@ fn defaults_fit_their_types() {
             let fits = match content.attribute("type") {
                 Some("integer") => default.parse::<i64>().is_ok(),
                 Some("boolean") => default == "true" || default == "false",
-                Some("select") => content.children().any(|option| option.attribute("value") == Some(default)),
+                Some("select") => {
+                    content.children().any(|option| option.attribute("value") == Some(default))
+                }
                 kind => kind == Some("string"),
             };
             assert!(fits, "{kind}: {content:?}");

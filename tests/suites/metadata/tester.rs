@@ -6,13 +6,16 @@ use harness::{Host, L2, shell_tester};
 
 use crate::has;
 
-/// Runs the tester on machine A of a rig. It runs the agent as nobody too: so the agent is where everybody may look.
+/// Runs the tester on machine A of a rig. It runs the agent as nobody too: so the agent is where
+/// everybody may look.
 fn passes(kind: &str, options: &[&str]) {
     if !has(&["ocf-tester", "xmllint", "su"], &["/usr/share/resource-agents/ra-api-1.dtd"]) {
         return;
     }
     if !harness::root::has_other_users() {
-        return harness::skip::skip("the tester needs to change to the user nobody, which takes root");
+        return harness::skip::skip(
+            "the tester needs to change to the user nobody, which takes root",
+        );
     }
     let inside = format!("/run/native/{kind}");
     let rig = L2::with(Host::builder("nodea").bind(&executable(kind), &inside).start());

@@ -33,12 +33,19 @@ fn an_explanation_says_what_was_found_and_what_a_start_would_do() {
         "monitor: running",
         "start: does nothing as long as the server answers (it runs)",
     ]);
-    assert!(running.stdout.contains(&format!("process: {number} (nginx) of root, started by 1 (")), "{running}");
+    assert!(
+        running.stdout.contains(&format!("process: {number} (nginx) of root, started by 1 (")),
+        "{running}"
+    );
     agent.stop().expect_code(0);
     write(&host, "/etc/nginx/a.conf", "bogus;");
     let broken = agent.explain();
-    broken.expect_code(5).expect_reason(&["bogus", "/etc/nginx/a.conf:1"]).expect_lines(&["monitor: not running"]);
-    let absent = agent.param("httpd", "/opt/nginx").param("configfile", "/etc/nginx/none.conf").explain();
+    broken
+        .expect_code(5)
+        .expect_reason(&["bogus", "/etc/nginx/a.conf:1"])
+        .expect_lines(&["monitor: not running"]);
+    let absent =
+        agent.param("httpd", "/opt/nginx").param("configfile", "/etc/nginx/none.conf").explain();
     absent.expect_code(5).expect_lines(&[
         "program: /usr/sbin/nginx (httpd is not there)",
         "configuration: /etc/nginx/none.conf (cannot be read)",

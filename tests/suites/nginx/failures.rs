@@ -2,9 +2,13 @@
 
 use std::time::Duration;
 
-use crate::{PLAIN, at, configure, expect_gone, full_life, machine, master, page, processes, settled, web, write};
+use crate::{
+    PLAIN, at, configure, expect_gone, full_life, machine, master, page, processes, settled, web,
+    write,
+};
 
-/// Workers of a dead master kept the port: stop said 0 with two of them left, start failed (RA#1553).
+/// Workers of a dead master kept the port: stop said 0 with two of them left, start failed
+/// (RA#1553).
 #[test]
 fn ng_01_workers_of_a_dead_master_are_ended() {
     let Some(host) = machine() else { return };
@@ -37,7 +41,8 @@ fn ng_01_without_a_pid_file_they_are_found_by_their_session() {
     expect_gone(&host);
 }
 
-/// A pid file with another program's number: monitor 0, start "already running", and stop killed that program.
+/// A pid file with another program's number: monitor 0, start "already running", and stop killed
+/// that program.
 #[test]
 fn ng_02_a_number_in_a_pid_file_is_not_believed() {
     let Some(host) = machine() else { return };
@@ -53,14 +58,19 @@ fn ng_02_a_number_in_a_pid_file_is_not_believed() {
     assert!(bystander.is_alive());
 }
 
-/// A faulty configuration was 6, which stops the resource on every node (RA#978); validate-all still was.
+/// A faulty configuration was 6, which stops the resource on every node (RA#978); validate-all
+/// still was.
 #[test]
 fn ng_03_a_faulty_configuration_is_a_fault_of_this_node() {
     let Some(host) = machine() else { return };
     let path = configure(&host, "a", PLAIN);
     let agent = web(&host, &path);
     host.sh(&format!("echo 'bogus;' >> {path}"));
-    agent.start().expect_code(5).expect_reason(&["bogus", "/etc/nginx/a.conf:"]).expect_within(Duration::from_secs(2));
+    agent
+        .start()
+        .expect_code(5)
+        .expect_reason(&["bogus", "/etc/nginx/a.conf:"])
+        .expect_within(Duration::from_secs(2));
     agent.validate_here().expect_code(5).expect_reason(&["/etc/nginx/a.conf:"]);
     agent.validate().expect_code(0);
     agent.probe().expect_code(7);
@@ -68,7 +78,8 @@ fn ng_03_a_faulty_configuration_is_a_fault_of_this_node() {
     expect_gone(&host);
 }
 
-/// A plain configuration without a status page was invalid for validate-all (2), and started all the same.
+/// A plain configuration without a status page was invalid for validate-all (2), and started all
+/// the same.
 #[test]
 fn ng_04_what_starts_is_valid() {
     let Some(host) = machine() else { return };
@@ -85,10 +96,16 @@ fn ng_04_what_starts_is_valid() {
 #[test]
 fn ng_05_every_form_of_listen_works_at_level_10() {
     let Some(host) = machine() else { return };
-    for listen in
-        ["[::1]:8082", "8083 default_server", "unix:/run/a.sock", "127.0.0.1:8084", "localhost:8085", "*:8086"]
-    {
-        let http = format!("server {{ listen {listen}; location /nginx_status {{ stub_status; }} }}");
+    for listen in [
+        "[::1]:8082",
+        "8083 default_server",
+        "unix:/run/a.sock",
+        "127.0.0.1:8084",
+        "localhost:8085",
+        "*:8086",
+    ] {
+        let http =
+            format!("server {{ listen {listen}; location /nginx_status {{ stub_status; }} }}");
         full_life(&host, &web(&host, &configure(&host, "a", &http)));
     }
 }
@@ -127,7 +144,11 @@ fn ng_09_a_program_at_level_30_gets_its_arguments_and_its_failure_is_1() {
     let Some(host) = machine() else { return };
     let agent = web(&host, &configure(&host, "a", PLAIN));
     agent.start().expect_code(0);
-    write(&host, "/tmp/check", "#!/bin/sh\n[ \"$1 $2\" = 'a b $c' ] || { echo \"got $*\" >&2; exit 3; }");
+    write(
+        &host,
+        "/tmp/check",
+        "#!/bin/sh\n[ \"$1 $2\" = 'a b $c' ] || { echo \"got $*\" >&2; exit 3; }",
+    );
     host.sh("chmod 755 /tmp/check");
     for (command, code, reason) in [
         ("/bin/true", 0, ""),
@@ -157,7 +178,12 @@ fn ng_10_a_check_leaves_nothing_behind() {
     agent.validate_here().expect_code(0).expect_silent();
     assert_eq!(listing(), before);
     agent.probe().expect_code(7);
-    agent.clone().param("options", "-g 'bogus on;'").validate_here().expect_code(5).expect_reason(&["bogus"]);
+    agent
+        .clone()
+        .param("options", "-g 'bogus on;'")
+        .validate_here()
+        .expect_code(5)
+        .expect_reason(&["bogus"]);
     assert_eq!(listing(), before);
     // The directory for the pid file is made by a start, as after a boot.
     agent.start().expect_code(0);
@@ -175,7 +201,8 @@ fn ng_12_without_a_program_it_is_nginx() {
     full_life(&host, &web(&host, &path).param("httpd", "/usr/sbin/no-such-httpd"));
 }
 
-/// A faulty file and a new serial: the server goes on with its old configuration, and monitors say so until it is mended.
+/// A faulty file and a new serial: the server goes on with its old configuration, and monitors say
+/// so until it is mended.
 #[test]
 fn al_1_a_faulty_configuration_is_reported_until_it_is_mended() {
     let Some(host) = machine() else { return };
@@ -192,7 +219,10 @@ fn al_1_a_faulty_configuration_is_reported_until_it_is_mended() {
     assert_eq!(processes(&host), before);
     configure(&host, "a", &PLAIN.replace("8081", "8082"));
     agent.monitor().expect_code(0).expect_silent();
-    assert!(page(&host, &["http://127.0.0.1:8082/"]).contains("alive"), "the mended configuration is loaded");
+    assert!(
+        page(&host, &["http://127.0.0.1:8082/"]).contains("alive"),
+        "the mended configuration is loaded"
+    );
     agent.stop().expect_code(0);
     expect_gone(&host);
 }
@@ -227,7 +257,11 @@ fn ng_13_a_changed_parameter_restarts_nothing() {
     at(&changed, 10).expect_code(0);
     host.sh(&format!("echo 'bogus;' >> {path}"));
     let serial = changed.clone().param("config_serial", "2");
-    serial.action("reload").expect_code(1).expect_reason(&["bogus", "/etc/nginx/a.conf:", "old configuration"]);
+    serial.action("reload").expect_code(1).expect_reason(&[
+        "bogus",
+        "/etc/nginx/a.conf:",
+        "old configuration",
+    ]);
     assert_eq!(processes(&host), before);
     agent.monitor().expect_code(0);
     agent.stop().expect_code(0);

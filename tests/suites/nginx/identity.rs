@@ -19,7 +19,9 @@ fn with_users() -> Option<(Host, String)> {
     harness::root::users_for_workers()?;
     let host = machine()?;
     let path = configure(&host, "a", PLAIN);
-    host.sh(&format!("sed -i 's/^user root;/user nobody nogroup;/' {path}; chmod 711 /var/lib/nginx"));
+    host.sh(&format!(
+        "sed -i 's/^user root;/user nobody nogroup;/' {path}; chmod 711 /var/lib/nginx"
+    ));
     Some((host, path))
 }
 
@@ -53,7 +55,8 @@ fn id_2_a_stale_pid_file_does_not_make_it_one() {
     assert!(others.is_alive());
 }
 
-/// Each look found another one: stop took 19 of 20 s with ten of them a second, and was killed with one every 5 ms.
+/// Each look found another one: stop took 19 of 20 s with ten of them a second, and was killed with
+/// one every 5 ms.
 #[test]
 fn id_3_processes_that_keep_appearing_are_passed_over_or_named() {
     let Some((host, path)) = with_users() else { return };
@@ -61,7 +64,8 @@ fn id_3_processes_that_keep_appearing_are_passed_over_or_named() {
     let words = ["/usr/sbin/nginx", "-c", path.as_str()];
     let others = impostor::waiting(&host, "65534", &words).join(" ");
     let script = |words: &str, pause: &str| format!("while :; do {words} & sleep {pause}; done");
-    let rain = host.spawn("/bin/sh", &["-c", &script(&format!("timeout -s KILL 0.5 {others}"), "0.05")]);
+    let rain =
+        host.spawn("/bin/sh", &["-c", &script(&format!("timeout -s KILL 0.5 {others}"), "0.05")]);
     agent.start().expect_code(0);
     agent.stop().expect_code(0).expect_within(Duration::from_secs(5));
     drop(rain);
@@ -120,7 +124,8 @@ fn id_4_the_server_of_a_unit_with_a_private_tmp_is_ours() {
     expect_gone(&host);
 }
 
-/// In a container root often lacks the right to trace. Monitor was 7 and stop 0 while the workers of a dead master served.
+/// In a container root often lacks the right to trace. Monitor was 7 and stop 0 while the workers
+/// of a dead master served.
 #[test]
 fn id_5_what_cannot_be_looked_at_is_no_stopped_server() {
     let Some((host, path)) = with_users() else { return };
@@ -156,7 +161,8 @@ fn id_6_arguments_without_end_are_not_read() {
     agent.stop().expect_code(0);
 }
 
-/// The file of the program is replaced while it runs, as by an update; then the program is, by SIGUSR2.
+/// The file of the program is replaced while it runs, as by an update; then the program is, by
+/// SIGUSR2.
 #[test]
 fn id_7_an_update_of_the_program_changes_nothing() {
     let Some((host, path)) = with_users() else { return };
@@ -168,7 +174,11 @@ fn id_7_an_update_of_the_program_changes_nothing() {
     let old = master(&host, "a");
     host.sh(&format!("kill -USR2 {old}"));
     let upgraded = || host.sh("cat /run/a.pid || true").trim() != old && count(&host) == 6;
-    assert!(wait_until(Duration::from_secs(10), || upgraded().then_some(())).is_some(), "{:?}", processes(&host));
+    assert!(
+        wait_until(Duration::from_secs(10), || upgraded().then_some(())).is_some(),
+        "{:?}",
+        processes(&host)
+    );
     agent.monitor().expect_code(0);
     host.sh(&format!("kill -QUIT {old}"));
     assert!(wait_until(Duration::from_secs(10), || (count(&host) == 3).then_some(())).is_some());

@@ -14,7 +14,9 @@ fn level_20_reads_a_page_or_a_test_from_a_file() {
                  match come in\nend";
     write(&host, "/etc/nginx/tests", tests);
     agent.start().expect_code(0);
-    let page = |url: &str, regex: &str| at(&agent.clone().param("test20url", url).param("test20regex", regex), 20);
+    let page = |url: &str, regex: &str| {
+        at(&agent.clone().param("test20url", url).param("test20regex", regex), 20)
+    };
     page("/index.html", "IT IS (alive|well)").expect_code(0).expect_silent();
     page("http://127.0.0.1:8081/index.html", "alive").expect_code(0);
     page("/index.html", "dead").expect_code(1).expect_reason(&["dead"]);
@@ -25,11 +27,14 @@ fn level_20_reads_a_page_or_a_test_from_a_file() {
     at(&file, 20).expect_code(1).expect_reason(&["dead"]);
     at(&file.clone().param("test20name", "site"), 20).expect_code(0).expect_silent();
     at(&file.clone().param("test20name", "login"), 20).expect_code(0);
-    at(&agent.clone().param("test20conffile", "/no/file"), 20).expect_code(1).expect_reason(&["/no/file"]);
+    at(&agent.clone().param("test20conffile", "/no/file"), 20)
+        .expect_code(1)
+        .expect_reason(&["/no/file"]);
     agent.stop().expect_code(0);
 }
 
-/// pcs adds a monitor for each level; level 30 without a command was 6 and barred the resource from every node.
+/// pcs adds a monitor for each level; level 30 without a command was 6 and barred the resource from
+/// every node.
 #[test]
 fn al_2_a_level_that_is_not_configured_is_the_next_lower_one() {
     let Some(host) = machine() else { return };
@@ -80,7 +85,11 @@ fn a_slow_page_is_degraded_and_the_port_can_be_chosen() {
     let agent = web(&host, &configure(&host, "a", http));
     host.sh("head -c 4500 /dev/zero | tr '\\0' x > /srv/www/big");
     agent.start().expect_code(0);
-    let slow = agent.clone().param("test20url", "/big").param("test20regex", "x").param("max_latency", "100");
+    let slow = agent
+        .clone()
+        .param("test20url", "/big")
+        .param("test20regex", "x")
+        .param("max_latency", "100");
     at(&slow, 20).expect_code(190).expect_reason(&["max_latency"]);
     at(&agent, 10).expect_code(0);
     at(&agent.clone().param("port", "8082"), 10).expect_code(0);

@@ -34,8 +34,11 @@ fn two_instances_with_names_alike_are_two() {
     two.monitor().expect_code(7);
     two.start().expect_code(0);
     // A worker that has just begun has its master's title for a moment.
-    let of_two = || processes(&host).into_iter().filter(|line| line.contains("a.conf2")).collect::<Vec<_>>();
-    let before = wait_until(Duration::from_secs(5), || Some(of_two()).filter(|found| found.len() == 1)).unwrap();
+    let of_two =
+        || processes(&host).into_iter().filter(|line| line.contains("a.conf2")).collect::<Vec<_>>();
+    let before =
+        wait_until(Duration::from_secs(5), || Some(of_two()).filter(|found| found.len() == 1))
+            .unwrap();
     // A dead master's workers, and the other instance beside them.
     host.crash(&master(&host, "a"));
     one.stop().expect_code(0);
@@ -53,11 +56,16 @@ fn a_download_that_has_begun_ends_in_peace() {
     host.sh("head -c 500000 /dev/zero > /srv/www/big");
     agent.start().expect_code(0);
     let begin = |file: &str| host.spawn("curl", &["-s", "-o", file, "http://127.0.0.1:8081/big"]);
-    let size = |file: &str| host.run("stat", &["-c", "%s", file]).stdout.trim().parse::<u64>().unwrap_or(0);
+    let size = |file: &str| {
+        host.run("stat", &["-c", "%s", file]).stdout.trim().parse::<u64>().unwrap_or(0)
+    };
     let _client = begin("/tmp/got");
     assert!(wait_until(Duration::from_secs(5), || (size("/tmp/got") > 0).then_some(())).is_some());
     agent.stop().expect_code(0);
-    assert!(wait_until(Duration::from_secs(2), || (size("/tmp/got") == 500_000).then_some(())).is_some());
+    assert!(
+        wait_until(Duration::from_secs(2), || (size("/tmp/got") == 500_000).then_some(()))
+            .is_some()
+    );
     expect_gone(&host);
     // One that lasts longer than the time allows is cut off in time.
     agent.start().expect_code(0);
@@ -71,7 +79,9 @@ fn a_download_that_has_begun_ends_in_peace() {
 #[test]
 fn requests_have_as_long_as_the_parameter_says() {
     let Some(host) = machine() else { return };
-    let agent = web(&host, &configure(&host, "a", PLAIN)).timeout(Duration::from_secs(60)).param("stop_grace", "10min");
+    let agent = web(&host, &configure(&host, "a", PLAIN))
+        .timeout(Duration::from_secs(60))
+        .param("stop_grace", "10min");
     agent.start().expect_code(0);
     let mut slow = host.in_network(|| std::net::TcpStream::connect("127.0.0.1:8081")).unwrap();
     slow.write_all(b"GET / HTTP/1.1\r\n").unwrap();
@@ -88,11 +98,14 @@ fn requests_have_as_long_as_the_parameter_says() {
     expect_gone(&host);
 }
 
-/// Everybody waits while a server ends: one who has connected and says nothing does not decide for how long.
+/// Everybody waits while a server ends: one who has connected and says nothing does not decide for
+/// how long.
 #[test]
 fn a_silent_client_does_not_keep_a_stop() {
     let Some(host) = machine() else { return };
-    let agent = web(&host, &configure(&host, "a", PLAIN)).timeout(Duration::from_secs(60)).param("stop_grace", "10min");
+    let agent = web(&host, &configure(&host, "a", PLAIN))
+        .timeout(Duration::from_secs(60))
+        .param("stop_grace", "10min");
     agent.start().expect_code(0);
     let silent = host.in_network(|| std::net::TcpStream::connect("127.0.0.1:8081"));
     assert!(silent.is_ok(), "{silent:?}");
@@ -182,7 +195,11 @@ fn a_server_that_never_detaches_is_refused_at_once() {
     let Some(host) = machine() else { return };
     let path = configure(&host, "a", PLAIN);
     host.sh(&format!("echo 'daemon off;' >> {path}"));
-    web(&host, &path).start().expect_code(5).expect_reason(&["daemon off"]).expect_within(Duration::from_secs(2));
+    web(&host, &path)
+        .start()
+        .expect_code(5)
+        .expect_reason(&["daemon off"])
+        .expect_within(Duration::from_secs(2));
     expect_gone(&host);
 }
 
@@ -192,7 +209,9 @@ fn a_server_that_somebody_else_started_is_adopted() {
     let path = configure(&host, "a", PLAIN);
     host.sh(&format!("nginx -g 'worker_shutdown_timeout 9;' -c {path}"));
     let agent = web(&host, &path);
-    assert!(wait_until(Duration::from_secs(5), || (agent.probe().code == 0).then_some(())).is_some());
+    assert!(
+        wait_until(Duration::from_secs(5), || (agent.probe().code == 0).then_some(())).is_some()
+    );
     let before = settled(&host);
     agent.start().expect_code(0);
     assert_eq!(processes(&host), before);
@@ -208,7 +227,9 @@ fn the_usual_configuration_needs_no_parameter() {
     crate::full_life(&host, &agent);
     // As its package starts it.
     host.sh("nginx -g 'daemon on; master_process on;'");
-    assert!(wait_until(Duration::from_secs(5), || (agent.probe().code == 0).then_some(())).is_some());
+    assert!(
+        wait_until(Duration::from_secs(5), || (agent.probe().code == 0).then_some(())).is_some()
+    );
     agent.stop().expect_code(0);
     expect_gone(&host);
 }

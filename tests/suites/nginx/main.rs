@@ -1,8 +1,12 @@
-//! nginx against the real server: one test for each failure that users of its agents have met, and whole lives.
+//! nginx against the real server: one test for each failure that users of its agents have met, and
+//! whole lives.
 //!
-//! A name that begins with `ng_NN` is a row of the list of reported failures; the doc comment says what went wrong and
-//! where it was reported (`RA#n`: ClusterLabs/resource-agents).
-#![allow(clippy::disallowed_methods, reason = "tests own the environment and processes of what they test")]
+//! A name that begins with `ng_NN` is a row of the list of reported failures; the doc comment says
+//! what went wrong and where it was reported (`RA#n`: ClusterLabs/resource-agents).
+#![allow(
+    clippy::disallowed_methods,
+    reason = "tests own the environment and processes of what they test"
+)]
 
 mod explain;
 mod failures;
@@ -26,7 +30,8 @@ fn machine() -> Option<Host> {
         return None;
     }
     let empty = ["/tmp", "/etc/nginx", "/var/log", "/var/lib/nginx", "/srv"];
-    let host = empty.into_iter().fold(Host::builder("nodea"), harness::host::Builder::tmpfs).start();
+    let host =
+        empty.into_iter().fold(Host::builder("nodea"), harness::host::Builder::tmpfs).start();
     host.sh("mkdir /var/log/nginx /srv/www; echo 'it is alive' > /srv/www/index.html; chmod 755 /srv /srv/www");
     Some(host)
 }
@@ -48,12 +53,15 @@ fn write(host: &Host, path: &str, text: &str) {
 }
 
 /// A plain server with a status page.
-const PLAIN: &str = "server { listen 127.0.0.1:8081; location /nginx_status { stub_status; } location /fail { return 500 \
-                     'Reading: 1 Writing: 1 Waiting: 1'; } }";
+const PLAIN: &str = "server { listen 127.0.0.1:8081; location /nginx_status { stub_status; } \
+                     location /fail { return 500 'Reading: 1 Writing: 1 Waiting: 1'; } }";
 
 /// The agent for a configuration.
 fn web<'host>(host: &'host Host, configfile: &str) -> Agent<'host> {
-    agent(host, "nginx").instance("web").param("configfile", configfile).timeout(Duration::from_secs(20))
+    agent(host, "nginx")
+        .instance("web")
+        .param("configfile", configfile)
+        .timeout(Duration::from_secs(20))
 }
 
 /// The processes of all instances, as `pgrep` sees them.
@@ -62,8 +70,8 @@ fn processes(host: &Host) -> Vec<String> {
     found.lines().filter(|line| !line.contains("<defunct>")).map(str::to_owned).collect()
 }
 
-/// The processes of one instance as soon as they are a master and two workers: a worker that has just begun has its master's
-/// title for a moment, and one that ends is there a while longer.
+/// The processes of one instance as soon as they are a master and two workers: a worker that has
+/// just begun has its master's title for a moment, and one that ends is there a while longer.
 #[track_caller]
 fn settled(host: &Host) -> Vec<String> {
     let whole = |found: &Vec<String>| {

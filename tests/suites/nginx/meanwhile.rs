@@ -20,7 +20,9 @@ fn no_monitor_fails_while_nginx_is_reloaded_upgraded_or_has_its_logs_rotated() {
             host.sh(&format!("kill -HUP {number}"));
             assert!(serves());
             // As logrotate does.
-            host.sh(&format!("mv /var/log/nginx/a.log /var/log/nginx/a.log.{round}; kill -USR1 {number}"));
+            host.sh(&format!(
+                "mv /var/log/nginx/a.log /var/log/nginx/a.log.{round}; kill -USR1 {number}"
+            ));
             assert!(serves());
             // As a package does: a new master beside the old one, which then goes.
             host.sh(&format!("kill -USR2 {number}"));
@@ -29,10 +31,16 @@ fn no_monitor_fails_while_nginx_is_reloaded_upgraded_or_has_its_logs_rotated() {
                 let now = host.sh("cat /run/a.pid || true");
                 (!now.trim().is_empty() && now.trim() != number).then_some(())
             };
-            assert!(wait_until(Duration::from_secs(10), renewed).is_some(), "{:?}", processes(&host));
+            assert!(
+                wait_until(Duration::from_secs(10), renewed).is_some(),
+                "{:?}",
+                processes(&host)
+            );
             assert!(serves());
             host.sh(&format!("kill -WINCH {number}; kill -QUIT {number}"));
-            let gone = || (!host.sh("pgrep -x nginx || true").lines().any(|pid| pid == number)).then_some(());
+            let gone = || {
+                (!host.sh("pgrep -x nginx || true").lines().any(|pid| pid == number)).then_some(())
+            };
             assert!(wait_until(Duration::from_secs(10), gone).is_some(), "{:?}", processes(&host));
             assert!(serves());
         }

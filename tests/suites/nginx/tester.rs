@@ -31,10 +31,16 @@ fn prepared() -> Option<(Host, Vec<String>)> {
     Some((host, words))
 }
 
-fn judge(host: &Host, program: impl AsRef<std::ffi::OsStr>, options: &[&str], words: &[String]) -> Finished {
+fn judge(
+    host: &Host,
+    program: impl AsRef<std::ffi::OsStr>,
+    options: &[&str],
+    words: &[String],
+) -> Finished {
     let (mut command, pid) = host.command_as(program, Entry::default());
     command.args(options).args(words);
-    let done = process::run(&mut command, pid, Duration::from_secs(500), Victim::Process).expect("it runs");
+    let done = process::run(&mut command, pid, Duration::from_secs(500), Victim::Process)
+        .expect("it runs");
     expect_gone(host);
     done
 }
@@ -43,7 +49,12 @@ fn judge(host: &Host, program: impl AsRef<std::ffi::OsStr>, options: &[&str], wo
 fn the_tester_finds_nothing() {
     let Some((host, words)) = prepared() else { return };
     let done = judge(&host, built_directory().join("ocf-tester"), &["--strict"], &words);
-    assert!(done.code == Some(0) && done.stdout.contains(" 0 failed, 0 warned, "), "{}\n{}", done.stdout, done.stderr);
+    assert!(
+        done.code == Some(0) && done.stdout.contains(" 0 failed, 0 warned, "),
+        "{}\n{}",
+        done.stdout,
+        done.stderr
+    );
 }
 
 #[test]

@@ -15,7 +15,8 @@ fn an_address_follows_a_power_cut_and_the_node_returns() {
     }
     let mut cluster = Cluster::up(2);
     create(&cluster, "VIP", "ip=10.9.0.50");
-    let before = cluster.wait_for("the address on a node", SOON, |status| status.are_well(&["VIP"]));
+    let before =
+        cluster.wait_for("the address on a node", SOON, |status| status.are_well(&["VIP"]));
     let first = before.resource("VIP").nodes[0].clone();
     let number = if first == "node1" { 1 } else { 2 };
     assert_eq!(cluster.named(&first).only("10.9.0.50").nic, "eth0");
@@ -39,7 +40,10 @@ fn three_nodes_form_one_cluster() {
     if let Some(reason) = missing() {
         return skip(&reason);
     }
-    let cluster = Cluster::builder(3).token(Duration::from_secs(2)).property("no-quorum-policy", "stop").start();
+    let cluster = Cluster::builder(3)
+        .token(Duration::from_secs(2))
+        .property("no-quorum-policy", "stop")
+        .start();
     let status = cluster.status();
     assert!(status.quorum && status.online() == 3, "{status}");
     cluster.down();

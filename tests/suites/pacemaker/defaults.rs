@@ -1,4 +1,5 @@
-//! Resources that are created with nothing but the required parameters, on a node with the distribution's own configuration.
+//! Resources that are created with nothing but the required parameters, on a node with the
+//! distribution's own configuration.
 
 use harness::cluster::Node;
 use harness::{Cluster, call};
@@ -15,12 +16,14 @@ const AGENTS: [(&str, &str, &str); 5] = [
     ("haproxy", "", "haproxy"),
 ];
 
-/// pcs adds a monitor for each level that is advertised; with nginx, level 30 without a command barred the resource from
-/// every node.
+/// pcs adds a monitor for each level that is advertised; with nginx, level 30 without a command
+/// barred the resource from every node.
 #[test]
 fn al_2_a_resource_that_is_created_with_defaults_runs() {
     if call::foreign() {
-        return harness::skip::skip("the agents under test are others, which promise nothing of the kind");
+        return harness::skip::skip(
+            "the agents under test are others, which promise nothing of the kind",
+        );
     }
     let Some(cluster) = one_node(&["pcs", "crm"]) else { return };
     let node = cluster.node(1);
@@ -35,7 +38,8 @@ fn al_2_a_resource_that_is_created_with_defaults_runs() {
         expect_well(&cluster, agent, advertised(node, agent));
         node.pcs("resource delete X --force");
         cluster.wait_idle();
-        let given = if parameters.is_empty() { String::new() } else { format!("params {parameters}") };
+        let given =
+            if parameters.is_empty() { String::new() } else { format!("params {parameters}") };
         node.crm(&format!("configure primitive X ocf:native:{agent} {given}"));
         expect_well(&cluster, agent, 0);
         node.pcs("resource delete X --force");
@@ -55,7 +59,9 @@ fn advertised(node: &Node, agent: &str) -> usize {
 fn expect_well(cluster: &Cluster, agent: &str, monitors: usize) {
     cluster.wait_for(&format!("{agent} started"), SOON, |status| status.are_well(&["X"]));
     let all = cluster.wait_for(&format!("{monitors} monitors of {agent}"), SOON, |status| {
-        let good = |it: &&harness::cluster::Operation| it.resource == "X" && it.task == "monitor" && it.code == 0;
+        let good = |it: &&harness::cluster::Operation| {
+            it.resource == "X" && it.task == "monitor" && it.code == 0
+        };
         status.history.iter().filter(good).count() >= monitors
     });
     assert!(all.failures.is_empty(), "{agent}: {all}");

@@ -1,5 +1,8 @@
 //! Real Pacemaker with the agents: what its own programs and daemons make of them.
-#![allow(clippy::disallowed_methods, reason = "tests own the environment and processes of what they test")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "tests own the environment and processes of what they test"
+)]
 
 mod addresses;
 mod changes;
@@ -20,10 +23,13 @@ use harness::skip::skip;
 /// Until the cluster must have done something small, on a busy machine.
 const SOON: Duration = Duration::from_secs(60);
 
-/// One node; or nothing and a loud skip when this machine cannot have it, or lacks one of the `programs`.
+/// One node; or nothing and a loud skip when this machine cannot have it, or lacks one of the
+/// `programs`.
 fn one_node(programs: &[&str]) -> Option<Cluster> {
-    let absent =
-        programs.iter().find(|program| !installed(program)).map(|program| format!("{program} is not installed"));
+    let absent = programs
+        .iter()
+        .find(|program| !installed(program))
+        .map(|program| format!("{program} is not installed"));
     match missing().or(absent) {
         Some(reason) => {
             skip(&reason);

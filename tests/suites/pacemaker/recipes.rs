@@ -18,17 +18,21 @@ fn recipe(document: &str) -> Vec<String> {
     lines.map(|rest| format!("resource create {}", rest.replace("192.0.2.10", ADDRESS))).collect()
 }
 
-/// The balancer started before its constraints existed, on the other node: INFINITY there, and no fail-over.
+/// The balancer started before its constraints existed, on the other node: INFINITY there, and no
+/// fail-over.
 #[test]
 fn al_5_what_was_typed_as_it_is_written_fails_over() {
     if harness::call::foreign() {
         return skip("the agents under test are others, and so are their recipes");
     }
     let absent = ["pcs", "haproxy"].into_iter().find(|program| !installed(program));
-    if let Some(reason) = missing().or(absent.map(|program| format!("{program} is not installed"))) {
+    if let Some(reason) = missing().or(absent.map(|program| format!("{program} is not installed")))
+    {
         return skip(&reason);
     }
-    for (document, resources) in [("README.md", &["VIP"][..]), ("agents/haproxy/README.md", &["VIP", "LB"])] {
+    for (document, resources) in
+        [("README.md", &["VIP"][..]), ("agents/haproxy/README.md", &["VIP", "LB"])]
+    {
         let commands = recipe(document);
         assert_eq!(commands.len(), resources.len(), "{document}: {commands:?}");
         let mut cluster = Cluster::up(2);
@@ -36,8 +40,9 @@ fn al_5_what_was_typed_as_it_is_written_fails_over() {
             node.write(
                 "/etc/haproxy/haproxy.cfg",
                 &format!(
-                    "defaults\n  mode http\n  timeout connect 1s\n  timeout client 9s\n  timeout server 9s\nfrontend web\n  bind \
-                     {ADDRESS}:80\n  http-request return status 200 content-type text/plain string here\n"
+                    "defaults\n  mode http\n  timeout connect 1s\n  timeout client 9s\n  timeout \
+                     server 9s\nfrontend web\n  bind {ADDRESS}:80\n  http-request return status \
+                     200 content-type text/plain string here\n"
                 ),
             );
         }
@@ -50,7 +55,8 @@ fn al_5_what_was_typed_as_it_is_written_fails_over() {
         let first = status.resource(resources[resources.len() - 1]).nodes[0].clone();
         cluster.halt(if first == "node1" { 1 } else { 2 });
         let status = cluster.wait_for(&format!("{document}, on the other node"), SOON, |status| {
-            status.are_well(resources) && resources.iter().all(|id| status.resource(id).nodes[0] != first)
+            status.are_well(resources)
+                && resources.iter().all(|id| status.resource(id).nodes[0] != first)
         });
         assert!(status.failures.is_empty(), "{document}: {status}");
         cluster.down();

@@ -20,13 +20,19 @@ fn the_administrators_programs_read_every_description() {
         ] {
             let done = node.tool(program, args);
             let quiet = done.stderr.trim().is_empty();
-            assert!(done.code == Some(0) && quiet && done.stdout.contains(kind), "{program} {args:?}: {done:#?}");
+            assert!(
+                done.code == Some(0) && quiet && done.stdout.contains(kind),
+                "{program} {args:?}: {done:#?}"
+            );
         }
     }
     let described = node.pcs("resource describe ocf:native:IPaddr2");
     let printed = node.crm("ra info ocf:native:IPaddr2");
     for parameter in ["ip", "nic", "cidr_netmask"] {
-        assert!(described.contains(parameter) && printed.contains(parameter), "{parameter}: {described}\n{printed}");
+        assert!(
+            described.contains(parameter) && printed.contains(parameter),
+            "{parameter}: {described}\n{printed}"
+        );
     }
     cluster.down();
 }
@@ -37,26 +43,35 @@ fn the_reference_agent_runs() {
     let node = cluster.node(1);
     node.pcs("resource create REF ocf:native:Dummy op monitor interval=2s");
     cluster.wait_for("REF started", SOON, |status| status.are_well(&["REF"]));
-    cluster.wait_for("REF monitored", SOON, |_| node.results("REF").iter().any(|result| result == "monitor: ok"));
+    cluster.wait_for("REF monitored", SOON, |_| {
+        node.results("REF").iter().any(|result| result == "monitor: ok")
+    });
     node.pcs("resource disable REF");
-    let status = cluster.wait_for("REF stopped", SOON, |status| status.resource("REF").role == "Stopped");
+    let status =
+        cluster.wait_for("REF stopped", SOON, |status| status.resource("REF").role == "Stopped");
     assert!(status.failures.is_empty(), "{status}");
     assert_eq!(node.results("REF").last().map(String::as_str), Some("stop: ok"));
     cluster.down();
 }
 
-/// What an administrator sees: pcs, which lets the agent validate, said that there was something and not what.
+/// What an administrator sees: pcs, which lets the agent validate, said that there was something
+/// and not what.
 #[test]
 fn al_6_a_trace_is_silent_and_a_refresh_forgets_the_parameters_of_the_start() {
     if harness::call::foreign() {
-        return harness::skip::skip("the agents under test are others, which promise nothing of the kind");
+        return harness::skip::skip(
+            "the agents under test are others, which promise nothing of the kind",
+        );
     }
     let Some(cluster) = one_node(&["pcs"]) else { return };
     let node = cluster.node(1);
-    let created = node.tool("pcs", &["resource", "create", "REF", "ocf:native:Dummy", "trace_ra=1"]);
+    let created =
+        node.tool("pcs", &["resource", "create", "REF", "ocf:native:Dummy", "trace_ra=1"]);
     assert!(created.code == Some(0) && !created.stderr.contains("from agent"), "{created:#?}");
     cluster.wait_for("REF started", SOON, |status| status.are_well(&["REF"]));
-    let count = |task: &str| node.results("REF").iter().filter(|found| **found == format!("{task}: ok")).count();
+    let count = |task: &str| {
+        node.results("REF").iter().filter(|found| **found == format!("{task}: ok")).count()
+    };
     node.pcs("resource update REF trace_ra=0");
     cluster.wait_for("a reload", SOON, |_| count("reload-agent") == 1);
     cluster.wait_idle();

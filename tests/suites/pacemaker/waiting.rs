@@ -1,4 +1,5 @@
-//! Monitors that wait for events (`watch`), under Pacemaker's own executor: what they report, and that nothing waits for them.
+//! Monitors that wait for events (`watch`), under Pacemaker's own executor: what they report, and
+//! that nothing waits for them.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -13,7 +14,8 @@ use crate::{SOON, one_node};
 /// Long before the next monitor, and long before the end of a wait.
 const AT_ONCE: Duration = Duration::from_millis(2_500);
 
-/// How long the cluster may be busy with a change: clearly less than the thirty seconds that a first run would keep it waiting.
+/// How long the cluster may be busy with a change: clearly less than the thirty seconds that a
+/// first run would keep it waiting.
 const PROMPTLY: Duration = Duration::from_secs(12);
 
 /// One node with an nginx whose monitors come every so many seconds and wait for thirty.
@@ -22,8 +24,8 @@ fn watched(interval: u32) -> Option<Cluster> {
     let node = cluster.node(1);
     node.write("/var/www/html/index.html", "node1\n");
     node.pcs(&format!(
-        "resource create WEB ocf:native:nginx configfile=/etc/nginx/nginx.conf watch=30s op monitor interval={interval}s \
-         timeout=60s"
+        "resource create WEB ocf:native:nginx configfile=/etc/nginx/nginx.conf watch=30s op \
+         monitor interval={interval}s timeout=60s"
     ));
     cluster.wait_for("the server started", SOON, |status| status.are_well(&["WEB"]));
     Some(cluster)
@@ -49,12 +51,21 @@ fn wt_1_and_2_a_killed_server_is_back_long_before_the_next_monitor_and_counts_on
         waiter(node);
         node.kill_all("nginx");
         let killed = Instant::now();
-        let back = wait_until(SOON, || (get(&cluster.client, site, "/").as_deref() == Ok("node1")).then_some(()));
-        assert!(back.is_some() && killed.elapsed() < AT_ONCE, "round {round}: {:?}", killed.elapsed());
+        let back = wait_until(SOON, || {
+            (get(&cluster.client, site, "/").as_deref() == Ok("node1")).then_some(())
+        });
+        assert!(
+            back.is_some() && killed.elapsed() < AT_ONCE,
+            "round {round}: {:?}",
+            killed.elapsed()
+        );
         let status = cluster.wait_idle();
         let failed = status.failures.first().unwrap_or_else(|| panic!("{status}"));
         assert_eq!(failed.operation, "WEB_monitor_5000", "{status}");
-        assert!(failed.reason.contains("the master process ") && failed.reason.contains(" ended "), "{status}");
+        assert!(
+            failed.reason.contains("the master process ") && failed.reason.contains(" ended "),
+            "{status}"
+        );
         assert!(fails(node).contains("value=1"), "{}", fails(node));
         node.expect("crm_resource", &["--cleanup", "--resource", "WEB"]);
         cluster.wait_idle();
@@ -62,7 +73,9 @@ fn wt_1_and_2_a_killed_server_is_back_long_before_the_next_monitor_and_counts_on
     // The waiting process itself: one failure, and the server is back as after any other.
     waiter(node);
     node.kill_all("ocf-wait");
-    let status = cluster.wait_for("it failed and is back", SOON, |s| s.are_well(&["WEB"]) && !s.failures.is_empty());
+    let status = cluster.wait_for("it failed and is back", SOON, |s| {
+        s.are_well(&["WEB"]) && !s.failures.is_empty()
+    });
     assert_eq!(status.failures.len(), 1, "{status}");
     assert!(fails(node).contains("value=1"), "{}", fails(node));
     cluster.down();

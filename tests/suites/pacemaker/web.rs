@@ -19,8 +19,12 @@ struct Server {
     configfile: &'static str,
 }
 
-const NGINX: Server =
-    Server { agent: "nginx", process: "nginx", pid_file: "/run/nginx.pid", configfile: "/etc/nginx/nginx.conf" };
+const NGINX: Server = Server {
+    agent: "nginx",
+    process: "nginx",
+    pid_file: "/run/nginx.pid",
+    configfile: "/etc/nginx/nginx.conf",
+};
 
 const APACHE: Server = Server {
     agent: "apache",
@@ -63,11 +67,19 @@ fn life(cluster: &Cluster, server: &Server, create: impl Fn(&Node, &str)) {
     let first = master(node, server);
     // Killed.
     node.kill_all(server.process);
-    let back = wait_until(SOON, || (get(&cluster.client, site, "/").as_deref() == Ok("node1")).then_some(()));
+    let back = wait_until(SOON, || {
+        (get(&cluster.client, site, "/").as_deref() == Ok("node1")).then_some(())
+    });
     assert!(back.is_some(), "it did not come back: {}", cluster.status());
-    let status = cluster.wait_for("recovered", SOON, |status| status.are_well(&["WEB"]) && !status.failures.is_empty());
-    assert!(status.failures.iter().all(|failed| failed.operation == "WEB_monitor_1000"), "{status}");
-    // Not cleaned up before the reload: Pacemaker forgets the parameters of the start, and would restart for any change.
+    let status = cluster.wait_for("recovered", SOON, |status| {
+        status.are_well(&["WEB"]) && !status.failures.is_empty()
+    });
+    assert!(
+        status.failures.iter().all(|failed| failed.operation == "WEB_monitor_1000"),
+        "{status}"
+    );
+    // Not cleaned up before the reload: Pacemaker forgets the parameters of the start, and would
+    // restart for any change.
     cluster.wait_idle();
     let second = master(node, server);
     assert_ne!(first, second);
@@ -83,28 +95,43 @@ fn life(cluster: &Cluster, server: &Server, create: impl Fn(&Node, &str)) {
             };
             cluster.wait_for("a reload", SOON, |_| count(node, "reload-agent") > reloads);
             cluster.wait_idle();
-            assert_eq!((master(node, server), count(node, "start")), (second, starts), "{:?}", node.results("WEB"));
+            assert_eq!(
+                (master(node, server), count(node, "start")),
+                (second, starts),
+                "{:?}",
+                node.results("WEB")
+            );
         }
         let enough = wait_until(SOON, || visitor.last_pages(20));
         // Refused or cut off; on a busy machine an answer may come later than a visitor waits.
-        let is_lost = |said: &Result<String, String>| said.as_ref().is_err_and(|why| why != NO_ANSWER);
-        let lost: Vec<_> =
-            visitor.requests().into_iter().filter(|it| it.ended.is_some() && is_lost(&it.said)).collect();
+        let is_lost =
+            |said: &Result<String, String>| said.as_ref().is_err_and(|why| why != NO_ANSWER);
+        let lost: Vec<_> = visitor
+            .requests()
+            .into_iter()
+            .filter(|it| it.ended.is_some() && is_lost(&it.said))
+            .collect();
         assert!(enough.is_some() && lost.is_empty(), "requests were lost: {lost:#?}");
     }
     // Stopped: nothing is left.
     node.pcs("resource cleanup WEB");
     node.crm("resource stop WEB");
-    let status = cluster.wait_for("stopped", SOON, |status| status.resource("WEB").role == "Stopped");
+    let status =
+        cluster.wait_for("stopped", SOON, |status| status.resource("WEB").role == "Stopped");
     assert!(status.failures.is_empty(), "{status}");
     assert_eq!(node.results("WEB").last().map(String::as_str), Some("stop: ok"));
-    let gone = wait_until(Duration::from_secs(2), || node.processes(server.process).is_empty().then_some(()));
+    let gone = wait_until(Duration::from_secs(2), || {
+        node.processes(server.process).is_empty().then_some(())
+    });
     assert!(gone.is_some(), "{:?}", node.processes(server.process));
 }
 
 /// The number in the server's pid file.
 fn master(node: &Node, server: &Server) -> u32 {
-    node.sh(&format!("cat {}", server.pid_file)).trim().parse().unwrap_or_else(|_| panic!("{}", server.agent))
+    node.sh(&format!("cat {}", server.pid_file))
+        .trim()
+        .parse()
+        .unwrap_or_else(|_| panic!("{}", server.agent))
 }
 
 fn count(node: &Node, task: &str) -> usize {

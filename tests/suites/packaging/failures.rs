@@ -7,7 +7,8 @@ use std::path::Path;
 use crate::{sources, text};
 
 /// The families of rows: what comes before the number.
-const FAMILIES: [&str; 14] = ["IP", "AP", "NG", "HA", "SD", "LD", "OT", "SL", "ID", "RT", "WT", "AN", "AL", "TS"];
+const FAMILIES: [&str; 14] =
+    ["IP", "AP", "NG", "HA", "SD", "LD", "OT", "SL", "ID", "RT", "WT", "AN", "AL", "TS"];
 
 /// A row of the catalogue.
 struct Row {
@@ -56,7 +57,8 @@ fn tests() -> BTreeSet<String> {
                 read(&path, found);
             } else if is_source {
                 let source = fs::read_to_string(&path).unwrap();
-                let names = source.split("fn ").skip(1).filter_map(|rest| rest.split(['(', '<']).next());
+                let names =
+                    source.split("fn ").skip(1).filter_map(|rest| rest.split(['(', '<']).next());
                 found.extend(names.map(str::to_owned));
             }
         }
@@ -76,7 +78,8 @@ fn prefix(id: &str) -> String {
 /// The row that the name of a test points to, if it points to one.
 fn row_of(test: &str) -> Option<String> {
     let mut parts = test.splitn(3, '_');
-    let (family, number, rest) = (parts.next()?.to_uppercase(), parts.next()?.to_uppercase(), parts.next()?);
+    let (family, number, rest) =
+        (parts.next()?.to_uppercase(), parts.next()?.to_uppercase(), parts.next()?);
     let is_row = FAMILIES.contains(&family.as_str()) && is_number(&number);
     (is_row && !rest.is_empty()).then(|| format!("{family}-{number}"))
 }
@@ -85,20 +88,26 @@ fn row_of(test: &str) -> Option<String> {
 fn each_failure_of_the_catalogue_has_a_test() {
     let (rows, tests) = (rows(), tests());
     assert!(rows.len() > 140, "{} rows were read", rows.len());
-    let has_test = |row: &&Row| match row.test.strip_prefix('`').and_then(|test| test.strip_suffix('`')) {
-        Some(test) => tests.contains(test),
-        None if row.test.is_empty() => tests.iter().any(|test| test.starts_with(&prefix(&row.id))),
-        None => row.test.len() > 20,
-    };
-    let without: Vec<&str> = rows.iter().filter(|row| !has_test(row)).map(|row| row.id.as_str()).collect();
+    let has_test =
+        |row: &&Row| match row.test.strip_prefix('`').and_then(|test| test.strip_suffix('`')) {
+            Some(test) => tests.contains(test),
+            None if row.test.is_empty() => {
+                tests.iter().any(|test| test.starts_with(&prefix(&row.id)))
+            }
+            None => row.test.len() > 20,
+        };
+    let without: Vec<&str> =
+        rows.iter().filter(|row| !has_test(row)).map(|row| row.id.as_str()).collect();
     assert!(without.is_empty(), "tests/failures.md: no test for {without:?}");
 }
 
 #[test]
 fn each_test_of_a_failure_points_to_a_row_of_the_catalogue() {
     let known: BTreeSet<String> = rows().into_iter().map(|row| row.id).collect();
-    let lost: Vec<_> =
-        tests().into_iter().filter(|test| row_of(test).is_some_and(|row| !known.contains(&row))).collect();
+    let lost: Vec<_> = tests()
+        .into_iter()
+        .filter(|test| row_of(test).is_some_and(|row| !known.contains(&row)))
+        .collect();
     assert!(lost.is_empty(), "tests/failures.md lacks the rows of {lost:#?}");
 }
 
@@ -110,5 +119,12 @@ fn names_of_tests_and_ids_of_rows_lead_to_each_other() {
     for other in ["ip_address_of", "sl_", "words_1_x", "id", "ip_23"] {
         assert_eq!(row_of(other), None, "{other}");
     }
-    assert!(is_id("IP-23") && is_id("IP-F1") && is_id("SL-01") && !is_id("id") && !is_id("IPaddr2") && !is_id("XX-1"));
+    assert!(
+        is_id("IP-23")
+            && is_id("IP-F1")
+            && is_id("SL-01")
+            && !is_id("id")
+            && !is_id("IPaddr2")
+            && !is_id("XX-1")
+    );
 }

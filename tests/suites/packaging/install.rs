@@ -40,7 +40,10 @@ impl Stage {
     }
 
     fn try_make(&self, target: &str, more: &[&str]) -> Result<String, String> {
-        let places = [format!("DESTDIR={}", self.root().display()), format!("BUILT={}", self.built().display())];
+        let places = [
+            format!("DESTDIR={}", self.root().display()),
+            format!("BUILT={}", self.built().display()),
+        ];
         let mut words = vec![target, &places[0], &places[1]];
         words.extend(more);
         let done = make(&words);
@@ -48,7 +51,8 @@ impl Stage {
     }
 
     fn make(&self, target: &str, more: &[&str]) -> String {
-        self.try_make(target, more).unwrap_or_else(|printed| panic!("make {target} {more:?}: {printed}"))
+        self.try_make(target, more)
+            .unwrap_or_else(|printed| panic!("make {target} {more:?}: {printed}"))
     }
 
     /// Every file and directory below the root, with content and mode.
@@ -85,7 +89,10 @@ fn what_is_installed_is_where_it_belongs_and_goes_without_a_trace() {
     stage.make("install", &[]);
     let there = stage.all();
     for agent in agents() {
-        assert_eq!(there[&format!("/usr/lib/ocf/resource.d/native/{agent}")], (format!("{agent} one"), 0o755));
+        assert_eq!(
+            there[&format!("/usr/lib/ocf/resource.d/native/{agent}")],
+            (format!("{agent} one"), 0o755)
+        );
         assert_eq!(there[&format!("/usr/share/man/man7/ocf_native_{agent}.7")].1, 0o644);
     }
     for path in [
@@ -123,11 +130,20 @@ fn another_provider_gets_pages_of_its_own_and_the_tester_stays_for_the_last() {
     stage.make("install", &["PROVIDER=mine"]);
     let there = stage.all();
     let page = &there["/usr/share/man/man7/ocf_mine_IPaddr2.7"].0;
-    assert!(page.contains("ocf:mine:IPaddr2") && page.contains("resource.d/mine/IPaddr2"), "{page}");
-    assert!(!page.contains("native:") && !page.contains("ocf_native") && !page.contains("d/native"), "{page}");
+    assert!(
+        page.contains("ocf:mine:IPaddr2") && page.contains("resource.d/mine/IPaddr2"),
+        "{page}"
+    );
+    assert!(
+        !page.contains("native:") && !page.contains("ocf_native") && !page.contains("d/native"),
+        "{page}"
+    );
     stage.make("uninstall", &[]);
     let there = stage.all();
-    assert!(there.contains_key("/usr/bin/ocf-tester") && !there.contains_key("/usr/lib/ocf/resource.d/native"));
+    assert!(
+        there.contains_key("/usr/bin/ocf-tester")
+            && !there.contains_key("/usr/lib/ocf/resource.d/native")
+    );
     assert!(there.contains_key("/usr/lib/ocf/resource.d/mine/IPaddr2"));
     stage.make("uninstall", &["PROVIDER=mine"]);
     assert!(stage.all().is_empty(), "{:#?}", stage.all().keys());

@@ -11,7 +11,9 @@ fn every_agent_is_installed_and_packaged() {
     assert_eq!(listed, agents(), "AGENTS of the Makefile");
     let manifest = text("metadata/Cargo.toml");
     for agent in agents() {
-        let deb = format!("[\"../target/package/bin/{agent}\", \"usr/lib/ocf/resource.d/native/\", \"755\"]");
+        let deb = format!(
+            "[\"../target/package/bin/{agent}\", \"usr/lib/ocf/resource.d/native/\", \"755\"]"
+        );
         let rpm = format!(
             "{{ source = \"target/package/bin/{agent}\", dest = \"/usr/lib/ocf/resource.d/native/\", mode = \"755\" }}"
         );

@@ -1,5 +1,9 @@
-//! What an administrator gets: pages, an installation, packages; and whether the documents tell the truth.
-#![allow(clippy::disallowed_methods, reason = "tests own the environment and processes of what they test")]
+//! What an administrator gets: pages, an installation, packages; and whether the documents tell the
+//! truth.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "tests own the environment and processes of what they test"
+)]
 #![allow(clippy::unwrap_used, reason = "helpers of tests, which clippy does not take for tests")]
 
 mod failures;
@@ -26,7 +30,8 @@ fn sources() -> PathBuf {
 fn agents() -> Vec<String> {
     let entries = std::fs::read_dir(sources().join("metadata")).expect("metadata");
     let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-    let mut names: Vec<String> = names.filter_map(|name| name.strip_suffix(".xml").map(str::to_owned)).collect();
+    let mut names: Vec<String> =
+        names.filter_map(|name| name.strip_suffix(".xml").map(str::to_owned)).collect();
     names.sort();
     names
 }
@@ -38,13 +43,18 @@ fn text(path: &str) -> String {
 
 /// The documents for administrators and contributors: those of the project, and each agent's.
 fn documents() -> Vec<String> {
-    let mut found = vec!["README.md".to_owned(), "CONTRIBUTING.md".to_owned(), "SECURITY.md".to_owned()];
-    let members = std::fs::read_dir(sources().join("agents")).unwrap().map(|entry| entry.unwrap().file_name());
+    let mut found =
+        vec!["README.md".to_owned(), "CONTRIBUTING.md".to_owned(), "SECURITY.md".to_owned()];
+    let members = std::fs::read_dir(sources().join("agents"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name());
     let members = members
         .map(|name| format!("agents/{}", name.to_string_lossy()))
         .chain(["shared", "ocf-tester", "tests", "metadata/packaging"].map(str::to_owned));
-    let mut more: Vec<String> =
-        members.map(|member| format!("{member}/README.md")).filter(|name| sources().join(name).is_file()).collect();
+    let mut more: Vec<String> = members
+        .map(|member| format!("{member}/README.md"))
+        .filter(|name| sources().join(name).is_file())
+        .collect();
     more.sort();
     found.extend(more);
     found

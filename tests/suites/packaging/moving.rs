@@ -1,4 +1,5 @@
-//! The tables of parameters in the READMEs of the agents are complete, compared with the shell agents that are installed.
+//! The tables of parameters in the READMEs of the agents are complete, compared with the shell
+//! agents that are installed.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -17,7 +18,8 @@ const NAMESAKES: [&str; 4] = ["IPaddr2", "apache", "nginx", "ldirectord"];
 /// The parameters of some meta-data with their defaults; an empty one is none.
 fn parameters(xml: &str) -> BTreeMap<String, String> {
     let options = ParsingOptions { allow_dtd: true, ..ParsingOptions::default() };
-    let document = Document::parse_with_options(xml, options).unwrap_or_else(|error| panic!("{error}: {xml}"));
+    let document =
+        Document::parse_with_options(xml, options).unwrap_or_else(|error| panic!("{error}: {xml}"));
     let all = document.descendants().filter(|node| node.has_tag_name("parameter"));
     let default = |node: roxmltree::Node<'_, '_>| {
         let content = node.children().find(|child| child.has_tag_name("content"));
@@ -29,7 +31,8 @@ fn parameters(xml: &str) -> BTreeMap<String, String> {
 /// The table of an agent's README.
 fn table(agent: &str) -> String {
     let readme = text(&format!("agents/{}/README.md", agent.to_lowercase()));
-    let section = readme.split("## Parameters that differ\n").nth(1).expect("the README has the table");
+    let section =
+        readme.split("## Parameters that differ\n").nth(1).expect("the README has the table");
     section.split("\n## ").next().unwrap_or_default().to_owned()
 }
 

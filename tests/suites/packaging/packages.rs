@@ -1,4 +1,5 @@
-//! The packages of `make deb` and `make rpm`, installed on a machine of their own: an overlay of this one, or an empty root.
+//! The packages of `make deb` and `make rpm`, installed on a machine of their own: an overlay of
+//! this one, or an empty root.
 
 mod aarch64;
 mod source;
@@ -21,12 +22,18 @@ use crate::{agents, sources, text};
 /// A package that `make package-test` has built.
 fn built(start: &str, end: &str) -> PathBuf {
     let manifest = text("Cargo.toml");
-    let version =
-        manifest.lines().find_map(|line| line.strip_prefix("version = ")).unwrap().trim_matches('"').to_owned();
+    let version = manifest
+        .lines()
+        .find_map(|line| line.strip_prefix("version = "))
+        .unwrap()
+        .trim_matches('"')
+        .to_owned();
     let directory = sources().join("target/package");
-    let entries = std::fs::read_dir(&directory).unwrap_or_else(|error| panic!("{}: {error}", directory.display()));
+    let entries = std::fs::read_dir(&directory)
+        .unwrap_or_else(|error| panic!("{}: {error}", directory.display()));
     let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    let wanted = |name: &String| name.starts_with(&format!("{start}{version}-")) && name.ends_with(end);
+    let wanted =
+        |name: &String| name.starts_with(&format!("{start}{version}-")) && name.ends_with(end);
     let found: Vec<String> = names.filter(wanted).collect();
     assert_eq!(found.len(), 1, "{start}*{end} in {}: run make package-test", directory.display());
     directory.join(&found[0])
@@ -42,8 +49,10 @@ fn rpms() -> [PathBuf; 2] {
 
 /// False, and a loud skip, when something is missing.
 fn possible(programs: &[&str]) -> bool {
-    let absent =
-        programs.iter().find(|program| !installed(program)).map(|program| format!("{program} is not installed"));
+    let absent = programs
+        .iter()
+        .find(|program| !installed(program))
+        .map(|program| format!("{program} is not installed"));
     match harness::root::available().err().or(absent) {
         Some(reason) => {
             skip(&reason);
@@ -54,15 +63,20 @@ fn possible(programs: &[&str]) -> bool {
 }
 
 fn tell(program: &str, args: &[&str]) -> String {
-    let done = Command::new(program).args(args).output().unwrap_or_else(|error| panic!("{program}: {error}"));
+    let done = Command::new(program)
+        .args(args)
+        .output()
+        .unwrap_or_else(|error| panic!("{program}: {error}"));
     assert!(done.status.success(), "{program} {args:?}: {}", String::from_utf8_lossy(&done.stderr));
     String::from_utf8_lossy(&done.stdout).into_owned()
 }
 
-/// Of a command: package systems and the shells of clusters take their time, on a busy machine much of it.
+/// Of a command: package systems and the shells of clusters take their time, on a busy machine much
+/// of it.
 const LIMIT: Duration = Duration::from_secs(300);
 
-/// A machine that packages are installed on: a simulated one, or a system of its own in a directory of it.
+/// A machine that packages are installed on: a simulated one, or a system of its own in a directory
+/// of it.
 struct Machine {
     host: Host,
     root: Option<&'static str>,
@@ -77,7 +91,8 @@ impl Machine {
         if let Some(root) = self.root {
             command.args([root, "/bin/sh"]);
         }
-        let done = process::run(command.args(["-euc", script]), pid, LIMIT, Victim::Process).unwrap();
+        let done =
+            process::run(command.args(["-euc", script]), pid, LIMIT, Victim::Process).unwrap();
         assert!(!done.timed_out, "{script} did not end: {done:#?}");
         done
     }
@@ -91,9 +106,9 @@ impl Machine {
     /// Lists every path but those of a package system itself, and of the kernel, into a file.
     fn list(&self, file: &str) {
         self.sh(&format!(
-            "find / -xdev \\( -path /proc -o -path /sys -o -path /dev -o -path /run -o -path /tmp -o -path /var/tmp \
-             -o -path /var/lib/dpkg -o -path /var/cache -o -path /var/log -o -path /root -o -path /work \\) \
-             -prune -o -print | LC_ALL=C sort >{file}"
+            "find / -xdev \\( -path /proc -o -path /sys -o -path /dev -o -path /run -o -path /tmp \
+             -o -path /var/tmp -o -path /var/lib/dpkg -o -path /var/cache -o -path /var/log -o \
+             -path /root -o -path /work \\) -prune -o -print | LC_ALL=C sort >{file}"
         ));
     }
 
@@ -102,7 +117,8 @@ impl Machine {
         self.list("/run/before");
     }
 
-    /// The paths that there were not at the last [`Machine::remember`]. Compared there: all paths of a machine are many.
+    /// The paths that there were not at the last [`Machine::remember`]. Compared there: all paths
+    /// of a machine are many.
     fn added(&self) -> Vec<String> {
         self.list("/run/after");
         self.sh("LC_ALL=C comm -13 /run/before /run/after").lines().map(str::to_owned).collect()
@@ -122,8 +138,10 @@ fn lintian_finds_nothing_that_is_not_accounted_for() {
             .output()
             .unwrap();
         let printed = String::from_utf8_lossy(&done.stdout).into_owned();
-        let faults: Vec<&str> =
-            printed.lines().filter(|line| line.starts_with("E:") || line.starts_with("W:")).collect();
+        let faults: Vec<&str> = printed
+            .lines()
+            .filter(|line| line.starts_with("E:") || line.starts_with("W:"))
+            .collect();
         assert!(done.status.success() && faults.is_empty(), "{}: {printed}", package.display());
     }
 }
@@ -137,8 +155,12 @@ fn rpmlint_finds_nothing_that_is_not_accounted_for() {
     let known = sources().join("metadata/packaging/rpmlint.toml");
     let done = Command::new("rpmlint").arg("--config").arg(known).args(rpms()).output().unwrap();
     let printed = String::from_utf8_lossy(&done.stdout).into_owned();
-    let faults: Vec<&str> = printed.lines().filter(|line| line.contains(" E: ") || line.contains(" W: ")).collect();
-    assert!(printed.contains("2 packages and 0 specfiles checked") && faults.is_empty(), "{printed}");
+    let faults: Vec<&str> =
+        printed.lines().filter(|line| line.contains(" E: ") || line.contains(" W: ")).collect();
+    assert!(
+        printed.contains("2 packages and 0 specfiles checked") && faults.is_empty(),
+        "{printed}"
+    );
 }
 
 #[test]
@@ -171,12 +193,19 @@ fn live_and_die(machine: &Machine, packages: [&str; 2]) {
     assert!(described.contains("cidr_netmask"), "{described}");
     // One life, by the script of a person.
     machine.sh("mkdir -p /run/resource-agents; ip link set lo up");
-    let agent = "OCF_ROOT=/usr/lib/ocf OCF_RESOURCE_INSTANCE=vip OCF_RESKEY_ip=192.0.2.10 OCF_RESKEY_nic=lo \
-         OCF_RESKEY_cidr_netmask=32 exec /usr/lib/ocf/resource.d/native/IPaddr2";
-    for (action, code) in [("monitor", 7), ("start", 0), ("monitor", 0), ("stop", 0), ("monitor", 7)] {
+    let agent = "OCF_ROOT=/usr/lib/ocf OCF_RESOURCE_INSTANCE=vip OCF_RESKEY_ip=192.0.2.10 \
+         OCF_RESKEY_nic=lo OCF_RESKEY_cidr_netmask=32 exec \
+         /usr/lib/ocf/resource.d/native/IPaddr2";
+    for (action, code) in
+        [("monitor", 7), ("start", 0), ("monitor", 0), ("stop", 0), ("monitor", 7)]
+    {
         let done = machine.run(&format!("{agent} {action}"));
         assert_eq!(done.code, Some(code), "{action}: {done:#?}");
-        assert_eq!(machine.host.seen("192.0.2.10").len(), usize::from(code == 0 && action != "stop"), "{action}");
+        assert_eq!(
+            machine.host.seen("192.0.2.10").len(),
+            usize::from(code == 0 && action != "stop"),
+            "{action}"
+        );
     }
     // In the PATH of root the shell agents' tester comes first, where it is installed.
     machine.sh("/usr/bin/ocf-tester --strict --only well-formed,start-running ocf:native:Dummy");
@@ -203,16 +232,17 @@ fn the_debian_packages_live_through_installation_use_and_purge() {
 /// A release as it was made: updates of an old one are no longer kept on every mirror.
 const RELEASE: &[&str] = &["http://deb.debian.org/debian"];
 
-/// Makes a system of Debian's essential packages and some more, as a directory or an archive; without mirrors from those that
-/// mmdebstrap knows, updates included.
+/// Makes a system of Debian's essential packages and some more, as a directory or an archive;
+/// without mirrors from those that mmdebstrap knows, updates included.
 fn fresh(suite: &str, packages: &str, target: &Path, mirrors: &[&str]) {
     let (more, target) = (format!("--include={packages}"), target.to_str().unwrap());
     let words = ["--quiet", "--variant=minbase", &more, suite, target];
     tell("mmdebstrap", &[&words, mirrors].concat());
 }
 
-/// The overlay has what this machine has. A system of nothing but Debian's essential packages and the cluster's shells shows
-/// what the packages need besides, and other versions of all that. It is opt-in, for it needs Debian's archive and minutes.
+/// The overlay has what this machine has. A system of nothing but Debian's essential packages and
+/// the cluster's shells shows what the packages need besides, and other versions of all that. It is
+/// opt-in, for it needs Debian's archive and minutes.
 #[test]
 #[ignore = "fetches whole systems: make package-test FRESH='bookworm trixie'"]
 fn the_debian_packages_live_in_fresh_roots() {
@@ -225,8 +255,11 @@ fn the_debian_packages_live_in_fresh_roots() {
     for suite in suites.split_whitespace() {
         let archive = directory.path().join(format!("{suite}.tar"));
         fresh(suite, "pcs,crmsh,pacemaker-cli-utils,iproute2", &archive, RELEASE);
-        let host = Host::builder("fresh").tmpfs("/srv").bind(directory.path(), "/srv/given").start();
-        host.sh(&format!("mkdir /srv/root; tar -C /srv/root --exclude='./dev/*' -xf /srv/given/{suite}.tar"));
+        let host =
+            Host::builder("fresh").tmpfs("/srv").bind(directory.path(), "/srv/given").start();
+        host.sh(&format!(
+            "mkdir /srv/root; tar -C /srv/root --exclude='./dev/*' -xf /srv/given/{suite}.tar"
+        ));
         host.sh("cd /srv/root; mount --rbind /dev dev; mount -t proc proc proc; mount -t tmpfs tmpfs run");
         for (package, place) in debs().iter().zip(PLACES) {
             std::fs::copy(package, directory.path().join("package")).unwrap();
@@ -237,7 +270,8 @@ fn the_debian_packages_live_in_fresh_roots() {
     }
 }
 
-/// Enters a fresh system with this machine's network, which `apt-get` needs, and with its sources and what was built of them.
+/// Enters a fresh system with this machine's network, which `apt-get` needs, and with its sources
+/// and what was built of them.
 const ENTER: &str = r#"
     root=$1; sources=$2; shift 2
     mount --make-rprivate /; mount --bind "$root" "$root"; cd "$root"
@@ -251,17 +285,25 @@ const ENTER: &str = r#"
     true
 "#;
 
-/// Where chance is small and the system's packages matter: the user's manager, servers, the crossing of namespaces.
-const SUITES: [(&str, &str); 5] =
-    [("harness", "machine::"), ("systemd", "user::"), ("nginx", "life::"), ("haproxy", "life::"), ("apache", "life::")];
+/// Where chance is small and the system's packages matter: the user's manager, servers, the
+/// crossing of namespaces.
+const SUITES: [(&str, &str); 5] = [
+    ("harness", "machine::"),
+    ("systemd", "user::"),
+    ("nginx", "life::"),
+    ("haproxy", "life::"),
+    ("apache", "life::"),
+];
 
-/// The newest build of a suite. Agents have builds of the same names there, which have no list of tests.
+/// The newest build of a suite. Agents have builds of the same names there, which have no list of
+/// tests.
 fn suite(name: &str, filter: &str) -> PathBuf {
     let deps = harness::host::built_directory().join("deps");
     let entries = std::fs::read_dir(&deps).unwrap().map(|entry| entry.unwrap().path());
     let has_name = |path: &PathBuf| {
         let file = path.file_name().unwrap().to_string_lossy();
-        path.extension().is_none() && file.strip_prefix(name).is_some_and(|rest| rest.starts_with('-'))
+        path.extension().is_none()
+            && file.strip_prefix(name).is_some_and(|rest| rest.starts_with('-'))
     };
     let mut found: Vec<PathBuf> = entries.filter(has_name).collect();
     found.sort_by_key(|path| std::cmp::Reverse(path.metadata().unwrap().modified().unwrap()));
@@ -273,7 +315,8 @@ fn suite(name: &str, filter: &str) -> PathBuf {
     newest.unwrap_or_else(|| panic!("the suite {name} is not built in {}", deps.display())).clone()
 }
 
-/// On a system with nothing but Debian's essential packages, what `tests/provide` installs is all that the suites need.
+/// On a system with nothing but Debian's essential packages, what `tests/provide` installs is all
+/// that the suites need.
 #[test]
 #[ignore = "fetches whole systems: make package-test FRESH='bookworm trixie'"]
 fn the_list_of_packages_is_whole_in_fresh_roots() {
@@ -289,9 +332,28 @@ fn the_list_of_packages_is_whole_in_fresh_roots() {
         fresh(system, "apt", &root, RELEASE);
         let inside = |words: &[&str]| {
             let mut command = Command::new("unshare");
-            command.args(["--mount", "--pid", "--fork", "--kill-child", "sh", "-euc", ENTER, "enter"]);
-            let done = command.arg(&root).arg(&sources).args(words).env("OCF_OFFICIAL", "1").output().unwrap();
-            let all = format!("{}{}", String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
+            command.args([
+                "--mount",
+                "--pid",
+                "--fork",
+                "--kill-child",
+                "sh",
+                "-euc",
+                ENTER,
+                "enter",
+            ]);
+            let done = command
+                .arg(&root)
+                .arg(&sources)
+                .args(words)
+                .env("OCF_OFFICIAL", "1")
+                .output()
+                .unwrap();
+            let all = format!(
+                "{}{}",
+                String::from_utf8_lossy(&done.stdout),
+                String::from_utf8_lossy(&done.stderr)
+            );
             assert!(done.status.success(), "{system}: {words:?}: {all}");
             all
         };
@@ -299,7 +361,8 @@ fn the_list_of_packages_is_whole_in_fresh_roots() {
         let provide = provide.to_str().unwrap();
         let printed = inside(&[provide, "demo"]);
         assert!(
-            printed.contains("will be installed, with no service started") && printed.contains("pacemaker"),
+            printed.contains("will be installed, with no service started")
+                && printed.contains("pacemaker"),
             "{printed}"
         );
         inside(&[harness::host::built_directory().join("ocf-demo").to_str().unwrap(), "standby"]);
@@ -349,8 +412,8 @@ fn the_rpm_packages_need_a_shell_to_go_and_nothing_else() {
     }
 }
 
-/// On an overlay of this machine, where other providers of agents are; rpm's records are in a directory of their own, and
-/// know of no C library.
+/// On an overlay of this machine, where other providers of agents are; rpm's records are in a
+/// directory of their own, and know of no C library.
 #[test]
 #[ignore = "needs the packages: make package-test"]
 fn the_rpm_packages_are_installed_upgraded_and_gone() {
@@ -377,6 +440,7 @@ fn the_rpm_packages_are_installed_upgraded_and_gone() {
     rpm("-e ocf-agents ocf-agents-tester");
     let left = machine.added();
     // Directories of completions are those of other packages, which may be missing here.
-    let left: Vec<_> = left.iter().filter(|path| !path.contains("/zsh") && !path.contains("/fish")).collect();
+    let left: Vec<_> =
+        left.iter().filter(|path| !path.contains("/zsh") && !path.contains("/fish")).collect();
     assert!(left.is_empty(), "{left:#?}");
 }

@@ -1,4 +1,5 @@
-//! The man pages, by the programs that show them; their examples, by the programs that they are for.
+//! The man pages, by the programs that show them; their examples, by the programs that they are
+//! for.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -24,10 +25,12 @@ fn mandoc_finds_no_fault() {
         return skip("mandoc is not installed");
     }
     for page in pages() {
-        let done = Command::new("mandoc").args(["-Tlint", "-Wwarning"]).arg(&page).output().unwrap();
+        let done =
+            Command::new("mandoc").args(["-Tlint", "-Wwarning"]).arg(&page).output().unwrap();
         let printed = String::from_utf8_lossy(&done.stdout).into_owned();
         // A date would make a page differ from build to build, and says less than the version.
-        let faults: Vec<&str> = printed.lines().filter(|line| !line.contains("missing date")).collect();
+        let faults: Vec<&str> =
+            printed.lines().filter(|line| !line.contains("missing date")).collect();
         assert!(faults.is_empty(), "{faults:#?}");
     }
 }
@@ -49,9 +52,14 @@ fn man_shows_every_page_without_a_warning() {
         assert!(done.status.success() && complaint.is_empty(), "{}: {complaint}", page.display());
         let shown = String::from_utf8_lossy(&done.stdout).into_owned();
         for heading in ["NAME", "SYNOPSIS", "DESCRIPTION", "SEE ALSO", "AUTHOR"] {
-            assert!(shown.lines().any(|line| line.trim() == heading), "{}: no {heading}", page.display());
+            assert!(
+                shown.lines().any(|line| line.trim() == heading),
+                "{}: no {heading}",
+                page.display()
+            );
         }
-        let code = |line: &str| line.starts_with(' ') && line.contains("ocf:native:") && line.len() > 80;
+        let code =
+            |line: &str| line.starts_with(' ') && line.contains("ocf:native:") && line.len() > 80;
         assert!(!shown.lines().any(code), "{}: an example is too wide:\n{shown}", page.display());
     }
 }
@@ -59,8 +67,15 @@ fn man_shows_every_page_without_a_warning() {
 /// The literal lines of a section, as a reader sees them, with lines that go on joined.
 fn example(agent: &str, section: &str) -> String {
     let page = text(&format!("metadata/man/ocf_native_{agent}.7"));
-    let section = page.split(&format!(".SH \"{section}\"\n")).nth(1).unwrap_or_else(|| panic!("{agent}: {section}"));
-    let literal = section.split(".nf\n").nth(1).and_then(|rest| rest.split(".fi\n").next()).expect("an example");
+    let section = page
+        .split(&format!(".SH \"{section}\"\n"))
+        .nth(1)
+        .unwrap_or_else(|| panic!("{agent}: {section}"));
+    let literal = section
+        .split(".nf\n")
+        .nth(1)
+        .and_then(|rest| rest.split(".fi\n").next())
+        .expect("an example");
     let lines = literal.replace("\\-", "-").replace("\\*(Aq", "'").replace("\\\\", "\\");
     lines.replace("\\\n", " ").split_whitespace().collect::<Vec<_>>().join(" ")
 }
@@ -87,7 +102,9 @@ pub fn administered(program: &str) -> Option<Host> {
 }
 
 fn is_quiet(done: &Finished) -> bool {
-    done.code == Some(0) && !done.stderr.to_lowercase().contains("error") && !done.stderr.contains("arning")
+    done.code == Some(0)
+        && !done.stderr.to_lowercase().contains("error")
+        && !done.stderr.contains("arning")
 }
 
 #[test]
@@ -99,7 +116,8 @@ fn pcs_takes_the_examples_as_they_are() {
             let host = &host;
             scope.spawn(move || {
                 let example = example(&agent, "EXAMPLE PCS");
-                let rest = example.strip_prefix("pcs ").unwrap_or_else(|| panic!("{agent}: {example}"));
+                let rest =
+                    example.strip_prefix("pcs ").unwrap_or_else(|| panic!("{agent}: {example}"));
                 host.sh(&format!("cp /run/empty.xml /run/{agent}.xml"));
                 let script = format!("HOME=/root exec pcs -f /run/{agent}.xml {rest}");
                 let done = host.run("/bin/sh", &["-c", &script]);
@@ -115,13 +133,22 @@ fn crm_takes_the_examples_as_they_are() {
     let Some(host) = administered("crm") else { return };
     let mut lines = vec!["property stonith-enabled=false no-quorum-policy=ignore".to_owned()];
     lines.extend(agents().iter().map(|agent| example(agent, "EXAMPLE CRM SHELL")));
-    host.sh(&format!("cp /run/empty.xml /run/all.xml; cat >/run/all.crm <<'END'\n{}\nEND", lines.join("\n")));
+    host.sh(&format!(
+        "cp /run/empty.xml /run/all.xml; cat >/run/all.crm <<'END'\n{}\nEND",
+        lines.join("\n")
+    ));
     let script = "HOME=/root CIB_file=/run/all.xml exec crm configure load update /run/all.crm";
     let done = host.run("/bin/sh", &["-c", script]);
-    assert!(done.code == Some(0) && !done.stderr.contains("ERROR") && !done.stdout.contains("ERROR"), "{done:#?}");
+    assert!(
+        done.code == Some(0) && !done.stderr.contains("ERROR") && !done.stdout.contains("ERROR"),
+        "{done:#?}"
+    );
     let xml = host.sh("cat /run/all.xml");
     for agent in agents() {
-        assert!(xml.contains(&format!("provider=\"native\" type=\"{agent}\"")), "{agent} is not in {xml}");
+        assert!(
+            xml.contains(&format!("provider=\"native\" type=\"{agent}\"")),
+            "{agent} is not in {xml}"
+        );
     }
 }
 

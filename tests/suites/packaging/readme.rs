@@ -1,6 +1,7 @@
-//! What the documents tell people to type works. Each command of a block is run: `make install` below a directory of its own,
-//! other targets of `make` up to the point where they would do something, pcs and crm over a configuration in a file, agents
-//! in a namespace. A block that cannot be run is marked in the document, with the reason; an unknown one fails.
+//! What the documents tell people to type works. Each command of a block is run: `make install`
+//! below a directory of its own, other targets of `make` up to the point where they would do
+//! something, pcs and crm over a configuration in a file, agents in a namespace. A block that
+//! cannot be run is marked in the document, with the reason; an unknown one fails.
 
 use std::fs;
 
@@ -24,18 +25,24 @@ struct Block {
     commands: Vec<String>,
 }
 
-/// The blocks of a document: lines that are set in by four spaces, after an empty line and outside lists; and fenced ones.
+/// The blocks of a document: lines that are set in by four spaces, after an empty line and outside
+/// lists; and fenced ones.
 fn blocks(document: &str) -> Vec<Block> {
     let mut blocks = Vec::new();
     let (mut lines, mut mark, mut before, mut fenced): (Vec<&str>, Option<String>, &str, bool) =
         (Vec::new(), None, "", false);
     for line in document.lines().chain([""]) {
         let fence = line.starts_with("```");
-        let inside = if fenced { !fence } else { line.starts_with("    ") && (before.is_empty() || !lines.is_empty()) };
+        let inside = if fenced {
+            !fence
+        } else {
+            line.starts_with("    ") && (before.is_empty() || !lines.is_empty())
+        };
         if inside {
             lines.push(line.trim());
         } else if !lines.is_empty() {
-            blocks.push(Block { mark: mark.take(), commands: commands(&std::mem::take(&mut lines)) });
+            blocks
+                .push(Block { mark: mark.take(), commands: commands(&std::mem::take(&mut lines)) });
         }
         if let Some(reason) = line.strip_prefix(MARK) {
             mark = Some(reason.trim_end_matches("-->").trim().to_owned());
@@ -62,7 +69,11 @@ fn runnable() -> Vec<(String, Vec<String>)> {
     for document in documents() {
         for block in blocks(&text(&document)) {
             match block.mark {
-                Some(reason) => assert!(reason.len() > 20, "{document}: no reason why {:?} is not run", block.commands),
+                Some(reason) => assert!(
+                    reason.len() > 20,
+                    "{document}: no reason why {:?} is not run",
+                    block.commands
+                ),
                 None if block.commands.first().is_some_and(|first| first.starts_with(WALK)) => {}
                 None => found.push((document.clone(), block.commands)),
             }
@@ -73,8 +84,9 @@ fn runnable() -> Vec<(String, Vec<String>)> {
 
 /// All commands that are to be run, with their document.
 fn all() -> Vec<(String, String)> {
-    let each =
-        |(document, commands): (String, Vec<String>)| commands.into_iter().map(move |one| (document.clone(), one));
+    let each = |(document, commands): (String, Vec<String>)| {
+        commands.into_iter().map(move |one| (document.clone(), one))
+    };
     runnable().into_iter().flat_map(each).collect()
 }
 
@@ -93,7 +105,10 @@ fn every_command_is_of_a_kind_that_is_run() {
         ["make", "pcs", "crm"].contains(&first) || first.starts_with("OCF_RESKEY_")
     };
     let strangers: Vec<_> = all().into_iter().filter(|(_, command)| !known(command)).collect();
-    assert!(strangers.is_empty(), "mark the block with {MARK}reason -->, or run it here: {strangers:#?}");
+    assert!(
+        strangers.is_empty(),
+        "mark the block with {MARK}reason -->, or run it here: {strangers:#?}"
+    );
     assert!(of("make").len() > 3 && !of("pcs").is_empty() && !of("crm").is_empty(), "{:#?}", all());
 }
 
@@ -111,7 +126,10 @@ fn installations_work_as_written() {
             continue;
         }
         // What stands last on the command line counts.
-        let places = [format!("BUILT={}", built.display()), format!("DESTDIR={}/root", directory.path().display())];
+        let places = [
+            format!("BUILT={}", built.display()),
+            format!("DESTDIR={}/root", directory.path().display()),
+        ];
         let words: Vec<&str> = words.into_iter().chain(places.iter().map(String::as_str)).collect();
         let done = make(&words);
         assert!(done.status.success(), "{document}: {command}: {}", said(&done));
@@ -130,7 +148,8 @@ fn targets_of_make_are_there() {
     commands.sort();
     commands.dedup();
     for command in commands {
-        let words: Vec<&str> = command.split_whitespace().skip(1).filter(|word| !word.contains('…')).collect();
+        let words: Vec<&str> =
+            command.split_whitespace().skip(1).filter(|word| !word.contains('…')).collect();
         let done = make(&[&["-n", "BUILT=/nowhere"], words.as_slice()].concat());
         assert!(done.status.success(), "{command}: {}", said(&done));
     }
@@ -138,12 +157,13 @@ fn targets_of_make_are_there() {
 
 /// What a command creates.
 fn created(command: &str) -> Option<&str> {
-    let after = command.split(" resource create ").nth(1).or_else(|| command.split(" primitive ").nth(1));
+    let after =
+        command.split(" resource create ").nth(1).or_else(|| command.split(" primitive ").nth(1));
     after.and_then(|rest| rest.split(' ').next())
 }
 
-/// Runs the commands of a program one after the other, over the same configuration: a reader has done what stands above. A
-/// block that creates what is there already is another story.
+/// Runs the commands of a program one after the other, over the same configuration: a reader has
+/// done what stands above. A block that creates what is there already is another story.
 fn over_a_file(program: &str, script: impl Fn(&str) -> String) {
     let Some(host) = administered(program) else { return };
     host.sh("CIB_file=/run/empty.xml crm_attribute --type crm_config --name stonith-enabled --update false");
@@ -178,16 +198,22 @@ fn crm_takes_what_is_written() {
 
 #[test]
 fn agents_answer_what_is_written() {
-    let calls: Vec<_> = all().into_iter().filter(|(_, command)| command.starts_with("OCF_RESKEY_")).collect();
+    let calls: Vec<_> =
+        all().into_iter().filter(|(_, command)| command.starts_with("OCF_RESKEY_")).collect();
     if calls.is_empty() {
         return;
     }
     if let Err(reason) = harness::root::available() {
         return skip(&reason);
     }
-    let mut host = Host::builder("host").tmpfs("/usr/lib/ocf/resource.d").dir("/usr/lib/ocf/resource.d/native");
+    let mut host = Host::builder("host")
+        .tmpfs("/usr/lib/ocf/resource.d")
+        .dir("/usr/lib/ocf/resource.d/native");
     for agent in agents() {
-        host = host.bind(&harness::call::executable(&agent), &format!("/usr/lib/ocf/resource.d/native/{agent}"));
+        host = host.bind(
+            &harness::call::executable(&agent),
+            &format!("/usr/lib/ocf/resource.d/native/{agent}"),
+        );
     }
     let host = host.start();
     for (document, command) in calls {
@@ -206,7 +232,9 @@ fn agents_answer_what_is_written() {
 /// The commands of the walk-through.
 pub fn walk() -> Vec<String> {
     let blocks = blocks(&text("CONTRIBUTING.md"));
-    let walk = blocks.into_iter().find(|block| block.commands.first().is_some_and(|first| first.starts_with(WALK)));
+    let walk = blocks
+        .into_iter()
+        .find(|block| block.commands.first().is_some_and(|first| first.starts_with(WALK)));
     walk.expect("CONTRIBUTING has a walk-through").commands
 }
 

@@ -1,4 +1,5 @@
-//! The reasons that the READMEs of agents explain are reasons that agents give, and those that agents give are explained.
+//! The reasons that the READMEs of agents explain are reasons that agents give, and those that
+//! agents give are explained.
 
 use std::fs;
 use std::path::Path;
@@ -10,7 +11,11 @@ const ANYTHING: char = '…';
 
 /// The reasons of all tables, from their first columns.
 fn listed() -> Vec<String> {
-    documents().iter().filter_map(|name| text(name).split(TABLE).nth(1).map(listed_in)).flatten().collect()
+    documents()
+        .iter()
+        .filter_map(|name| text(name).split(TABLE).nth(1).map(listed_in))
+        .flatten()
+        .collect()
 }
 
 /// How a table of reasons begins.
@@ -19,7 +24,9 @@ const TABLE: &str = "| reason | what to do |\n";
 fn listed_in(table: &str) -> Vec<String> {
     let rows = table.lines().skip(1).take_while(|line| line.starts_with('|'));
     let cells = rows.filter_map(|row| row.split('|').nth(1));
-    cells.flat_map(|cell| cell.split('`').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>()).collect()
+    cells
+        .flat_map(|cell| cell.split('`').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>())
+        .collect()
 }
 
 /// Code as this test needs it: without comments, and with strings in one piece.
@@ -36,7 +43,9 @@ fn code() -> Vec<Vec<Token>> {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 read(&path, found);
-            } else if path.extension().is_some_and(|extension| extension == "rs") && !path.ends_with("tests.rs") {
+            } else if path.extension().is_some_and(|extension| extension == "rs")
+                && !path.ends_with("tests.rs")
+            {
                 let source = fs::read_to_string(&path).unwrap();
                 found.push(tokens(without_tests(&source)));
             }
@@ -56,7 +65,9 @@ fn tokens(code: &str) -> Vec<Token> {
     while let Some(letter) = letters.next() {
         match letter {
             // A comment, which may have quotes of its own.
-            '/' if letters.peek() == Some(&'/') => while letters.next().is_some_and(|letter| letter != '\n') {},
+            '/' if letters.peek() == Some(&'/') => {
+                while letters.next().is_some_and(|letter| letter != '\n') {}
+            }
             // A character: '"' is no beginning of a string, and '(' none of an argument.
             '\'' if letters.clone().nth(1) == Some('\'') => drop(letters.nth(1)),
             '"' => {
@@ -65,7 +76,9 @@ fn tokens(code: &str) -> Vec<Token> {
                     match letter {
                         '"' => break,
                         '\\' => match letters.next() {
-                            Some('\n') => while letters.next_if(|letter| letter.is_whitespace()).is_some() {},
+                            Some('\n') => {
+                                while letters.next_if(|letter| letter.is_whitespace()).is_some() {}
+                            }
                             Some(other) => text.push(other),
                             None => break,
                         },
@@ -101,7 +114,9 @@ fn reasons(code: &[Token]) -> Vec<String> {
             Token::Letter(letter) => {
                 before.push(*letter);
                 match letter {
-                    '(' if depth > 0 || MADE.iter().any(|made| before.ends_with(made)) => depth += 1,
+                    '(' if depth > 0 || MADE.iter().any(|made| before.ends_with(made)) => {
+                        depth += 1
+                    }
                     ')' if depth > 0 => depth -= 1,
                     _ => {}
                 }
@@ -113,8 +128,13 @@ fn reasons(code: &[Token]) -> Vec<String> {
 
 /// A source up to the tests at its end.
 fn without_tests(source: &str) -> &str {
-    let is_tests = |at: &usize| source[*at..].lines().nth(1).is_some_and(|line| line.contains("mod tests"));
-    source.match_indices("#[cfg(test)]").map(|(at, _)| at).find(is_tests).map_or(source, |at| &source[..at])
+    let is_tests =
+        |at: &usize| source[*at..].lines().nth(1).is_some_and(|line| line.contains("mod tests"));
+    source
+        .match_indices("#[cfg(test)]")
+        .map(|(at, _)| at)
+        .find(is_tests)
+        .map_or(source, |at| &source[..at])
 }
 
 fn without_names(text: &str) -> String {
@@ -127,9 +147,13 @@ fn without_names(text: &str) -> String {
     all
 }
 
-/// Whether a text has something to say of its own: `{name}: {error}` and `haproxy {error}` only pass on what others say.
+/// Whether a text has something to say of its own: `{name}: {error}` and `haproxy {error}` only
+/// pass on what others say.
 fn has_words(text: &str) -> bool {
-    text.split(|letter: char| !letter.is_alphabetic() && letter != '_').filter(|word| word.len() > 1).count() > 1
+    text.split(|letter: char| !letter.is_alphabetic() && letter != '_')
+        .filter(|word| word.len() > 1)
+        .count()
+        > 1
 }
 
 /// Whether a reason of the table is that text, from the first letter to the last.
@@ -150,12 +174,14 @@ fn explains(reason: &str, text: &str) -> bool {
 /// Whether a text says the parts one after the other.
 fn says(text: &str, reason: &str) -> bool {
     let mut rest = text;
-    reason.split(ANYTHING).map(str::trim).filter(|part| !part.is_empty()).all(|part| match rest.split_once(part) {
-        Some((_, after)) => {
-            rest = after;
-            true
+    reason.split(ANYTHING).map(str::trim).filter(|part| !part.is_empty()).all(|part| {
+        match rest.split_once(part) {
+            Some((_, after)) => {
+                rest = after;
+                true
+            }
+            None => false,
         }
-        None => false,
     })
 }
 
@@ -164,7 +190,8 @@ fn every_reason_that_is_explained_is_given_by_an_agent() {
     let code = code();
     let listed = listed();
     assert!(listed.len() > 20, "{listed:#?}");
-    let given = |reason: &String| code.iter().any(|code| strings(code).any(|text| says(text, reason)));
+    let given =
+        |reason: &String| code.iter().any(|code| strings(code).any(|text| says(text, reason)));
     let unknown: Vec<_> = listed.iter().filter(|reason| !given(reason)).collect();
     assert!(unknown.is_empty(), "no agent says: {unknown:#?}");
 }
@@ -172,13 +199,18 @@ fn every_reason_that_is_explained_is_given_by_an_agent() {
 /// What is passed on from others, and what a failure is given as a variable, is not seen here.
 #[test]
 fn every_reason_that_an_agent_gives_is_explained() {
-    let mut given: Vec<String> = code().iter().flat_map(|code| reasons(code)).filter(|text| has_words(text)).collect();
+    let mut given: Vec<String> =
+        code().iter().flat_map(|code| reasons(code)).filter(|text| has_words(text)).collect();
     given.sort();
     given.dedup();
     assert!(given.len() > 80, "{given:#?}");
     let listed = listed();
-    let missing: Vec<_> = given.iter().filter(|text| !listed.iter().any(|reason| explains(reason, text))).collect();
-    assert!(missing.is_empty(), "the tables of reasons in agents/*/README.md and shared/README.md lack: {missing:#?}");
+    let missing: Vec<_> =
+        given.iter().filter(|text| !listed.iter().any(|reason| explains(reason, text))).collect();
+    assert!(
+        missing.is_empty(),
+        "the tables of reasons in agents/*/README.md and shared/README.md lack: {missing:#?}"
+    );
 }
 
 #[test]
@@ -190,7 +222,8 @@ fn strings_are_read_as_the_compiler_does() {
 
 #[test]
 fn reasons_are_found_where_failures_are_made() {
-    let code = "f(\"no\"); Failure::new(kind, format!(\"a {b} of {}\", g(')', \"c d\"))).wrap(\"no\")";
+    let code =
+        "f(\"no\"); Failure::new(kind, format!(\"a {b} of {}\", g(')', \"c d\"))).wrap(\"no\")";
     assert_eq!(reasons(&tokens(code)), ["a … of …", "c d"]);
     assert!(has_words("… is gone") && !has_words("haproxy …") && !has_words("…: …"));
     assert!(explains("… is … gone", "it is all gone") && explains("as it is", "as it is"));

@@ -9,7 +9,14 @@ use crate::sources;
 
 fn git(directory: &Path, words: &[&str]) -> String {
     let done = Command::new("git")
-        .args(["-c", "user.name=Test", "-c", "user.email=test@example.org", "-c", "init.defaultBranch=main"])
+        .args([
+            "-c",
+            "user.name=Test",
+            "-c",
+            "user.email=test@example.org",
+            "-c",
+            "init.defaultBranch=main",
+        ])
         .args(words)
         .current_dir(directory)
         .output()
@@ -64,7 +71,8 @@ fn a_dry_run_shows_every_change_and_makes_none() {
     }
     // Every member of the workspace, in Cargo.lock.
     assert!(
-        printed.contains("+++ new/Cargo.lock") && printed.matches("+version = \"98.7.6\"").count() > 5,
+        printed.contains("+++ new/Cargo.lock")
+            && printed.matches("+version = \"98.7.6\"").count() > 5,
         "{printed}"
     );
     assert_eq!(git(copy.path(), &["status", "--porcelain"]), "");
@@ -83,7 +91,8 @@ fn what_cannot_be_released_is_told() {
     std::fs::write(copy.path().join("README.md"), "changed").unwrap();
     assert!(release(copy.path(), "98.7.6").unwrap_err().contains("changes that are not committed"));
     let changelog = copy.path().join("CHANGELOG.md");
-    std::fs::write(&changelog, "# Changelog\n\n## Unreleased\n\n## 0.0.1\n\n- something\n").unwrap();
+    std::fs::write(&changelog, "# Changelog\n\n## Unreleased\n\n## 0.0.1\n\n- something\n")
+        .unwrap();
     git(copy.path(), &["commit", "-qam", "nothing new"]);
     assert!(release(copy.path(), "98.7.6").unwrap_err().contains("says nothing below"));
 }

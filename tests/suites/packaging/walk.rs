@@ -10,7 +10,10 @@ use crate::release::copy;
 fn a_new_agent_is_made_as_the_document_says() {
     let copy = copy();
     let commands = walk();
-    assert!(commands.len() > 3 && commands.iter().any(|command| command.contains("cargo test")), "{commands:#?}");
+    assert!(
+        commands.len() > 3 && commands.iter().any(|command| command.contains("cargo test")),
+        "{commands:#?}"
+    );
     for command in commands {
         let done = Command::new("/bin/sh")
             .args(["-euc", &command])

@@ -24,7 +24,10 @@ fn a_whole_life() {
 #[test]
 fn an_explanation_says_what_a_start_would_do_and_does_nothing() {
     let rig = L2::new();
-    let dummy = dummy_on(&rig).param("envfile", "/run/dummy.env").param("op_sleep", "5").param("passwd", "s3cret");
+    let dummy = dummy_on(&rig)
+        .param("envfile", "/run/dummy.env")
+        .param("op_sleep", "5")
+        .param("passwd", "s3cret");
     let stopped = dummy.explain();
     stopped.expect_code(0).expect_within(Duration::from_secs(4)).expect_lines(&[
         "parameter: passwd=(hidden)",
@@ -34,7 +37,9 @@ fn an_explanation_says_what_a_start_would_do_and_does_nothing() {
     ]);
     assert!(!stopped.stdout.contains("s3cret"), "{stopped}");
     dummy_on(&rig).start().expect_code(0);
-    dummy_on(&rig).explain().expect_lines(&["monitor: running", "start: does nothing (the state file is there)"]);
+    dummy_on(&rig)
+        .explain()
+        .expect_lines(&["monitor: running", "start: does nothing (the state file is there)"]);
     // What another action may be about to change.
     let running = dummy_on(&rig).param("op_sleep", "3");
     std::thread::scope(|scope| {
@@ -48,8 +53,13 @@ fn an_explanation_says_what_a_start_would_do_and_does_nothing() {
 #[test]
 fn a_start_fails_on_the_node_that_is_named() {
     let rig = L2::new();
-    dummy_on(&rig).param("fail_start_on", "nodea").start().expect_code(1).expect_reason(&["fail_start_on"]);
-    // As in the original, the state is written before it fails: what a failed start leaves is for stop.
+    dummy_on(&rig)
+        .param("fail_start_on", "nodea")
+        .start()
+        .expect_code(1)
+        .expect_reason(&["fail_start_on"]);
+    // As in the original, the state is written before it fails: what a failed start leaves is for
+    // stop.
     dummy_on(&rig).stop().expect_code(0);
     dummy_on(&rig).monitor().expect_code(7);
     dummy_on(&rig).param("fail_start_on", "nodeb").start().expect_code(0);
@@ -77,7 +87,10 @@ fn an_action_that_is_killed_can_be_repeated() {
 #[test]
 fn the_environment_is_written_where_asked_and_the_password_is_not_printed() {
     let rig = L2::new();
-    let dummy = dummy_on(&rig).param("envfile", "/run/dummy.env").param("passwd", "s3cret").param("fake", "other");
+    let dummy = dummy_on(&rig)
+        .param("envfile", "/run/dummy.env")
+        .param("passwd", "s3cret")
+        .param("fake", "other");
     let start = dummy.start();
     start.expect_code(0);
     assert!(!start.stderr.contains("s3cret") && !start.stdout.contains("s3cret"), "{start}");
@@ -106,7 +119,8 @@ fn migration_and_reload_are_there_as_in_the_original() {
     }
 }
 
-/// A probe with a faulty parameter said "not running" while the resource ran, and the cluster started another one elsewhere.
+/// A probe with a faulty parameter said "not running" while the resource ran, and the cluster
+/// started another one elsewhere.
 #[test]
 fn an_1_a_probe_with_a_faulty_parameter_looks_all_the_same() {
     let rig = L2::new();

@@ -39,7 +39,11 @@ fn sl_11_the_trace_can_be_switched_on_without_a_restart() {
         subject.clone().param("trace_ra", "1").action("reload-agent").expect_code(0);
         subject.monitor().expect_code(0);
         let xml = subject.action("meta-data").expect_code(0).stdout.clone();
-        let trace = xml.split("name=\"trace_ra\"").nth(1).and_then(|rest| rest.split('>').next()).expect("trace_ra");
+        let trace = xml
+            .split("name=\"trace_ra\"")
+            .nth(1)
+            .and_then(|rest| rest.split('>').next())
+            .expect("trace_ra");
         assert!(trace.contains("reloadable=\"1\""), "{trace}");
         assert!(xml.contains("<action name=\"reload-agent\""), "{xml}");
         subject.stop().expect_code(0);
@@ -47,12 +51,14 @@ fn sl_11_the_trace_can_be_switched_on_without_a_restart() {
     rig.a.expect_absent(VIP4);
 }
 
-/// An agent that was newer than the library failed in strange ways (RA#682, RA#1938); there is none to miss here.
+/// An agent that was newer than the library failed in strange ways (RA#682, RA#1938); there is none
+/// to miss here.
 #[test]
 fn sl_12_no_library_is_needed() {
     let rig = L2::new();
     for subject in subjects(&rig) {
-        let lost = subject.env("OCF_ROOT", "/not/there").env("OCF_FUNCTIONS_DIR", "/not/there/either");
+        let lost =
+            subject.env("OCF_ROOT", "/not/there").env("OCF_FUNCTIONS_DIR", "/not/there/either");
         lost.start().expect_code(0);
         lost.monitor().expect_code(0).expect_silent();
         lost.stop().expect_code(0);
@@ -67,7 +73,10 @@ fn sl_13_meta_data_needs_no_environment() {
         let bare = harness::agent(&rig.a, kind).bare();
         let outcome = bare.action("meta-data");
         outcome.expect_code(0);
-        assert!(outcome.stdout.starts_with("<?xml version=\"1.0\"?>") && outcome.stderr.is_empty(), "{outcome}");
+        assert!(
+            outcome.stdout.starts_with("<?xml version=\"1.0\"?>") && outcome.stderr.is_empty(),
+            "{outcome}"
+        );
         bare.action("usage").expect_code(0);
     }
     let bare = rig.vip4().bare();
@@ -80,7 +89,9 @@ fn sl_13_meta_data_needs_no_environment() {
 fn sl_14_nothing_is_said_when_all_is_well() {
     let rig = L2::new();
     for subject in subjects(&rig) {
-        for action in ["monitor", "start", "start", "monitor", "reload-agent", "stop", "stop", "validate-all"] {
+        for action in
+            ["monitor", "start", "start", "monitor", "reload-agent", "stop", "stop", "validate-all"]
+        {
             let outcome = subject.action(action);
             outcome.expect_code_in(&[0, 7]);
             assert_eq!(outcome.stderr, "", "{outcome}");
@@ -96,7 +107,11 @@ fn sl_16_both_generations_of_clone_names_are_accepted() {
         let subject = subject.meta("clone", "0").meta("clone_max", "2").meta("clone_node_max", "1");
         for other in [
             subject.clone().meta("master_max", "1").meta("master_node_max", "1"),
-            subject.clone().meta("promoted_max", "1").meta("promoted_node_max", "1").meta("promotable", "true"),
+            subject
+                .clone()
+                .meta("promoted_max", "1")
+                .meta("promoted_node_max", "1")
+                .meta("promotable", "true"),
             subject.clone().meta("clone_max", "0"),
             subject.clone().meta("globally_unique", "false").meta("notify", "false"),
         ] {
@@ -113,9 +128,14 @@ fn sl_18_no_program_is_needed_for_any_action() {
     let rig = L2::new();
     for subject in subjects(&rig) {
         let alone = subject.env("PATH", "/not/there");
-        for (action, code) in
-            [("monitor", 7), ("start", 0), ("monitor", 0), ("validate-all", 0), ("meta-data", 0), ("stop", 0)]
-        {
+        for (action, code) in [
+            ("monitor", 7),
+            ("start", 0),
+            ("monitor", 0),
+            ("validate-all", 0),
+            ("meta-data", 0),
+            ("stop", 0),
+        ] {
             alone.action(action).expect_code(code);
         }
     }
@@ -129,7 +149,10 @@ fn sl_20_the_state_directory_is_made_when_it_is_missing() {
     for subject in [rig.vip4(), dummy] {
         rig.a.sh("rm -rf /run/resource-agents");
         subject.start().expect_code(0);
-        assert_eq!(rig.a.sh("stat -c %u:%g /run/resource-agents 2>/dev/null || echo 0:0").trim(), "0:0");
+        assert_eq!(
+            rig.a.sh("stat -c %u:%g /run/resource-agents 2>/dev/null || echo 0:0").trim(),
+            "0:0"
+        );
         assert_eq!(rig.a.sh("find /run -perm -0002 ! -type l ! -type s ! -perm -1000"), "");
         subject.monitor().expect_code(0);
         subject.stop().expect_code(0);
@@ -150,16 +173,25 @@ fn extra_arguments_are_ignored() {
 #[test]
 fn closed_and_full_outputs_do_not_crash() {
     let rig = L2::new();
-    for (kind, action) in [("IPaddr2", "meta-data"), ("IPaddr2", "start"), ("IPaddr2", "usage"), ("Dummy", "meta-data")]
-    {
-        for redirection in [">&-", "2>&-", "<&- >&- 2>&-", ">/dev/full", "2>/dev/full", "| true", "2>&1 | true"] {
+    for (kind, action) in [
+        ("IPaddr2", "meta-data"),
+        ("IPaddr2", "start"),
+        ("IPaddr2", "usage"),
+        ("Dummy", "meta-data"),
+    ] {
+        for redirection in
+            [">&-", "2>&-", "<&- >&- 2>&-", ">/dev/full", "2>/dev/full", "| true", "2>&1 | true"]
+        {
             let (mut command, pid) = rig.a.command_as("/bin/bash", Entry::default());
             command
                 .args(["-c", &format!("\"$0\" {action} {redirection}; exit ${{PIPESTATUS[0]}}")])
                 .arg(call::executable(kind));
             let done = run(&mut command, pid, Duration::from_secs(20), Victim::Process).unwrap();
             let expected: &[i32] = if action == "start" { &[6] } else { &[0, 1] };
-            assert!(done.code.is_some_and(|code| expected.contains(&code)), "{kind} {action} {redirection}: {done:#?}");
+            assert!(
+                done.code.is_some_and(|code| expected.contains(&code)),
+                "{kind} {action} {redirection}: {done:#?}"
+            );
             assert!(!done.stderr.contains("panicked"), "{done:#?}");
         }
     }

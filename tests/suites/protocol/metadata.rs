@@ -38,7 +38,8 @@ fn meta_data_is_the_same_whatever_the_parameters() {
     let rig = L2::new();
     let plain = agent(&rig.a, "IPaddr2").action("meta-data").stdout.clone();
     for (name, value) in [("ip", "junk"), ("nic", "none"), ("cidr_netmask", "999")] {
-        let other = rig.vip4().param(name, value).env("OCF_OUTPUT_FORMAT", "text").action("meta-data");
+        let other =
+            rig.vip4().param(name, value).env("OCF_OUTPUT_FORMAT", "text").action("meta-data");
         assert_eq!(other.expect_code(0).stdout, plain);
     }
 }
@@ -79,9 +80,14 @@ fn every_parameter_of_the_peer_is_there_with_its_default() {
         ("network_namespace", ""),
         ("check_link_status", "true"),
     ] {
-        let part =
-            xml.split(&format!("<parameter name=\"{name}\"")).nth(1).and_then(|rest| rest.split("</parameter>").next());
+        let part = xml
+            .split(&format!("<parameter name=\"{name}\""))
+            .nth(1)
+            .and_then(|rest| rest.split("</parameter>").next());
         let part = part.unwrap_or_else(|| panic!("{name} is missing"));
-        assert!(default.is_empty() || part.contains(&format!("default=\"{default}\"")), "{name}: {part}");
+        assert!(
+            default.is_empty() || part.contains(&format!("default=\"{default}\"")),
+            "{name}: {part}"
+        );
     }
 }

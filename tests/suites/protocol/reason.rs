@@ -19,7 +19,10 @@ fn sl_08_a_value_arrives_in_the_reason_intact() {
 fn one_line(outcome: &Outcome) {
     let lines: Vec<&str> = outcome.stderr.lines().collect();
     assert_eq!(lines.iter().filter(|line| line.contains(REASON)).count(), 1, "{outcome}");
-    assert!(lines.last().is_some_and(|line| line.starts_with(REASON)), "the reason comes last\n{outcome}");
+    assert!(
+        lines.last().is_some_and(|line| line.starts_with(REASON)),
+        "the reason comes last\n{outcome}"
+    );
     assert!(outcome.stderr.ends_with('\n'), "{outcome}");
 }
 
@@ -27,9 +30,13 @@ fn one_line(outcome: &Outcome) {
 #[test]
 fn sl_09_a_reason_is_one_line_and_the_last() {
     let rig = L2::new();
-    for value in
-        ["10.9.0.50\n10.9.0.51", "a\r\nb", "x\nocf-exit-reason:forged", "ocf-exit-reason:forged", "\u{1b}[31mred"]
-    {
+    for value in [
+        "10.9.0.50\n10.9.0.51",
+        "a\r\nb",
+        "x\nocf-exit-reason:forged",
+        "ocf-exit-reason:forged",
+        "\u{1b}[31mred",
+    ] {
         let outcome = rig.ipaddr2(value).start();
         let lines = outcome.stderr.lines().filter(|line| line.starts_with(REASON)).count();
         assert_eq!(lines, 1, "{outcome}");
@@ -42,8 +49,8 @@ fn sl_09_a_reason_is_one_line_and_the_last() {
     }
 }
 
-/// Agents that failed without a word (RA#704). The harness checks it on every call of every suite; here are the ways to
-/// fail that need no particular state.
+/// Agents that failed without a word (RA#704). The harness checks it on every call of every suite;
+/// here are the ways to fail that need no particular state.
 #[test]
 fn sl_19_every_failure_has_a_reason() {
     let rig = L2::new();
@@ -72,17 +79,20 @@ fn the_reason_prefix_is_the_one_that_was_asked_for() {
     for (wrong, name) in mistaken(&rig) {
         // Through a shell: the harness itself looks for the usual prefix.
         let (mut command, pid) = rig.a.command_as("/bin/sh", harness::enter::Entry::default());
-        command.args(["-c", "exec \"$0\" start"]).arg(harness::call::executable(if name == "op_sleep" {
-            "Dummy"
-        } else {
-            "IPaddr2"
-        }));
+        command
+            .args(["-c", "exec \"$0\" start"])
+            .arg(harness::call::executable(if name == "op_sleep" { "Dummy" } else { "IPaddr2" }));
         command.env("OCF_EXIT_REASON_PREFIX", "why: ").env("OCF_RESKEY_ip", "10.9.0.50");
         command.env(format!("OCF_RESKEY_{name}"), "junk");
         let limit = std::time::Duration::from_secs(20);
-        let done = harness::process::run(&mut command, pid, limit, harness::process::Victim::Process).unwrap();
+        let done =
+            harness::process::run(&mut command, pid, limit, harness::process::Victim::Process)
+                .unwrap();
         assert_eq!(done.code, Some(6), "{done:#?}");
-        assert!(done.stderr.lines().any(|line| line.starts_with("why: ") && line.contains(name)), "{done:#?}");
+        assert!(
+            done.stderr.lines().any(|line| line.starts_with("why: ") && line.contains(name)),
+            "{done:#?}"
+        );
         assert!(!done.stderr.contains(REASON), "{done:#?}");
         drop(wrong);
     }

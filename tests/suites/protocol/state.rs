@@ -54,7 +54,10 @@ fn an_3_a_state_directory_that_cannot_be_written_fails_no_stop() {
     dummy.monitor().expect_code(0).expect_silent();
     let stop = dummy.stop();
     stop.expect_code(0);
-    assert!(stop.stderr.contains("WARNING: no lock in /run/resource-agents: Read-only file system"), "{stop}");
+    assert!(
+        stop.stderr.contains("WARNING: no lock in /run/resource-agents: Read-only file system"),
+        "{stop}"
+    );
     dummy.monitor().expect_code(7);
 }
 

@@ -10,8 +10,8 @@ use crate::mistaken;
 fn sl_04_an_interval_that_is_unset_empty_or_zero_means_a_probe() {
     let rig = L2::new();
     for (wrong, name) in mistaken(&rig) {
-        // A wrong value distinguishes the two: 7 for a probe, 6 for a recurring monitor, but for reloadable parameters: there the
-        // default applies to what runs.
+        // A wrong value distinguishes the two: 7 for a probe, 6 for a recurring monitor, but for
+        // reloadable parameters: there the default applies to what runs.
         let recurring = if name == "op_sleep" { 7 } else { 6 };
         wrong.probe().expect_code(7);
         wrong.clone().meta("interval", "").action("monitor").expect_code(7);
@@ -25,8 +25,12 @@ fn sl_04_an_interval_that_is_unset_empty_or_zero_means_a_probe() {
 #[test]
 fn sl_05_the_words_for_true_and_false_are_those_of_pacemaker() {
     let rig = L2::new();
-    let vip = |word: &str| rig.vip4().param("noprefixroute", word).param("cidr_netmask", "28").param("arp_count", "1");
-    for word in ["true", "TRUE", "True", "TrUe", "yes", "Yes", "YES", "on", "On", "y", "Y", "1", "ja", "JA"] {
+    let vip = |word: &str| {
+        rig.vip4().param("noprefixroute", word).param("cidr_netmask", "28").param("arp_count", "1")
+    };
+    for word in
+        ["true", "TRUE", "True", "TrUe", "yes", "Yes", "YES", "on", "On", "y", "Y", "1", "ja", "JA"]
+    {
         vip(word).start().expect_code(0);
         assert!(rig.a.only(VIP4).flag("noprefixroute"), "{word} is true");
         vip(word).stop().expect_code(0);

@@ -13,7 +13,10 @@ fn a_service_that_dies_right_after_its_start_was_never_started() {
         ("dies.service", "[Service]\nExecStart=/bin/sh -c 'echo wrong option; exit 3'\n"),
         ("absent.service", "[Service]\nExecStart=/no/such/program\n"),
         ("crashes.service", "[Service]\nExecStart=/bin/sh -c 'kill -SEGV $$$$'\n"),
-        ("forks.service", "[Service]\nType=forking\nExecStart=/bin/sh -c 'echo no such user; exit 1'\n"),
+        (
+            "forks.service",
+            "[Service]\nType=forking\nExecStart=/bin/sh -c 'echo no such user; exit 1'\n",
+        ),
     ]);
     for (name, words) in [
         ("dies", vec!["dies.service", "exit status 3", "exit-code", "wrong option"]),
@@ -36,8 +39,14 @@ fn a_service_that_dies_right_after_its_start_was_never_started() {
 fn a_program_that_runs_once_is_no_service() {
     let Some(machine) = machine(&[]) else { return };
     let once = "[Service]\nType=oneshot\nExecStart=/bin/true\n";
-    machine.units(&[("once.service", once), ("kept.service", &format!("{once}RemainAfterExit=yes\n"))]);
-    unit(&machine, "once").start().expect_code(1).expect_reason(&["once.service", "RemainAfterExit"]);
+    machine.units(&[
+        ("once.service", once),
+        ("kept.service", &format!("{once}RemainAfterExit=yes\n")),
+    ]);
+    unit(&machine, "once")
+        .start()
+        .expect_code(1)
+        .expect_reason(&["once.service", "RemainAfterExit"]);
     let kept = unit(&machine, "kept");
     kept.start().expect_code(0);
     crate::at(&kept, 10).expect_code(0);
@@ -51,11 +60,17 @@ fn conditions_assertions_and_dependencies_have_their_own_reasons() {
     machine.units(&[
         ("cond.service", &format!("[Unit]\nConditionPathExists=/no/such/file\n{SIMPLE}")),
         ("assert.service", &format!("[Unit]\nAssertPathExists=/no/such/file\n{SIMPLE}")),
-        ("needs.service", &format!("[Unit]\nRequires=fails.service\nAfter=fails.service\n{SIMPLE}")),
+        (
+            "needs.service",
+            &format!("[Unit]\nRequires=fails.service\nAfter=fails.service\n{SIMPLE}"),
+        ),
         ("fails.service", "[Service]\nType=oneshot\nExecStart=/bin/false\n"),
         ("manual.service", &format!("[Unit]\nRefuseManualStart=yes\n{SIMPLE}")),
     ]);
-    unit(&machine, "cond").start().expect_code(1).expect_reason(&["cond.service", "ConditionPathExists=/no/such/file"]);
+    unit(&machine, "cond")
+        .start()
+        .expect_code(1)
+        .expect_reason(&["cond.service", "ConditionPathExists=/no/such/file"]);
     unit(&machine, "assert").start().expect_code(1).expect_reason(&["assert.service", "assertion"]);
     unit(&machine, "needs").start().expect_code(1).expect_reason(&["needs.service", "depends on"]);
     unit(&machine, "manual").start().expect_code(5).expect_reason(&["manual.service"]);
@@ -73,7 +88,11 @@ fn a_start_that_somebody_else_ends_says_so() {
         let start = scope.spawn(|| unit(&machine, "slow").start());
         wait_state(&machine, "slow", "activating");
         machine.sh("systemctl stop slow");
-        start.join().expect("the start").expect_code(1).expect_reason(&["start job of slow.service", "cancelled"]);
+        start
+            .join()
+            .expect("the start")
+            .expect_code(1)
+            .expect_reason(&["start job of slow.service", "cancelled"]);
     });
     unit(&machine, "slow").stop().expect_code(0);
 }
@@ -84,7 +103,10 @@ fn a_start_that_takes_too_long_is_taken_back_in_time() {
     let never = READY.replace("systemd-notify --ready; ", "");
     machine.units(&[("never.service", &format!("{never}TimeoutStartSec=infinity\n"))]);
     let agent = unit(&machine, "never");
-    for agent in [agent.clone().timeout(Duration::from_secs(3)), agent.clone().param("start_timeout", "1500ms")] {
+    for agent in [
+        agent.clone().timeout(Duration::from_secs(3)),
+        agent.clone().param("start_timeout", "1500ms"),
+    ] {
         let late = agent.start();
         late.expect_code(1).expect_reason(&[
             "never.service was not active in time",
@@ -106,9 +128,18 @@ fn a_service_that_ignores_sigterm_is_told_or_killed() {
     let agent = unit(&machine, "stubborn").timeout(Duration::from_secs(3));
     agent.start().expect_code(0);
     let late = agent.stop();
-    late.expect_code(1).expect_reason(&["stubborn.service is deactivating", "stop-sigterm", "TimeoutStopSec"]);
+    late.expect_code(1).expect_reason(&[
+        "stubborn.service is deactivating",
+        "stop-sigterm",
+        "TimeoutStopSec",
+    ]);
     // A start instead would wait for the end of the stop.
-    agent.clone().param("stop_timeout", "500ms").stop().expect_code(1).expect_within(Duration::from_secs(2));
+    agent
+        .clone()
+        .param("stop_timeout", "500ms")
+        .stop()
+        .expect_code(1)
+        .expect_within(Duration::from_secs(2));
     agent.clone().param("stop_force", "yes").stop().expect_code(0);
     assert_eq!(state(&machine, "stubborn"), "failed");
     assert_eq!(machine.property("stubborn", "TasksCurrent"), "[not set]");
@@ -148,9 +179,12 @@ fn processes_that_outlive_their_unit_are_no_clean_stop_unless_it_wants_them() {
 fn a_stop_needs_no_good_parameters() {
     let Some(machine) = machine(&[]) else { return };
     machine.units(&[("plain.service", SIMPLE)]);
-    for (name, value) in
-        [("check_http", "nonsense"), ("job_mode", "wild"), ("drop_in", "perhaps"), ("stop_timeout", "soon")]
-    {
+    for (name, value) in [
+        ("check_http", "nonsense"),
+        ("job_mode", "wild"),
+        ("drop_in", "perhaps"),
+        ("stop_timeout", "soon"),
+    ] {
         unit(&machine, "plain").start().expect_code(0);
         unit(&machine, "plain").param(name, value).stop().expect_code(0);
         assert_eq!(state(&machine, "plain"), "inactive");

@@ -9,7 +9,9 @@ fn an_explanation_says_what_was_found_and_what_a_start_would_do() {
         ("ready.service", READY),
         ("other.service", &format!("{SIMPLE}Restart=always\nRemainAfterExit=yes\n")),
     ]);
-    let agent = unit(&machine, "ready").param("required_units", "other").param("check_tcp", "127.0.0.1:8085");
+    let agent = unit(&machine, "ready")
+        .param("required_units", "other")
+        .param("check_tcp", "127.0.0.1:8085");
     let stopped = agent.explain();
     stopped.expect_code(0).expect_lines(&[
         "unit: ready.service (unit, and instance)",
@@ -22,7 +24,8 @@ fn an_explanation_says_what_was_found_and_what_a_start_would_do() {
         "start: orders ready.service from systemd (job mode replace)",
     ]);
     assert!(
-        stopped.stdout.contains("version: systemd ") && stopped.stdout.contains("monitor: not running"),
+        stopped.stdout.contains("version: systemd ")
+            && stopped.stdout.contains("monitor: not running"),
         "{stopped}"
     );
     assert_eq!(crate::state(&machine, "ready"), "inactive");

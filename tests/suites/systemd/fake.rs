@@ -55,7 +55,14 @@ enum Odd {
 impl Default for Manner {
     fn default() -> Self {
         let states = ("inactive", "active");
-        Manner { states, result: Some("done"), told: true, errors: Vec::new(), refuses: None, odd: Odd::Nothing }
+        Manner {
+            states,
+            result: Some("done"),
+            told: true,
+            errors: Vec::new(),
+            refuses: None,
+            odd: Odd::Nothing,
+        }
     }
 }
 
@@ -83,7 +90,10 @@ impl<'host> Fake<'host> {
         let socket = format!("{}/bus", host.sh("mktemp -d /run/bus-XXXXXX").trim());
         let address = format!("unix:path={socket}");
         let outside = host.outside(&socket);
-        let bus = host.spawn("dbus-daemon", &["--session", "--nofork", "--nopidfile", &format!("--address={address}")]);
+        let bus = host.spawn(
+            "dbus-daemon",
+            &["--session", "--nofork", "--nopidfile", &format!("--address={address}")],
+        );
         let there = wait_until(crate::SOON, || UnixStream::connect(&outside).ok());
         assert!(there.is_some(), "the bus does not come up");
         let asked = Arc::new(Mutex::new(Vec::new()));
@@ -91,9 +101,14 @@ impl<'host> Fake<'host> {
         let thread = {
             let (address, asked) = (format!("unix:path={}", outside.display()), Arc::clone(&asked));
             std::thread::spawn(move || {
-                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
+                let runtime = tokio::runtime::Builder::new_current_thread()
+                    .enable_all()
+                    .build()
+                    .expect("runtime");
                 // It ends with the bus.
-                let _ = runtime.block_on(serve(&address, manner, &asked, || ready.send(()).expect("the test waits")));
+                let _ = runtime.block_on(serve(&address, manner, &asked, || {
+                    ready.send(()).expect("the test waits")
+                }));
             })
         };
         wait.recv_timeout(crate::SOON).expect("the stand-in comes up");
@@ -101,7 +116,8 @@ impl<'host> Fake<'host> {
     }
 
     fn agent(&self) -> Agent<'_> {
-        let agent = agent(self.host, "systemd").param("unit", "app").param("bus_address", &self.address);
+        let agent =
+            agent(self.host, "systemd").param("unit", "app").param("bus_address", &self.address);
         agent.param("drop_in", "no").timeout(Duration::from_secs(5))
     }
 
@@ -130,7 +146,9 @@ async fn serve(
     connection.request_name("org.freedesktop.systemd1").await?;
     ready();
     let mut over = false;
-    while let Some(message) = std::future::poll_fn(|context| Pin::new(&mut stream).poll_next(context)).await {
+    while let Some(message) =
+        std::future::poll_fn(|context| Pin::new(&mut stream).poll_next(context)).await
+    {
         let message = message?;
         if message.message_type() != Type::MethodCall {
             continue;
@@ -143,7 +161,18 @@ async fn serve(
 }
 
 /// A unit as systemd lists it.
-type Listed<'a> = (&'a str, &'a str, &'a str, &'a str, &'a str, &'a str, ObjectPath<'a>, u32, &'a str, ObjectPath<'a>);
+type Listed<'a> = (
+    &'a str,
+    &'a str,
+    &'a str,
+    &'a str,
+    &'a str,
+    &'a str,
+    ObjectPath<'a>,
+    u32,
+    &'a str,
+    ObjectPath<'a>,
+);
 
 async fn answer(
     connection: &Connection,
@@ -158,19 +187,28 @@ async fn answer(
         "ListUnitsByNames" if !manner.errors.is_empty() => {
             connection.reply_error(&header, manner.errors.remove(0), &"so it is").await
         }
-        "ListUnitsByNames" if manner.odd == Odd::Form => connection.reply(&header, &(7_u32, "what?")).await,
+        "ListUnitsByNames" if manner.odd == Odd::Form => {
+            connection.reply(&header, &(7_u32, "what?")).await
+        }
         "ListUnitsByNames" => {
             let state = if *over { manner.states.1 } else { manner.states.0 };
-            let unit: Listed<'_> = ("app.service", "", "loaded", state, "sub", "", path(UNIT), 0, "", path("/"));
+            let unit: Listed<'_> =
+                ("app.service", "", "loaded", state, "sub", "", path(UNIT), 0, "", path("/"));
             let units = if manner.odd == Odd::Empty { vec![] } else { vec![unit] };
             connection.reply(&header, &units).await
         }
         "GetAll" => {
             let mut properties: HashMap<&str, Value<'_>> = HashMap::new();
             if manner.odd == Odd::Properties {
-                for name in
-                    ["Result", "DropInPaths", "LoadError", "CanReload", "Conditions", "Before", "ConditionTimestamp"]
-                {
+                for name in [
+                    "Result",
+                    "DropInPaths",
+                    "LoadError",
+                    "CanReload",
+                    "Conditions",
+                    "Before",
+                    "ConditionTimestamp",
+                ] {
                     properties.insert(name, Value::from(7_u8));
                 }
                 properties.insert("MainPID", Value::from("one"));
@@ -197,7 +235,9 @@ async fn answer(
                     (7, JOB, "app.service", result),
                 ] {
                     let body = (number, path(job), unit, result);
-                    connection.emit_signal(None::<&str>, OBJECT, MANAGER, "JobRemoved", &body).await?;
+                    connection
+                        .emit_signal(None::<&str>, OBJECT, MANAGER, "JobRemoved", &body)
+                        .await?;
                 }
             }
             Ok(())
@@ -206,7 +246,9 @@ async fn answer(
             connection.reply(&header, &Value::from(Vec::<String>::new())).await
         }
         "Get" if *over => {
-            connection.reply_error(&header, "org.freedesktop.DBus.Error.UnknownObject", &"no such job").await
+            connection
+                .reply_error(&header, "org.freedesktop.DBus.Error.UnknownObject", &"no such job")
+                .await
         }
         "Get" => connection.reply(&header, &Value::from("running")).await,
         _ => connection.reply(&header, &()).await,
@@ -226,8 +268,10 @@ fn each_end_of_a_job_has_its_own_reason() {
         ("unsupported", "not possible here"),
         ("collected", "\"collected\""),
     ] {
-        let fake =
-            Fake::with(&host, Manner { result: Some(result), states: ("inactive", "failed"), ..Manner::default() });
+        let fake = Fake::with(
+            &host,
+            Manner { result: Some(result), states: ("inactive", "failed"), ..Manner::default() },
+        );
         fake.agent().start().expect_code(1).expect_reason(&["start job of app.service", words]);
     }
 }
@@ -244,10 +288,16 @@ fn only_the_end_of_our_own_job_counts() {
 fn a_job_without_an_end_is_cancelled_in_time() {
     let Some(host) = place() else { return };
     let fake = Fake::with(&host, Manner { result: None, ..Manner::default() });
-    fake.agent().start().expect_code(1).expect_reason(&["not active in time", "our job was cancelled"]);
+    fake.agent()
+        .start()
+        .expect_code(1)
+        .expect_reason(&["not active in time", "our job was cancelled"]);
     assert_eq!((fake.was_asked("StartUnit"), fake.was_asked("Cancel")), (1, 1));
     // A stop goes on without us.
-    let fake = Fake::with(&host, Manner { result: None, states: ("active", "active"), ..Manner::default() });
+    let fake = Fake::with(
+        &host,
+        Manner { result: None, states: ("active", "active"), ..Manner::default() },
+    );
     fake.agent().stop().expect_code(1).expect_reason(&["app.service is active"]);
     assert_eq!(fake.was_asked("Cancel"), 0);
 }
@@ -257,7 +307,10 @@ fn an_end_that_nobody_has_heard_of_is_found() {
     let Some(host) = place() else { return };
     let fake = Fake::with(&host, Manner { told: false, ..Manner::default() });
     fake.agent().start().expect_code(0).expect_silent();
-    let fake = Fake::with(&host, Manner { told: false, states: ("active", "inactive"), ..Manner::default() });
+    let fake = Fake::with(
+        &host,
+        Manner { told: false, states: ("active", "inactive"), ..Manner::default() },
+    );
     fake.agent().stop().expect_code(0).expect_silent();
 }
 
@@ -266,7 +319,10 @@ fn an_order_that_is_not_confirmed_is_a_doubt() {
     let Some(host) = place() else { return };
     let fake = Fake::with(&host, Manner { odd: Odd::Mute, ..Manner::default() });
     fake.agent().start().expect_code(1).expect_reason(&["start of app.service", "does not answer"]);
-    let fake = Fake::with(&host, Manner { odd: Odd::Mute, states: ("active", "active"), ..Manner::default() });
+    let fake = Fake::with(
+        &host,
+        Manner { odd: Odd::Mute, states: ("active", "active"), ..Manner::default() },
+    );
     fake.agent().stop().expect_code(1).expect_reason(&["stop of app.service", "does not answer"]);
 }
 
@@ -282,7 +338,8 @@ fn errors_that_pass_are_waited_for() {
         "org.freedesktop.DBus.Error.LimitsExceeded",
         "org.freedesktop.DBus.Error.Spawn.ChildExited",
     ];
-    let manner = Manner { errors: errors.to_vec(), states: ("active", "active"), ..Manner::default() };
+    let manner =
+        Manner { errors: errors.to_vec(), states: ("active", "active"), ..Manner::default() };
     let fake = Fake::with(&host, manner);
     fake.agent().monitor().expect_code(0).expect_silent();
     assert_eq!(fake.was_asked("ListUnitsByNames"), errors.len() + 1);
@@ -315,7 +372,12 @@ fn an_answer_that_cannot_be_is_a_doubt() {
     let Some(host) = place() else { return };
     for odd in [Odd::Form, Odd::Empty] {
         let fake = Fake::with(&host, Manner { odd, ..Manner::default() });
-        for outcome in [fake.agent().monitor(), fake.agent().probe(), fake.agent().start(), fake.agent().stop()] {
+        for outcome in [
+            fake.agent().monitor(),
+            fake.agent().probe(),
+            fake.agent().start(),
+            fake.agent().stop(),
+        ] {
             outcome.expect_code(1).expect_reason(&["app.service", "not understood"]);
         }
     }
@@ -329,7 +391,10 @@ fn an_answer_that_cannot_be_is_a_doubt() {
 fn properties_of_another_form_change_no_state() {
     let Some(host) = place() else { return };
     for (state, code) in [("inactive", 7), ("failed", 7), ("active", 0)] {
-        let fake = Fake::with(&host, Manner { odd: Odd::Properties, states: (state, state), ..Manner::default() });
+        let fake = Fake::with(
+            &host,
+            Manner { odd: Odd::Properties, states: (state, state), ..Manner::default() },
+        );
         fake.agent().monitor().expect_code(code);
         fake.agent().env("OCF_CHECK_LEVEL", "10").monitor().expect_code(code);
     }

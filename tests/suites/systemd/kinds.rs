@@ -82,8 +82,10 @@ fn sockets_timers_mounts_and_targets_are_units_too() {
 #[test]
 fn a_mount_that_cannot_be_fails_with_its_result() {
     let Some(machine) = machine(&[]) else { return };
-    machine
-        .units(&[("srv-none.mount", "[Mount]\nWhat=/dev/no-such-disk\nWhere=/srv/none\nType=ext4\nOptions=nofail\n")]);
+    machine.units(&[(
+        "srv-none.mount",
+        "[Mount]\nWhat=/dev/no-such-disk\nWhere=/srv/none\nType=ext4\nOptions=nofail\n",
+    )]);
     machine.sh("mkdir -p /srv/none");
     let agent = unit(&machine, "srv-none.mount").timeout(std::time::Duration::from_secs(15));
     agent.start().expect_code(1).expect_reason(&["srv-none.mount"]);
@@ -93,7 +95,15 @@ fn a_mount_that_cannot_be_fails_with_its_result() {
 #[test]
 fn names_that_are_none_are_refused_before_anything_is_touched() {
     let Some(machine) = machine(&[]) else { return };
-    for bad in ["../../etc/passwd", "/etc/systemd/system/x.service", "a b", "sda.device", "", ".service", "x;reboot"] {
+    for bad in [
+        "../../etc/passwd",
+        "/etc/systemd/system/x.service",
+        "a b",
+        "sda.device",
+        "",
+        ".service",
+        "x;reboot",
+    ] {
         let agent = unit(&machine, bad);
         agent.start().expect_code(6).expect_reason(&["unit"]);
         agent.validate().expect_code(6);

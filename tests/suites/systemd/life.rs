@@ -8,7 +8,9 @@ use crate::{READY, SIMPLE, at, machine, state, unit, wait_state};
 fn lives(program: &str, service: &str, prepare: &str) {
     let Some(machine) = machine(&[program]) else { return };
     machine.sh(prepare);
-    let agent = unit(&machine, service).param("check_http", "http://127.0.0.1/").param("check_match", "alive");
+    let agent = unit(&machine, service)
+        .param("check_http", "http://127.0.0.1/")
+        .param("check_match", "alive");
     agent.probe().expect_code(7).expect_silent();
     agent.start().expect_code(0).expect_silent();
     assert_eq!(state(&machine, service), "active");
@@ -47,9 +49,10 @@ fn sd_06_apache_lives() {
 
 #[test]
 fn sd_06_haproxy_lives() {
-    let config = "global\n  stats socket /run/haproxy/admin.sock\ndefaults\n  mode http\n  timeout client 5s\n  \
-                  timeout server 5s\n  timeout connect 5s\nfrontend f\n  bind 127.0.0.1:80\n  http-request return status 200 \
-                  content-type text/plain string alive\n";
+    let config = "global\n  stats socket /run/haproxy/admin.sock\ndefaults\n  mode http\n  timeout \
+                  client 5s\n  timeout server 5s\n  timeout connect 5s\nfrontend f\n  bind \
+                  127.0.0.1:80\n  http-request return status 200 content-type text/plain string \
+                  alive\n";
     lives("haproxy", "haproxy", &format!("cat >/etc/haproxy/haproxy.cfg <<'END'\n{config}END"));
 }
 
@@ -58,13 +61,20 @@ fn a_reload_is_done_by_the_unit_if_it_can() {
     let Some(machine) = machine(&[]) else { return };
     let slow = format!("{READY}ExecReload=/bin/sh -c 'echo x >>/run/reloaded; sleep 2'\n");
     let faulty = format!("{READY}ExecReload=/bin/sh -c 'echo faulty line 7 >&2; exit 3'\n");
-    machine.units(&[("slow.service", &slow), ("faulty.service", &faulty), ("plain.service", SIMPLE)]);
+    machine.units(&[
+        ("slow.service", &slow),
+        ("faulty.service", &faulty),
+        ("plain.service", SIMPLE),
+    ]);
     let agent = unit(&machine, "slow");
     agent.action("reload").expect_code(1).expect_reason(&["slow.service", "inactive"]);
     agent.start().expect_code(0);
     let before = machine.main_pid("slow");
     agent.action("reload").expect_code(0);
-    assert_eq!((machine.sh("cat /run/reloaded").as_str(), machine.main_pid("slow")), ("x\n", before));
+    assert_eq!(
+        (machine.sh("cat /run/reloaded").as_str(), machine.main_pid("slow")),
+        ("x\n", before)
+    );
     // While it reloads, it runs: or what the parameter says.
     machine.sh("systemctl reload --no-block slow");
     wait_state(&machine, "slow", "reloading");
@@ -83,7 +93,10 @@ fn a_reload_is_done_by_the_unit_if_it_can() {
 
     let agent = unit(&machine, "faulty");
     agent.start().expect_code(0);
-    agent.action("reload").expect_code(1).expect_reason(&["reload job of faulty.service failed", "faulty line 7"]);
+    agent
+        .action("reload")
+        .expect_code(1)
+        .expect_reason(&["reload job of faulty.service failed", "faulty line 7"]);
     agent.monitor().expect_code(0);
 
     let agent = unit(&machine, "plain");
@@ -141,9 +154,15 @@ fn an_application_that_dies_while_it_is_waited_for_is_told_at_once() {
     let Some(machine) = machine(&[]) else { return };
     let dies = "[Service]\nExecStart=/bin/sh -c 'sleep 0.5; echo no database; exit 4'\n";
     machine.units(&[("dies.service", dies)]);
-    let agent = unit(&machine, "dies").param("check_tcp", "127.0.0.1:9").timeout(Duration::from_secs(60));
+    let agent =
+        unit(&machine, "dies").param("check_tcp", "127.0.0.1:9").timeout(Duration::from_secs(60));
     let failed = agent.start();
-    failed.expect_code(1).expect_reason(&["dies.service", "exit status 4", "exit-code", "no database"]);
+    failed.expect_code(1).expect_reason(&[
+        "dies.service",
+        "exit status 4",
+        "exit-code",
+        "no database",
+    ]);
     failed.expect_within(Duration::from_secs(20));
     agent.stop().expect_code(0);
 }

@@ -1,9 +1,13 @@
-//! Units of systemd, against a real systemd: one test for each failure that users of Pacemaker's own class have met, and
-//! whole lives.
+//! Units of systemd, against a real systemd: one test for each failure that users of Pacemaker's
+//! own class have met, and whole lives.
 //!
-//! A name that begins with `sd_NN` is a row of the list of reported failures; the doc comment says what went wrong and where
-//! it was reported (`PCMK#n`: ClusterLabs/pacemaker, `RA#n`: ClusterLabs/resource-agents, `pcs#n`: ClusterLabs/pcs).
-#![allow(clippy::disallowed_methods, reason = "tests own the environment and processes of what they test")]
+//! A name that begins with `sd_NN` is a row of the list of reported failures; the doc comment says
+//! what went wrong and where it was reported (`PCMK#n`: ClusterLabs/pacemaker, `RA#n`:
+//! ClusterLabs/resource-agents, `pcs#n`: ClusterLabs/pcs).
+#![allow(
+    clippy::disallowed_methods,
+    reason = "tests own the environment and processes of what they test"
+)]
 
 mod ends;
 mod explain;
@@ -68,8 +72,7 @@ fn wait_state(machine: &SystemdBox, name: &str, wanted: &str) {
 }
 
 /// A service that stays, and says when it is ready.
-const READY: &str =
-    "[Service]\nType=notify\nNotifyAccess=all\nExecStart=/bin/sh -c 'systemd-notify --ready; exec sleep infinity'\n";
+const READY: &str = "[Service]\nType=notify\nNotifyAccess=all\nExecStart=/bin/sh -c 'systemd-notify --ready; exec sleep infinity'\n";
 
 /// A service that only runs.
 const SIMPLE: &str = "[Service]\nExecStart=/bin/sleep infinity\n";

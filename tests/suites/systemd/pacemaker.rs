@@ -1,4 +1,5 @@
-//! Under a real Pacemaker, in a machine with a real systemd: the agent beside Pacemaker's own class `systemd:`.
+//! Under a real Pacemaker, in a machine with a real systemd: the agent beside Pacemaker's own class
+//! `systemd:`.
 
 use std::io::Write as _;
 use std::time::{Duration, Instant};
@@ -19,7 +20,8 @@ const COROSYNC: &str = "totem {\n  version: 2\n  cluster_name: box\n  crypto_cip
                         logging {\n  to_stderr: no\n  to_syslog: yes\n}\n\
                         nodelist {\n  node {\n    name: node1\n    nodeid: 1\n    ring0_addr: 127.0.0.1\n  }\n}";
 
-/// A lone node waits for others for `dc-deadtime` before it decides anything, unless it is in the CIB before the start.
+/// A lone node waits for others for `dc-deadtime` before it decides anything, unless it is in the
+/// CIB before the start.
 const FIRST_CIB: &str = "cd /var/lib/pacemaker/cib; rm -f cib.*; cibadmin --empty >cib.xml; export CIB_file=$PWD/cib.xml\n\
                          for p in dc-deadtime=2s stonith-enabled=false no-quorum-policy=ignore; do\n\
                          crm_attribute -t crm_config -n ${p%%=*} -v ${p#*=}; done\n\
@@ -33,20 +35,31 @@ struct Pair {
 }
 
 const CLASS: Pair = Pair { resource: "CLASS", unit: "web-a.service", definition: "systemd:web-a" };
-const OURS: Pair = Pair { resource: "OURS", unit: "web-b.service", definition: "ocf:native:systemd params unit=web-b" };
+const OURS: Pair = Pair {
+    resource: "OURS",
+    unit: "web-b.service",
+    definition: "ocf:native:systemd params unit=web-b",
+};
 
 /// A cluster of one node, with two haproxy alike.
 fn cluster() -> Option<SystemdBox> {
-    let machine = machine_called("node1", &["pacemakerd", "corosync", "crm", "haproxy", "cibadmin", "crm_mon"])?;
+    let machine = machine_called(
+        "node1",
+        &["pacemakerd", "corosync", "crm", "haproxy", "cibadmin", "crm_mon"],
+    )?;
     let here = "/usr/lib/ocf/resource.d/native";
-    machine.sh(&format!("mkdir -p {here}; install -m 755 {} {here}/systemd", executable("systemd").display()));
+    machine.sh(&format!(
+        "mkdir -p {here}; install -m 755 {} {here}/systemd",
+        executable("systemd").display()
+    ));
     machine.write("/etc/corosync/corosync.conf", COROSYNC);
     for (name, port) in [("web-a", 8081), ("web-b", 8082)] {
         machine.write(
             &format!("/etc/haproxy/{name}.cfg"),
             &format!(
-                "defaults\n  mode http\n  timeout client 5s\n  timeout server 5s\n  timeout connect 5s\nfrontend f\n  bind \
-                 127.0.0.1:{port}\n  http-request return status 200 content-type text/plain string alive"
+                "defaults\n  mode http\n  timeout client 5s\n  timeout server 5s\n  timeout \
+                 connect 5s\nfrontend f\n  bind 127.0.0.1:{port}\n  http-request return status 200 \
+                 content-type text/plain string alive"
             ),
         );
         let text = format!(
@@ -57,8 +70,9 @@ fn cluster() -> Option<SystemdBox> {
     }
     machine.sh(&format!("systemctl daemon-reload\n{FIRST_CIB}"));
     machine.sh("systemctl start --no-block pacemaker");
-    let online =
-        wait_until(PATIENCE, || machine.run("crm_mon", &["-1"]).stdout.contains("Online: [ node1 ]").then_some(()));
+    let online = wait_until(PATIENCE, || {
+        machine.run("crm_mon", &["-1"]).stdout.contains("Online: [ node1 ]").then_some(())
+    });
     assert!(
         online.is_some(),
         "{}",
@@ -78,33 +92,53 @@ fn create(machine: &SystemdBox, pair: &Pair, more: &str) {
 #[track_caller]
 fn well(machine: &SystemdBox, pair: &Pair) {
     let monitored = wait_until(PATIENCE, || {
-        operations(machine, pair).iter().any(|(task, rc, _)| task == "monitor" && rc == "0").then_some(())
+        operations(machine, pair)
+            .iter()
+            .any(|(task, rc, _)| task == "monitor" && rc == "0")
+            .then_some(())
     });
-    assert!(monitored.is_some(), "{}: {}", pair.resource, machine.run("crm_mon", &["-1", "-r", "-o", "-f"]).stdout);
+    assert!(
+        monitored.is_some(),
+        "{}: {}",
+        pair.resource,
+        machine.run("crm_mon", &["-1", "-r", "-o", "-f"]).stdout
+    );
     machine.run("crm_resource", &["--wait", "--timeout=25"]);
 }
 
-/// The recurring monitor and the other actions on record: name, exit code, duration in milliseconds.
+/// The recurring monitor and the other actions on record: name, exit code, duration in
+/// milliseconds.
 fn operations(machine: &SystemdBox, pair: &Pair) -> Vec<(String, String, u64)> {
     let said: Finished = machine.run("crm_mon", &["-1", "-o", "--output-as=xml"]);
     let Ok(tree) = roxmltree::Document::parse(&said.stdout) else { return Vec::new() };
-    let histories = tree
-        .descendants()
-        .filter(|node| node.has_tag_name("resource_history") && node.attribute("id") == Some(pair.resource));
-    let operations =
-        histories.flat_map(|node| node.descendants()).filter(|node| node.has_tag_name("operation_history"));
+    let histories = tree.descendants().filter(|node| {
+        node.has_tag_name("resource_history") && node.attribute("id") == Some(pair.resource)
+    });
+    let operations = histories
+        .flat_map(|node| node.descendants())
+        .filter(|node| node.has_tag_name("operation_history"));
     operations
-        .filter(|node| node.attribute("task") != Some("monitor") || node.attribute("interval").is_some())
+        .filter(|node| {
+            node.attribute("task") != Some("monitor") || node.attribute("interval").is_some()
+        })
         .map(|node| {
             let text = |name| node.attribute(name).unwrap_or_default().to_owned();
-            (text("task"), text("rc"), text("exec-time").trim_end_matches("ms").parse().unwrap_or_default())
+            (
+                text("task"),
+                text("rc"),
+                text("exec-time").trim_end_matches("ms").parse().unwrap_or_default(),
+            )
         })
         .collect()
 }
 
 /// How long an action took, by Pacemaker's own record.
 fn took(machine: &SystemdBox, pair: &Pair, task: &str) -> u64 {
-    operations(machine, pair).iter().rfind(|(name, ..)| name == task).map(|(.., time)| *time).unwrap_or_default()
+    operations(machine, pair)
+        .iter()
+        .rfind(|(name, ..)| name == task)
+        .map(|(.., time)| *time)
+        .unwrap_or_default()
 }
 
 fn failures(machine: &SystemdBox, pair: &Pair) -> String {
@@ -119,9 +153,15 @@ fn recovery(machine: &SystemdBox, pair: &Pair, disturb: &str) -> Duration {
     machine.sh(&disturb.replace("PID", &before).replace("UNIT", pair.unit));
     let back = wait_until(PATIENCE, || {
         let pid = machine.property(pair.unit, "MainPID");
-        (pid != "0" && pid != before && machine.property(pair.unit, "ActiveState") == "active").then_some(())
+        (pid != "0" && pid != before && machine.property(pair.unit, "ActiveState") == "active")
+            .then_some(())
     });
-    assert!(back.is_some(), "{}: {}", pair.resource, machine.run("crm_mon", &["-1", "-r", "-o", "-f"]).stdout);
+    assert!(
+        back.is_some(),
+        "{}: {}",
+        pair.resource,
+        machine.run("crm_mon", &["-1", "-r", "-o", "-f"]).stdout
+    );
     let time = began.elapsed();
     well(machine, pair);
     time
@@ -154,18 +194,22 @@ fn beside_pacemakers_own_class() {
     pairs.iter().for_each(|pair| create(&machine, pair, ""));
     let mut rows: Vec<(String, Vec<String>)> = Vec::new();
     let mut row = |what: &str, values: Vec<String>| rows.push((what.to_owned(), values));
-    let each = |question: &dyn Fn(&Pair) -> String| pairs.iter().map(|pair| question(pair)).collect::<Vec<_>>();
+    let each = |question: &dyn Fn(&Pair) -> String| {
+        pairs.iter().map(|pair| question(pair)).collect::<Vec<_>>()
+    };
     row("start, ms by Pacemaker's record", each(&|pair| took(&machine, pair, "start").to_string()));
     for (what, disturb) in [
         ("kill -9 of the main process: back after, ms (median of 5)", "kill -KILL PID"),
         ("systemctl stop behind its back: back after, ms (median of 5)", "systemctl stop UNIT"),
     ] {
-        let times = |pair: &Pair| median((0..5).map(|_| recovery(&machine, pair, disturb)).collect()).to_string();
+        let times = |pair: &Pair| {
+            median((0..5).map(|_| recovery(&machine, pair, disturb)).collect()).to_string()
+        };
         row(what, each(&times));
     }
-    pairs
-        .iter()
-        .for_each(|pair| drop(machine.sh(&format!("crm_failcount -D -r {} -N node1 >/dev/null", pair.resource))));
+    pairs.iter().for_each(|pair| {
+        drop(machine.sh(&format!("crm_failcount -D -r {} -N node1 >/dev/null", pair.resource)))
+    });
     let before = pairs.map(|pair| machine.main_pid(pair.unit));
     let wrong = |pair: &Pair| {
         let pattern = format!("Result of [a-z]* operation for {} on node1: [^o]", pair.resource);
@@ -180,14 +224,23 @@ fn beside_pacemakers_own_class() {
         count += 1;
     }
     machine.run("crm_resource", &["--wait", "--timeout=25"]);
-    let restarted =
-        |number: usize| (machine.property(pairs[number].unit, "MainPID") != before[number].to_string()).to_string();
-    row(&format!("{count} daemon-reexec in 40 s: failures counted"), each(&|pair| failures(&machine, pair)));
+    let restarted = |number: usize| {
+        (machine.property(pairs[number].unit, "MainPID") != before[number].to_string()).to_string()
+    };
+    row(
+        &format!("{count} daemon-reexec in 40 s: failures counted"),
+        each(&|pair| failures(&machine, pair)),
+    );
     row("restarted by that", (0..2).map(restarted).collect());
-    row("wrong results of actions in that time", (0..2).map(|n| (wrong(pairs[n]) - known[n]).to_string()).collect());
+    row(
+        "wrong results of actions in that time",
+        (0..2).map(|n| (wrong(pairs[n]) - known[n]).to_string()).collect(),
+    );
     row("state at the end", each(&|pair| machine.property(pair.unit, "ActiveState")));
     let mut told = format!("\n{:<64} {:>10} {:>10}\n", "", "systemd:", "native");
-    rows.iter().for_each(|(what, values)| told.push_str(&format!("{what:<64} {:>10} {:>10}\n", values[0], values[1])));
+    rows.iter().for_each(|(what, values)| {
+        told.push_str(&format!("{what:<64} {:>10} {:>10}\n", values[0], values[1]))
+    });
     let _ = std::io::stderr().write_all(told.as_bytes());
     // The class may fail; ours must not.
     assert_eq!(failures(&machine, &OURS), "0", "{told}");

@@ -1,4 +1,5 @@
-//! What is said of a unit: what systemd knows of its last run, and what would work against the cluster.
+//! What is said of a unit: what systemd knows of its last run, and what would work against the
+//! cluster.
 
 use std::time::Duration;
 
@@ -9,11 +10,17 @@ use crate::{READY, SIMPLE, at, machine, state, unit, wait_state};
 fn sd_f1_who_ended_a_unit_is_said() {
     let Some(machine) = machine(&[]) else { return };
     let short = "[Service]\nExecStart=/bin/sleep 3\n";
-    machine.units(&[("short.service", short), ("needed.service", short), ("steady.service", READY)]);
+    machine.units(&[
+        ("short.service", short),
+        ("needed.service", short),
+        ("steady.service", READY),
+    ]);
     machine.units(&[("needs.service", &format!("[Unit]\nAfter=needed.service\n{READY}"))]);
     // What another unit names, systemd remembers; of another one only the journal has it.
     machine.sh("systemctl start needs");
-    for (name, said) in [("needed", "ended by itself with exit status 0"), ("short", "Deactivated successfully")] {
+    for (name, said) in
+        [("needed", "ended by itself with exit status 0"), ("short", "Deactivated successfully")]
+    {
         let short = unit(&machine, name);
         short.start().expect_code(0);
         wait_state(&machine, name, "inactive");
@@ -23,14 +30,19 @@ fn sd_f1_who_ended_a_unit_is_said() {
     let steady = unit(&machine, "steady");
     steady.start().expect_code(0);
     machine.sh("systemctl stop steady");
-    steady.monitor().expect_code(7).expect_reason(&["steady.service", "was stopped outside the cluster"]);
+    steady
+        .monitor()
+        .expect_code(7)
+        .expect_reason(&["steady.service", "was stopped outside the cluster"]);
 }
 
 /// The reason of a start that never came to its program quoted what an earlier run had written.
 #[test]
 fn sd_f2_only_lines_of_this_run_are_quoted() {
     let Some(machine) = machine(&[]) else { return };
-    let script = |program: &str| format!("[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart={program}\n");
+    let script = |program: &str| {
+        format!("[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart={program}\n")
+    };
     machine.units(&[("app.service", &script("/bin/sh -c 'echo words of an earlier run'"))]);
     let agent = unit(&machine, "app");
     agent.start().expect_code(0);
@@ -64,7 +76,10 @@ fn sd_f4_what_starts_a_unit_again_is_named() {
         ("kept.service", &format!("[Unit]\nStopWhenUnneeded=no\n{READY}")),
         ("keeper.target", "[Unit]\nUpholds=kept.service\n"),
         ("manual.service", &format!("[Unit]\nRefuseManualStop=yes\n{READY}")),
-        ("hidden.service", "[Service]\nType=forking\nRemainAfterExit=yes\nExecStart=/bin/sh -c '/bin/sleep 2 &'\n"),
+        (
+            "hidden.service",
+            "[Service]\nType=forking\nRemainAfterExit=yes\nExecStart=/bin/sh -c '/bin/sleep 2 &'\n",
+        ),
     ]);
     machine.sh("systemctl start keeper.target");
     let kept = unit(&machine, "kept");
@@ -72,29 +87,42 @@ fn sd_f4_what_starts_a_unit_again_is_named() {
     kept.validate_here().expect_code(0).expect_stderr(&["keeper.target (Upholds=)"]);
 
     let manual = unit(&machine, "manual");
-    manual.validate_here().expect_code(5).expect_reason(&["manual.service", "RefuseManualStop=yes"]);
+    manual
+        .validate_here()
+        .expect_code(5)
+        .expect_reason(&["manual.service", "RefuseManualStop=yes"]);
     manual.start().expect_code(5).expect_reason(&["manual.service", "RefuseManualStop=yes"]);
     assert_eq!(state(&machine, "manual"), "inactive");
     machine.sh("systemctl start manual");
-    manual.stop().expect_code(1).expect_reason(&["manual.service cannot be stopped by itself", "RefuseManualStop=yes"]);
+    manual
+        .stop()
+        .expect_code(1)
+        .expect_reason(&["manual.service cannot be stopped by itself", "RefuseManualStop=yes"]);
 
     let hidden = unit(&machine, "hidden");
     hidden.start().expect_code(0);
     at(&hidden, 10).expect_code(0);
     let ended = || machine.property("hidden", "SubState") == "exited";
     assert!(harness::process::wait_until(crate::SOON, || ended().then_some(())).is_some());
-    at(&hidden, 10).expect_code(190).expect_reason(&["hidden.service", "no process", "RemainAfterExit=yes"]);
+    at(&hidden, 10).expect_code(190).expect_reason(&[
+        "hidden.service",
+        "no process",
+        "RemainAfterExit=yes",
+    ]);
     hidden.monitor().expect_code(0);
     hidden.validate_here().expect_code(0).expect_stderr(&["RemainAfterExit=yes"]);
     hidden.stop().expect_code(0);
 }
 
-/// The time of the start was over, and the check went on to the end of the operation; the unit stayed active.
+/// The time of the start was over, and the check went on to the end of the operation; the unit
+/// stayed active.
 #[test]
 fn wt_3_a_check_ends_with_the_time_of_the_start_and_the_unit_is_stopped_again() {
     let Some(machine) = machine(&[]) else { return };
     machine.units(&[("steady.service", READY)]);
-    let agent = unit(&machine, "steady").param("check_command", "/bin/sleep 100").param("start_timeout", "2s");
+    let agent = unit(&machine, "steady")
+        .param("check_command", "/bin/sleep 100")
+        .param("start_timeout", "2s");
     let start = agent.timeout(Duration::from_secs(10)).start();
     start.expect_code(1).expect_reason(&["check_command", "did not end in time", "stopped again"]);
     start.expect_within(Duration::from_secs(5));

@@ -29,7 +29,8 @@ fn meanwhile(machine: &SystemdBox, script: &str, work: impl FnOnce()) -> usize {
     })
 }
 
-/// While systemd replaced itself there was no reply, and all resources were restarted (PCMK#3880, PCMK#3927).
+/// While systemd replaced itself there was no reply, and all resources were restarted (PCMK#3880,
+/// PCMK#3927).
 #[test]
 fn sd_02_a_manager_that_replaces_itself_is_waited_for() {
     let Some(machine) = machine(&[]) else { return };
@@ -65,7 +66,10 @@ fn starts_and_stops_survive_a_manager_that_replaces_itself() {
 #[test]
 fn a_bus_that_is_restarted_is_waited_for() {
     let Some(machine) = machine(&[]) else { return };
-    machine.units(&[("steady.service", READY), ("slow.service", &format!("{READY}ExecStartPre=/bin/sleep 1\n"))]);
+    machine.units(&[
+        ("steady.service", READY),
+        ("slow.service", &format!("{READY}ExecStartPre=/bin/sleep 1\n")),
+    ]);
     let (steady, slow) = (unit(&machine, "steady"), unit(&machine, "slow"));
     steady.start().expect_code(0);
     // A second between, so that systemd does not give up on it.
@@ -86,7 +90,8 @@ fn a_manager_that_never_answers_is_a_doubt_in_time() {
     machine.units(&[("steady.service", READY)]);
     let agent = unit(&machine, "steady").timeout(Duration::from_secs(3));
     agent.start().expect_code(0);
-    // SAFETY: plain system calls; the number is that of a process that the harness has not waited for.
+    // SAFETY: plain system calls; the number is that of a process that the harness has not waited
+    // for.
     unsafe { libc::kill(machine.pid(), libc::SIGSTOP) };
     let monitor = agent.monitor();
     let (probe, stop) = (agent.probe(), agent.stop());
@@ -107,7 +112,11 @@ fn a_bus_that_is_gone_is_a_doubt_in_time() {
     agent.start().expect_code(0);
     let elsewhere = agent.param("bus_address", "unix:path=/run/no-such-bus");
     for outcome in [elsewhere.monitor(), elsewhere.probe(), elsewhere.start(), elsewhere.stop()] {
-        outcome.expect_code(1).expect_reason(&["steady.service", "does not answer", "no connection"]);
+        outcome.expect_code(1).expect_reason(&[
+            "steady.service",
+            "does not answer",
+            "no connection",
+        ]);
     }
     assert_eq!(state(&machine, "steady"), "active");
 }

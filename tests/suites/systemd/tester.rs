@@ -18,7 +18,8 @@ fn the_shell_tester_finds_nothing() {
     ));
     let (mut command, pid) = machine.command_as("/usr/sbin/ocf-tester", Entry::default());
     command.args(["-n", "tested", "-o", "unit=app", "/srv/native/systemd"]);
-    let done = process::run(&mut command, pid, Duration::from_secs(300), Victim::Process).expect("it runs");
+    let done = process::run(&mut command, pid, Duration::from_secs(300), Victim::Process)
+        .expect("it runs");
     harness::shell_tester::expect_dtd_alone(&done);
     assert_eq!(state(&machine, "app"), "inactive");
 }

@@ -15,7 +15,8 @@ const PLACE: &str = "/media/zoo";
 pub struct Animal {
     /// `broken` or `sound`.
     folder: &'static str,
-    /// Its file; of a broken one, the check that finds it, and after two dashes which way of breaking it.
+    /// Its file; of a broken one, the check that finds it, and after two dashes which way of
+    /// breaking it.
     file: String,
     /// Its text.
     text: String,
@@ -28,7 +29,11 @@ impl Animal {
         let read = entries.map(|entry| {
             let path = entry.expect("the zoo").path();
             let text = std::fs::read_to_string(&path).expect("an agent of the zoo");
-            Self { folder, file: path.file_name().unwrap_or_default().to_string_lossy().into_owned(), text }
+            Self {
+                folder,
+                file: path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+                text,
+            }
         });
         let mut all: Vec<_> = read.collect();
         all.sort_by(|one, other| one.file.cmp(&other.file));
@@ -53,12 +58,15 @@ impl Animal {
 
     /// What a comment in it says about how to test it, after a word such as `options`.
     fn says(&self, word: &str) -> Option<&str> {
-        self.text.lines().find_map(|line| line.strip_prefix("# ")?.strip_prefix(word)?.strip_prefix(": "))
+        self.text
+            .lines()
+            .find_map(|line| line.strip_prefix("# ")?.strip_prefix(word)?.strip_prefix(": "))
     }
 
     /// The options of a tester that it needs, with the name of the resource.
     pub fn options(&self) -> Vec<&str> {
-        let mut options: Vec<_> = self.says("options").unwrap_or_default().split_whitespace().collect();
+        let mut options: Vec<_> =
+            self.says("options").unwrap_or_default().split_whitespace().collect();
         if !options.contains(&"-n") {
             options.extend(["-n", "tested"]);
         }
@@ -71,7 +79,8 @@ impl Animal {
         let builder = private.into_iter().fold(Host::builder("zoo"), harness::host::Builder::tmpfs);
         let host = builder.bind(&source(), "/media/source").start();
         let mode = self.says("mode").unwrap_or("755");
-        // Only whether a file can be run is kept with it: the rest of its mode is the developer's umask.
+        // Only whether a file can be run is kept with it: the rest of its mode is the developer's
+        // umask.
         host.sh(&format!(
             "cp -R /media/source {PLACE}; chmod -R u=rwX,go=rX {PLACE}; chmod {mode} {}; umount /media/source",
             self.path()
@@ -91,5 +100,6 @@ fn source() -> PathBuf {
 pub fn run(host: &Host, program: &str, words: &[&str], limit: Duration) -> Finished {
     let (mut command, pid) = host.command_as(program, Entry::default());
     command.args(words);
-    process::run(&mut command, pid, limit, Victim::Process).unwrap_or_else(|error| panic!("{program}: {error}"))
+    process::run(&mut command, pid, limit, Victim::Process)
+        .unwrap_or_else(|error| panic!("{program}: {error}"))
 }

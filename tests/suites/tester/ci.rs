@@ -17,7 +17,9 @@ fn blocks() -> [String; 2] {
     for line in section.lines() {
         match (line.strip_prefix("    "), found.last_mut()) {
             (Some(line), Some(block)) => block.push_str(&format!("{line}\n")),
-            (None, Some(block)) if !line.is_empty() && !block.is_empty() => found.push(String::new()),
+            (None, Some(block)) if !line.is_empty() && !block.is_empty() => {
+                found.push(String::new())
+            }
             _ => {}
         }
     }
@@ -27,8 +29,11 @@ fn blocks() -> [String; 2] {
 
 /// A machine where the tester is installed, a user may become root, and a project has this agent.
 fn project(agent: &str) -> Host {
-    let host =
-        Host::builder("project").overlay().tmpfs("/media").tmpfs("/tmp").bind(Path::new(&tester()), "/media/tester");
+    let host = Host::builder("project")
+        .overlay()
+        .tmpfs("/media")
+        .tmpfs("/tmp")
+        .bind(Path::new(&tester()), "/media/tester");
     let host = host.start();
     host.sh(&format!(
         "install -m 755 /media/tester /usr/bin/ocf-tester; mkdir /media/my-project
@@ -40,9 +45,10 @@ fn project(agent: &str) -> Host {
 
 /// The agent of the example, and one whose second start fails.
 fn agents() -> [String; 2] {
-    let refuse =
-        "case $1 in start|stop) [ \"$(id -u)\" = 0 ] || { echo ocf-exit-reason:not root >&2; exit 4; } ;; esac";
-    let named = |first| file_agent(&format!("{refuse}\n{first}")).replace("name=\"agent\"", "name=\"my-agent\"");
+    let refuse = "case $1 in start|stop) [ \"$(id -u)\" = 0 ] || { echo ocf-exit-reason:not root >&2; exit 4; } ;; esac";
+    let named = |first| {
+        file_agent(&format!("{refuse}\n{first}")).replace("name=\"agent\"", "name=\"my-agent\"")
+    };
     [named(""), named("[ \"$1\" != start ] || [ ! -e /run/agent.state ] || exit 1")]
 }
 
@@ -53,11 +59,14 @@ fn the_workflow_for_ci_runs_as_it_is_written() {
     }
     let [workflow, _] = blocks();
     // As a runner reads it: the commands of the job, in their order.
-    let steps: Vec<&str> = workflow.lines().filter_map(|line| line.trim_start().strip_prefix("- run: ")).collect();
+    let steps: Vec<&str> =
+        workflow.lines().filter_map(|line| line.trim_start().strip_prefix("- run: ")).collect();
     let (test, prepare) = steps.split_last().expect("steps");
-    // What these install is here already: the suites need the same, and packages have tests of their own.
+    // What these install is here already: the suites need the same, and packages have tests of
+    // their own.
     assert!(prepare.iter().all(|step| step.starts_with("sudo apt-get ")), "{prepare:?}");
-    let needed: Vec<&str> = prepare[0].rsplit(" -y ").next().unwrap_or_default().split(' ').collect();
+    let needed: Vec<&str> =
+        prepare[0].rsplit(" -y ").next().unwrap_or_default().split(' ').collect();
     let list = include_str!("../../packages");
     assert!(needed.iter().all(|package| list.contains(package)), "{needed:?}");
     for (agent, code) in agents().iter().zip([0, 1]) {

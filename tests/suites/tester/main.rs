@@ -1,5 +1,9 @@
-//! `ocf-tester` judged: by agents that are wrong in one way each, and by some that are right (`tests/fixtures/zoo`).
-#![allow(clippy::disallowed_methods, reason = "tests own the environment and processes of what they test")]
+//! `ocf-tester` judged: by agents that are wrong in one way each, and by some that are right
+//! (`tests/fixtures/zoo`).
+#![allow(
+    clippy::disallowed_methods,
+    reason = "tests own the environment and processes of what they test"
+)]
 
 mod animal;
 mod ci;
@@ -23,12 +27,15 @@ use harness::skip::skip;
 const SIDE_BY_SIDE: usize = 4;
 
 /// The schemas that give some of the verdicts.
-const SCHEMAS: [&str; 2] = ["/usr/share/pcs/data/ocf-1.1.rng", "/usr/share/resource-agents/ra-api-1.dtd"];
+const SCHEMAS: [&str; 2] =
+    ["/usr/share/pcs/data/ocf-1.1.rng", "/usr/share/resource-agents/ra-api-1.dtd"];
 
 /// False, and a loud skip, when something that is needed is absent.
 fn has(programs: &[&str]) -> bool {
     let program = programs.iter().find(|program| !installed(program));
-    if let Some(absent) = program.or_else(|| SCHEMAS.iter().find(|schema| !Path::new(schema).is_file())) {
+    if let Some(absent) =
+        program.or_else(|| SCHEMAS.iter().find(|schema| !Path::new(schema).is_file()))
+    {
         skip(&format!("{absent} is not installed"));
         return false;
     }
@@ -52,7 +59,10 @@ fn side_by_side<T: Sync, R: Send>(
             scope.spawn(|| {
                 while let Some(one) = all.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let result = work(one);
-                    results.lock().unwrap_or_else(PoisonError::into_inner).insert(name(one), result);
+                    results
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .insert(name(one), result);
                 }
             });
         }

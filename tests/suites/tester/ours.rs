@@ -11,7 +11,8 @@ use crate::said::{Said, tester};
 
 const PATIENCE: Duration = Duration::from_secs(300);
 
-/// Judges an agent on machine A of a rig. It is where every user can get at it, and no check hides it.
+/// Judges an agent on machine A of a rig. It is where every user can get at it, and no check hides
+/// it.
 fn passes(kind: &str, options: &[&str]) {
     if !has(&["xmllint"]) {
         return;
@@ -75,7 +76,11 @@ fn a_web_server_keeps_every_rule() {
         printf '%s\\n' 'User www-data' 'Group www-data' 'ErrorLog /srv/error.log' 'PidFile /run/web/httpd.pid'
         printf '%s\\n' 'Listen 127.0.0.1:8081' 'DocumentRoot /srv/htdocs' 'DirectoryIndex index.html'; } >/srv/httpd.conf",
     );
-    judge(&machine, "/media/native/apache", &["configfile=/srv/httpd.conf", "testurl=/", "testregex10=alive"]);
+    judge(
+        &machine,
+        "/media/native/apache",
+        &["configfile=/srv/httpd.conf", "testurl=/", "testregex10=alive"],
+    );
 }
 
 #[test]
@@ -105,7 +110,10 @@ fn a_unit_of_systemd_keeps_every_rule() {
         return harness::skip::skip(&reason);
     }
     let machine = harness::SystemdBox::up("nodea");
-    machine.units(&[("app.service", "[Service]\nExecStart=/bin/sleep infinity\nExecReload=/bin/true\n")]);
+    machine.units(&[(
+        "app.service",
+        "[Service]\nExecStart=/bin/sleep infinity\nExecReload=/bin/true\n",
+    )]);
     machine.sh(&format!(
         "mkdir -m 755 /srv/native; install -m 755 {} /srv/native/systemd",
         executable("systemd").display()

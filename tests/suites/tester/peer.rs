@@ -11,7 +11,8 @@ use crate::{has, side_by_side};
 
 const TESTER: &str = "/usr/sbin/ocf-tester";
 
-/// It has no limit of its own for an agent that does not end. Far more than it takes for one that does.
+/// It has no limit of its own for an agent that does not end. Far more than it takes for one that
+/// does.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Agents that it passes, and that lose data, fence nodes or frighten users.
@@ -79,11 +80,13 @@ fn is_there() -> bool {
 /// Asks it about an agent. It knows nothing of a cluster's tools that are not there.
 fn ask(animal: &Animal) -> Said {
     let path = animal.path();
-    let mut words: Vec<_> = animal.options().into_iter().filter(|word| !word.starts_with("--")).collect();
+    let mut words: Vec<_> =
+        animal.options().into_iter().filter(|word| !word.starts_with("--")).collect();
     words.push(&path);
     let machine = animal.machine();
     machine.sh("mkdir -p -m 1755 /run/resource-agents");
-    // The machine has the outside's root directory: what an agent leaves in the current one must be elsewhere.
+    // The machine has the outside's root directory: what an agent leaves in the current one must be
+    // elsewhere.
     words.splice(0..0, ["-c", "cd /tmp && exec \"$0\" \"$@\"", TESTER]);
     let done = run(&machine, "/bin/sh", &words, PATIENCE);
     if done.timed_out {
@@ -93,11 +96,16 @@ fn ask(animal: &Animal) -> Said {
         return Said::Passed;
     }
     // It complains in lines that begin with a star; what an agent may leave out is no complaint.
-    let complaint = done.stdout.lines().find(|line| line.starts_with("* ") && !line.ends_with("(optional)"));
-    Said::Complained(complaint.map_or_else(|| format!("{done:?}"), |line| line.trim_start_matches("* ").to_owned()))
+    let complaint =
+        done.stdout.lines().find(|line| line.starts_with("* ") && !line.ends_with("(optional)"));
+    Said::Complained(
+        complaint
+            .map_or_else(|| format!("{done:?}"), |line| line.trim_start_matches("* ").to_owned()),
+    )
 }
 
-/// What it says of all agents in a folder, and a table of that beside what ours says ([`crate::zoo`]).
+/// What it says of all agents in a folder, and a table of that beside what ours says
+/// ([`crate::zoo`]).
 fn ask_about(folder: &'static str) -> (BTreeMap<String, Said>, String) {
     let all = Animal::all(folder);
     let said = side_by_side(&all, Animal::name, ask);
@@ -115,8 +123,11 @@ fn the_shell_tester_passes_agents_that_a_cluster_cannot_rely_on() {
         return;
     }
     let (said, table) = ask_about("broken");
-    let passed: Vec<&str> =
-        said.iter().filter(|(_, said)| **said == Said::Passed).filter_map(|(name, _)| name.split('/').nth(1)).collect();
+    let passed: Vec<&str> = said
+        .iter()
+        .filter(|(_, said)| **said == Said::Passed)
+        .filter_map(|(name, _)| name.split('/').nth(1))
+        .collect();
     let missed: Vec<_> = PASSED.iter().filter(|name| !passed.contains(name)).collect();
     assert!(missed.is_empty(), "it is better than we say: {missed:?}");
     // Ours finds all of them. This one is given every complaint, whatever it is about.
@@ -133,7 +144,11 @@ fn the_shell_tester_complains_about_agents_of_the_api_of_today() {
     }
     let (said, table) = ask_about("sound");
     println!("{table}");
-    // It uses a type that came with OCF 1.1, and has no DOCTYPE: the schema of that version is none.
-    assert!(matches!(&said["sound/ocf-1.1"], Said::Complained(about) if about.contains("conform")), "{said:#?}");
+    // It uses a type that came with OCF 1.1, and has no DOCTYPE: the schema of that version is
+    // none.
+    assert!(
+        matches!(&said["sound/ocf-1.1"], Said::Complained(about) if about.contains("conform")),
+        "{said:#?}"
+    );
     assert_eq!(said["sound/ocf-1.0"], Said::Passed);
 }

@@ -12,8 +12,13 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A machine with one agent on it, made of this text; and its path.
 pub fn with_agent(text: &str) -> (Host, &'static str) {
-    let host = ["/media", "/tmp"].into_iter().fold(Host::builder("solo"), harness::host::Builder::tmpfs).start();
-    host.sh(&format!("cat >/media/agent <<'END OF AGENT'\n{text}\nEND OF AGENT\nchmod 755 /media/agent"));
+    let host = ["/media", "/tmp"]
+        .into_iter()
+        .fold(Host::builder("solo"), harness::host::Builder::tmpfs)
+        .start();
+    host.sh(&format!(
+        "cat >/media/agent <<'END OF AGENT'\n{text}\nEND OF AGENT\nchmod 755 /media/agent"
+    ));
     (host, "/media/agent")
 }
 
@@ -77,7 +82,8 @@ fn ot_06_an_agent_sees_what_pacemaker_sets_and_nothing_more() {
     assert_eq!(done.code, Some(0), "{done:#?}");
     let seen = host.sh("cut -d= -f1 /media/seen | sort");
     // PWD is the shell's own.
-    let names: Vec<_> = seen.lines().filter(|name| !matches!(*name, "PWD" | "_" | "SHLVL" | "OLDPWD")).collect();
+    let names: Vec<_> =
+        seen.lines().filter(|name| !matches!(*name, "PWD" | "_" | "SHLVL" | "OLDPWD")).collect();
     let expected = [
         "LC_ALL",
         "OCF_EXIT_REASON_PREFIX",
@@ -131,14 +137,19 @@ fn ot_10_an_agent_that_hangs_is_killed_with_its_group_at_its_time_out() {
     let said = Said::of(&run(&host, &["--format", "json", "--only", "start,in-time", agent]));
     assert!(began.elapsed() > Duration::from_secs(5), "not before its time-out");
     assert_eq!((said.verdict("in-time"), said.code), ("fail", Some(1)), "{said:?}");
-    assert_eq!(said.verdict("start"), "skip", "it is not known whether it would have come up: {said:?}");
+    assert_eq!(
+        said.verdict("start"),
+        "skip",
+        "it is not known whether it would have come up: {said:?}"
+    );
     let left = host.sh("cat /proc/[0-9]*/cmdline | tr '\\0' ' ' | grep -c '[s]leep 1000' || true");
     assert_eq!(left.trim(), "0");
 }
 
 #[test]
 fn ot_14_every_failure_shows_in_the_exit_code() {
-    let (host, agent) = with_agent(&file_agent("[ \"$1\" != stop ] || { rm -f /run/agent.state; exit 1; }"));
+    let (host, agent) =
+        with_agent(&file_agent("[ \"$1\" != stop ] || { rm -f /run/agent.state; exit 1; }"));
     for format in ["text", "tap", "junit", "json"] {
         let done = run(&host, &["--format", format, "--only", "stop-stopped", agent]);
         assert_eq!(done.code, Some(1), "{format}: {done:#?}");
@@ -149,8 +160,9 @@ fn ot_14_every_failure_shows_in_the_exit_code() {
 
 #[test]
 fn nothing_of_a_run_stays_on_the_machine() {
-    let (host, agent) =
-        with_agent(&file_agent("[ \"$1\" != start ] || setsid sleep 1000 </dev/null >/dev/null 2>&1 &"));
+    let (host, agent) = with_agent(&file_agent(
+        "[ \"$1\" != start ] || setsid sleep 1000 </dev/null >/dev/null 2>&1 &",
+    ));
     let before = host.sh("ls -A /tmp /run");
     let said = Said::of(&run(&host, &["--format", "json", agent]));
     assert_eq!(said.verdict("process-left"), "fail", "{said:?}");
@@ -163,8 +175,8 @@ fn nothing_of_a_run_stays_on_the_machine() {
 fn an_interrupted_run_stops_the_resource() {
     let (host, agent) = with_agent(&file_agent("[ \"$1\" != monitor ] || sleep 0.05"));
     let script = format!(
-        "{} -v {agent} >/dev/null 2>/media/said & p=$!; i=0; while [ ! -e /run/agent.state ] && [ $i -lt 400 ]; do \
-         sleep 0.02; i=$((i+1)); done; kill -INT $p; wait $p || echo $?",
+        "{} -v {agent} >/dev/null 2>/media/said & p=$!; i=0; while [ ! -e /run/agent.state ] && [ \
+         $i -lt 400 ]; do sleep 0.02; i=$((i+1)); done; kill -INT $p; wait $p || echo $?",
         tester()
     );
     assert_eq!(host.sh(&script).trim(), "2", "{}", host.sh("cat /media/said"));
@@ -188,6 +200,7 @@ fn a_life_takes_a_bounded_number_of_calls() {
     let (host, agent) = with_agent(&file_agent(""));
     let done = run(&host, &["--format", "json", agent]);
     let calls = Said::of(&done).calls;
-    // A call of an agent that does nothing costs a few milliseconds: with these, a whole run stays below two seconds.
+    // A call of an agent that does nothing costs a few milliseconds: with these, a whole run stays
+    // below two seconds.
     assert!((200..600).contains(&calls), "{calls}");
 }

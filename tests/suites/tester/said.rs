@@ -13,7 +13,8 @@ pub fn tester() -> String {
     path.display().to_string()
 }
 
-/// Checks that cannot say anything about every agent: about what is optional, and about what only some have.
+/// Checks that cannot say anything about every agent: about what is optional, and about what only
+/// some have.
 pub const OPTIONAL: &[&str] = &[
     "empty-path",
     "status",
@@ -53,12 +54,15 @@ pub struct Said {
 }
 
 impl Said {
-    /// Of a run with `--format json` and one set of parameters. Where there is no report, that is the only note.
+    /// Of a run with `--format json` and one set of parameters. Where there is no report, that is
+    /// the only note.
     pub fn of(done: &Finished) -> Self {
         let report = done.stdout.lines().find_map(|line| serde_json::from_str::<Value>(line).ok());
-        let report = report.unwrap_or_else(|| serde_json::json!({ "notes": [format!("no report: {done:?}")] }));
+        let report = report
+            .unwrap_or_else(|| serde_json::json!({ "notes": [format!("no report: {done:?}")] }));
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let entry = |check: &Value| (text(&check["id"]), (text(&check["verdict"]), text(&check["text"])));
+        let entry =
+            |check: &Value| (text(&check["id"]), (text(&check["verdict"]), text(&check["text"])));
         Self {
             checks: report["checks"].as_array().into_iter().flatten().map(entry).collect(),
             notes: report["notes"].as_array().into_iter().flatten().map(text).collect(),
@@ -79,7 +83,8 @@ impl Said {
 
     /// The checks with one of these verdicts.
     pub fn with(&self, verdicts: &[&str]) -> BTreeSet<&str> {
-        let found = self.checks.iter().filter(|(_, (verdict, _))| verdicts.contains(&verdict.as_str()));
+        let found =
+            self.checks.iter().filter(|(_, (verdict, _))| verdicts.contains(&verdict.as_str()));
         found.map(|(id, _)| id.as_str()).collect()
     }
 
@@ -96,7 +101,11 @@ impl Said {
 
     /// The notes that do not count calls of a cluster's tools.
     pub fn warnings(&self) -> Vec<&str> {
-        self.notes.iter().map(String::as_str).filter(|note| !note.starts_with("of a cluster's tool")).collect()
+        self.notes
+            .iter()
+            .map(String::as_str)
+            .filter(|note| !note.starts_with("of a cluster's tool"))
+            .collect()
     }
 
     /// Whether nothing was found, and no check left out that applies to every agent.

@@ -32,12 +32,14 @@ fn misjudged(animal: &Animal, weight: &str, said: &Said) -> Option<String> {
     let right = said.with(&[verdict]) == BTreeSet::from([expected])
         && said.with(&["fail", "warn", "info"]).len() == 1
         && said.code == Some(code);
-    (!right).then(|| format!("{}: expected {expected} alone, got\n{}", animal.name(), said.report()))
+    (!right)
+        .then(|| format!("{}: expected {expected} alone, got\n{}", animal.name(), said.report()))
 }
 
 /// What is wrong with a verdict on a sound agent.
 fn slandered(animal: &Animal, said: &Said) -> Option<String> {
-    (!said.is_clean()).then(|| format!("{}: expected nothing, got\n{}", animal.name(), said.report()))
+    (!said.is_clean())
+        .then(|| format!("{}: expected nothing, got\n{}", animal.name(), said.report()))
 }
 
 /// The weight of each check that there is.
@@ -70,8 +72,10 @@ fn a_broken_agent_is_found_by_its_check_alone() {
     let (all, listed) = (Animal::all("broken"), listed());
     let said = side_by_side(&all, Animal::name, judge);
     let weight = |animal: &Animal| listed.get(animal.check()).map_or("", String::as_str);
-    let wrong: Vec<_> =
-        all.iter().filter_map(|animal| misjudged(animal, weight(animal), &said[&animal.name()])).collect();
+    let wrong: Vec<_> = all
+        .iter()
+        .filter_map(|animal| misjudged(animal, weight(animal), &said[&animal.name()]))
+        .collect();
     assert!(wrong.is_empty(), "{} of {} agents:\n{}", wrong.len(), all.len(), wrong.join("\n"));
 }
 
@@ -82,7 +86,8 @@ fn nothing_is_found_in_a_sound_agent() {
     }
     let all = Animal::all("sound");
     let said = side_by_side(&all, Animal::name, judge);
-    let wrong: Vec<_> = all.iter().filter_map(|animal| slandered(animal, &said[&animal.name()])).collect();
+    let wrong: Vec<_> =
+        all.iter().filter_map(|animal| slandered(animal, &said[&animal.name()])).collect();
     assert!(wrong.is_empty(), "{} of {} agents:\n{}", wrong.len(), all.len(), wrong.join("\n"));
     // A check that no agent passes could as well be one that no agent can pass.
     let passed: BTreeSet<_> = said.values().flat_map(|said| said.with(&["pass"])).collect();

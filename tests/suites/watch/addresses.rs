@@ -1,4 +1,5 @@
-//! Addresses: news of the kernel wakes the monitor, and only what is about the address or its interface.
+//! Addresses: news of the kernel wakes the monitor, and only what is about the address or its
+//! interface.
 
 use std::time::{Duration, Instant};
 
@@ -12,7 +13,8 @@ const SOON: Duration = Duration::from_millis(300);
 
 fn address<'a>(rig: &'a L2, ip: &str) -> Agent<'a> {
     let prefix = if ip.contains(':') { "64" } else { "24" };
-    let agent = agent(&rig.a, "IPaddr2").param("ip", ip).param("nic", "ethA").param("cidr_netmask", prefix);
+    let agent =
+        agent(&rig.a, "IPaddr2").param("ip", ip).param("nic", "ethA").param("cidr_netmask", prefix);
     watched(agent, "30s")
 }
 
@@ -92,10 +94,14 @@ fn watch_8_other_addresses_and_links_that_flap_cost_little_and_are_no_verdict() 
     let (before, began) = (ticks(), Instant::now());
     let lines = "echo address add 10.8.0.1/24 dev other; echo address del 10.8.0.1/24 dev other; echo link set other mtu 1$((400 + n % 9))";
     rig.a.sh(&format!("for n in $(seq 2500); do {lines}; done >/run/flap"));
-    // Without a pause: thousands of changes a second, more than the buffer of a socket that sleeps takes.
+    // Without a pause: thousands of changes a second, more than the buffer of a socket that sleeps
+    // takes.
     rig.a.sh("for round in 1 2 3; do ip -batch /run/flap; done");
     let (used, took) = (ticks() - before, began.elapsed());
     run.waits();
-    assert!((used as f32) < 10.0 + took.as_secs_f32() * 25.0, "{used} hundredths of a second in {took:?}");
+    assert!(
+        (used as f32) < 10.0 + took.as_secs_f32() * 25.0,
+        "{used} hundredths of a second in {took:?}"
+    );
     verdict(&rig, run, &format!("address del {VIP4}/24 dev ethA"), &format!("{VIP4} was removed"));
 }

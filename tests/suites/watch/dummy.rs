@@ -8,7 +8,10 @@ use harness::{Agent, Host, agent};
 use crate::executor::{Executor, INTERVAL, watched};
 
 pub fn dummy(host: &Host) -> Agent<'_> {
-    agent(host, "Dummy").instance("some").param("state", "/run/some.state").param("envfile", "/run/some.env")
+    agent(host, "Dummy")
+        .instance("some")
+        .param("state", "/run/some.state")
+        .param("envfile", "/run/some.env")
 }
 
 /// How often a check was made: each writes its environment to a file.
@@ -42,7 +45,9 @@ fn watch_6_an_event_after_which_all_is_well_is_no_verdict_and_the_next_one_is_se
     let before = checks(&host);
     // Another file takes its place: the first one that was watched is gone.
     host.sh("touch /run/other && mv /run/other /run/some.state");
-    assert!(wait_until(Duration::from_secs(5), || (checks(&host) > before).then_some(())).is_some());
+    assert!(
+        wait_until(Duration::from_secs(5), || (checks(&host) > before).then_some(())).is_some()
+    );
     run.waits();
     host.sh("rm /run/some.state");
     let ended = run.end();
@@ -64,12 +69,17 @@ fn watch_3_a_waiting_monitor_looks_like_no_agent_and_is_kept_when_memory_is_shor
         host.sh("(echo -900 >/proc/self/oom_score_adj) 2>/dev/null && echo -900 || cat /proc/self/oom_score_adj");
     assert_eq!(run.file("oom_score_adj"), allowed.trim());
     // Neither by the name nor by the arguments.
-    assert_eq!(host.sh("pkill -x Dummy || :; pkill Dummy || :; pkill -f '/[D]ummy' || echo none").trim(), "none");
+    assert_eq!(
+        host.sh("pkill -x Dummy || :; pkill Dummy || :; pkill -f '/[D]ummy' || echo none").trim(),
+        "none"
+    );
     assert!(run.is_waiting());
     // The environment is still what it was: the checks read it.
     let before = checks(&host);
     host.sh("touch /run/some.state");
-    assert!(wait_until(Duration::from_secs(5), || (checks(&host) > before).then_some(())).is_some());
+    assert!(
+        wait_until(Duration::from_secs(5), || (checks(&host) > before).then_some(())).is_some()
+    );
     run.signal("KILL");
     assert_eq!(run.end().code, 128 + 9);
 }
@@ -117,7 +127,9 @@ fn watch_8_a_thousand_events_a_second_are_at_most_twenty_checks() {
     let run = executor.waiting(&agent);
     let (before, began) = (checks(&host), Instant::now());
     host.sh("for i in $(seq 50000); do : >>/run/some.state; done");
-    assert!(wait_until(Duration::from_secs(5), || (checks(&host) > before).then_some(())).is_some());
+    assert!(
+        wait_until(Duration::from_secs(5), || (checks(&host) > before).then_some(())).is_some()
+    );
     let (made, seconds) = (checks(&host) - before, began.elapsed().as_secs_f32());
     assert!(made >= 1 && (made as f32) < 2.0 + 20.0 * seconds, "{made} checks in {seconds} s");
     assert!(run.is_waiting() || !run.file("comm").is_empty());

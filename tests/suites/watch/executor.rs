@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use harness::process::wait_until;
 use harness::{Agent, Host};
 
-/// A shell that gets commands. Monitors know it by its number and start time, as they know Pacemaker's executor.
+/// A shell that gets commands. Monitors know it by its number and start time, as they know
+/// Pacemaker's executor.
 pub struct Executor<'host> {
     pub host: &'host Host,
     child: Child,
@@ -36,10 +37,16 @@ pub struct Ended {
 
 impl<'host> Executor<'host> {
     pub fn new(host: &'host Host) -> Self {
-        let mut child = host.command("sh").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut child =
+            host.command("sh").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let (stdin, stdout) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
         host.sh("mkdir -p /run/runs");
-        Self { host, child, pipes: RefCell::new((stdin, BufReader::new(stdout))), runs: Cell::new(0) }
+        Self {
+            host,
+            child,
+            pipes: RefCell::new((stdin, BufReader::new(stdout))),
+            runs: Cell::new(0),
+        }
     }
 
     /// Has the shell do something that answers with one line.
@@ -54,15 +61,20 @@ impl<'host> Executor<'host> {
     /// Starts an action with its stdout in `out`.
     pub fn begin_into(&self, agent: &Agent<'_>, action: &str, out: &str) -> Run<'_> {
         let quoted = |text: &str| format!("'{}'", text.replace('\'', r"'\''"));
-        let variables: Vec<String> =
-            agent.variables(action).iter().map(|(name, value)| quoted(&format!("{name}={value}"))).collect();
+        let variables: Vec<String> = agent
+            .variables(action)
+            .iter()
+            .map(|(name, value)| quoted(&format!("{name}={value}")))
+            .collect();
         let program = quoted(&agent.program().to_string_lossy());
         let began = Instant::now();
         let number = self.runs.get() + 1;
         self.runs.set(number);
         let err = format!("/run/runs/{number}");
         let variables = variables.join(" ");
-        let pid = self.tell(&format!("env -i {variables} {program} {action} </dev/null >{out} 2>{err} & echo $!"));
+        let pid = self.tell(&format!(
+            "env -i {variables} {program} {action} </dev/null >{out} 2>{err} & echo $!"
+        ));
         Run { executor: self, pid, err, began }
     }
 
@@ -106,7 +118,12 @@ impl Run<'_> {
         let sleeps = || self.is_waiting().then_some(());
         let waits = wait_until(Duration::from_secs(10), sleeps).is_some();
         let said = self.executor.host.sh(&format!("cat {}", self.err));
-        assert!(waits, "does not wait: {} in {}, said {said:?}", self.file("comm"), self.file("wchan"));
+        assert!(
+            waits,
+            "does not wait: {} in {}, said {said:?}",
+            self.file("comm"),
+            self.file("wchan")
+        );
     }
 
     pub fn is_waiting(&self) -> bool {
@@ -116,7 +133,11 @@ impl Run<'_> {
 
     /// A file of its own in /proc; empty when it has ended.
     pub fn file(&self, name: &str) -> String {
-        self.executor.host.sh(&format!("cat /proc/{}/{name} 2>/dev/null || :", self.pid)).trim().to_owned()
+        self.executor
+            .host
+            .sh(&format!("cat /proc/{}/{name} 2>/dev/null || :", self.pid))
+            .trim()
+            .to_owned()
     }
 
     pub fn signal(&self, name: &str) {

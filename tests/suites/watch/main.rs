@@ -1,5 +1,9 @@
-//! Recurring monitors that wait for events, without a cluster: an executor of ours calls them as Pacemaker's does.
-#![allow(clippy::disallowed_methods, reason = "tests own the environment and processes of what they test")]
+//! Recurring monitors that wait for events, without a cluster: an executor of ours calls them as
+//! Pacemaker's does.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "tests own the environment and processes of what they test"
+)]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod addresses;

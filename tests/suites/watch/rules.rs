@@ -101,7 +101,12 @@ fn watch_10_clones_with_notifications_deeper_levels_and_other_calls_never_wait()
     let host = Host::new("nodea");
     let (executor, agent) = begun(&host);
     let level = agent.clone().env("OCF_CHECK_LEVEL", "10");
-    for never in [agent.clone().meta("notify", "true"), level, agent.clone().param("watch", "0"), dummy(&host)] {
+    for never in [
+        agent.clone().meta("notify", "true"),
+        level,
+        agent.clone().param("watch", "0"),
+        dummy(&host),
+    ] {
         for _ in 0..3 {
             assert!(!waited(&executor, &never));
             pass_an_interval();
@@ -120,7 +125,10 @@ fn watch_10_a_wait_ends_before_another_monitor_of_the_resource_is_due() {
     pass_an_interval();
     let ended = executor.run(&agent, "monitor");
     assert_eq!(ended.code, 0, "{ended:?}");
-    assert!(ended.elapsed > Duration::from_secs(1) && ended.elapsed < Duration::from_secs(2), "{ended:?}");
+    assert!(
+        ended.elapsed > Duration::from_secs(1) && ended.elapsed < Duration::from_secs(2),
+        "{ended:?}"
+    );
 }
 
 #[test]
@@ -132,7 +140,10 @@ fn watch_9_a_wait_ends_after_half_of_the_time_out() {
     pass_an_interval();
     let ended = executor.run(&agent, "monitor");
     assert_eq!(ended.code, 0, "{ended:?}");
-    assert!(ended.elapsed >= Duration::from_secs(2) && ended.elapsed < Duration::from_secs(3), "{ended:?}");
+    assert!(
+        ended.elapsed >= Duration::from_secs(2) && ended.elapsed < Duration::from_secs(3),
+        "{ended:?}"
+    );
 }
 
 #[test]
@@ -144,6 +155,10 @@ fn watch_12_a_coverage_below_nine_tenths_is_a_warning_in_the_log_and_nowhere_els
         host.sh(": >/run/log");
         let ended = executor.run(&agent, "monitor");
         assert_eq!((ended.code, ended.stderr.as_str()), (0, ""));
-        assert_eq!(host.sh("grep -c 'WARNING.*watch=1s with interval=0.3s' /run/log || :").trim(), expected, "{watch}");
+        assert_eq!(
+            host.sh("grep -c 'WARNING.*watch=1s with interval=0.3s' /run/log || :").trim(),
+            expected,
+            "{watch}"
+        );
     }
 }

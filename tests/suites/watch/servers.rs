@@ -18,7 +18,8 @@ fn machine(program: &str) -> Option<Host> {
         return None;
     }
     let empty = ["/tmp", "/etc/nginx", "/etc/haproxy", "/var/log", "/var/lib/nginx", "/srv"];
-    let host = empty.into_iter().fold(Host::builder("nodea"), harness::host::Builder::tmpfs).start();
+    let host =
+        empty.into_iter().fold(Host::builder("nodea"), harness::host::Builder::tmpfs).start();
     host.sh(
         "mkdir -p /var/log/nginx /var/log/apache2 /srv/www; echo alive >/srv/www/index.html; chmod 755 /srv /srv/www",
     );
@@ -34,7 +35,10 @@ fn nginx(host: &Host) -> Agent<'_> {
                 http { access_log off; root /srv/www; server { listen 127.0.0.1:8081; } }";
     write(host, "/etc/nginx/web.conf", text);
     // Resources are often called like the server.
-    watched(agent(host, "nginx").instance("nginx").param("configfile", "/etc/nginx/web.conf"), "30s")
+    watched(
+        agent(host, "nginx").instance("nginx").param("configfile", "/etc/nginx/web.conf"),
+        "30s",
+    )
 }
 
 fn haproxy(host: &Host) -> Agent<'_> {
@@ -44,8 +48,9 @@ fn haproxy(host: &Host) -> Agent<'_> {
 
 fn configure(host: &Host, answer: &str) {
     let text = format!(
-        "defaults\n  mode http\n  timeout connect 1s\n  timeout client 5s\n  timeout server 5s\nfrontend web\n  bind \
-         127.0.0.1:8081\n  http-request return status 200 content-type text/plain string {answer}"
+        "defaults\n  mode http\n  timeout connect 1s\n  timeout client 5s\n  timeout server \
+         5s\nfrontend web\n  bind 127.0.0.1:8081\n  http-request return status 200 content-type \
+         text/plain string {answer}"
     );
     // As an editor does: all of it, in another file first.
     write(host, "/etc/haproxy/new", &text);
@@ -76,7 +81,10 @@ fn verdict(host: &Host, run: Run<'_>, deed: &str) -> Ended {
     let ended = run.end();
     assert!(done.elapsed() < SOON, "{:?}: {ended:?}", done.elapsed());
     assert!([1, 7].contains(&ended.code), "{ended:?}");
-    assert!(ended.stderr.contains("ocf-exit-reason:the ") && ended.stderr.contains(" ms ago"), "{ended:?}");
+    assert!(
+        ended.stderr.contains("ocf-exit-reason:the ") && ended.stderr.contains(" ms ago"),
+        "{ended:?}"
+    );
     ended
 }
 
@@ -112,8 +120,10 @@ fn watch_6_reloads_dead_workers_and_a_new_binary_of_nginx_are_no_failures() {
     waits_on(&run);
     // A new master, which the old one starts and then leaves alone.
     host.sh(&format!("kill -USR2 {master}"));
-    let renewed =
-        || Some(host.sh("cat /run/nginx.pid || :").trim().to_owned()).filter(|pid| *pid != master && !pid.is_empty());
+    let renewed = || {
+        Some(host.sh("cat /run/nginx.pid || :").trim().to_owned())
+            .filter(|pid| *pid != master && !pid.is_empty())
+    };
     let new = wait_until(Duration::from_secs(10), renewed).unwrap();
     host.sh(&format!("kill -QUIT {master}"));
     let gone = || (!numbers(&host, "nginx").contains(&master)).then_some(());

@@ -36,7 +36,10 @@ fn debians_layout() {
              IncludeOptional mods-enabled/*.load\nIncludeOptional mods-enabled/*.conf\nInclude ports.conf\n\
              IncludeOptional sites-enabled/*.conf\n",
         ),
-        ("/etc/apache2/mods-enabled/status.load", "LoadModule status_module /usr/lib/apache2/modules/mod_status.so\n"),
+        (
+            "/etc/apache2/mods-enabled/status.load",
+            "LoadModule status_module /usr/lib/apache2/modules/mod_status.so\n",
+        ),
         (
             "/etc/apache2/mods-enabled/status.conf",
             "<Location /server-status>\n\tSetHandler server-status\n\tRequire local\n</Location>\n",
@@ -45,7 +48,10 @@ fn debians_layout() {
             "/etc/apache2/ports.conf",
             "Listen 80\n<IfModule ssl_module>\n\tListen 443\n</IfModule>\n<IfModule mod_status.c>\nListen 81\n</IfModule>\n",
         ),
-        ("/etc/apache2/sites-enabled/000-default.conf", "<VirtualHost *:80>\nDocumentRoot /var/www\n</VirtualHost>\n"),
+        (
+            "/etc/apache2/sites-enabled/000-default.conf",
+            "<VirtualHost *:80>\nDocumentRoot /var/www\n</VirtualHost>\n",
+        ),
         ("/etc/apache2/sites-enabled/old.conf~", "Listen 99\n"),
     ]);
     let variables = [
@@ -70,8 +76,14 @@ fn red_hats_layout() {
             "ServerRoot \"/etc/httpd\"\nListen 80\nInclude conf.modules.d/*.conf\nUser apache\n\
              <Directory />\n  AllowOverride none\n</Directory>\nIncludeOptional conf.d/*.conf\n",
         ),
-        ("/etc/httpd/conf.modules.d/00-base.conf", "LoadModule status_module modules/mod_status.so\n"),
-        ("/etc/httpd/conf.d/status.conf", "<Location \"/server-status\">\nSetHandler server-status\n</Location>\n"),
+        (
+            "/etc/httpd/conf.modules.d/00-base.conf",
+            "LoadModule status_module modules/mod_status.so\n",
+        ),
+        (
+            "/etc/httpd/conf.d/status.conf",
+            "<Location \"/server-status\">\nSetHandler server-status\n</Location>\n",
+        ),
         (
             "/etc/httpd/conf.d/ssl.conf",
             "Listen 443 https\nListen 8443\n<VirtualHost _default_:8443>\nSSLEngine on\n</VirtualHost>\n",
@@ -149,17 +161,21 @@ fn a_file_that_includes_itself_comes_to_an_end() {
 
 #[test]
 fn definitions_and_conditions_decide() {
-    let facts = one("Define PORT 8085\n<IfDefine STATUS>\nListen ${PORT}\n<IfDefine PORT>\n</IfDefine>\n</IfDefine>\n\
+    let facts = one(
+        "Define PORT 8085\n<IfDefine STATUS>\nListen ${PORT}\n<IfDefine PORT>\n</IfDefine>\n</IfDefine>\n\
                      <IfDefine !STATUS>\nListen 2\n</IfDefine>\n<IfFile /c>\nListen 3\n</IfFile>\n<IfFile /d>\nListen 4\n\
-                     </IfFile>\n<IfModule !mod_ssl.c>\nListen 5\n</IfModule>\nUnDefine PORT\nListen ${PORT}\n");
+                     </IfFile>\n<IfModule !mod_ssl.c>\nListen 5\n</IfModule>\nUnDefine PORT\nListen ${PORT}\n",
+    );
     assert_eq!(facts.listens, [plain(8085), plain(3), plain(5)]);
 }
 
 #[test]
 fn a_status_page_belongs_to_its_virtual_host() {
-    let facts = one("<VirtualHost 127.0.0.1:8099>\n<Location /s>\nSetHandler \"server-status\"\n</Location>\n\
+    let facts = one(
+        "<VirtualHost 127.0.0.1:8099>\n<Location /s>\nSetHandler \"server-status\"\n</Location>\n\
                      </VirtualHost>\n<Directory /x>\nSetHandler server-status\n</Directory>\n<LocationMatch ^/y>\n\
-                     SetHandler server-status\n</LocationMatch>\n");
+                     SetHandler server-status\n</LocationMatch>\n",
+    );
     assert_eq!(facts.status_pages, [StatusPage { path: "/s".into(), port: Some(8099) }]);
 }
 
@@ -178,21 +194,29 @@ fn the_command_line_has_its_part() {
 
 #[test]
 fn locks_and_run_time_files_have_directories() {
-    let facts = one("ServerRoot /srv\nMutex file:/run/lock/x default\nMutex sem\nDefaultRuntimeDir run\n");
+    let facts =
+        one("ServerRoot /srv\nMutex file:/run/lock/x default\nMutex sem\nDefaultRuntimeDir run\n");
     assert_eq!(facts.directories, [Path::new("/run/lock/x"), Path::new("/srv/run")]);
 }
 
 #[test]
 fn wt_1_files_that_include_each_other_end() {
-    let files =
-        Tree(&[("/e/c", "Include d/*"), ("/e/d/1", "Listen 1\nInclude d/*"), ("/e/d/2", "Include d/*\nListen 2")]);
+    let files = Tree(&[
+        ("/e/c", "Include d/*"),
+        ("/e/d/1", "Listen 1\nInclude d/*"),
+        ("/e/d/2", "Include d/*\nListen 2"),
+    ]);
     let facts = read_now(Path::new("/e/c"), &with(&[]), &files);
     assert!(facts.listens.contains(&plain(1)) && facts.listens.len() < 20_000);
 }
 
 #[test]
 fn a_directory_stands_for_all_files_below_it() {
-    let files =
-        Tree(&[("/e/c", "Include d"), ("/e/d/b/x", "Listen 3"), ("/e/d/a", "Listen 2"), ("/e/c.d", "Listen 4")]);
+    let files = Tree(&[
+        ("/e/c", "Include d"),
+        ("/e/d/b/x", "Listen 3"),
+        ("/e/d/a", "Listen 2"),
+        ("/e/c.d", "Listen 4"),
+    ]);
     assert_eq!(read_now(Path::new("/e/c"), &with(&[]), &files).listens, [plain(2), plain(3)]);
 }

@@ -39,7 +39,10 @@ fn no_text_makes_a_parser_panic_or_say_what_cannot_be() {
     ];
     let understood = Cell::new(0);
     survives_text(&texts, |text| {
-        understood.set(understood.get() + usize::from(proc::parse(text).is_some() || stat::parse(text).is_some()));
+        understood.set(
+            understood.get()
+                + usize::from(proc::parse(text).is_some() || stat::parse(text).is_some()),
+        );
         read(text);
     });
     // A test of nothing but refusals would prove little.

@@ -12,8 +12,8 @@ pub struct Info {
     pub stopping: bool,
 }
 
-/// Reads it, wherever in a longer text it is. Lines are `Key: value`; since 2.0 there are about sixty, and each version
-/// adds some.
+/// Reads it, wherever in a longer text it is. Lines are `Key: value`; since 2.0 there are about
+/// sixty, and each version adds some.
 pub fn parse(text: &str) -> Option<Info> {
     let mut lines = text.lines().skip_while(|line| line.trim_end() != "Name: HAProxy");
     let mut info = Info { version: String::new(), pid: 0, stopping: false };
@@ -39,20 +39,29 @@ pub mod tests {
 
     #[test]
     fn who_answers_is_found() {
-        let expected = |version: &str, pid, stopping| Some(Info { version: version.to_owned(), pid, stopping });
+        let expected = |version: &str, pid, stopping| {
+            Some(Info { version: version.to_owned(), pid, stopping })
+        };
         assert_eq!(parse(V2_6), expected("2.6.12-1+deb12u4", 7, false));
         // 2.2 has as much; 3.0 and later say more between and after.
         let new = "Name: HAProxy\nVersion: 3.2.4\nNbthread: 8\nPid: 99\nStopping: 1\nNiceness: 0\nCurrStreams: 1\n";
         assert_eq!(parse(new), expected("3.2.4", 99, true));
-        assert_eq!(parse("Name: HAProxy\nVersion: 2.2.9\nProcess_num: 2\nPid: 5\n"), expected("2.2.9", 5, false));
+        assert_eq!(
+            parse("Name: HAProxy\nVersion: 2.2.9\nProcess_num: 2\nPid: 5\n"),
+            expected("2.2.9", 5, false)
+        );
         assert_eq!(parse(&format!("#<PID>\n7 master\n\n{V2_6}# pxname,svname,\n")), parse(V2_6));
     }
 
     #[test]
     fn anything_else_is_nobody() {
-        for bad in
-            ["", "Name: HAProxy\n", "Name: HAProxy\n\nPid: 7\n", "Name: HAProxy\nPid: seven\n", "Name: X\nPid: 7\n"]
-        {
+        for bad in [
+            "",
+            "Name: HAProxy\n",
+            "Name: HAProxy\n\nPid: 7\n",
+            "Name: HAProxy\nPid: seven\n",
+            "Name: X\nPid: 7\n",
+        ] {
             assert_eq!(parse(bad), None, "{bad:?}");
         }
     }

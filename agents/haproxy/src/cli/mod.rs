@@ -1,5 +1,5 @@
-//! What HAProxy says on its command line sockets, as values. Pure: text in, values out; whatever the text is, there is an
-//! answer or none, in time that grows with its length alone.
+//! What HAProxy says on its command line sockets, as values. Pure: text in, values out; whatever
+//! the text is, there is an answer or none, in time that grows with its length alone.
 #![forbid(unsafe_code)]
 
 pub mod info;

@@ -1,7 +1,7 @@
 //! `show proc` of a master: who its workers are.
 //!
-//! Since 2.5 the line of the master has how many reloads in a row have failed, and the column `<relative PID>` is gone
-//! (HAProxy's src/cli.c and src/mworker.c from 2.2 to 3.2).
+//! Since 2.5 the line of the master has how many reloads in a row have failed, and the column
+//! `<relative PID>` is gone (HAProxy's src/cli.c and src/mworker.c from 2.2 to 3.2).
 #![forbid(unsafe_code)]
 
 /// A master and its workers.
@@ -134,7 +134,11 @@ pub mod tests {
             (DEBUG, expected(100, 0, Some(0), &[101], &[])),
         ] {
             assert_eq!(parse(text), Some(expected), "{text}");
-            assert_eq!(parse(&format!("{text}\nName: HAProxy\nPid: 6\n")), parse(text), "with more behind it");
+            assert_eq!(
+                parse(&format!("{text}\nName: HAProxy\nPid: 6\n")),
+                parse(text),
+                "with more behind it"
+            );
         }
     }
 

@@ -1,7 +1,7 @@
 //! `show stat`: how frontends, servers and backends are.
 //!
-//! A table in CSV (RFC 4180), with the names of its columns in a first line that begins with `# `. Each version adds columns;
-//! only names are relied on.
+//! A table in CSV (RFC 4180), with the names of its columns in a first line that begins with `# `.
+//! Each version adds columns; only names are relied on.
 #![forbid(unsafe_code)]
 
 use std::collections::BTreeMap;
@@ -47,7 +47,8 @@ pub fn parse(text: &str) -> Option<Vec<Row>> {
     let header = lines.next()?.trim_start_matches("# ");
     let names: Vec<&str> = header.split(',').collect();
     let column = |name: &str| names.iter().position(|found| *found == name);
-    let (proxy, name, status, kind) = (column("pxname")?, column("svname")?, column("status")?, column("type")?);
+    let (proxy, name, status, kind) =
+        (column("pxname")?, column("svname")?, column("status")?, column("type")?);
     let last = proxy.max(name).max(status).max(kind);
     let mut rows = Vec::new();
     for line in lines.take_while(|line| !line.trim().is_empty()) {
@@ -126,8 +127,9 @@ pub fn backends(rows: &[Row]) -> BTreeMap<&str, Strength> {
     found
 }
 
-/// Whether a server is given requests. `UP 1/3` is on its way down and `DOWN 1/2` on its way up; a server that is not
-/// checked is always given some; one in maintenance, or being drained, is given none.
+/// Whether a server is given requests. `UP 1/3` is on its way down and `DOWN 1/2` on its way up; a
+/// server that is not checked is always given some; one in maintenance, or being drained, is given
+/// none.
 fn is_up(status: &str) -> bool {
     status == "no check" || status.split([' ', '(']).next() == Some("UP")
 }
@@ -146,7 +148,8 @@ app,s1,0,0,0,0,,0,0,0,,0,,0,0,0,0,DOWN,1,1,0,1,1,9,9,,1,2,1,,0,,2,0,,0,L4CON,,0,
 app,s2,0,0,0,0,,0,0,0,,0,,0,0,0,0,UP 1/3,1,1,0,1,1,9,9,,1,2,2,,0,,2,0,,0,L7OK,200,0,0,0,0,0,0,0,,\n\
 app,BACKEND,0,0,0,0,10,0,0,0,0,0,,0,0,0,0,UP,1,1,0,,1,9,9,,1,2,0,,0,,1,0,,0,,,,0,0,0,0,0,0,,\n\n";
 
-    /// The columns of 3.x: `sess`-columns have moved behind, `-` is there, and all fields may be quoted.
+    /// The columns of 3.x: `sess`-columns have moved behind, `-` is there, and all fields may be
+    /// quoted.
     pub const V3_2: &str = "\
 # pxname,svname,qcur,status,pid,iid,sid,type,check_desc,-,ssl_sess,h1_open_streams,\n\
 \"web\",FRONTEND,,PAUSED,1,1,0,0,,-,0,0,\n\
@@ -158,12 +161,24 @@ app,BACKEND,0,0,0,0,10,0,0,0,0,0,,0,0,0,0,UP,1,1,0,,1,9,9,,1,2,0,,0,,1,0,,0,,,,0
     fn every_versions_table_is_read_by_the_names_of_its_columns() {
         let rows = parse(V2_6).unwrap();
         assert_eq!(rows.len(), 4);
-        assert_eq!((rows[0].proxy.as_str(), rows[0].status.as_str(), rows[0].kind), ("web", "OPEN", Kind::Frontend));
-        assert_eq!((rows[1].name.as_str(), rows[1].status.as_str(), rows[1].kind), ("s1", "DOWN", Kind::Server));
-        assert_eq!(backends(&rows).into_iter().collect::<Vec<_>>(), [("app", Strength { up: 1, all: 2 })]);
+        assert_eq!(
+            (rows[0].proxy.as_str(), rows[0].status.as_str(), rows[0].kind),
+            ("web", "OPEN", Kind::Frontend)
+        );
+        assert_eq!(
+            (rows[1].name.as_str(), rows[1].status.as_str(), rows[1].kind),
+            ("s1", "DOWN", Kind::Server)
+        );
+        assert_eq!(
+            backends(&rows).into_iter().collect::<Vec<_>>(),
+            [("app", Strength { up: 1, all: 2 })]
+        );
         let rows = parse(V3_2).unwrap();
         assert_eq!((rows[1].proxy.as_str(), rows[1].name.as_str()), ("a,\"b", "s 1"));
-        assert_eq!(backends(&rows).into_iter().collect::<Vec<_>>(), [("a,\"b", Strength { up: 1, all: 2 })]);
+        assert_eq!(
+            backends(&rows).into_iter().collect::<Vec<_>>(),
+            [("a,\"b", Strength { up: 1, all: 2 })]
+        );
         assert_eq!(closed_and_full(&rows), (vec!["web (PAUSED)".to_owned()], vec![]));
         assert_eq!(parse(&format!("Name: HAProxy\nPid: 7\n\n{V2_6}more")), parse(V2_6));
         // A table of nothing, and 2.2, which has fewer columns.

@@ -34,18 +34,21 @@ pub enum Seen<'a> {
 pub fn belongs(wanted: &Wanted, link: &Link) -> bool {
     match &wanted.nic {
         Some(name) => link.is_called(name),
-        // Without a name the loopback interface does not count: LVS real servers have the address there while another
-        // node serves it.
+        // Without a name the loopback interface does not count: LVS real servers have the address
+        // there while another node serves it.
         None => !link.loopback || (wanted.ip.is_ipv4() && wanted.ip.is_loopback()),
     }
 }
 
-/// Judges the addresses that are the wanted one. Routes play no part: they cannot change whether an address is there.
+/// Judges the addresses that are the wanted one. Routes play no part: they cannot change whether an
+/// address is there.
 pub fn judge<'a>(wanted: &Wanted, addresses: &'a [Address], links: &'a [Link]) -> Seen<'a> {
     let here: Vec<(&Address, &Link)> = addresses
         .iter()
         .filter(|address| address.ip == wanted.ip)
-        .filter_map(|address| Some((address, links.iter().find(|link| link.index == address.index)?)))
+        .filter_map(|address| {
+            Some((address, links.iter().find(|link| link.index == address.index)?))
+        })
         .filter(|(_, link)| belongs(wanted, link))
         .collect();
     if here.is_empty() {
@@ -55,20 +58,29 @@ pub fn judge<'a>(wanted: &Wanted, addresses: &'a [Address], links: &'a [Link]) -
     match here.iter().find(|found| fits(found)) {
         Some((address, link)) => Seen::Present(address, link),
         None => Seen::Different(
-            here.iter().filter_map(|(address, link)| difference(wanted, address, link)).collect::<Vec<_>>().join("; "),
+            here.iter()
+                .filter_map(|(address, link)| difference(wanted, address, link))
+                .collect::<Vec<_>>()
+                .join("; "),
         ),
     }
 }
 
-/// Whether an address is the resource's: the record names it, or a monitor would take it for the resource. The same address
-/// on another interface, or with another prefix length than the configured one, belongs to others: a resource whose start
-/// was refused must not take it away.
-pub fn is_ours(wanted: &Wanted, recorded: Option<&Added>, address: &Address, links: &[Link]) -> bool {
+/// Whether an address is the resource's: the record names it, or a monitor would take it for the
+/// resource. The same address on another interface, or with another prefix length than the
+/// configured one, belongs to others: a resource whose start was refused must not take it away.
+pub fn is_ours(
+    wanted: &Wanted,
+    recorded: Option<&Added>,
+    address: &Address,
+    links: &[Link],
+) -> bool {
     let link = links.iter().find(|link| link.index == address.index);
-    let named =
-        wanted.prefix.is_none_or(|prefix| prefix == address.prefix) && link.is_some_and(|link| belongs(wanted, link));
-    let on_record =
-        recorded.is_some_and(|added| added.place.index == address.index && added.place.prefix == address.prefix);
+    let named = wanted.prefix.is_none_or(|prefix| prefix == address.prefix)
+        && link.is_some_and(|link| belongs(wanted, link));
+    let on_record = recorded.is_some_and(|added| {
+        added.place.index == address.index && added.place.prefix == address.prefix
+    });
     address.ip == wanted.ip && (named || on_record)
 }
 
@@ -79,14 +91,20 @@ pub fn ours<'a>(
     addresses: &'a [Address],
     links: &[Link],
 ) -> Vec<&'a Address> {
-    let found: Vec<&Address> = addresses.iter().filter(|address| is_ours(wanted, recorded, address, links)).collect();
+    let found: Vec<&Address> =
+        addresses.iter().filter(|address| is_ours(wanted, recorded, address, links)).collect();
     if !found.is_empty() {
         return found;
     }
-    // Changed since it was added (another prefix length), or on an interface that was made anew under its name.
+    // Changed since it was added (another prefix length), or on an interface that was made anew
+    // under its name.
     let nearly = |address: &Address| {
         recorded.is_some_and(|added| {
-            let renewed = || links.iter().any(|link| link.index == address.index && link.name == added.place.name);
+            let renewed = || {
+                links
+                    .iter()
+                    .any(|link| link.index == address.index && link.name == added.place.name)
+            };
             added.place.index == address.index || renewed()
         })
     };
@@ -98,10 +116,14 @@ fn difference(wanted: &Wanted, address: &Address, link: &Link) -> Option<String>
     if let Some(prefix) = wanted.prefix
         && prefix != address.prefix
     {
-        return Some(format!("{ip} is on {nic} with prefix length {} instead of {prefix}", address.prefix));
+        return Some(format!(
+            "{ip} is on {nic} with prefix length {} instead of {prefix}",
+            address.prefix
+        ));
     }
     let label = wanted.label.as_ref()?;
-    let found = address.label.as_deref().and_then(|whole| whole.split_once(':')).map(|(_, suffix)| suffix);
+    let found =
+        address.label.as_deref().and_then(|whole| whole.split_once(':')).map(|(_, suffix)| suffix);
     (found != Some(label.as_str())).then(|| match found {
         Some(other) => format!("{ip} is on {nic} with label \"{other}\" instead of \"{label}\""),
         None => format!("{ip} is on {nic} without the label \"{label}\""),
@@ -116,7 +138,10 @@ mod tests {
 
     /// 10.9.0.50 with this prefix length and label.
     fn address(index: u32, prefix: u8, label: &str) -> Address {
-        Address { label: Some(label.into()), ..examples::address(&format!("10.9.0.50/{prefix}"), index) }
+        Address {
+            label: Some(label.into()),
+            ..examples::address(&format!("10.9.0.50/{prefix}"), index)
+        }
     }
 
     fn wanted(nic: Option<&str>, prefix: Option<u8>, label: Option<&str>) -> Wanted {
@@ -133,7 +158,10 @@ mod tests {
             wanted(Some("ethA"), Some(24), Some("web")),
             wanted(Some("alt-ethA"), None, None),
         ] {
-            assert!(matches!(judge(&good, &there, &links), Seen::Present(_, l) if l.name == "ethA"), "{good:?}");
+            assert!(
+                matches!(judge(&good, &there, &links), Seen::Present(_, l) if l.name == "ethA"),
+                "{good:?}"
+            );
         }
         assert_eq!(judge(&wanted(Some("ethC"), None, None), &there, &links), Seen::Absent);
         assert_eq!(judge(&wanted(Some("gone"), None, None), &there, &links), Seen::Absent);
@@ -141,7 +169,9 @@ mod tests {
             (wanted(None, Some(32), None), "prefix length 24 instead of 32"),
             (wanted(None, None, Some("db")), "label \"web\" instead of \"db\""),
         ] {
-            assert!(matches!(judge(&bad, &there, &links), Seen::Different(text) if text.contains(part)));
+            assert!(
+                matches!(judge(&bad, &there, &links), Seen::Different(text) if text.contains(part))
+            );
         }
         let plain = [address(2, 24, "ethA")];
         assert!(
@@ -153,14 +183,19 @@ mod tests {
     fn ip_46_the_copy_on_the_loopback_interface_is_not_the_resource() {
         let links = [link(1, "lo"), link(2, "ethA")];
         assert_eq!(judge(&wanted(None, None, None), &[address(1, 32, "lo")], &links), Seen::Absent);
-        assert!(matches!(judge(&wanted(Some("lo"), None, None), &[address(1, 32, "lo")], &links), Seen::Present(..)));
+        assert!(matches!(
+            judge(&wanted(Some("lo"), None, None), &[address(1, 32, "lo")], &links),
+            Seen::Present(..)
+        ));
     }
 
     #[test]
     fn of_several_the_one_that_fits_counts() {
         let links = [link(2, "ethA")];
         let both = [address(2, 32, "ethA"), address(2, 24, "ethA")];
-        assert!(matches!(judge(&wanted(None, Some(24), None), &both, &links), Seen::Present(a, _) if a.prefix == 24));
+        assert!(
+            matches!(judge(&wanted(None, Some(24), None), &both, &links), Seen::Present(a, _) if a.prefix == 24)
+        );
     }
 
     fn added(index: u32, name: &str, prefix: u8) -> Added {
@@ -185,11 +220,23 @@ mod tests {
         assert_eq!(found(&wanted(Some("ethC"), Some(32), None), None), []);
         assert_eq!(found(&wanted(None, None, Some("other")), None), [(2, 24), (3, 24)]);
         // The record decides, whatever the parameters say by now.
-        assert_eq!(found(&wanted(Some("eth9"), Some(32), None), Some(&added(2, "ethA", 24))), [(2, 24)]);
-        assert_eq!(found(&wanted(Some("ethC"), None, None), Some(&added(2, "ethA", 24))), [(2, 24), (3, 24)]);
+        assert_eq!(
+            found(&wanted(Some("eth9"), Some(32), None), Some(&added(2, "ethA", 24))),
+            [(2, 24)]
+        );
+        assert_eq!(
+            found(&wanted(Some("ethC"), None, None), Some(&added(2, "ethA", 24))),
+            [(2, 24), (3, 24)]
+        );
         // Another prefix length than on record, an interface that was made anew.
-        assert_eq!(found(&wanted(Some("eth9"), None, None), Some(&added(2, "ethA", 25))), [(2, 24)]);
-        assert_eq!(found(&wanted(Some("eth9"), None, None), Some(&added(7, "ethC", 24))), [(3, 24)]);
+        assert_eq!(
+            found(&wanted(Some("eth9"), None, None), Some(&added(2, "ethA", 25))),
+            [(2, 24)]
+        );
+        assert_eq!(
+            found(&wanted(Some("eth9"), None, None), Some(&added(7, "ethC", 24))),
+            [(3, 24)]
+        );
         assert_eq!(found(&wanted(Some("eth9"), None, None), Some(&added(7, "gone", 24))), []);
     }
 }

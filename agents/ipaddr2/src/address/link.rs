@@ -14,10 +14,11 @@ use crate::kernel::{Link, State};
 /// The file by which Red Hat's distributions and their kin say who they are.
 const RELEASE: &str = "/etc/redhat-release";
 
-/// The configured check, or the one that the distribution's own agent has by default. The file is read only when a link
-/// is lost and nothing is configured.
+/// The configured check, or the one that the distribution's own agent has by default. The file is
+/// read only when a link is lost and nothing is configured.
 pub fn check(configured: Option<LinkCheck>) -> LinkCheck {
-    configured.unwrap_or_else(|| by_distribution(&Disk.text(Path::new(RELEASE)).unwrap_or_default()))
+    configured
+        .unwrap_or_else(|| by_distribution(&Disk.text(Path::new(RELEASE)).unwrap_or_default()))
 }
 
 /// Red Hat's agents before 10.1 do not look at the link unless it is configured.
@@ -41,7 +42,8 @@ pub fn lost(link: &Link) -> String {
 /// What a monitor says about an address that is there, on this link.
 ///
 /// # Errors
-/// For a probe of an address on a lost link: the cluster must take it down here before it starts it elsewhere.
+/// For a probe of an address on a lost link: the cluster must take it down here before it starts it
+/// elsewhere.
 pub fn status(link: &Link, configured: Option<LinkCheck>, probe: bool) -> Result<Status, Failure> {
     if !link.is_lost() {
         return Ok(Status::Running);
@@ -60,12 +62,18 @@ mod tests {
 
     #[test]
     fn red_hat_before_10_1_does_not_look() {
-        for old in
-            ["Red Hat Enterprise Linux release 9.4 (Plow)", "CentOS Stream release 9", "Rocky Linux release 10.0"]
-        {
+        for old in [
+            "Red Hat Enterprise Linux release 9.4 (Plow)",
+            "CentOS Stream release 9",
+            "Rocky Linux release 10.0",
+        ] {
             assert_eq!(by_distribution(old), LinkCheck::Off, "{old}");
         }
-        for new in ["", "Red Hat Enterprise Linux release 10.1 (Coughlan)", "Fedora release 43 (Forty Three)"] {
+        for new in [
+            "",
+            "Red Hat Enterprise Linux release 10.1 (Coughlan)",
+            "Fedora release 43 (Forty Three)",
+        ] {
             assert_eq!(by_distribution(new), LinkCheck::Fail, "{new}");
         }
     }
@@ -77,7 +85,10 @@ mod tests {
         assert_eq!(status(&up, Some(LinkCheck::Fail), false), Ok(Status::Running));
         assert_eq!(status(&down, Some(LinkCheck::Off), false), Ok(Status::Running));
         assert!(matches!(status(&down, Some(LinkCheck::Degraded), false), Ok(Status::Degraded(_))));
-        assert!(matches!(status(&down, Some(LinkCheck::Fail), false), Ok(Status::NotRunning(Some(_)))));
+        assert!(matches!(
+            status(&down, Some(LinkCheck::Fail), false),
+            Ok(Status::NotRunning(Some(_)))
+        ));
         assert!(status(&down, Some(LinkCheck::Fail), true).is_err());
     }
 }

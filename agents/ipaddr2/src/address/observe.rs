@@ -1,4 +1,5 @@
-//! Looks at the host, and puts what is seen and wanted into the forms that start, stop and monitor share.
+//! Looks at the host, and puts what is seen and wanted into the forms that start, stop and monitor
+//! share.
 #![forbid(unsafe_code)]
 
 use ocf::failure::Failure;
@@ -54,7 +55,11 @@ pub fn places(invocation: &Invocation, index: u32) -> Places {
 ///
 /// # Errors
 /// When the kernel does not answer.
-pub fn direct(settings: &Settings, index: u32, deadline: Deadline) -> Result<Vec<Neighbour>, Failure> {
+pub fn direct(
+    settings: &Settings,
+    index: u32,
+    deadline: Deadline,
+) -> Result<Vec<Neighbour>, Failure> {
     if settings.announce.to.is_empty() {
         return Ok(Vec::new());
     }

@@ -1,8 +1,10 @@
-//! The route to its network that an IPv6 address comes with: whose is it, and when does it stay without an address? Pure.
+//! The route to its network that an IPv6 address comes with: whose is it, and when does it stay
+//! without an address? Pure.
 //!
-//! The kernel looks for the route by network and interface alone, not by metric (`cleanup_prefix_route`,
-//! net/ipv6/addrconf.c). With the last address of a network it removes the first route that it finds, whatever has added it.
-//! While another address of the network is there it removes none, also where the two have routes of different metrics.
+//! The kernel looks for the route by network and interface alone, not by metric
+//! (`cleanup_prefix_route`, net/ipv6/addrconf.c). With the last address of a network it removes the
+//! first route that it finds, whatever has added it. While another address of the network is there
+//! it removes none, also where the two have routes of different metrics.
 #![forbid(unsafe_code)]
 
 use std::net::IpAddr;
@@ -10,8 +12,9 @@ use std::net::IpAddr;
 use crate::kernel::place::{Place, metric_of, prefix_table};
 use crate::kernel::{Address, Link, Route, RouteKind, Snapshot, contains};
 
-/// Whether the address must come without a prefix route of its own: there is one that no address of the interface has
-/// brought (a router advertisement's, an administrator's), and it would go with the address.
+/// Whether the address must come without a prefix route of its own: there is one that no address of
+/// the interface has brought (a router advertisement's, an administrator's), and it would go with
+/// the address.
 pub fn is_foreign(ip: IpAddr, place: &Place, link: &Link, snapshot: &Snapshot) -> bool {
     let metric = metric_of(place.metric);
     let table = prefix_table(link, &snapshot.links);
@@ -23,18 +26,23 @@ pub fn is_foreign(ip: IpAddr, place: &Place, link: &Link, snapshot: &Snapshot) -
             && route.prefix == place.prefix
             && contains(route.network, place.prefix, ip)
     };
-    let has_brought = |metric: Option<u32>| snapshot.addresses.iter().any(|address| brings(address, ip, place, metric));
+    let has_brought = |metric: Option<u32>| {
+        snapshot.addresses.iter().any(|address| brings(address, ip, place, metric))
+    };
     let would_go = |route: &Route| {
-        !has_brought(Some(route.metric)) && (route.metric == metric || (route.metric < metric && !has_brought(None)))
+        !has_brought(Some(route.metric))
+            && (route.metric == metric || (route.metric < metric && !has_brought(None)))
     };
     ip.is_ipv6() && snapshot.routes.iter().filter(same_network).any(would_go)
 }
 
-/// Whether the route that came with an address has stayed behind: the address is gone, and none of these has one of the
-/// same metric.
+/// Whether the route that came with an address has stayed behind: the address is gone, and none of
+/// these has one of the same metric.
 pub fn may_be_left(ip: IpAddr, place: &Place, addresses: &[Address]) -> bool {
     let metric = Some(metric_of(place.metric));
-    ip.is_ipv6() && !place.noprefixroute && !addresses.iter().any(|address| brings(address, ip, place, metric))
+    ip.is_ipv6()
+        && !place.noprefixroute
+        && !addresses.iter().any(|address| brings(address, ip, place, metric))
 }
 
 /// Whether an address comes with a route to this network, of this metric or of any.
@@ -91,7 +99,9 @@ mod tests {
 
     #[test]
     fn a_route_is_left_behind_when_no_other_address_has_one_of_its_metric() {
-        let left = |own: Option<u32>, others: &[Address]| may_be_left(IP.parse().unwrap(), &place(own), others);
+        let left = |own: Option<u32>, others: &[Address]| {
+            may_be_left(IP.parse().unwrap(), &place(own), others)
+        };
         assert!(left(None, &[]) && left(Some(77), &[address(None, false)]));
         assert!(!left(None, &[address(None, false)]) && !left(Some(256), &[address(None, false)]));
         assert!(!left(Some(77), &[address(None, false), address(Some(77), false)]));

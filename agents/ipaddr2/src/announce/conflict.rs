@@ -1,8 +1,10 @@
-//! Probes the network for an IPv4 address before a start adds it (RFC 5227, section 2.1), in a fifth of a second; and for the owner
-//! of an IPv6 address that the kernel has found to be a duplicate.
+//! Probes the network for an IPv4 address before a start adds it (RFC 5227, section 2.1), in a
+//! fifth of a second; and for the owner of an IPv6 address that the kernel has found to be a
+//! duplicate.
 //!
-//! The RFC spreads its probes over seconds, for hosts that all boot at once. Here a cluster has already decided who
-//! owns the address; what is looked for is a host that has it by mistake, and that answers within milliseconds.
+//! The RFC spreads its probes over seconds, for hosts that all boot at once. Here a cluster has
+//! already decided who owns the address; what is looked for is a host that has it by mistake, and
+//! that answers within milliseconds.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -51,12 +53,14 @@ pub fn look(
     Ok((None, socket))
 }
 
-/// Which host claims the address by this packet: any sender of it, and one that probes for it at the same time (RFC 5227,
-/// section 2.1.1). Packets from interfaces of this very host are no rivals.
+/// Which host claims the address by this packet: any sender of it, and one that probes for it at
+/// the same time (RFC 5227, section 2.1.1). Packets from interfaces of this very host are no
+/// rivals.
 fn rival(packet: &Arp, ip: Ipv4Addr, own: &[Vec<u8>]) -> Option<Vec<u8>> {
     let claims = packet.sender_ip == ip;
-    let probes =
-        packet.operation == Operation::Request && packet.sender_ip == Ipv4Addr::UNSPECIFIED && packet.target_ip == ip;
+    let probes = packet.operation == Operation::Request
+        && packet.sender_ip == Ipv4Addr::UNSPECIFIED
+        && packet.target_ip == ip;
     ((claims || probes) && !own.contains(&packet.sender_hw)).then(|| packet.sender_hw.clone())
 }
 
@@ -81,12 +85,14 @@ pub fn in_use(ip: IpAddr, link: &Link, hw: &[u8]) -> Failure {
     ))
 }
 
-/// Sends neighbour solicitations for an IPv6 address: the kernel notes the owner nowhere but in its log.
+/// Sends neighbour solicitations for an IPv6 address: the kernel notes the owner nowhere but in its
+/// log.
 fn owner(ip: Ipv6Addr, link: &Link, deadline: Deadline) -> io::Result<Option<Vec<u8>>> {
     let socket = AdvertisementSocket::anonymous(link.index)?;
     let question = solicitation(ip, &link.hardware.address);
-    let answer =
-        |bytes: &[u8]| advertised(bytes, ip, link.hardware.address.len()).filter(|hw| *hw != link.hardware.address);
+    let answer = |bytes: &[u8]| {
+        advertised(bytes, ip, link.hardware.address.len()).filter(|hw| *hw != link.hardware.address)
+    };
     for _ in 0..PROBES {
         socket.send(&question, solicited_node(ip))?;
         let found = socket.receive(Deadline::after(LAST).min(deadline), answer)?;
@@ -106,11 +112,17 @@ mod tests {
         let ip = Ipv4Addr::new(10, 9, 0, 50);
         let (other, ours) = (vec![2, 0, 0, 0, 0, 2], vec![2, 0, 0, 0, 0, 1]);
         let own = [ours.clone()];
-        assert_eq!(rival(&Arp::announcement(1, &other, ip, Operation::Reply), ip, &own), Some(other.clone()));
+        assert_eq!(
+            rival(&Arp::announcement(1, &other, ip, Operation::Reply), ip, &own),
+            Some(other.clone())
+        );
         assert_eq!(rival(&Arp::probe(1, &other, ip), ip, &own), Some(other.clone()));
         assert_eq!(rival(&Arp::probe(1, &ours, ip), ip, &own), None);
         // A host that only wants to reach the address does not have it.
-        assert_eq!(rival(&Arp::question(1, &other, Ipv4Addr::new(10, 9, 0, 2), ip), ip, &own), None);
+        assert_eq!(
+            rival(&Arp::question(1, &other, Ipv4Addr::new(10, 9, 0, 2), ip), ip, &own),
+            None
+        );
         assert_eq!(readable(&other), "02:00:00:00:00:02");
     }
 }

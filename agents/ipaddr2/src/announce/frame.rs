@@ -7,7 +7,8 @@ use pnet_packet::Packet;
 use pnet_packet::arp::{ArpHardwareType, ArpOperations, ArpPacket, MutableArpPacket};
 use pnet_packet::ethernet::EtherTypes;
 use pnet_packet::icmpv6::ndp::{
-    MutableNeighborAdvertPacket, NdpOption, NdpOptionTypes, NeighborAdvertFlags, NeighborAdvertPacket,
+    MutableNeighborAdvertPacket, NdpOption, NdpOptionTypes, NeighborAdvertFlags,
+    NeighborAdvertPacket,
 };
 use pnet_packet::icmpv6::{Icmpv6Code, Icmpv6Types};
 
@@ -43,10 +44,12 @@ pub struct Arp {
 }
 
 impl Arp {
-    /// The announcement that "`ip` is at `hw`" (RFC 5227, section 3): sender and target are the same address.
+    /// The announcement that "`ip` is at `hw`" (RFC 5227, section 3): sender and target are the
+    /// same address.
     ///
-    /// A reply carries our own link-layer address as the target's, too. Linux neighbours believe a reply within a
-    /// second of their last change only in this form (`arp_is_garp`, net/ipv4/arp.c).
+    /// A reply carries our own link-layer address as the target's, too. Linux neighbours believe a
+    /// reply within a second of their last change only in this form (`arp_is_garp`,
+    /// net/ipv4/arp.c).
     #[must_use]
     pub fn announcement(kind: u16, hw: &[u8], ip: Ipv4Addr, operation: Operation) -> Self {
         let target_hw = match operation {
@@ -100,7 +103,12 @@ impl Arp {
         }
         // pnet's address fields are Ethernet's; these may be longer.
         let mut at = ARP_HEADER;
-        for part in [&self.sender_hw[..], &self.sender_ip.octets(), &self.target_hw, &self.target_ip.octets()] {
+        for part in [
+            &self.sender_hw[..],
+            &self.sender_ip.octets(),
+            &self.target_hw,
+            &self.target_ip.octets(),
+        ] {
             bytes[at..at + part.len()].copy_from_slice(part);
             at += part.len();
         }
@@ -127,7 +135,8 @@ impl Arp {
             rest = after;
             Some(part.to_vec())
         };
-        let (sender_hw, sender_ip, target_hw, target_ip) = (take(hw)?, take(4)?, take(hw)?, take(4)?);
+        let (sender_hw, sender_ip, target_hw, target_ip) =
+            (take(hw)?, take(4)?, take(hw)?, take(4)?);
         let ip = |octets: Vec<u8>| <[u8; 4]>::try_from(octets).ok().map(Ipv4Addr::from);
         Some(Self {
             kind: header.get_hardware_type().0,
@@ -140,14 +149,17 @@ impl Arp {
     }
 }
 
-/// The announcement that "`ip` is at `hw`" for IPv6: an unsolicited neighbour advertisement (RFC 4861, section 7.2.6).
+/// The announcement that "`ip` is at `hw`" for IPv6: an unsolicited neighbour advertisement (RFC
+/// 4861, section 7.2.6).
 ///
-/// Override, so that neighbours replace what they have; never Solicited, which makes them drop it when it comes to the
-/// all-nodes address; Router exactly when this interface forwards, for without it neighbours stop using us as a router.
-/// The checksum is left to the kernel, which fills it in for raw ICMPv6 sockets (RFC 3542, section 3.1).
+/// Override, so that neighbours replace what they have; never Solicited, which makes them drop it
+/// when it comes to the all-nodes address; Router exactly when this interface forwards, for without
+/// it neighbours stop using us as a router. The checksum is left to the kernel, which fills it in
+/// for raw ICMPv6 sockets (RFC 3542, section 3.1).
 #[must_use]
 pub fn advertisement(ip: Ipv6Addr, hw: &[u8], router: bool) -> Vec<u8> {
-    // Type and length take two bytes of the option, which is counted in units of eight (RFC 4861, section 4.6.1).
+    // Type and length take two bytes of the option, which is counted in units of eight (RFC 4861,
+    // section 4.6.1).
     let units = (hw.len() + 2).div_ceil(8);
     let mut address = hw.to_vec();
     address.resize(units * 8 - 2, 0);
@@ -178,7 +190,8 @@ pub fn solicited_node(ip: Ipv6Addr) -> Ipv6Addr {
 /// The question of the neighbour with `hw` who has `ip` (RFC 4861, section 4.3).
 #[must_use]
 pub fn solicitation(ip: Ipv6Addr, hw: &[u8]) -> Vec<u8> {
-    // The same layout as an advertisement, with another type, no flags, and the sender's address as the option.
+    // The same layout as an advertisement, with another type, no flags, and the sender's address as
+    // the option.
     let mut bytes = advertisement(ip, hw, false);
     bytes[0] = Icmpv6Types::NeighborSolicit.0;
     bytes[4] = 0;
@@ -186,21 +199,24 @@ pub fn solicitation(ip: Ipv6Addr, hw: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// The link-layer address that an ICMPv6 packet says `ip` has; `None` for any other packet. `length` is that of such an
-/// address on the interface.
+/// The link-layer address that an ICMPv6 packet says `ip` has; `None` for any other packet.
+/// `length` is that of such an address on the interface.
 #[must_use]
 pub fn advertised(bytes: &[u8], ip: Ipv6Addr, length: usize) -> Option<Vec<u8>> {
     let packet = NeighborAdvertPacket::new(bytes)?;
     if packet.get_icmpv6_type() != Icmpv6Types::NeighborAdvert || packet.get_target_addr() != ip {
         return None;
     }
-    // Not by pnet: its length of an option overflows for those of more than 255 bytes (RFC 4861, section 4.6: up to 2040).
+    // Not by pnet: its length of an option overflows for those of more than 255 bytes (RFC 4861,
+    // section 4.6: up to 2040).
     let mut options = bytes.get(NeighborAdvertPacket::minimum_packet_size()..)?;
     loop {
         let (kind, units) = (*options.first()?, *options.get(1)?);
-        // What has an option of no length is no packet (RFC 4861, section 4.6), and so is what ends in one.
-        let (option, rest) =
-            options.split_at_checked(8 * usize::from(units)).filter(|(option, _)| !option.is_empty())?;
+        // What has an option of no length is no packet (RFC 4861, section 4.6), and so is what ends
+        // in one.
+        let (option, rest) = options
+            .split_at_checked(8 * usize::from(units))
+            .filter(|(option, _)| !option.is_empty())?;
         if kind == NdpOptionTypes::TargetLLAddr.0 {
             return option.get(2..2 + length).map(<[u8]>::to_vec);
         }
@@ -218,7 +234,10 @@ mod tests {
     #[test]
     fn an_ethernet_request_is_the_bytes_of_rfc_826() {
         let bytes = Arp::announcement(1, &HW, VIP, Operation::Request).to_bytes();
-        let expected = [0, 1, 8, 0, 6, 4, 0, 1, 2, 0, 0x5e, 0, 0x53, 1, 10, 9, 0, 50, 0, 0, 0, 0, 0, 0, 10, 9, 0, 50];
+        let expected = [
+            0, 1, 8, 0, 6, 4, 0, 1, 2, 0, 0x5e, 0, 0x53, 1, 10, 9, 0, 50, 0, 0, 0, 0, 0, 0, 10, 9,
+            0, 50,
+        ];
         assert_eq!(bytes, expected);
     }
 
@@ -295,7 +314,10 @@ mod tests {
         assert_eq!((question[0], question[4], question[24]), (135, 0, 1));
         assert_eq!(advertised(&advertisement(ip, &HW, false), ip, 6), Some(HW.to_vec()));
         assert_eq!(advertised(&question, ip, 6), None);
-        assert_eq!(advertised(&advertisement("2001:db8::1".parse().unwrap(), &HW, false), ip, 6), None);
+        assert_eq!(
+            advertised(&advertisement("2001:db8::1".parse().unwrap(), &HW, false), ip, 6),
+            None
+        );
         let answer = advertisement(ip, &HW, true);
         for length in 0..answer.len() {
             assert_eq!(advertised(&answer[..length], ip, 6), None, "{length}");

@@ -134,8 +134,8 @@ pub struct Places {
     pub gate: PathBuf,
 }
 
-/// Announces after a start: once before this returns, the other times in the background or, if so configured, before
-/// this returns.
+/// Announces after a start: once before this returns, the other times in the background or, if so
+/// configured, before this returns.
 ///
 /// # Errors
 /// When the first announcement could not be sent, or the rest not be left to the background.
@@ -151,8 +151,8 @@ pub fn after_start(
     let first = announcer.announce(subject, &link.hardware);
     let later = schedule::later(how.count, how.interval);
     if how.background {
-        // Even without later announcements: the background closes the socket, which takes its time. This process's copy
-        // goes with the closure, long before it ends and the work there begins.
+        // Even without later announcements: the background closes the socket, which takes its time.
+        // This process's copy goes with the closure, long before it ends and the work there begins.
         let fd = announcer.as_raw_fd();
         let rest = move || repeat(Some(announcer), subject, later, began, &places.gate, None);
         background::run(&places.lock, Some(fd), rest).or_fail("announcing in the background")?;
@@ -166,8 +166,14 @@ pub fn after_start(
 ///
 /// # Errors
 /// When it could not begin.
-pub fn refresh(subject: &Subject, how: &Announce, places: &Places, deadline: Deadline) -> Result<(), Failure> {
-    let moments = || std::iter::once(Duration::ZERO).chain(schedule::later(how.refresh, how.interval));
+pub fn refresh(
+    subject: &Subject,
+    how: &Announce,
+    places: &Places,
+    deadline: Deadline,
+) -> Result<(), Failure> {
+    let moments =
+        || std::iter::once(Duration::ZERO).chain(schedule::later(how.refresh, how.interval));
     if !how.background {
         repeat(None, subject, moments(), Instant::now(), &places.gate, Some(deadline));
         return Ok(());
@@ -175,8 +181,10 @@ pub fn refresh(subject: &Subject, how: &Announce, places: &Places, deadline: Dea
     if lock::holder(&places.lock).or_fail(places.lock.display())?.is_some() {
         return Ok(());
     }
-    background::run(&places.lock, None, || repeat(None, subject, moments(), Instant::now(), &places.gate, None))
-        .or_fail("announcing in the background")
+    background::run(&places.lock, None, || {
+        repeat(None, subject, moments(), Instant::now(), &places.gate, None)
+    })
+    .or_fail("announcing in the background")
 }
 
 /// Ends a background announcement, and returns when it has ended.
@@ -190,11 +198,11 @@ pub fn end(lock: &Path, deadline: Deadline) -> Result<(), Failure> {
     }
 }
 
-/// The later announcements. Each one first looks whether the address is still there, and reads the link-layer address
-/// anew: a bond may have changed it.
+/// The later announcements. Each one first looks whether the address is still there, and reads the
+/// link-layer address anew: a bond may have changed it.
 ///
-/// No socket is held through a longer pause: a stop that ends this process waits until it is closed. The last one is given
-/// back, to be closed when no stop waits any more.
+/// No socket is held through a longer pause: a stop that ends this process waits until it is
+/// closed. The last one is given back, to be closed when no stop waits any more.
 fn repeat(
     mut announcer: Option<Announcer>,
     subject: &Subject,
@@ -215,7 +223,9 @@ fn repeat(
         }
         due.sleep(Duration::MAX);
         pacing::wait(gate);
-        let Ok(Some(link)) = Questions::open(soon()).and_then(|questions| questions.link(subject.place.index)) else {
+        let Ok(Some(link)) =
+            Questions::open(soon()).and_then(|questions| questions.link(subject.place.index))
+        else {
             break;
         };
         if !is_here(subject) {
@@ -225,7 +235,8 @@ fn repeat(
             announcer = Announcer::open(subject).ok();
         }
         if let Some(announcer) = &announcer {
-            // An announcement that cannot be sent (the link is down) may be followed by one that can.
+            // An announcement that cannot be sent (the link is down) may be followed by one that
+            // can.
             let _ = announcer.announce(subject, &link.hardware);
         }
     }
@@ -237,15 +248,16 @@ fn soon() -> Deadline {
     Deadline::after(Duration::from_secs(5))
 }
 
-/// Whether the address is still on its interface. Doubt is no: an announcement too few is repaired by the next, one too
-/// many takes the address from its owner.
+/// Whether the address is still on its interface. Doubt is no: an announcement too few is repaired
+/// by the next, one too many takes the address from its owner.
 fn is_here(subject: &Subject) -> bool {
     match subject.ip {
         IpAddr::V4(ip) => Asker::open()
             .and_then(|asker| asker.prefix_of(subject.place.stands_under(), ip))
             .is_ok_and(|prefix| prefix.is_some()),
         IpAddr::V6(ip) => {
-            let found = Questions::open(soon()).and_then(|questions| questions.address_v6(ip, subject.place.index));
+            let found = Questions::open(soon())
+                .and_then(|questions| questions.address_v6(ip, subject.place.index));
             found.is_ok_and(|found| found.is_some_and(|address| !address.flags.dadfailed))
         }
     }

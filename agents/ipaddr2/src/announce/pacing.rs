@@ -1,8 +1,9 @@
-//! Turns for later announcements on one interface, of whatever resources: with hundreds of addresses moving at once,
-//! switches and neighbours see at most 500 announcements a second. First announcements do not wait.
+//! Turns for later announcements on one interface, of whatever resources: with hundreds of
+//! addresses moving at once, switches and neighbours see at most 500 announcements a second. First
+//! announcements do not wait.
 //!
-//! A file holds the next free moment. Who wants one takes it under a lock, puts the following one there, and waits
-//! without the lock: no crowd forms, however many come at the same time.
+//! A file holds the next free moment. Who wants one takes it under a lock, puts the following one
+//! there, and waits without the lock: no crowd forms, however many come at the same time.
 #![forbid(unsafe_code)]
 
 use std::io;
@@ -16,7 +17,8 @@ use ocf::sys::clock::Deadline;
 
 /// The least time between two announcements.
 const SPACING: Duration = Duration::from_millis(2);
-/// The longest wait. A moment further away is a mistake in the file, or a crowd that no spacing helps.
+/// The longest wait. A moment further away is a mistake in the file, or a crowd that no spacing
+/// helps.
 const LONGEST: Duration = Duration::from_secs(10);
 
 /// Waits for a turn. Without one (the file cannot be used) there is no wait.
@@ -31,7 +33,11 @@ fn take(gate: &Path) -> io::Result<Duration> {
     let lock = Lock::take(gate, Deadline::after(LONGEST)).map_err(io::Error::other)?;
     let mut stored = [0; 8];
     let count = lock.file().read_at(&mut stored, 0)?;
-    let next = if count == stored.len() { Duration::from_nanos(u64::from_le_bytes(stored)) } else { Duration::ZERO };
+    let next = if count == stored.len() {
+        Duration::from_nanos(u64::from_le_bytes(stored))
+    } else {
+        Duration::ZERO
+    };
     // The same for all processes, and never set back; it begins anew with the boot, as /run does.
     let now = Duration::from(clock_gettime(ClockId::CLOCK_MONOTONIC)?);
     let mine = turn(now, next);

@@ -1,8 +1,9 @@
 //! When to announce. Pure.
 //!
-//! By itself: at once, after 0.2 s, then at steps of 1.1 s. A neighbour that has just changed its entry ignores most
-//! announcements for a second (locktime, net/ipv4/arp.c; kernels before 4.12 ignore all), so some must come later than
-//! that; and the first may be lost by a switch port that is still learning.
+//! By itself: at once, after 0.2 s, then at steps of 1.1 s. A neighbour that has just changed its
+//! entry ignores most announcements for a second (locktime, net/ipv4/arp.c; kernels before 4.12
+//! ignore all), so some must come later than that; and the first may be lost by a switch port that
+//! is still learning.
 #![forbid(unsafe_code)]
 
 use std::time::Duration;

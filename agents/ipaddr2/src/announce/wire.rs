@@ -1,4 +1,5 @@
-//! Sends and receives the packets of [`crate::announce::frame`]: two kinds of sockets and nothing else.
+//! Sends and receives the packets of [`crate::announce::frame`]: two kinds of sockets and nothing
+//! else.
 
 use std::ffi::OsString;
 use std::io;
@@ -9,7 +10,8 @@ use nix::libc;
 use nix::net::if_::if_indextoname;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{
-    AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, SockaddrIn6, recv, sendto, setsockopt, socket, sockopt,
+    AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, SockaddrIn6, recv, sendto,
+    setsockopt, socket, sockopt,
 };
 
 use ocf::sys::clock::Deadline;
@@ -19,8 +21,8 @@ use crate::announce::frame::Arp;
 /// The longest link-layer address (`MAX_ADDR_LEN`).
 const LONGEST_HW: usize = 32;
 
-/// `struct sockaddr_ll` with room for any link-layer address; libc's has room for eight bytes, the kernel reads as many
-/// as the length says (`packet_sendmsg`).
+/// `struct sockaddr_ll` with room for any link-layer address; libc's has room for eight bytes, the
+/// kernel reads as many as the length says (`packet_sendmsg`).
 #[repr(C)]
 struct LinkAddress {
     family: u16,
@@ -53,8 +55,8 @@ impl LinkAddress {
 
 /// A socket for ARP on one interface.
 ///
-/// Closing the last descriptor of one waits for a grace period of the kernel, 8 to 16 ms: it is left to the background
-/// where time matters.
+/// Closing the last descriptor of one waits for a grace period of the kernel, 8 to 16 ms: it is
+/// left to the background where time matters.
 #[derive(Debug)]
 pub struct ArpSocket {
     fd: OwnedFd,
@@ -117,7 +119,8 @@ impl ArpSocket {
         if sent < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
     }
 
-    /// The next ARP packet; `None` when none comes in time. What is not a whole ARP packet for IPv4 is skipped.
+    /// The next ARP packet; `None` when none comes in time. What is not a whole ARP packet for IPv4
+    /// is skipped.
     ///
     /// # Errors
     /// The kernel's.
@@ -126,8 +129,8 @@ impl ArpSocket {
     }
 }
 
-/// A socket for ICMPv6 on one interface. The kernel adds the IPv6 header, the checksum, and the link-layer header of whatever
-/// kind of interface it is.
+/// A socket for ICMPv6 on one interface. The kernel adds the IPv6 header, the checksum, and the
+/// link-layer header of whatever kind of interface it is.
 #[derive(Debug)]
 pub struct AdvertisementSocket {
     fd: OwnedFd,
@@ -162,9 +165,13 @@ impl AdvertisementSocket {
         // Neighbours drop any other hop limit (RFC 4861, section 7.1.2).
         setsockopt(&fd, sockopt::Ipv6MulticastHops, &255)?;
         setsockopt(&fd, sockopt::Ipv6Ttl, &255)?;
-        // An interface that is a part of a VRF has its addresses to itself: they can be used only by a socket that is bound
-        // to the device (`ipv6_chk_addr`, l3mdev).
-        setsockopt(&fd, sockopt::BindToDevice, &OsString::from(if_indextoname(index)?.to_string_lossy().as_ref()))?;
+        // An interface that is a part of a VRF has its addresses to itself: they can be used only
+        // by a socket that is bound to the device (`ipv6_chk_addr`, l3mdev).
+        setsockopt(
+            &fd,
+            sockopt::BindToDevice,
+            &OsString::from(if_indextoname(index)?.to_string_lossy().as_ref()),
+        )?;
         Ok(Self { fd, index })
     }
 
@@ -182,13 +189,21 @@ impl AdvertisementSocket {
     ///
     /// # Errors
     /// The kernel's.
-    pub fn receive<T>(&self, until: Deadline, wanted: impl Fn(&[u8]) -> Option<T>) -> io::Result<Option<T>> {
+    pub fn receive<T>(
+        &self,
+        until: Deadline,
+        wanted: impl Fn(&[u8]) -> Option<T>,
+    ) -> io::Result<Option<T>> {
         receive(&self.fd, until, wanted)
     }
 }
 
 /// The next packet of a socket that is what `wanted` looks for; `None` when none comes in time.
-fn receive<T>(fd: &OwnedFd, until: Deadline, wanted: impl Fn(&[u8]) -> Option<T>) -> io::Result<Option<T>> {
+fn receive<T>(
+    fd: &OwnedFd,
+    until: Deadline,
+    wanted: impl Fn(&[u8]) -> Option<T>,
+) -> io::Result<Option<T>> {
     let mut buffer = [0; 512];
     loop {
         let milliseconds = until.left().as_micros().div_ceil(1000).min(60_000) as u16;

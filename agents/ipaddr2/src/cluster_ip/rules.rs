@@ -1,6 +1,8 @@
-//! A cluster IP's rules on this node: reads and changes the firewall with its own tools, and the interface's multicast list.
+//! A cluster IP's rules on this node: reads and changes the firewall with its own tools, and the
+//! interface's multicast list.
 //!
-//! This is the one thing that the agent starts programs for: nft, or iptables where nft is not installed.
+//! This is the one thing that the agent starts programs for: nft, or iptables where nft is not
+//! installed.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -42,7 +44,11 @@ impl<'a> Rules<'a> {
     ///
     /// # Errors
     /// When none is installed: code 5.
-    pub fn new(context: &'a Context<'a>, share: &'a Share, config: &'a ClusterIp) -> Result<Self, Failure> {
+    pub fn new(
+        context: &'a Context<'a>,
+        share: &'a Share,
+        config: &'a ClusterIp,
+    ) -> Result<Self, Failure> {
         let path = context.invocation.variable("PATH").unwrap_or(PATH);
         let nft = || find_in_path("nft", path).map(Tool::Nft);
         let iptables = || {
@@ -56,10 +62,13 @@ impl<'a> Rules<'a> {
         let (tool, names) = match config.firewall {
             Firewall::Auto => (nft().or_else(iptables), "nft or iptables"),
             Firewall::Nft => (nft(), "nft"),
-            Firewall::Iptables => (iptables(), "iptables (with arptables for clusterip_mac_mangle)"),
+            Firewall::Iptables => {
+                (iptables(), "iptables (with arptables for clusterip_mac_mangle)")
+            }
         };
-        let tool =
-            tool.ok_or_else(|| Failure::installed(format!("a cluster IP needs {names}, which is not installed")))?;
+        let tool = tool.ok_or_else(|| {
+            Failure::installed(format!("a cluster IP needs {names}, which is not installed"))
+        })?;
         Ok(Self { context, share, config, tool })
     }
 
@@ -80,7 +89,8 @@ impl<'a> Rules<'a> {
         match &self.tool {
             Tool::Nft(_) => {
                 let table = share::table(self.share.ip);
-                let output = self.nft(&["list", "table", share::family(self.share.ip), &table], None)?;
+                let output =
+                    self.nft(&["list", "table", share::family(self.share.ip), &table], None)?;
                 Ok(if output.code == Some(0) {
                     share::shares_in(&String::from_utf8_lossy(&output.stdout))
                 } else {
@@ -105,10 +115,15 @@ impl<'a> Rules<'a> {
         match &self.tool {
             Tool::Nft(_) => {
                 let script = share::transaction(self.share, shares);
-                script.lines().filter_map(|line| line.strip_prefix("add rule ")).map(str::to_owned).collect()
+                script
+                    .lines()
+                    .filter_map(|line| line.strip_prefix("add rule "))
+                    .map(str::to_owned)
+                    .collect()
             }
             Tool::Iptables(..) => {
-                let own = shares.iter().map(|node| share::share_rule(self.share, self.config, *node));
+                let own =
+                    shares.iter().map(|node| share::share_rule(self.share, self.config, *node));
                 let common = share::common_rules(self.share, self.config);
                 own.chain(common.into_iter().rev()).map(|rule| rule.join(" ")).collect()
             }
@@ -148,7 +163,8 @@ impl<'a> Rules<'a> {
             Tool::Iptables(..) => self.make_by_iptables(shares)?,
         }
         let joined = if shares.is_empty() { libc::SIOCDELMULTI } else { libc::SIOCADDMULTI };
-        multicast(&self.share.nic, self.share.mac, joined).or_fail(format!("multicast list of {}", self.share.nic))
+        multicast(&self.share.nic, self.share.mac, joined)
+            .or_fail(format!("multicast list of {}", self.share.nic))
     }
 
     fn make_by_iptables(&self, shares: &BTreeSet<u32>) -> Result<(), Failure> {
@@ -187,7 +203,9 @@ impl<'a> Rules<'a> {
     }
 
     fn iptables(&self, command: &str, rule: &Rule) -> Result<Output, Failure> {
-        let Tool::Iptables(program, _) = &self.tool else { return Err(Failure::generic("iptables is not in use")) };
+        let Tool::Iptables(program, _) = &self.tool else {
+            return Err(Failure::generic("iptables is not in use"));
+        };
         let mut program = Command::new(program);
         // -w: wait for others that change rules at the same moment.
         program.args(["-w", "5", command]).args(rule);
@@ -195,7 +213,9 @@ impl<'a> Rules<'a> {
     }
 
     fn nft(&self, arguments: &[&str], input: Option<&[u8]>) -> Result<Output, Failure> {
-        let Tool::Nft(program) = &self.tool else { return Err(Failure::generic("nft is not in use")) };
+        let Tool::Nft(program) = &self.tool else {
+            return Err(Failure::generic("nft is not in use"));
+        };
         let mut program = Command::new(program);
         program.args(arguments);
         self.execute(program, input)
@@ -205,7 +225,8 @@ impl<'a> Rules<'a> {
         program.env_clear().env("PATH", PATH).env("LC_ALL", "C");
         let name = program.get_program().to_string_lossy().into_owned();
         self.context.log.trace(format_args!("run {program:?}"));
-        run(program, input, self.context.budget.work()).map_err(|error| Failure::generic(format!("{name}: {error}")))
+        run(program, input, self.context.budget.work())
+            .map_err(|error| Failure::generic(format!("{name}: {error}")))
     }
 }
 
@@ -220,10 +241,12 @@ fn succeeded(output: Output, name: &str) -> Result<(), Failure> {
     }
 }
 
-/// Puts a MAC address on the list of those that an interface receives, or takes it off. Already so is well.
+/// Puts a MAC address on the list of those that an interface receives, or takes it off. Already so
+/// is well.
 fn multicast(nic: &str, mac: [u8; 6], number: libc::c_ulong) -> io::Result<()> {
     let fd = socket(AddressFamily::Inet, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None)?;
-    let mut request = ifreq::ifreq(nic).ok_or_else(|| io::Error::other("the interface's name is too long"))?;
+    let mut request =
+        ifreq::ifreq(nic).ok_or_else(|| io::Error::other("the interface's name is too long"))?;
     ifreq::put_hardware(&mut request, mac);
     // SAFETY: both numbers read a struct ifreq, which `request` is, and keep no pointer to it.
     if unsafe { libc::ioctl(fd.as_raw_fd(), number as _, std::ptr::from_ref(&request)) } == 0 {

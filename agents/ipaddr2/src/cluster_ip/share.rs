@@ -1,7 +1,7 @@
 //! How the nodes of a cluster IP share their clients: names, seed, MAC address and rules. Pure.
 //!
-//! Everything here must come out exactly as `ocf:heartbeat:IPaddr2` makes it, for during a change from one agent to
-//! the other the two serve the same address side by side.
+//! Everything here must come out exactly as `ocf:heartbeat:IPaddr2` makes it, for during a change
+//! from one agent to the other the two serve the same address side by side.
 #![forbid(unsafe_code)]
 
 use std::collections::BTreeSet;
@@ -99,7 +99,8 @@ pub fn shares_in(listing: &str) -> BTreeSet<u32> {
     quoted.filter_map(|number| number.parse().ok()).collect()
 }
 
-/// One nft transaction that makes the rules exactly those for these shares; without shares, none at all.
+/// One nft transaction that makes the rules exactly those for these shares; without shares, none at
+/// all.
 #[must_use]
 pub fn transaction(share: &Share, shares: &BTreeSet<u32>) -> String {
     let (family, table) = (family(share.ip), table(share.ip));
@@ -113,11 +114,13 @@ pub fn transaction(share: &Share, shares: &BTreeSet<u32>) -> String {
     let chain = format!("{family} {table} prerouting");
     let from = format!("iif \"{}\" {family} daddr {}", share.nic, share.ip);
     script.push_str(&format!("add table {family} {table}\n"));
-    script.push_str(&format!("add chain {chain} {{ type filter hook prerouting priority mangle; }}\n"));
+    script.push_str(&format!(
+        "add chain {chain} {{ type filter hook prerouting priority mangle; }}\n"
+    ));
     for node in shares {
         script.push_str(&format!(
-            "add rule {chain} {from} jhash {family} saddr mod {} seed {} offset 1 == {node} meta pkttype set host accept \
-             comment \"{}\"\n",
+            "add rule {chain} {from} jhash {family} saddr mod {} seed {} offset 1 == {node} meta \
+             pkttype set host accept comment \"{}\"\n",
             share.nodes,
             share.seed,
             mark(*node)
@@ -125,14 +128,19 @@ pub fn transaction(share: &Share, shares: &BTreeSet<u32>) -> String {
     }
     if share.ip.is_ipv6() {
         // Every node must hear who its neighbours are.
-        script.push_str(&format!("add rule {chain} {from} icmpv6 type nd-neighbor-advert accept\n"));
+        script
+            .push_str(&format!("add rule {chain} {from} icmpv6 type nd-neighbor-advert accept\n"));
     }
     script.push_str(&format!("add rule {chain} {from} drop\n"));
     if share.mangle {
         script.push_str(&format!("add table arp {table}\n"));
-        script.push_str(&format!("add chain arp {table} output {{ type filter hook output priority 0; }}\n"));
+        script.push_str(&format!(
+            "add chain arp {table} output {{ type filter hook output priority 0; }}\n"
+        ));
         let (ip, mac) = (share.ip, share.mac_text());
-        script.push_str(&format!("add rule arp {table} output arp saddr ip {ip} arp saddr ether set {mac}\n"));
+        script.push_str(&format!(
+            "add rule arp {table} output arp saddr ip {ip} arp saddr ether set {mac}\n"
+        ));
     }
     script
 }
@@ -150,7 +158,16 @@ pub type Rule = Vec<String>;
 pub fn common_rules(share: &Share, config: &ClusterIp) -> Vec<Rule> {
     let mut rules = vec![rule(share, config, &["-j", "DROP"])];
     if share.ip.is_ipv6() {
-        let advert = ["-p", "ipv6-icmp", "-m", "icmp6", "--icmpv6-type", "neighbour-advertisement", "-j", "ACCEPT"];
+        let advert = [
+            "-p",
+            "ipv6-icmp",
+            "-m",
+            "icmp6",
+            "--icmpv6-type",
+            "neighbour-advertisement",
+            "-j",
+            "ACCEPT",
+        ];
         rules.push(rule(share, config, &advert));
     }
     rules
@@ -160,7 +177,14 @@ pub fn common_rules(share: &Share, config: &ClusterIp) -> Vec<Rule> {
 #[must_use]
 pub fn share_rule(share: &Share, config: &ClusterIp, node: u32) -> Rule {
     let (nodes, node) = (share.nodes.to_string(), node.to_string());
-    let matched = ["--cluster-hash-seed", &share.seed, "--cluster-total-nodes", &nodes, "--cluster-local-node", &node];
+    let matched = [
+        "--cluster-hash-seed",
+        &share.seed,
+        "--cluster-total-nodes",
+        &nodes,
+        "--cluster-local-node",
+        &node,
+    ];
     rule(share, config, &[&["-m", "cluster"], &matched[..], &["-j", "ACCEPT"]].concat())
 }
 
@@ -176,7 +200,10 @@ mod tests {
     use crate::config::parse::Firewall;
 
     fn place(broadcast: Option<&str>) -> Place {
-        Place { broadcast: broadcast.map(|b| b.parse().unwrap()), ..crate::kernel::examples::place() }
+        Place {
+            broadcast: broadcast.map(|b| b.parse().unwrap()),
+            ..crate::kernel::examples::place()
+        }
     }
 
     fn config() -> ClusterIp {
@@ -198,7 +225,11 @@ mod tests {
         let share = Share::new("10.9.0.50".parse().unwrap(), &place(Some("10.9.0.255")), &config());
         assert_eq!((share.seed.as_str(), share.mac_text().as_str()), SEED_AND_MAC);
         assert_eq!(share.mac[0] & 1, 1);
-        let v6 = Share::new("2001:db8::50".parse().unwrap(), &Place { prefix: 64, ..place(None) }, &config());
+        let v6 = Share::new(
+            "2001:db8::50".parse().unwrap(),
+            &Place { prefix: 64, ..place(None) },
+            &config(),
+        );
         assert_eq!(v6.mac[..2], [0x33, 0x33]);
     }
 
@@ -214,7 +245,11 @@ mod tests {
 
     #[test]
     fn the_drop_comes_last_and_no_shares_leave_nothing() {
-        let share = Share::new("2001:db8::50".parse().unwrap(), &place(None), &ClusterIp { mangle: false, ..config() });
+        let share = Share::new(
+            "2001:db8::50".parse().unwrap(),
+            &place(None),
+            &ClusterIp { mangle: false, ..config() },
+        );
         let script = transaction(&share, &BTreeSet::from([2]));
         let rules: Vec<&str> = script.lines().filter(|line| line.starts_with("add rule")).collect();
         assert!(rules[0].contains("== 2 meta pkttype set host accept"));
@@ -229,11 +264,15 @@ mod tests {
 
     #[test]
     fn iptables_rules_say_the_same() {
-        let share = Share::new("10.9.0.50".parse().unwrap(), &place(None), &ClusterIp { seed: Some(7), ..config() });
+        let share = Share::new(
+            "10.9.0.50".parse().unwrap(),
+            &place(None),
+            &ClusterIp { seed: Some(7), ..config() },
+        );
         assert_eq!(
             share_rule(&share, &config(), 1).join(" "),
-            "PREROUTING -t mangle -d 10.9.0.50 -i ethA -m cluster --cluster-hash-seed 0x7 --cluster-total-nodes 2 \
-             --cluster-local-node 1 -j ACCEPT"
+            "PREROUTING -t mangle -d 10.9.0.50 -i ethA -m cluster --cluster-hash-seed 0x7 \
+             --cluster-total-nodes 2 --cluster-local-node 1 -j ACCEPT"
         );
         assert_eq!(common_rules(&share, &config()).len(), 1);
     }

@@ -1,7 +1,8 @@
 //! Each parameter once; then all of them judged together.
 //!
-//! Names, defaults and meanings are those of `ocf:heartbeat:IPaddr2`. New here, and optional: `table`, `metric`, `dad`,
-//! `kill_connections`, `announce_to`, and the word `degraded` for `check_link_status`.
+//! Names, defaults and meanings are those of `ocf:heartbeat:IPaddr2`. New here, and optional:
+//! `table`, `metric`, `dad`, `kill_connections`, `announce_to`, and the word `degraded` for
+//! `check_link_status`.
 #![forbid(unsafe_code)]
 
 use std::net::IpAddr;
@@ -27,9 +28,10 @@ pub const NIC: Param<Nic> = Param::new(
     "nic",
     parse::nic,
     "Network interface",
-    "The interface to put the address on, by its name or an alternative name. If unset, the one that the routing table \
-     connects the address's network to, which may have another name on each node. Required for an IPv6 link-local \
-     address. A label may follow after a colon (eth0:web), as iflabel would give it.",
+    "The interface to put the address on, by its name or an alternative name. If unset, the one \
+     that the routing table connects the address's network to, which may have another name on each \
+     node. Required for an IPv6 link-local address. A label may follow after a colon (eth0:web), \
+     as iflabel would give it.",
 );
 
 /// The prefix length.
@@ -37,8 +39,9 @@ pub const CIDR_NETMASK: Param<Mask> = Param::new(
     "cidr_netmask",
     parse::mask,
     "Prefix length",
-    "The length of the network prefix (24), or an IPv4 netmask (255.255.255.0). If unset, that of the network in the \
-     routing table. An address outside every connected network needs both nic and cidr_netmask.",
+    "The length of the network prefix (24), or an IPv4 netmask (255.255.255.0). If unset, that of \
+     the network in the routing table. An address outside every connected network needs both nic \
+     and cidr_netmask.",
 )
 .aliases(&["netmask"]);
 
@@ -47,8 +50,8 @@ pub const BROADCAST: Param<Broadcast> = Param::new(
     "broadcast",
     parse::broadcast,
     "Broadcast address",
-    "The IPv4 broadcast address; + or - for the prefix with its host bits set or cleared. If unset, that of the \
-     address which the connected network already has on the interface.",
+    "The IPv4 broadcast address; + or - for the prefix with its host bits set or cleared. If \
+     unset, that of the address which the connected network already has on the interface.",
 );
 
 /// The origin of routes that may tell the interface.
@@ -56,8 +59,8 @@ pub const PROTO: Param<u8> = Param::new(
     "proto",
     parse::route_protocol,
     "Origin of routes to consider",
-    "Consider only routes of this origin (kernel, static, ra, dhcp, bird, … or a number) when looking for the network. \
-     Seldom needed: the most specific connected network wins.",
+    "Consider only routes of this origin (kernel, static, ra, dhcp, bird, … or a number) when \
+     looking for the network. Seldom needed: the most specific connected network wins.",
 );
 
 /// The label.
@@ -65,8 +68,8 @@ pub const IFLABEL: Param<String> = Param::new(
     "iflabel",
     parse::label,
     "Interface label",
-    "A label for the IPv4 address, shown after the interface's name and a colon; with these at most 15 characters. A \
-     label in nic takes precedence.",
+    "A label for the IPv4 address, shown after the interface's name and a colon; with these at \
+     most 15 characters. A label in nic takes precedence.",
 );
 
 /// LVS direct routing.
@@ -74,8 +77,9 @@ pub const LVS_SUPPORT: Param<bool> = Param::new(
     "lvs_support",
     boolean,
     "Keep the address on the loopback interface while stopped",
-    "For LVS direct routing on IPv4: an address with prefix length 32 on the loopback interface is set aside by start \
-     and put back by stop, so that the node goes on serving requests without being found by its neighbours.",
+    "For LVS direct routing on IPv4: an address with prefix length 32 on the loopback interface is \
+     set aside by start and put back by stop, so that the node goes on serving requests without \
+     being found by its neighbours.",
 )
 .boolean()
 .or("false");
@@ -85,8 +89,9 @@ pub const LVS_IPV6_ADDRLABEL: Param<bool> = Param::new(
     "lvs_ipv6_addrlabel",
     boolean,
     "Keep the IPv6 address from being a source address",
-    "Gives the IPv6 address an entry in the address selection policy (RFC 6724), so that the node does not choose it \
-     as the source of its own traffic. Health checks of LVS real servers need this.",
+    "Gives the IPv6 address an entry in the address selection policy (RFC 6724), so that the node \
+     does not choose it as the source of its own traffic. Health checks of LVS real servers need \
+     this.",
 )
 .boolean()
 .or("true");
@@ -123,8 +128,8 @@ pub const CLUSTERIP_HASH_SEED: Param<Seed> = Param::new(
     "clusterip_hash_seed",
     parse::seed,
     "Hash seed of a cluster IP",
-    "The seed of the hash that shares clients among the nodes; the same on all of them. If unset, it follows from the \
-     address.",
+    "The seed of the hash that shares clients among the nodes; the same on all of them. If unset, \
+     it follows from the address.",
 );
 
 /// The iptables table.
@@ -168,8 +173,8 @@ pub const UNIQUE_CLONE_ADDRESS: Param<bool> = Param::new(
     "unique_clone_address",
     boolean,
     "An address of its own for each clone instance",
-    "Adds the number of the clone instance to the address, so that each instance manages another one. The clone must be \
-     globally unique.",
+    "Adds the number of the clone instance to the address, so that each instance manages another \
+     one. The clone must be globally unique.",
 )
 .boolean()
 .or("false");
@@ -179,9 +184,9 @@ pub const ARP_INTERVAL: Param<Duration> = Param::new(
     "arp_interval",
     |text| whole(text, 1, u32::MAX).map(|ms| Duration::from_millis(ms.into())),
     "Milliseconds between announcements",
-    "The time between announcements (ARP, or neighbour advertisements for IPv6) after a start, in milliseconds. If \
-     unset, the second follows after 200 ms and the others at steps of 1.1 s, which also reaches neighbours that ignore \
-     a second announcement within a second.",
+    "The time between announcements (ARP, or neighbour advertisements for IPv6) after a start, in \
+     milliseconds. If unset, the second follows after 200 ms and the others at steps of 1.1 s, \
+     which also reaches neighbours that ignore a second announcement within a second.",
 )
 .integer()
 .or("200")
@@ -203,8 +208,8 @@ pub const ARP_COUNT_REFRESH: Param<u32> = Param::new(
     "arp_count_refresh",
     |text| parse::bare(text, |text| whole(text, 0, u32::MAX)),
     "Number of announcements in each monitor",
-    "How many times each monitor announces the address again, IPv4 and IPv6 alike. One is enough to correct neighbours \
-     that a split brain or a switch has left with a wrong entry.",
+    "How many times each monitor announces the address again, IPv4 and IPv6 alike. One is enough \
+     to correct neighbours that a split brain or a switch has left with a wrong entry.",
 )
 .integer()
 .or("0")
@@ -215,8 +220,8 @@ pub const ARP_BG: Param<bool> = Param::new(
     "arp_bg",
     boolean,
     "Announce in the background",
-    "Whether start returns after the first announcement and leaves the others to the background. If false, it waits \
-     for all of them.",
+    "Whether start returns after the first announcement and leaves the others to the background. \
+     If false, it waits for all of them.",
 )
 .boolean()
 .or("true")
@@ -227,8 +232,9 @@ pub const ARP_SENDER: Param<String> = Param::new(
     "arp_sender",
     parse::arp_sender,
     "Deprecated, has no effect",
-    "Deprecated: the agent sends its announcements itself, requests and replies, on every type of interface. The former \
-     values send_arp, ipoibarping, iputils_arping and libnet_arping are accepted, and have no effect.",
+    "Deprecated: the agent sends its announcements itself, requests and replies, on every type of \
+     interface. The former values send_arp, ipoibarping, iputils_arping and libnet_arping are \
+     accepted, and have no effect.",
 )
 .reloadable();
 
@@ -246,8 +252,8 @@ pub const FLUSH_ROUTES: Param<bool> = Param::new(
     "flush_routes",
     boolean,
     "Flush cached routes on stop",
-    "Whether stop makes the kernel forget cached routes, so that programs on this node stop taking the short way over \
-     the loopback interface to an address that has moved.",
+    "Whether stop makes the kernel forget cached routes, so that programs on this node stop taking \
+     the short way over the loopback interface to an address that has moved.",
 )
 .boolean()
 .or("false")
@@ -258,8 +264,8 @@ pub const RUN_ARPING: Param<bool> = Param::new(
     "run_arping",
     boolean,
     "Look for an address conflict first (IPv4)",
-    "Whether start sends ARP probes for the IPv4 address before it adds it (RFC 5227), and fails when another host \
-     answers. Costs about 0.2 seconds.",
+    "Whether start sends ARP probes for the IPv4 address before it adds it (RFC 5227), and fails \
+     when another host answers. Costs about 0.2 seconds.",
 )
 .boolean()
 .or("false")
@@ -280,9 +286,10 @@ pub const DAD: Param<Dad> = Param::new(
     "dad",
     parse::dad,
     "Duplicate address detection (IPv6): auto, wait, optimistic or off",
-    "auto: optimistic where the kernel has it (CONFIG_IPV6_OPTIMISTIC_DAD), else wait. optimistic: the address serves while \
-     detection runs (RFC 4429), and a duplicate that is found later fails the monitor. wait: start returns when the kernel \
-     has found no duplicate of the IPv6 address, a second or two later. off: no detection.",
+    "auto: optimistic where the kernel has it (CONFIG_IPV6_OPTIMISTIC_DAD), else wait. optimistic: \
+     the address serves while detection runs (RFC 4429), and a duplicate that is found later fails \
+     the monitor. wait: start returns when the kernel has found no duplicate of the IPv6 address, \
+     a second or two later. off: no detection.",
 )
 .or("auto");
 
@@ -301,8 +308,8 @@ pub const PREFERRED_LFT: Param<u32> = Param::new(
     "preferred_lft",
     parse::lifetime,
     "Preferred lifetime (IPv6)",
-    "The preferred lifetime of the IPv6 address in seconds, or forever. With 0 the node does not choose the address as \
-     the source of new connections.",
+    "The preferred lifetime of the IPv6 address in seconds, or forever. With 0 the node does not \
+     choose the address as the source of new connections.",
 )
 .or("forever");
 
@@ -319,9 +326,10 @@ pub const CHECK_LINK_STATUS: Param<LinkCheck> = Param::new(
     "check_link_status",
     parse::link_check,
     "What a lost link means: true, false or degraded",
-    "true: an interface whose state is DOWN or LOWERLAYERDOWN fails the resource. degraded: it is reported as degraded, \
-     which people see and the cluster does not act upon. false: the link is not looked at. Where the distribution's own \
-     agent does not look at it by default (Red Hat before 10.1), neither does this one.",
+    "true: an interface whose state is DOWN or LOWERLAYERDOWN fails the resource. degraded: it is \
+     reported as degraded, which people see and the cluster does not act upon. false: the link is \
+     not looked at. Where the distribution's own agent does not look at it by default (Red Hat \
+     before 10.1), neither does this one.",
 )
 .or("true")
 .reloadable();
@@ -349,8 +357,8 @@ pub const KILL_CONNECTIONS: Param<bool> = Param::new(
     "kill_connections",
     boolean,
     "Reset the address's TCP connections on stop",
-    "Whether stop resets the TCP connections that this node has open on the address, so that clients notice the move at \
-     once and connect again.",
+    "Whether stop resets the TCP connections that this node has open on the address, so that \
+     clients notice the move at once and connect again.",
 )
 .boolean()
 .or("false")
@@ -361,8 +369,8 @@ pub const ANNOUNCE_TO: Param<Vec<IpAddr>> = Param::new(
     "announce_to",
     parse::addresses,
     "Neighbours to announce to by name",
-    "Addresses of neighbours, such as the gateway, that each announcement is also sent to directly, for equipment that \
-     ignores broadcasts. Separated by commas or spaces.",
+    "Addresses of neighbours, such as the gateway, that each announcement is also sent to \
+     directly, for equipment that ignores broadcasts. Separated by commas or spaces.",
 )
 .reloadable();
 

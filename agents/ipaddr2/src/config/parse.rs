@@ -86,12 +86,14 @@ pub type Seed = u32;
 
 type Parsed<T> = Result<T, String>;
 
-/// A value without the spaces around it, which configurations have from the shell agent's time: a shell does not see them.
+/// A value without the spaces around it, which configurations have from the shell agent's time: a
+/// shell does not see them.
 pub fn bare<T>(text: &str, parse: impl FnOnce(&str) -> Parsed<T>) -> Parsed<T> {
     parse(text.trim_matches(' '))
 }
 
-/// The address of a resource; with IPv6 the prefix length may follow, as the shell agent lets it pass.
+/// The address of a resource; with IPv6 the prefix length may follow, as the shell agent lets it
+/// pass.
 pub fn ip(text: &str) -> Parsed<Ip> {
     bare(text, |text| {
         if let Some((ip, prefix)) = text.split_once('/')
@@ -105,7 +107,8 @@ pub fn ip(text: &str) -> Parsed<Ip> {
 
 /// An address that a host can have.
 pub fn address(text: &str) -> Parsed<IpAddr> {
-    let expected = || "an IPv4 address such as 192.0.2.10, or an IPv6 address such as 2001:db8::10".to_owned();
+    let expected =
+        || "an IPv4 address such as 192.0.2.10, or an IPv6 address such as 2001:db8::10".to_owned();
     let ip: IpAddr = text.parse().map_err(|_| expected())?;
     let usable = match ip {
         // A first octet of 0 is "this network" (RFC 6890).
@@ -124,15 +127,20 @@ pub fn addresses(text: &str) -> Parsed<Vec<IpAddr>> {
     text.split([',', ' ']).filter(|word| !word.is_empty()).map(address).collect()
 }
 
-/// An interface name: at most 15 bytes, or 127 for an alternative name (ALTIFNAMSIZ), without what the kernel forbids
-/// (`dev_valid_name`).
+/// An interface name: at most 15 bytes, or 127 for an alternative name (ALTIFNAMSIZ), without what
+/// the kernel forbids (`dev_valid_name`).
 pub fn nic(text: &str) -> Parsed<Nic> {
     let (name, suffix) = match text.split_once(':') {
         Some((name, suffix)) => (name, Some(suffix)),
         None => (text, None),
     };
     let printable = |c: char| c != '/' && !c.is_whitespace() && !c.is_control();
-    if name.is_empty() || name.len() > 127 || name == "." || name == ".." || !name.chars().all(printable) {
+    if name.is_empty()
+        || name.len() > 127
+        || name == "."
+        || name == ".."
+        || !name.chars().all(printable)
+    {
         return Err("the name of a network interface, such as eth0".to_owned());
     }
     let label = suffix.map(label).transpose()?;
@@ -145,14 +153,17 @@ pub fn label(text: &str) -> Parsed<String> {
     if !text.is_empty() && text.len() <= 13 && text.chars().all(allowed) {
         Ok(text.to_owned())
     } else {
-        Err("a label that fits in 15 characters together with the interface's name and a colon".to_owned())
+        Err("a label that fits in 15 characters together with the interface's name and a colon"
+            .to_owned())
     }
 }
 
-/// A prefix length or an IPv4 netmask without holes. Which lengths the family allows is judged with the address.
+/// A prefix length or an IPv4 netmask without holes. Which lengths the family allows is judged with
+/// the address.
 pub fn mask(text: &str) -> Parsed<Mask> {
     let text = text.trim_matches(' ');
-    let expected = || "a prefix length such as 24, or an IPv4 netmask such as 255.255.255.0".to_owned();
+    let expected =
+        || "a prefix length such as 24, or an IPv4 netmask such as 255.255.255.0".to_owned();
     if let Ok(netmask) = text.parse::<Ipv4Addr>() {
         let bits = netmask.to_bits();
         return if bits != 0 && bits.leading_ones() + bits.trailing_zeros() == 32 {
@@ -161,7 +172,9 @@ pub fn mask(text: &str) -> Parsed<Mask> {
             Err(expected())
         };
     }
-    whole(text, 1, 128).map(|length| Mask { length: length as u8, dotted: false }).map_err(|_| expected())
+    whole(text, 1, 128)
+        .map(|length| Mask { length: length as u8, dotted: false })
+        .map_err(|_| expected())
 }
 
 /// A broadcast address.
@@ -169,7 +182,9 @@ pub fn broadcast(text: &str) -> Parsed<Broadcast> {
     match text.trim_matches(' ') {
         "+" => Ok(Broadcast::HostBitsSet),
         "-" => Ok(Broadcast::HostBitsCleared),
-        text => text.parse().map(Broadcast::Address).map_err(|_| "an IPv4 address, + or -".to_owned()),
+        text => {
+            text.parse().map(Broadcast::Address).map_err(|_| "an IPv4 address, + or -".to_owned())
+        }
     }
 }
 
@@ -219,7 +234,8 @@ pub fn route_table(text: &str) -> Parsed<u32> {
         "default" => Ok(253),
         "main" => Ok(254),
         "local" => Ok(255),
-        _ => whole(text, 1, u32::MAX).map_err(|_| "the number of a routing table, or main".to_owned()),
+        _ => whole(text, 1, u32::MAX)
+            .map_err(|_| "the number of a routing table, or main".to_owned()),
     }
 }
 
@@ -248,7 +264,9 @@ pub fn firewall(text: &str) -> Parsed<Firewall> {
 /// A hash seed, decimal or hexadecimal.
 pub fn seed(text: &str) -> Parsed<Seed> {
     let parsed = match text.strip_prefix("0x") {
-        Some(digits) if digits.bytes().all(|b| b.is_ascii_hexdigit()) => u32::from_str_radix(digits, 16).ok(),
+        Some(digits) if digits.bytes().all(|b| b.is_ascii_hexdigit()) => {
+            u32::from_str_radix(digits, 16).ok()
+        }
         Some(_) => None,
         None => whole(text, 0, u32::MAX).ok(),
     };
@@ -258,14 +276,24 @@ pub fn seed(text: &str) -> Parsed<Seed> {
 /// The name of an iptables table or chain.
 pub fn identifier(text: &str) -> Parsed<String> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-    let good = text.starts_with(|c: char| c.is_ascii_alphabetic()) && text.len() <= 28 && text.chars().all(allowed);
-    if good { Ok(text.to_owned()) } else { Err("letters, digits, _ and -, beginning with a letter".to_owned()) }
+    let good = text.starts_with(|c: char| c.is_ascii_alphabetic())
+        && text.len() <= 28
+        && text.chars().all(allowed);
+    if good {
+        Ok(text.to_owned())
+    } else {
+        Err("letters, digits, _ and -, beginning with a letter".to_owned())
+    }
 }
 
 /// A former ARP sender.
 pub fn arp_sender(text: &str) -> Parsed<String> {
     const KNOWN: &[&str] = &["send_arp", "ipoibarping", "iputils_arping", "libnet_arping"];
-    if KNOWN.contains(&text) { Ok(text.to_owned()) } else { Err(format!("one of {}", KNOWN.join(", "))) }
+    if KNOWN.contains(&text) {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("one of {}", KNOWN.join(", ")))
+    }
 }
 
 /// What to do about duplicate address detection.
@@ -289,8 +317,16 @@ pub fn lifetime(text: &str) -> Parsed<u32> {
 
 /// The name of a file in a directory that is not ours to leave.
 pub fn file_name(text: &str) -> Parsed<String> {
-    let good = !text.contains('/') && !text.contains('\0') && text != "." && text != ".." && text.len() <= 255;
-    if good { Ok(text.to_owned()) } else { Err("the name of a network namespace, without slashes".to_owned()) }
+    let good = !text.contains('/')
+        && !text.contains('\0')
+        && text != "."
+        && text != ".."
+        && text.len() <= 255;
+    if good {
+        Ok(text.to_owned())
+    } else {
+        Err("the name of a network namespace, without slashes".to_owned())
+    }
 }
 
 /// What a lost link means.
@@ -321,9 +357,18 @@ mod tests {
 
     #[test]
     fn ip_20_nonsense_is_no_address() {
-        for bad in
-            [":::::", "2001:db8:::1", "1.2.3", "256.1.1.1", "10.9.0.50/24", "abcd:::", "", "localhost", "0.1.2.3", "::"]
-        {
+        for bad in [
+            ":::::",
+            "2001:db8:::1",
+            "1.2.3",
+            "256.1.1.1",
+            "10.9.0.50/24",
+            "abcd:::",
+            "",
+            "localhost",
+            "0.1.2.3",
+            "::",
+        ] {
             assert!(address(bad).is_err(), "{bad}");
         }
         for bad in ["224.0.0.1", "255.255.255.255", "ff02::1", "fe80::1%eth0", "10.9.0.50\n"] {
@@ -336,7 +381,14 @@ mod tests {
         let plain = |text: &str, prefix| Ok(Ip { address: text.parse().unwrap(), prefix });
         assert_eq!(ip(" 10.9.0.50 "), plain("10.9.0.50", None));
         assert_eq!(ip("2001:db8::1/64"), plain("2001:db8::1", Some(64)));
-        for bad in ["10.9.0.50/24", "2001:db8::1/129", "2001:db8::1/", "2001:db8::1/x", "10.9.0.50\n", "1 2"] {
+        for bad in [
+            "10.9.0.50/24",
+            "2001:db8::1/129",
+            "2001:db8::1/",
+            "2001:db8::1/x",
+            "10.9.0.50\n",
+            "1 2",
+        ] {
             assert!(ip(bad).is_err(), "{bad:?}");
         }
         assert_eq!(mask("24 "), mask("24"));
@@ -349,7 +401,8 @@ mod tests {
         assert_eq!(mask("24"), Ok(Mask { length: 24, dotted: false }));
         assert_eq!(mask("255.255.255.0"), Ok(Mask { length: 24, dotted: true }));
         assert_eq!(mask("255.255.255.255"), Ok(Mask { length: 32, dotted: true }));
-        for bad in ["255.0.255.0", "0.0.0.0", "0", "129", "/24", "24\t", "ffffff00", "255.255.255"] {
+        for bad in ["255.0.255.0", "0.0.0.0", "0", "129", "/24", "24\t", "ffffff00", "255.255.255"]
+        {
             assert!(mask(bad).is_err(), "{bad}");
         }
     }
@@ -376,8 +429,13 @@ mod tests {
     #[test]
     fn a_cluster_mac_is_multicast() {
         assert_eq!(multicast_mac("01:00:5e:00:53:01"), Ok([1, 0, 0x5e, 0, 0x53, 1]));
-        for bad in ["00:00:5e:00:53:01", "01:00:5e:00:53", "01:00:5e:00:53:01:02", "1:0:5e:0:53:1", "zz:00:5e:00:53:01"]
-        {
+        for bad in [
+            "00:00:5e:00:53:01",
+            "01:00:5e:00:53",
+            "01:00:5e:00:53:01:02",
+            "1:0:5e:0:53:1",
+            "zz:00:5e:00:53:01",
+        ] {
             assert!(multicast_mac(bad).is_err(), "{bad}");
         }
     }
@@ -394,7 +452,10 @@ mod tests {
             assert_eq!(seed(bad).is_ok(), good, "{bad}");
         }
         assert!(
-            firewall("pf").is_err() && dad("on").is_err() && arp_sender("x").is_err() && file_name("../x").is_err()
+            firewall("pf").is_err()
+                && dad("on").is_err()
+                && arp_sender("x").is_err()
+                && file_name("../x").is_err()
         );
     }
 }

@@ -94,11 +94,15 @@ pub struct ClusterIp {
     pub mangle: bool,
 }
 
-/// Judges the combinations and gives the settings; `None` when a value that all depends on is missing or faulty.
+/// Judges the combinations and gives the settings; `None` when a value that all depends on is
+/// missing or faulty.
 pub fn settle(values: &Values, invocation: &Invocation, faults: &mut Faults) -> Option<Settings> {
     let nic = values.get(&params::NIC);
     // What stands behind the address counts where nothing else is said.
-    let behind = values.get(&params::IP).and_then(|ip| ip.prefix).map(|length| Mask { length, dotted: false });
+    let behind = values
+        .get(&params::IP)
+        .and_then(|ip| ip.prefix)
+        .map(|length| Mask { length, dotted: false });
     let mask = values.get(&params::CIDR_NETMASK).or(behind);
     let ip = effective_address(values, invocation, faults);
     if let (Some(ip), Some(mask)) = (ip, mask) {
@@ -119,7 +123,11 @@ pub fn settle(values: &Values, invocation: &Invocation, faults: &mut Faults) -> 
     if let Some(ip) = ip
         && let Some(stranger) = to.iter().find(|other| other.is_ipv4() != ip.is_ipv4())
     {
-        faults.wrong("announce_to", &stranger.to_string(), format!("addresses of the same family as ip {ip}"));
+        faults.wrong(
+            "announce_to",
+            &stranger.to_string(),
+            format!("addresses of the same family as ip {ip}"),
+        );
     }
     let dad = if values.get(&params::NODAD)? { Dad::Off } else { values.get(&params::DAD)? };
     Some(Settings {
@@ -141,7 +149,10 @@ pub fn settle(values: &Values, invocation: &Invocation, faults: &mut Faults) -> 
         detect_conflict: values.get(&params::RUN_ARPING)?,
         announce: Announce {
             count: values.get(&params::ARP_COUNT)?,
-            interval: values.is_given(&params::ARP_INTERVAL).then(|| values.get(&params::ARP_INTERVAL)).flatten(),
+            interval: values
+                .is_given(&params::ARP_INTERVAL)
+                .then(|| values.get(&params::ARP_INTERVAL))
+                .flatten(),
             refresh: values.get(&params::ARP_COUNT_REFRESH)?,
             background: values.get(&params::ARP_BG)?,
             to,
@@ -158,19 +169,27 @@ pub fn settle(values: &Values, invocation: &Invocation, faults: &mut Faults) -> 
 }
 
 /// The address that this instance manages.
-pub fn effective_address(values: &Values, invocation: &Invocation, faults: &mut Faults) -> Option<IpAddr> {
+pub fn effective_address(
+    values: &Values,
+    invocation: &Invocation,
+    faults: &mut Faults,
+) -> Option<IpAddr> {
     let ip = values.get(&params::IP)?.address;
     if values.get(&params::UNIQUE_CLONE_ADDRESS) != Some(true) {
         return Some(ip);
     }
     let clone = invocation.clone_meta();
     if !clone.globally_unique {
-        faults.push("unique_clone_address needs a globally unique clone (meta globally-unique=true)");
+        faults
+            .push("unique_clone_address needs a globally unique clone (meta globally-unique=true)");
         return Some(ip);
     }
     let next = plus(ip, clone.number);
     if next.is_none() {
-        faults.push(format!("unique_clone_address: {ip} plus clone number {} is no address", clone.number));
+        faults.push(format!(
+            "unique_clone_address: {ip} plus clone number {} is no address",
+            clone.number
+        ));
     }
     next
 }
@@ -183,7 +202,9 @@ fn plus(ip: IpAddr, number: u32) -> Option<IpAddr> {
             let last = u8::try_from(u32::from(last).checked_add(number)?).ok()?;
             Some(Ipv4Addr::new(a, b, c, last).into())
         }
-        IpAddr::V6(v6) => Some(Ipv6Addr::from_bits(v6.to_bits().checked_add(number.into())?).into()),
+        IpAddr::V6(v6) => {
+            Some(Ipv6Addr::from_bits(v6.to_bits().checked_add(number.into())?).into())
+        }
     }
 }
 
@@ -191,7 +212,11 @@ fn judge_mask(ip: IpAddr, mask: Mask, faults: &mut Faults) {
     let name = params::CIDR_NETMASK.info.name;
     match ip {
         IpAddr::V4(_) if mask.length > 32 => {
-            faults.wrong(name, &mask.length.to_string(), "a prefix length from 1 to 32 for an IPv4 address");
+            faults.wrong(
+                name,
+                &mask.length.to_string(),
+                "a prefix length from 1 to 32 for an IPv4 address",
+            );
         }
         IpAddr::V6(_) if mask.dotted => {
             let netmask = Ipv4Addr::from_bits(u32::MAX << (32 - mask.length));
@@ -209,7 +234,8 @@ fn judge_v6(ip: Ipv6Addr, values: &Values, has_nic: bool, faults: &mut Faults) {
     if values.get(&params::LVS_SUPPORT) == Some(true) {
         faults.push("lvs_support is for IPv4; for IPv6 use lvs_ipv6_addrlabel");
     }
-    if values.get(&params::NODAD) == Some(true) && values.get(&params::DAD) == Some(Dad::Optimistic) {
+    if values.get(&params::NODAD) == Some(true) && values.get(&params::DAD) == Some(Dad::Optimistic)
+    {
         faults.push("nodad=true and dad=optimistic exclude each other");
     }
 }
@@ -217,12 +243,16 @@ fn judge_v6(ip: Ipv6Addr, values: &Values, has_nic: bool, faults: &mut Faults) {
 fn judge_label(nic: &str, label: &str, faults: &mut Faults) {
     let whole = format!("{nic}:{label}");
     if whole.len() > LONGEST_NAME {
-        faults.wrong("iflabel", &whole, format!("at most {LONGEST_NAME} characters together with interface and colon"));
+        faults.wrong(
+            "iflabel",
+            &whole,
+            format!("at most {LONGEST_NAME} characters together with interface and colon"),
+        );
     }
 }
 
-/// A cluster IP is a globally unique clone of several instances that share one address. An anonymous clone is a plain
-/// address on each node, and so is anything on the loopback interface.
+/// A cluster IP is a globally unique clone of several instances that share one address. An
+/// anonymous clone is a plain address on each node, and so is anything on the loopback interface.
 pub fn cluster_ip(
     values: &Values,
     invocation: &Invocation,
@@ -264,7 +294,9 @@ mod tests {
     use std::ffi::OsString;
 
     fn judge(pairs: &[(&str, &str)]) -> (Option<Settings>, Faults) {
-        let environment = pairs.iter().map(|(n, v)| (OsString::from(format!("OCF_RESKEY_{n}")), OsString::from(v)));
+        let environment = pairs
+            .iter()
+            .map(|(n, v)| (OsString::from(format!("OCF_RESKEY_{n}")), OsString::from(v)));
         let call = Invocation::new([OsString::from("IPaddr2"), "start".into()], environment);
         let mut faults = call.values.faults(params::ALL);
         let settings = settle(&call.values, &call, &mut faults);
@@ -286,14 +318,20 @@ mod tests {
         let settings = good(&[("ip", "10.9.0.50")]);
         assert_eq!(settings.announce.count, 5);
         assert_eq!((settings.announce.interval, settings.announce.background), (None, true));
-        assert_eq!((settings.link_check, settings.cluster_ip, settings.address_label), (None, None, None));
+        assert_eq!(
+            (settings.link_check, settings.cluster_ip, settings.address_label),
+            (None, None, None)
+        );
         assert_eq!(good(&[("ip", "2001:db8::1")]).address_label, Some(99));
     }
 
     #[test]
     fn each_family_has_its_own_range_of_prefix_lengths() {
         assert!(reason(&[("ip", "10.9.0.50"), ("cidr_netmask", "33")]).contains("from 1 to 32"));
-        assert!(reason(&[("ip", "2001:db8::1"), ("netmask", "255.255.255.0")]).contains("not a netmask"));
+        assert!(
+            reason(&[("ip", "2001:db8::1"), ("netmask", "255.255.255.0")])
+                .contains("not a netmask")
+        );
         assert_eq!(good(&[("ip", "2001:db8::1"), ("cidr_netmask", "128")]).prefix, Some(128));
         assert_eq!(good(&[("ip", "10.9.0.50"), ("netmask", "255.255.255.0")]).prefix, Some(24));
     }
@@ -307,8 +345,13 @@ mod tests {
             ("nodad", "maybe"),
             ("lvs_support", "1"),
         ]);
-        for part in ["cidr_netmask=\"200\"", "arp_count=\"0\"", "nodad=\"maybe\"", "nic is required", "lvs_support is"]
-        {
+        for part in [
+            "cidr_netmask=\"200\"",
+            "arp_count=\"0\"",
+            "nodad=\"maybe\"",
+            "nic is required",
+            "lvs_support is",
+        ] {
             assert!(text.contains(part), "{part} in {text}");
         }
     }
@@ -316,9 +359,13 @@ mod tests {
     #[test]
     fn ip_18_a_label_is_at_most_fifteen_characters_with_its_interface() {
         assert!(
-            reason(&[("ip", "10.9.0.50"), ("nic", "ethA"), ("iflabel", "elevenchars")]).contains("ethA:elevenchars")
+            reason(&[("ip", "10.9.0.50"), ("nic", "ethA"), ("iflabel", "elevenchars")])
+                .contains("ethA:elevenchars")
         );
-        assert_eq!(good(&[("ip", "10.9.0.50"), ("nic", "eth0:0"), ("iflabel", "x")]).label.as_deref(), Some("0"));
+        assert_eq!(
+            good(&[("ip", "10.9.0.50"), ("nic", "eth0:0"), ("iflabel", "x")]).label.as_deref(),
+            Some("0")
+        );
     }
 
     #[test]
@@ -340,7 +387,11 @@ mod tests {
 
     #[test]
     fn each_instance_may_have_an_address_of_its_own() {
-        let base = [("unique_clone_address", "true"), ("CRM_meta_clone", "3"), ("CRM_meta_clone_max", "9")];
+        let base = [
+            ("unique_clone_address", "true"),
+            ("CRM_meta_clone", "3"),
+            ("CRM_meta_clone_max", "9"),
+        ];
         let with = |ip, unique| {
             let mut pairs = base.to_vec();
             pairs.extend([("ip", ip), ("CRM_meta_globally_unique", unique)]);

@@ -1,4 +1,5 @@
-//! Changes of links, addresses and the address selection policy, by rtnetlink with a synchronous face.
+//! Changes of links, addresses and the address selection policy, by rtnetlink with a synchronous
+//! face.
 #![forbid(unsafe_code)]
 
 use std::net::IpAddr;
@@ -28,7 +29,8 @@ pub struct Changes {
 }
 
 impl Changes {
-    /// Connects, in the network namespace that this thread is in. It makes the one runtime of the process.
+    /// Connects, in the network namespace that this thread is in. It makes the one runtime of the
+    /// process.
     ///
     /// # Errors
     /// When the kernel has no socket for us.
@@ -72,35 +74,51 @@ impl Changes {
         }
     }
 
-    /// Removes an address, and gives the others that the kernel has removed with it: those of the same network that came
-    /// after it, where it may not promote one of them. One that is not there any more, or whose interface is gone, is
-    /// removed already.
+    /// Removes an address, and gives the others that the kernel has removed with it: those of the
+    /// same network that came after it, where it may not promote one of them. One that is not there
+    /// any more, or whose interface is gone, is removed already.
     ///
     /// # Errors
     /// The kernel's.
     pub fn remove(&self, address: &Address) -> Result<Vec<Address>, Failure> {
         let request = RouteNetlinkMessage::DelAddress(decode::removed_address(address));
-        // NLM_F_ECHO: the kernel sends the requester every notification that the request causes, and no others
-        // (`rtmsg_ifa`), so that what another process removes at the same moment is never taken for a loss.
-        let removed = |m: &_| if let RouteNetlinkMessage::DelAddress(m) = m { decode::address(m) } else { None };
+        // NLM_F_ECHO: the kernel sends the requester every notification that the request causes,
+        // and no others (`rtmsg_ifa`), so that what another process removes at the same moment is
+        // never taken for a loss.
+        let removed = |m: &_| {
+            if let RouteNetlinkMessage::DelAddress(m) = m { decode::address(m) } else { None }
+        };
         match self.until_deadline(self.echoed(request, NLM_F_ECHO)) {
-            Err(Fault::Refused(Errno::EADDRNOTAVAIL | Errno::ENODEV | Errno::ENXIO, _)) => Ok(Vec::new()),
+            Err(Fault::Refused(Errno::EADDRNOTAVAIL | Errno::ENODEV | Errno::ENXIO, _)) => {
+                Ok(Vec::new())
+            }
             echoed => {
                 let echoed = echoed.or_fail(format!("remove {}/{}", address.ip, address.prefix))?;
-                Ok(echoed.iter().filter_map(removed).filter(|removed| removed.ip != address.ip).collect())
+                Ok(echoed
+                    .iter()
+                    .filter_map(removed)
+                    .filter(|removed| removed.ip != address.ip)
+                    .collect())
             }
         }
     }
 
-    /// Removes the route to its network that an IPv6 address has brought; one that is gone is as good.
+    /// Removes the route to its network that an IPv6 address has brought; one that is gone is as
+    /// good.
     ///
     /// # Errors
     /// The kernel's.
-    pub fn remove_prefix_route(&self, ip: IpAddr, place: &Place, table: u32) -> Result<(), Failure> {
+    pub fn remove_prefix_route(
+        &self,
+        ip: IpAddr,
+        place: &Place,
+        table: u32,
+    ) -> Result<(), Failure> {
         let message = decode::removed_prefix_route(ip, place, table);
         match self.until_deadline(self.handle.route().del(message).execute()) {
             Err(Fault::Refused(Errno::ESRCH | Errno::ENODEV | Errno::ENOENT, _)) => Ok(()),
-            done => done.or_fail(format!("remove the route of {ip}/{} from {}", place.prefix, place.name)),
+            done => done
+                .or_fail(format!("remove the route of {ip}/{} from {}", place.prefix, place.name)),
         }
     }
 
@@ -118,8 +136,8 @@ impl Changes {
             .or_fail(format!("switch interface {index} {what}"))
     }
 
-    /// Gives an address a label in the address selection policy (RFC 6724), or takes it away. Gives whether that was a
-    /// change.
+    /// Gives an address a label in the address selection policy (RFC 6724), or takes it away. Gives
+    /// whether that was a change.
     ///
     /// # Errors
     /// The kernel's.
@@ -137,7 +155,11 @@ impl Changes {
     }
 
     /// Sends a change, and collects what the kernel sends before it acknowledges it.
-    async fn echoed(&self, message: RouteNetlinkMessage, flags: u16) -> Result<Vec<RouteNetlinkMessage>, Error> {
+    async fn echoed(
+        &self,
+        message: RouteNetlinkMessage,
+        flags: u16,
+    ) -> Result<Vec<RouteNetlinkMessage>, Error> {
         let mut request = NetlinkMessage::from(message);
         request.header.flags = NLM_F_REQUEST | NLM_F_ACK | flags;
         let mut stream = self.handle.clone().request(request)?;
@@ -153,9 +175,15 @@ impl Changes {
         Ok(echoed)
     }
 
-    fn until_deadline<T>(&self, request: impl Future<Output = Result<T, Error>>) -> Result<T, Fault> {
+    fn until_deadline<T>(
+        &self,
+        request: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Fault> {
         // The timer is one of the runtime's: it is made inside.
-        match self.runtime.block_on(async { tokio::time::timeout(self.deadline.left(), request).await }) {
+        match self
+            .runtime
+            .block_on(async { tokio::time::timeout(self.deadline.left(), request).await })
+        {
             Ok(done) => done.map_err(fault),
             Err(_) => Err(Fault::Late),
         }
@@ -166,7 +194,8 @@ fn fault(error: Error) -> Fault {
     match error {
         Error::NetlinkError(message) => {
             // The request follows, whole, and then what the kernel says about it.
-            let request = message.header.first_chunk::<4>().map_or(0, |length| u32::from_ne_bytes(*length));
+            let request =
+                message.header.first_chunk::<4>().map_or(0, |length| u32::from_ne_bytes(*length));
             let said = message.header.get((request as usize).next_multiple_of(4)..).and_then(text);
             Fault::Refused(Errno::from_raw(-message.raw_code()), said)
         }

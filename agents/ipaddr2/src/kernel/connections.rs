@@ -1,5 +1,5 @@
-//! Resets the TCP connections of an address, so that clients notice at once that it has moved: sock_diag with
-//! SOCK_DESTROY (Linux 4.5, CONFIG_INET_DIAG_DESTROY).
+//! Resets the TCP connections of an address, so that clients notice at once that it has moved:
+//! sock_diag with SOCK_DESTROY (Linux 4.5, CONFIG_INET_DIAG_DESTROY).
 #![forbid(unsafe_code)]
 
 use std::net::IpAddr;
@@ -11,8 +11,8 @@ use nix::sys::socket::SockProtocol;
 use ocf::sys::clock::Deadline;
 use ocf::sys::netlink::{Fault, Netlink};
 
-/// Resets the connections whose local end is `ip`, and gives their number. Listening sockets are left alone: they belong
-/// to services that the cluster stops by itself.
+/// Resets the connections whose local end is `ip`, and gives their number. Listening sockets are
+/// left alone: they belong to services that the cluster stops by itself.
 ///
 /// # Errors
 /// The kernel's; EOPNOTSUPP from a kernel without the feature.
@@ -30,7 +30,12 @@ pub fn reset(ip: IpAddr, deadline: Deadline) -> Result<usize, Fault> {
 }
 
 /// The open connections of a family whose local end is `ip`.
-fn local(netlink: &Netlink, family: u8, ip: IpAddr, deadline: Deadline) -> Result<Vec<SocketId>, Fault> {
+fn local(
+    netlink: &Netlink,
+    family: u8,
+    ip: IpAddr,
+    deadline: Deadline,
+) -> Result<Vec<SocketId>, Fault> {
     let mut states = StateFlags::all();
     states.remove(StateFlags::LISTEN | StateFlags::TIME_WAIT | StateFlags::CLOSE);
     let empty = if family == AF_INET { SocketId::new_v4() } else { SocketId::new_v6() };
@@ -39,12 +44,17 @@ fn local(netlink: &Netlink, family: u8, ip: IpAddr, deadline: Deadline) -> Resul
         SockDiagMessage::InetResponse(response) => Some(response.header.socket_id),
         _ => None,
     };
-    Ok(answers.into_iter().filter_map(id).filter(|id| id.source_address.to_canonical() == ip).collect())
+    Ok(answers
+        .into_iter()
+        .filter_map(id)
+        .filter(|id| id.source_address.to_canonical() == ip)
+        .collect())
 }
 
 /// Resets one connection; `false` when it has ended by itself.
 fn destroy(netlink: &Netlink, family: u8, id: SocketId, deadline: Deadline) -> Result<bool, Fault> {
-    // The crate knows requests of one type only; to destroy takes the same body under another number.
+    // The crate knows requests of one type only; to destroy takes the same body under another
+    // number.
     match netlink.change(request(family, StateFlags::all(), id), 0, Some(SOCK_DESTROY), deadline) {
         Ok(_) => Ok(true),
         Err(Fault::Refused(nix::Error::ENOENT, _)) => Ok(false),

@@ -1,4 +1,5 @@
-//! Waits for the kernel's verdict on an IPv6 address: duplicate address detection (RFC 4862, section 5.4).
+//! Waits for the kernel's verdict on an IPv6 address: duplicate address detection (RFC 4862,
+//! section 5.4).
 #![forbid(unsafe_code)]
 
 use std::net::Ipv6Addr;
@@ -37,7 +38,8 @@ pub fn verdict(flags: AddressFlags) -> Verdict {
     }
 }
 
-/// Waits for the verdict by the kernel's own word. `events` must have listened since before the address was added.
+/// Waits for the verdict by the kernel's own word. `events` must have listened since before the
+/// address was added.
 ///
 /// # Errors
 /// When the kernel does not answer.
@@ -53,8 +55,8 @@ pub fn wait(
         if now != Verdict::Pending || deadline.expired() {
             return Ok(now);
         }
-        // Any event about this address is a reason to look again. One may be lost when hundreds come at once (ENOBUFS),
-        // so there is a look now and then without one.
+        // Any event about this address is a reason to look again. One may be lost when hundreds
+        // come at once (ENOBUFS), so there is a look now and then without one.
         events.wait_for(ip, index, deadline.min(Deadline::after(LOST_EVENT)));
     }
 }
@@ -63,7 +65,12 @@ pub fn wait(
 ///
 /// # Errors
 /// When the kernel does not answer.
-pub fn poll(questions: &Questions, ip: Ipv6Addr, index: u32, deadline: Deadline) -> Result<Verdict, Failure> {
+pub fn poll(
+    questions: &Questions,
+    ip: Ipv6Addr,
+    index: u32,
+    deadline: Deadline,
+) -> Result<Verdict, Failure> {
     deadline
         .poll(|| match look(questions, ip, index) {
             Ok(Verdict::Pending) => None,

@@ -4,11 +4,16 @@
 use std::net::IpAddr;
 
 use netlink_packet_route::AddressFamily;
-use netlink_packet_route::address::{AddressAttribute, AddressFlags as Flags, AddressMessage, AddressScope, CacheInfo};
-use netlink_packet_route::link::{
-    InfoData, InfoVrf, LinkAttribute, LinkFlags, LinkInfo, LinkLayerType, LinkMessage, Prop, State as OperState,
+use netlink_packet_route::address::{
+    AddressAttribute, AddressFlags as Flags, AddressMessage, AddressScope, CacheInfo,
 };
-use netlink_packet_route::route::{RouteAddress, RouteAttribute, RouteMessage, RouteProtocol, RouteType};
+use netlink_packet_route::link::{
+    InfoData, InfoVrf, LinkAttribute, LinkFlags, LinkInfo, LinkLayerType, LinkMessage, Prop,
+    State as OperState,
+};
+use netlink_packet_route::route::{
+    RouteAddress, RouteAttribute, RouteMessage, RouteProtocol, RouteType,
+};
 
 use super::place::{Place, metric_of};
 use super::{Address, AddressFlags, Hardware, Link, Route, RouteKind, State, network};
@@ -24,7 +29,10 @@ pub fn link(message: &LinkMessage) -> Link {
         up: flags.contains(LinkFlags::Up),
         noarp: flags.contains(LinkFlags::Noarp),
         loopback: flags.contains(LinkFlags::Loopback),
-        hardware: Hardware { kind: u16::from(message.header.link_layer_type), ..Hardware::default() },
+        hardware: Hardware {
+            kind: u16::from(message.header.link_layer_type),
+            ..Hardware::default()
+        },
         ..Link::default()
     };
     if message.header.link_layer_type == LinkLayerType::Loopback {
@@ -35,7 +43,9 @@ pub fn link(message: &LinkMessage) -> Link {
             LinkAttribute::IfName(name) => link.name.clone_from(name),
             LinkAttribute::Address(bytes) => link.hardware.address.clone_from(bytes),
             LinkAttribute::Broadcast(bytes) => link.hardware.broadcast.clone_from(bytes),
-            LinkAttribute::OperState(state) => link.state = oper_state(*state, flags.contains(LinkFlags::LowerUp)),
+            LinkAttribute::OperState(state) => {
+                link.state = oper_state(*state, flags.contains(LinkFlags::LowerUp))
+            }
             LinkAttribute::Mtu(mtu) => link.mtu = *mtu,
             LinkAttribute::Controller(index) => link.master = Some(*index),
             LinkAttribute::LinkInfo(infos) => link.vrf_table = infos.iter().find_map(vrf_table),
@@ -53,11 +63,14 @@ pub fn link(message: &LinkMessage) -> Link {
 
 fn vrf_table(info: &LinkInfo) -> Option<u32> {
     let LinkInfo::Data(InfoData::Vrf(parts)) = info else { return None };
-    parts.iter().find_map(|part| if let InfoVrf::TableId(table) = part { Some(*table) } else { None })
+    parts
+        .iter()
+        .find_map(|part| if let InfoVrf::TableId(table) = part { Some(*table) } else { None })
 }
 
-/// The operational state follows the carrier up to a second late (net/core/link_watch.c). While it still says down, a
-/// carrier that is there again counts: a cable that was just plugged in is no reason to fail a start.
+/// The operational state follows the carrier up to a second late (net/core/link_watch.c). While it
+/// still says down, a carrier that is there again counts: a cable that was just plugged in is no
+/// reason to fail a start.
 fn oper_state(state: OperState, carrier: bool) -> State {
     match state {
         OperState::Up | OperState::Unknown => State::Usable,
@@ -73,10 +86,12 @@ pub fn address(message: &AddressMessage) -> Option<Address> {
     let (mut local, mut peer) = (None, None);
     // The header has room for the first eight flags only; the attribute has them all.
     let mut flags = Flags::from_bits_retain(message.header.flags.bits().into());
-    let (mut label, mut broadcast, mut metric, mut lifetimes, mut protocol) = (None, None, None, None, None);
+    let (mut label, mut broadcast, mut metric, mut lifetimes, mut protocol) =
+        (None, None, None, None, None);
     for attribute in &message.attributes {
         match attribute {
-            // On a point-to-point interface ADDRESS is the other end; LOCAL is always ours where it is given.
+            // On a point-to-point interface ADDRESS is the other end; LOCAL is always ours where it
+            // is given.
             AddressAttribute::Local(ip) => local = Some(*ip),
             AddressAttribute::Address(ip) => peer = Some(*ip),
             AddressAttribute::Label(text) => label = Some(text.clone()),
@@ -84,7 +99,9 @@ pub fn address(message: &AddressMessage) -> Option<Address> {
             AddressAttribute::Flags(all) => flags = *all,
             AddressAttribute::RoutePriority(value) => metric = Some(*value),
             AddressAttribute::Protocol(value) => protocol = Some(u8::from(*value)),
-            AddressAttribute::CacheInfo(info) if info.ifa_preferred != FOREVER || info.ifa_valid != FOREVER => {
+            AddressAttribute::CacheInfo(info)
+                if info.ifa_preferred != FOREVER || info.ifa_valid != FOREVER =>
+            {
                 lifetimes = Some((info.ifa_preferred, info.ifa_valid));
             }
             _ => {}
@@ -155,7 +172,8 @@ fn ip(address: &RouteAddress) -> Option<IpAddr> {
     }
 }
 
-/// The message that removes the route to its network that an IPv6 address has brought. The kernel compares each part.
+/// The message that removes the route to its network that an IPv6 address has brought. The kernel
+/// compares each part.
 pub fn removed_prefix_route(ip: IpAddr, place: &Place, table: u32) -> RouteMessage {
     let mut message = RouteMessage::default();
     message.header.address_family = AddressFamily::Inet6;
@@ -183,9 +201,14 @@ pub struct AddFlags {
     pub preferred_lft: Option<u32>,
 }
 
-/// Completes rtnetlink's message for a new address. Its builder adds a broadcast address of its own accord; the one
-/// that the place has, or none, is what counts.
-pub fn complete_new_address(message: &mut AddressMessage, ip: IpAddr, place: &Place, flags: AddFlags) {
+/// Completes rtnetlink's message for a new address. Its builder adds a broadcast address of its own
+/// accord; the one that the place has, or none, is what counts.
+pub fn complete_new_address(
+    message: &mut AddressMessage,
+    ip: IpAddr,
+    place: &Place,
+    flags: AddFlags,
+) {
     message.attributes.retain(|attribute| !matches!(attribute, AddressAttribute::Broadcast(_)));
     let push = |message: &mut AddressMessage, attribute| message.attributes.push(attribute);
     if let Some(broadcast) = place.broadcast {
@@ -211,14 +234,16 @@ pub fn complete_new_address(message: &mut AddressMessage, ip: IpAddr, place: &Pl
         push(message, AddressAttribute::CacheInfo(info));
     }
     // As `ip address add` does: 127.0.0.0/8 never leaves the host.
-    message.header.scope = if ip.is_ipv4() && ip.is_loopback() { AddressScope::Host } else { AddressScope::Universe };
+    message.header.scope =
+        if ip.is_ipv4() && ip.is_loopback() { AddressScope::Host } else { AddressScope::Universe };
 }
 
-/// The message that removes an address. The kernel compares each attribute that is given: the other end of a
-/// point-to-point address must be named as such (`inet_rtm_deladdr`).
+/// The message that removes an address. The kernel compares each attribute that is given: the other
+/// end of a point-to-point address must be named as such (`inet_rtm_deladdr`).
 pub fn removed_address(address: &Address) -> AddressMessage {
     let mut message = AddressMessage::default();
-    message.header.family = if address.ip.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
+    message.header.family =
+        if address.ip.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
     message.header.index = address.index;
     message.header.prefix_len = address.prefix;
     message.attributes.push(AddressAttribute::Local(address.ip));
@@ -282,7 +307,12 @@ mod tests {
         place.broadcast = Some([10, 9, 7, 7].into());
         place.label = Some("ethA:x".into());
         let mut message = AddressMessage::default();
-        complete_new_address(&mut message, ip, &place, AddFlags { noprefixroute: true, ..AddFlags::default() });
+        complete_new_address(
+            &mut message,
+            ip,
+            &place,
+            AddFlags { noprefixroute: true, ..AddFlags::default() },
+        );
         assert!(message.attributes.contains(&AddressAttribute::Broadcast([10, 9, 7, 7].into())));
         assert!(message.attributes.contains(&AddressAttribute::Label("ethA:x".into())));
         assert!(message.attributes.contains(&AddressAttribute::Flags(Flags::Noprefixroute)));
@@ -297,7 +327,9 @@ mod tests {
         let seen = address(&message).unwrap();
         assert_eq!(seen.ip, "10.9.0.1".parse::<IpAddr>().unwrap());
         let removed = removed_address(&seen);
-        assert!(removed.attributes.contains(&AddressAttribute::Address("10.9.0.2".parse().unwrap())));
+        assert!(
+            removed.attributes.contains(&AddressAttribute::Address("10.9.0.2".parse().unwrap()))
+        );
         assert_eq!(address(&AddressMessage::default()), None);
     }
 }

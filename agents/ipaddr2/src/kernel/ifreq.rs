@@ -24,7 +24,8 @@ pub fn put_address(request: &mut libc::ifreq, ip: Ipv4Addr) {
     for (to, from) in data[2..6].iter_mut().zip(ip.octets()) {
         *to = from as libc::c_char;
     }
-    request.ifr_ifru.ifru_addr = libc::sockaddr { sa_family: libc::AF_INET as libc::sa_family_t, sa_data: data };
+    request.ifr_ifru.ifru_addr =
+        libc::sockaddr { sa_family: libc::AF_INET as libc::sa_family_t, sa_data: data };
 }
 
 /// The IPv4 address of an answer; `None` when it is of another kind.
@@ -32,7 +33,8 @@ pub fn get_address(request: &libc::ifreq) -> Option<Ipv4Addr> {
     // SAFETY: called after an ioctl that has written this member, which is plain data.
     let address = unsafe { request.ifr_ifru.ifru_addr };
     let byte = |i: usize| address.sa_data[i] as u8;
-    (i32::from(address.sa_family) == libc::AF_INET).then(|| Ipv4Addr::new(byte(2), byte(3), byte(4), byte(5)))
+    (i32::from(address.sa_family) == libc::AF_INET)
+        .then(|| Ipv4Addr::new(byte(2), byte(3), byte(4), byte(5)))
 }
 
 /// Puts a link-layer address into a request.

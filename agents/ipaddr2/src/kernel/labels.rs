@@ -1,7 +1,8 @@
-//! "Does this IPv4 address stand under this interface name or label?", answered by the kernel in constant time.
+//! "Does this IPv4 address stand under this interface name or label?", answered by the kernel in
+//! constant time.
 //!
-//! A yes is a yes. A no only means that the address is not there under this name, for a labelled address has only its label:
-//! the caller looks further.
+//! A yes is a yes. A no only means that the address is not there under this name, for a labelled
+//! address has only its label: the caller looks further.
 
 use std::io;
 use std::net::Ipv4Addr;
@@ -17,7 +18,8 @@ use super::ifreq::{get_address, ifreq, put_address};
 pub struct InterfaceFlags(i32);
 
 impl InterfaceFlags {
-    /// Switched on, with a link or of a kind that has none: what `ip` calls UP or UNKNOWN (`dev_get_flags`).
+    /// Switched on, with a link or of a kind that has none: what `ip` calls UP or UNKNOWN
+    /// (`dev_get_flags`).
     #[must_use]
     pub fn is_running(self) -> bool {
         let both = libc::IFF_UP | libc::IFF_RUNNING;
@@ -43,15 +45,17 @@ impl Asker {
         Ok(Self(socket(AddressFamily::Inet, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None)?))
     }
 
-    /// The prefix length of an IPv4 address that stands under this interface name or label; `None` when it does not.
+    /// The prefix length of an IPv4 address that stands under this interface name or label; `None`
+    /// when it does not.
     ///
     /// # Errors
     /// The kernel's; no such interface is a `None`.
     pub fn prefix_of(&self, label: &str, ip: Ipv4Addr) -> io::Result<Option<u8>> {
         let Some(mut request) = ifreq(label) else { return Ok(None) };
         put_address(&mut request, ip);
-        // With an address in the request the kernel looks for exactly that one under the label. If it is not there it
-        // falls back to the first address of the label, so what came back is compared (net/ipv4/devinet.c).
+        // With an address in the request the kernel looks for exactly that one under the label. If
+        // it is not there it falls back to the first address of the label, so what came back is
+        // compared (net/ipv4/devinet.c).
         if !self.ask(libc::SIOCGIFADDR, &mut request)? || get_address(&request) != Some(ip) {
             return Ok(None);
         }
@@ -76,8 +80,10 @@ impl Asker {
 
     /// One ioctl; `false` when there is no such interface or address.
     fn ask(&self, number: libc::c_ulong, request: &mut libc::ifreq) -> io::Result<bool> {
-        // SAFETY: the three numbers above read and write a struct ifreq, which `request` is, and keep no pointer to it.
-        let answer = unsafe { libc::ioctl(self.0.as_raw_fd(), number as _, std::ptr::from_mut(request)) };
+        // SAFETY: the three numbers above read and write a struct ifreq, which `request` is, and
+        // keep no pointer to it.
+        let answer =
+            unsafe { libc::ioctl(self.0.as_raw_fd(), number as _, std::ptr::from_mut(request)) };
         if answer == 0 {
             return Ok(true);
         }

@@ -1,4 +1,5 @@
-//! The kernel's side of the house: what it knows about links, addresses and routes as plain data, questions and changes.
+//! The kernel's side of the house: what it knows about links, addresses and routes as plain data,
+//! questions and changes.
 
 pub mod changes;
 pub mod connections;

@@ -55,7 +55,8 @@ pub fn metric_of(metric: Option<u32>) -> u32 {
     metric.filter(|metric| *metric != 0).unwrap_or(V6_DEFAULT_METRIC)
 }
 
-/// The routing table in which the kernel puts the prefix routes of an interface: that of its VRF, or main.
+/// The routing table in which the kernel puts the prefix routes of an interface: that of its VRF,
+/// or main.
 #[must_use]
 pub fn prefix_table(link: &Link, links: &[Link]) -> u32 {
     vrf_table(link, links).unwrap_or(TABLE_MAIN)

@@ -1,7 +1,9 @@
-//! What is there? Lists, and single questions that are answered in constant time whatever else the node has.
+//! What is there? Lists, and single questions that are answered in constant time whatever else the
+//! node has.
 //!
-//! A list of addresses is not atomic: past one datagram the kernel goes on by position, and a change elsewhere makes it skip
-//! one. A single question is answered in one step. IPv4 addresses have none: see [`super::labels`].
+//! A list of addresses is not atomic: past one datagram the kernel goes on by position, and a
+//! change elsewhere makes it skip one. A single question is answered in one step. IPv4 addresses
+//! have none: see [`super::labels`].
 #![forbid(unsafe_code)]
 
 use std::net::{IpAddr, Ipv6Addr};
@@ -19,10 +21,11 @@ use ocf::sys::netlink::{Events, Fault, Netlink};
 
 use super::{Address, Link, Route, decode};
 
-/// Below this many addresses a list fits in one datagram and is atomic; above, a change elsewhere can make it skip one, so a
-/// negative is repeated.
+/// Below this many addresses a list fits in one datagram and is atomic; above, a change elsewhere
+/// can make it skip one, so a negative is repeated.
 const ATOMIC_LIST: usize = 256;
-/// How often a negative is looked for. One look in about 3,000 misses an address that is there, under constant change.
+/// How often a negative is looked for. One look in about 3,000 misses an address that is there,
+/// under constant change.
 const LOOKS: u32 = 3;
 
 /// A socket for questions, and the end of the time for their answers.
@@ -43,7 +46,10 @@ impl Questions {
     /// # Errors
     /// The kernel's.
     pub fn open(deadline: Deadline) -> Result<Self, Failure> {
-        Ok(Self { netlink: Netlink::open(SockProtocol::NetlinkRoute).or_fail("netlink socket")?, deadline })
+        Ok(Self {
+            netlink: Netlink::open(SockProtocol::NetlinkRoute).or_fail("netlink socket")?,
+            deadline,
+        })
     }
 
     /// Every interface.
@@ -51,8 +57,12 @@ impl Questions {
     /// # Errors
     /// When the kernel does not answer, or not to the end.
     pub fn links(&self) -> Result<Vec<Link>, Failure> {
-        let answers = self.list(RouteNetlinkMessage::GetLink(LinkMessage::default())).or_fail("list of interfaces")?;
-        let link = |m: &_| if let RouteNetlinkMessage::NewLink(m) = m { Some(decode::link(m)) } else { None };
+        let answers = self
+            .list(RouteNetlinkMessage::GetLink(LinkMessage::default()))
+            .or_fail("list of interfaces")?;
+        let link = |m: &_| {
+            if let RouteNetlinkMessage::NewLink(m) = m { Some(decode::link(m)) } else { None }
+        };
         Ok(answers.iter().filter_map(link).collect())
     }
 
@@ -71,7 +81,8 @@ impl Questions {
         }
     }
 
-    /// All addresses of the family of `ip`; a list without it is looked at again where it may have been skipped.
+    /// All addresses of the family of `ip`; a list without it is looked at again where it may have
+    /// been skipped.
     ///
     /// # Errors
     /// As [`Self::links`].
@@ -89,8 +100,11 @@ impl Questions {
     fn list_addresses(&self, ip: IpAddr) -> Result<Vec<Address>, Failure> {
         let mut message = AddressMessage::default();
         message.header.family = family(ip);
-        let answers = self.list(RouteNetlinkMessage::GetAddress(message)).or_fail("list of addresses")?;
-        let address = |m: &_| if let RouteNetlinkMessage::NewAddress(m) = m { decode::address(m) } else { None };
+        let answers =
+            self.list(RouteNetlinkMessage::GetAddress(message)).or_fail("list of addresses")?;
+        let address = |m: &_| {
+            if let RouteNetlinkMessage::NewAddress(m) = m { decode::address(m) } else { None }
+        };
         Ok(answers.iter().filter_map(address).collect())
     }
 
@@ -124,12 +138,13 @@ impl Questions {
             Err(Fault::Refused(Error::ENOENT, _)) => Vec::new(),
             answers => answers.or_fail("list of routes")?,
         };
-        let route = |m: &_| if let RouteNetlinkMessage::NewRoute(m) = m { decode::route(m) } else { None };
+        let route =
+            |m: &_| if let RouteNetlinkMessage::NewRoute(m) = m { decode::route(m) } else { None };
         Ok(answers.iter().filter_map(route).filter(|route| route.table == table).collect())
     }
 
-    /// The one route by which packets to `ip` would leave over an interface; `None` without any. One question, however many
-    /// routes there are.
+    /// The one route by which packets to `ip` would leave over an interface; `None` without any.
+    /// One question, however many routes there are.
     pub fn route_over(&self, ip: IpAddr, index: u32) -> Option<Route> {
         let mut message = RouteMessage::default();
         message.header.address_family = family(ip);
@@ -151,7 +166,8 @@ impl Questions {
     pub fn neighbour(&self, ip: IpAddr, index: u32) -> Result<Option<Vec<u8>>, Failure> {
         let mut message = NeighbourMessage::default();
         message.header.family = family(ip);
-        let answers = self.list(RouteNetlinkMessage::GetNeighbour(message)).or_fail("list of neighbours")?;
+        let answers =
+            self.list(RouteNetlinkMessage::GetNeighbour(message)).or_fail("list of neighbours")?;
         let wanted = match ip {
             IpAddr::V4(ip) => NeighbourAddress::Inet(ip),
             IpAddr::V6(ip) => NeighbourAddress::Inet6(ip),
@@ -159,9 +175,13 @@ impl Questions {
         Ok(answers.iter().find_map(|m| {
             let RouteNetlinkMessage::NewNeighbour(m) = m else { return None };
             let is_it = m.header.ifindex == index
-                && m.attributes.iter().any(|a| matches!(a, NeighbourAttribute::Destination(d) if *d == wanted));
+                && m.attributes
+                    .iter()
+                    .any(|a| matches!(a, NeighbourAttribute::Destination(d) if *d == wanted));
             m.attributes.iter().find_map(|a| match a {
-                NeighbourAttribute::LinkLayerAddress(bytes) if is_it && !bytes.is_empty() => Some(bytes.clone()),
+                NeighbourAttribute::LinkLayerAddress(bytes) if is_it && !bytes.is_empty() => {
+                    Some(bytes.clone())
+                }
                 _ => None,
             })
         }))
@@ -184,7 +204,9 @@ impl AddressEvents {
     pub fn listen() -> Result<Self, Failure> {
         /// RTMGRP_IPV6_IFADDR
         const GROUP: u32 = 0x100;
-        Netlink::listen(SockProtocol::NetlinkRoute, GROUP).map(Self).or_fail("listening for addresses")
+        Netlink::listen(SockProtocol::NetlinkRoute, GROUP)
+            .map(Self)
+            .or_fail("listening for addresses")
     }
 
     /// Waits until something about an address has changed, or until the deadline.

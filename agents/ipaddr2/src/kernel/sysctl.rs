@@ -26,8 +26,8 @@ pub fn set(name: &str, value: &str) -> io::Result<()> {
     file::write_kernel(&path(name), value)
 }
 
-/// Changes a setting for as long as `work` takes. Work is done in any case; whether the setting could be changed is
-/// the second result.
+/// Changes a setting for as long as `work` takes. Work is done in any case; whether the setting
+/// could be changed is the second result.
 pub fn with<T>(name: &str, value: &str, work: impl FnOnce() -> T) -> (T, bool) {
     let former = match get(name) {
         Ok(former) if former == value => return (work(), true),

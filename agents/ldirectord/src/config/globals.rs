@@ -20,7 +20,9 @@ fn directive(config: &mut Config, line: &str, number: usize) -> Result<(), Strin
     };
     match name {
         "checktimeout" | "negotiatetimeout" | "checkinterval" | "checkcount" | "failurecount" => {
-            is_positive(found).then_some(()).ok_or_else(|| format!("{name} must be a number above 0"))
+            is_positive(found)
+                .then_some(())
+                .ok_or_else(|| format!("{name} must be a number above 0"))
         }
         "fallback" | "fallback6" => {
             let family = if name == "fallback" { Family::V4 } else { Family::V6 };
@@ -34,9 +36,9 @@ fn directive(config: &mut Config, line: &str, number: usize) -> Result<(), Strin
         "cleanstop" => yes_or_no(name, found).map(|yes| config.cleanstop = yes),
         "fork" | "quiescent" | "readdquiescent" => yes_or_no(name, found).map(drop),
         "supervised" => yes_or_no(name, found).map(|yes| config.supervised = yes.then_some(number)),
-        "callback" | "logfile" => {
-            quoted(found).map(drop).ok_or_else(|| format!("the value of {name} must be between quotes"))
-        }
+        "callback" | "logfile" => quoted(found)
+            .map(drop)
+            .ok_or_else(|| format!("the value of {name} must be between quotes")),
         "execute" => {
             config.executes.push(found.to_owned());
             Ok(())
@@ -46,7 +48,9 @@ fn directive(config: &mut Config, line: &str, number: usize) -> Result<(), Strin
             number.then_some(()).ok_or_else(|| format!("{name} must be a number"))
         }
         "emailalertstatus" => states(found),
-        "smtp" => place::is_mail_host(found).then_some(()).ok_or_else(|| "smtp must be a host".to_owned()),
+        "smtp" => {
+            place::is_mail_host(found).then_some(()).ok_or_else(|| "smtp must be a host".to_owned())
+        }
         "connecttimeout" => Err("connecttimeout is gone, use negotiatetimeout".to_owned()),
         "timeout" => Err("timeout is gone, use checktimeout and negotiatetimeout".to_owned()),
         _ => Err(unknown(line)),
@@ -60,7 +64,10 @@ fn bare_supervised(config: &mut Config, line: &str, number: usize) -> Result<(),
         return Err("supervised must be yes or no".to_owned());
     }
     config.supervised = Some(number);
-    config.remarks.push(Note { line: number, text: "supervised should have a value: supervised=yes".to_owned() });
+    config.remarks.push(Note {
+        line: number,
+        text: "supervised should have a value: supervised=yes".to_owned(),
+    });
     Ok(())
 }
 
@@ -71,7 +78,9 @@ pub(super) fn yes_or_no(name: &str, value: &str) -> Result<bool, String> {
 pub(super) fn unknown(line: &str) -> String {
     let shown: String = line.trim_matches(is_space).chars().take(60).collect();
     if line.starts_with(is_space) {
-        return format!("unknown directive \"{shown}\" (a line of a section begins with four spaces or a tab)");
+        return format!(
+            "unknown directive \"{shown}\" (a line of a section begins with four spaces or a tab)"
+        );
     }
     format!("unknown directive \"{shown}\"")
 }

@@ -40,7 +40,10 @@ pub struct Fallback {
 /// Reads the value of `real`.
 pub(super) fn real(value: &str, line: usize) -> Result<Real, String> {
     let (first, last, port, flags) = server(value).ok_or_else(|| {
-        format!("\"{}\" is no address[->address][:port] followed by gate, masq or ipip", shown(value))
+        format!(
+            "\"{}\" is no address[->address][:port] followed by gate, masq or ipip",
+            shown(value)
+        )
     })?;
     let method = word(flags).filter(|word| METHODS.contains(word)).ok_or(WRONG_METHOD)?;
     let rest = &flags[flags.find(method).unwrap_or_default() + method.len()..];
@@ -49,10 +52,20 @@ pub(super) fn real(value: &str, line: usize) -> Result<Real, String> {
     let rest = number_after(rest, "l:").map_or(rest, |(_, rest)| rest);
     let rest = number_after(rest, "u:").map_or(rest, |(_, rest)| rest);
     if rest.contains(|letter| !is_space(letter)) {
-        return Err(format!("\"{}\" does not belong on the line of a real server", shown(rest.trim_matches(is_space))));
+        return Err(format!(
+            "\"{}\" does not belong on the line of a real server",
+            shown(rest.trim_matches(is_space))
+        ));
     }
     let owned = str::to_owned;
-    Ok(Real { line, first: owned(first), last: last.map(owned), port: owned(port), method: owned(method), weight })
+    Ok(Real {
+        line,
+        first: owned(first),
+        last: last.map(owned),
+        port: owned(port),
+        method: owned(method),
+        weight,
+    })
 }
 
 const WRONG_METHOD: &str = "the way to forward must be gate, masq or ipip";
@@ -71,7 +84,8 @@ fn server(value: &str) -> Option<(&str, Option<&str>, &str, &str)> {
             begin += 1;
         }
         let starts = all[begin..].char_indices().map(|(index, _)| begin + index);
-        if let Some((first, last, port)) = starts.into_iter().find_map(|start| whole(&all[start..])) {
+        if let Some((first, last, port)) = starts.into_iter().find_map(|start| whole(&all[start..]))
+        {
             return Some((first, last, port, trim(&rest[end..])));
         }
         rest = trim(&rest[end..]);
@@ -88,7 +102,9 @@ fn whole(word: &str) -> Option<(&str, Option<&str>, &str)> {
         None => (None, rest),
     };
     match rest.strip_prefix(':') {
-        Some(port) if !port.is_empty() && port.chars().all(is_port_letter) => Some((first, last, port)),
+        Some(port) if !port.is_empty() && port.chars().all(is_port_letter) => {
+            Some((first, last, port))
+        }
         None if rest.is_empty() => Some((first, last, "0")),
         _ => None,
     }
@@ -111,8 +127,10 @@ fn host(text: &str) -> Option<(&str, &str)> {
 
 /// A number after a space and a mark, and what follows it.
 fn number_after<'text>(text: &'text str, mark: &str) -> Option<(u32, &'text str)> {
-    let begins =
-        text.match_indices(is_space).map(|(index, _)| index).filter(|index| !text[..*index].ends_with(is_space));
+    let begins = text
+        .match_indices(is_space)
+        .map(|(index, _)| index)
+        .filter(|index| !text[..*index].ends_with(is_space));
     for index in begins {
         let Some(rest) = trim(&text[index..]).strip_prefix(mark) else { continue };
         if rest.starts_with(|letter: char| letter.is_ascii_digit()) {
@@ -125,15 +143,19 @@ fn number_after<'text>(text: &'text str, mark: &str) -> Option<(u32, &'text str)
 
 /// What follows a pair of quoted strings; the whole text when there is none.
 fn after_pair(text: &str) -> &str {
-    let begin = text.match_indices('"').map(|(index, _)| index).find(|index| text[..*index].ends_with(is_space));
+    let begin = text
+        .match_indices('"')
+        .map(|(index, _)| index)
+        .find(|index| text[..*index].ends_with(is_space));
     let (Some(begin), Some(last)) = (begin, text.rfind('"')) else { return text };
-    let middle = text[begin + 1..].match_indices('"').map(|(index, _)| begin + 1 + index).any(|close| {
-        let mut rest = text[close + 1..].chars();
-        let separated = matches!(rest.next(), Some(',' | ' '));
-        let open = text.len() - rest.as_str().len();
-        let next = open + (rest.as_str().len() - trim(rest.as_str()).len());
-        separated && text[next..].starts_with('"') && next < last
-    });
+    let middle =
+        text[begin + 1..].match_indices('"').map(|(index, _)| begin + 1 + index).any(|close| {
+            let mut rest = text[close + 1..].chars();
+            let separated = matches!(rest.next(), Some(',' | ' '));
+            let open = text.len() - rest.as_str().len();
+            let next = open + (rest.as_str().len() - trim(rest.as_str()).len());
+            separated && text[next..].starts_with('"') && next < last
+        });
     if middle { &text[last + 1..] } else { text }
 }
 
@@ -148,12 +170,16 @@ pub(super) fn fallback(value: &str) -> Result<Fallback, String> {
     if !METHODS.contains(&method) {
         return Err(WRONG_METHOD.to_owned());
     }
-    let port = place.rsplit_once(':').filter(|(_, port)| !port.is_empty() && port.chars().all(is_port_letter));
+    let port = place
+        .rsplit_once(':')
+        .filter(|(_, port)| !port.is_empty() && port.chars().all(is_port_letter));
     let (host, port) = port.map_or((place, None), |(host, port)| (host, Some(port.to_owned())));
     Ok(Fallback { host: host.to_owned(), port, method: method.to_owned() })
 }
 
 /// Whether a value begins as a host does.
 pub(super) fn is_mail_host(value: &str) -> bool {
-    value.starts_with(|letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '.' | '_' | '+' | '-'))
+    value.starts_with(|letter: char| {
+        letter.is_ascii_alphanumeric() || matches!(letter, '.' | '_' | '+' | '-')
+    })
 }

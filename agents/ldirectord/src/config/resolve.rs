@@ -15,7 +15,8 @@ pub trait Names {
     fn port(&self, name: &str, protocol: &str) -> Option<u16>;
 }
 
-/// The services of a configuration. Everything is looked up, for the daemon refuses what has no address.
+/// The services of a configuration. Everything is looked up, for the daemon refuses what has no
+/// address.
 ///
 /// # Errors
 /// What cannot be found, and what is there twice.
@@ -81,7 +82,10 @@ impl Lookup<'_> {
             false => self.names.port(port, protocol),
         };
         if found.is_none() {
-            self.fault(line, format!("{port} is no port: no number up to 65535, and no name in /etc/services"));
+            self.fault(
+                line,
+                format!("{port} is no port: no number up to 65535, and no name in /etc/services"),
+            );
         }
         found
     }
@@ -95,7 +99,13 @@ impl Lookup<'_> {
         }
     }
 
-    fn id(&mut self, line: usize, family: Family, address: &Address, protocol: Protocol) -> Option<Id> {
+    fn id(
+        &mut self,
+        line: usize,
+        family: Family,
+        address: &Address,
+        protocol: Protocol,
+    ) -> Option<Id> {
         let number = match protocol {
             Protocol::Tcp => 6,
             Protocol::Udp => 17,
@@ -119,7 +129,9 @@ impl Lookup<'_> {
             (Some(IpAddr::V4(first)), Some(IpAddr::V4(last))) if first > last => {
                 self.fault(real.line, format!("the range {first}->{last} goes backwards"));
             }
-            (Some(IpAddr::V6(_)), _) => self.fault(real.line, "there are no ranges of IPv6 addresses".to_owned()),
+            (Some(IpAddr::V6(_)), _) => {
+                self.fault(real.line, "there are no ranges of IPv6 addresses".to_owned())
+            }
             _ => {}
         }
     }

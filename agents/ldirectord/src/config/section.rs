@@ -4,8 +4,8 @@
 use super::globals::{unknown, yes_or_no};
 use super::place::{self, Fallback, Real};
 use super::{
-    Address, Config, Family, Note, Protocol, Virtual, digits, is_comment, is_port_letter, is_positive, is_space,
-    quoted, run, states, toggle, value, word,
+    Address, Config, Family, Note, Protocol, Virtual, digits, is_comment, is_port_letter,
+    is_positive, is_space, quoted, run, states, toggle, value, word,
 };
 
 /// What a negotiating check can speak.
@@ -34,10 +34,17 @@ const SERVICES: [&str; 21] = [
 ];
 
 /// Ways to check.
-const CHECKS: [&str; 7] = ["connect", "negotiate", "ping", "off", "on", "external", "external-perl"];
+const CHECKS: [&str; 7] =
+    ["connect", "negotiate", "ping", "off", "on", "external", "external-perl"];
 
 /// Reads a section whose lines begin at an index; gives that of the first line after it.
-pub(super) fn read(config: &mut Config, family: Family, address: &str, lines: &[&str], first: usize) -> usize {
+pub(super) fn read(
+    config: &mut Config,
+    family: Family,
+    address: &str,
+    lines: &[&str],
+    first: usize,
+) -> usize {
     let found = match opened(family, address) {
         Ok(found) => found,
         Err(text) => {
@@ -84,7 +91,8 @@ pub(super) fn read(config: &mut Config, family: Family, address: &str, lines: &[
 /// Where clients find the service.
 fn opened(family: Family, text: &str) -> Result<Address, String> {
     let wrong = || format!("\"{text}\" is no address:port, name:port or firewall mark");
-    let is_host = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '.' | '_' | '+' | '-');
+    let is_host =
+        |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '.' | '_' | '+' | '-');
     let end = text.find(|letter| !is_host(letter)).unwrap_or(text.len());
     if end > 0
         && let Some(port) = text[end..].strip_prefix(':').and_then(port)
@@ -97,9 +105,11 @@ fn opened(family: Family, text: &str) -> Result<Address, String> {
             .map(Address::Mark)
             .ok_or_else(|| format!("{text}: a firewall mark is a number from 1 to {}", u32::MAX));
     }
-    let (host, rest) = text.strip_prefix('[').and_then(|rest| rest.split_once(']')).ok_or_else(wrong)?;
+    let (host, rest) =
+        text.strip_prefix('[').and_then(|rest| rest.split_once(']')).ok_or_else(wrong)?;
     let port = rest.strip_prefix(':').and_then(port).ok_or_else(wrong)?;
-    let is_six = !host.is_empty() && host.chars().all(|letter| letter.is_ascii_hexdigit() || letter == ':');
+    let is_six =
+        !host.is_empty() && host.chars().all(|letter| letter.is_ascii_hexdigit() || letter == ':');
     match family {
         _ if !is_six => Err(wrong()),
         Family::V4 => Err("an IPv6 address needs virtual6".to_owned()),
@@ -114,7 +124,8 @@ fn port(text: &str) -> Option<&str> {
     run(text, is_port_letter).filter(|port| text.starts_with(port))
 }
 
-/// The directive on a line of a section, without comment and indentation; `None` for a line that ends the section.
+/// The directive on a line of a section, without comment and indentation; `None` for a line that
+/// ends the section.
 fn command(line: &str) -> Option<String> {
     let line = line.split('#').next().unwrap_or_default().replace('\t', "    ");
     let spaces = line.len() - line.trim_start_matches(' ').len();
@@ -127,8 +138,11 @@ fn command(line: &str) -> Option<String> {
 
 fn directive(section: &mut Virtual, text: &str, number: usize) -> Result<(), String> {
     let name = text.split(|letter| is_space(letter) || letter == '=').next().unwrap_or_default();
-    let Some(found) = value(text, name).filter(|_| !name.is_empty()) else { return Err(unknown(text)) };
-    let filled = |text: &str| if text.is_empty() { Err(format!("{name} is empty")) } else { Ok(()) };
+    let Some(found) = value(text, name).filter(|_| !name.is_empty()) else {
+        return Err(unknown(text));
+    };
+    let filled =
+        |text: &str| if text.is_empty() { Err(format!("{name} is empty")) } else { Ok(()) };
     match name {
         "real" | "real6" => {
             of_family(section, name, "real")?;
@@ -136,30 +150,38 @@ fn directive(section: &mut Virtual, text: &str, number: usize) -> Result<(), Str
         }
         "fallback" | "fallback6" => {
             of_family(section, name, "fallback")?;
-            place::fallback(found).map(|fallback: Fallback| section.fallback = Some((number, fallback)))
+            place::fallback(found)
+                .map(|fallback: Fallback| section.fallback = Some((number, fallback)))
         }
-        "request" | "receive" | "login" | "passwd" | "database" | "secret" => {
-            filled(quoted(found).ok_or_else(|| format!("the value of {name} must be between quotes"))?)
-        }
+        "request" | "receive" | "login" | "passwd" | "database" | "secret" => filled(
+            quoted(found).ok_or_else(|| format!("the value of {name} must be between quotes"))?,
+        ),
         "load" => {
-            let text = quoted(found).ok_or_else(|| format!("the value of {name} must be between quotes"))?;
+            let text = quoted(found)
+                .ok_or_else(|| format!("the value of {name} must be between quotes"))?;
             word(text).map(drop).ok_or_else(|| format!("{name} has no word"))
         }
         "checkcommand" | "fallbackcommand" => filled(quoted(found).unwrap_or(found)),
         "checktype" => checktype(section, found),
         "checktimeout" | "negotiatetimeout" | "checkcount" | "failurecount" | "checkinterval" => {
-            is_positive(found).then_some(()).ok_or_else(|| format!("{name} must be a number above 0"))
+            is_positive(found)
+                .then_some(())
+                .ok_or_else(|| format!("{name} must be a number above 0"))
         }
         "connecttimeout" => Err("connecttimeout is gone, use negotiatetimeout".to_owned()),
         "checkport" => {
-            let port = digits(found).and_then(|digits| digits.parse::<u16>().ok()).filter(|port| *port > 0);
+            let port = digits(found)
+                .and_then(|digits| digits.parse::<u16>().ok())
+                .filter(|port| *port > 0);
             port.map(drop).ok_or_else(|| "checkport must be a number from 1 to 65535".to_owned())
         }
         "scheduler" => {
             let letters = found.contains(|letter: char| letter.is_ascii_lowercase());
             letters.then_some(()).ok_or_else(|| "a scheduler's name has small letters".to_owned())
         }
-        "persistent" => digits(found).map(drop).ok_or_else(|| "persistent must be a number".to_owned()),
+        "persistent" => {
+            digits(found).map(drop).ok_or_else(|| "persistent must be a number".to_owned())
+        }
         "schedflags" => {
             let words = found.contains(|letter| !is_space(letter));
             words.then_some(()).ok_or_else(|| "schedflags is empty".to_owned())
@@ -168,16 +190,20 @@ fn directive(section: &mut Virtual, text: &str, number: usize) -> Result<(), Str
         "protocol" => protocol(section, found),
         "ops" | "quiescent" => yes_or_no(name, found).map(drop),
         "cleanstop" => {
-            section.cleanstop = Some(toggle(found).ok_or("cleanstop must be yes or no, with nothing after it")?);
+            section.cleanstop =
+                Some(toggle(found).ok_or("cleanstop must be yes or no, with nothing after it")?);
             Ok(())
         }
         "service" => {
             let known = word(found).is_some_and(|word| SERVICES.contains(&word));
-            known.then_some(()).ok_or_else(|| format!("service must be one of {}", SERVICES.join(", ")))
+            known
+                .then_some(())
+                .ok_or_else(|| format!("service must be one of {}", SERVICES.join(", ")))
         }
         "httpmethod" => {
-            let known =
-                word(found).is_some_and(|word| ["GET", "HEAD"].iter().any(|known| word.eq_ignore_ascii_case(known)));
+            let known = word(found).is_some_and(|word| {
+                ["GET", "HEAD"].iter().any(|known| word.eq_ignore_ascii_case(known))
+            });
             known.then_some(()).ok_or_else(|| "httpmethod must be GET or HEAD".to_owned())
         }
         "virtualhost" | "servicename" | "comment" | "monitorfile" => Ok(()),
@@ -187,7 +213,9 @@ fn directive(section: &mut Virtual, text: &str, number: usize) -> Result<(), Str
             number.then_some(()).ok_or_else(|| "emailalertfreq must be a number".to_owned())
         }
         "emailalertstatus" => states(found),
-        "smtp" => place::is_mail_host(found).then_some(()).ok_or_else(|| "smtp must be a host".to_owned()),
+        "smtp" => {
+            place::is_mail_host(found).then_some(()).ok_or_else(|| "smtp must be a host".to_owned())
+        }
         _ => Err(unknown(text)),
     }
 }
@@ -205,7 +233,9 @@ fn checktype(section: &mut Virtual, value: &str) -> Result<(), String> {
     let letters = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '_' | '-');
     let first = run(value, letters).filter(|word| digits(value).is_some() || CHECKS.contains(word));
     section.off = first == Some("off") && digits(value).is_none();
-    first.map(drop).ok_or_else(|| format!("checktype must be a number or one of {}", CHECKS.join(", ")))
+    first
+        .map(drop)
+        .ok_or_else(|| format!("checktype must be a number or one of {}", CHECKS.join(", ")))
 }
 
 fn netmask(family: Family, value: &str) -> Result<(), String> {
@@ -213,13 +243,17 @@ fn netmask(family: Family, value: &str) -> Result<(), String> {
         Family::V4 => {
             let parts: Vec<&str> = value.split('.').collect();
             let quad = parts.len() == 4 && parts.iter().all(|part| digits(part) == Some(part));
-            quad.then_some(())
-                .ok_or_else(|| "netmask must be four numbers with dots between, and nothing after".to_owned())
+            quad.then_some(()).ok_or_else(|| {
+                "netmask must be four numbers with dots between, and nothing after".to_owned()
+            })
         }
         Family::V6 => {
             let whole = digits(value) == Some(value);
-            let length = value.parse::<u32>().ok().filter(|length| whole && (1..=128).contains(length));
-            length.map(drop).ok_or_else(|| "netmask must be a prefix length from 1 to 128".to_owned())
+            let length =
+                value.parse::<u32>().ok().filter(|length| whole && (1..=128).contains(length));
+            length
+                .map(drop)
+                .ok_or_else(|| "netmask must be a prefix length from 1 to 128".to_owned())
         }
     }
 }

@@ -53,9 +53,11 @@ fn the_tutorials_directors_are_read() {
     assert_eq!((section.line, section.end, section.protocol), (5, 17, Protocol::Tcp));
     let reals: Vec<&str> = section.reals.iter().map(|real| real.first.as_str()).collect();
     assert_eq!(reals, ["10.240.0.20", "10.240.0.21", "10.240.1.20", "10.240.1.21"]);
-    assert!(
-        section.reals.iter().all(|real| (real.port.as_str(), real.method.as_str(), real.weight) == ("80", "masq", 1))
-    );
+    assert!(section.reals.iter().all(|real| (
+        real.port.as_str(),
+        real.method.as_str(),
+        real.weight
+    ) == ("80", "masq", 1)));
     let (line, fallback) = section.fallback.as_ref().unwrap();
     assert_eq!(
         (*line, fallback.host.as_str(), fallback.port.as_deref(), fallback.method.as_str()),
@@ -76,18 +78,30 @@ fn every_form_of_the_manual_is_read() {
     let config = good(FORMS);
     assert_eq!(
         ids(&config),
-        ["tcp 10.1.0.1:80", "mark 1", "mark 2 of IPv6", "udp 10.1.0.1:53", "tcp [2001:db8::5]:119", "tcp 10.0.0.1:80"]
+        [
+            "tcp 10.1.0.1:80",
+            "mark 1",
+            "mark 2 of IPv6",
+            "udp 10.1.0.1:53",
+            "tcp [2001:db8::5]:119",
+            "tcp 10.0.0.1:80"
+        ]
     );
     let first = &config.virtuals[0];
     let of = |index: usize| {
-        (first.reals[index].first.as_str(), first.reals[index].last.as_deref(), first.reals[index].weight)
+        (
+            first.reals[index].first.as_str(),
+            first.reals[index].last.as_deref(),
+            first.reals[index].weight,
+        )
     };
     assert_eq!(of(0), ("192.168.6.2", Some("192.168.6.5"), 1));
     assert_eq!(of(1), ("www1", Some("www9"), 10));
     assert_eq!((of(2), first.reals[2].port.as_str()), (("192.168.6.32", None, 5), "http"));
     assert_eq!(first.cleanstop, Some(false));
     assert!(config.virtuals[1].off);
-    let kept: Vec<bool> = resolve(&config, &Few).unwrap().iter().map(|wanted| wanted.kept).collect();
+    let kept: Vec<bool> =
+        resolve(&config, &Few).unwrap().iter().map(|wanted| wanted.kept).collect();
     assert_eq!(kept, [true, false, false, false, false, false]);
     assert_eq!(config.executes, ["other.cf"]);
 }
@@ -110,7 +124,11 @@ fn mistakes_have_lines() {
         ("virtual=1.2.3.4:80\n\treal=1.2.3.5:80 gate 3 fast\n", 2, "\"fast\" does not belong"),
         ("virtual=1.2.3.4:80\n\treal6=[::1]:80 gate\n", 2, "use real"),
         ("virtual=1.2.3.4:80\n  real=1.2.3.5:80 gate\n", 2, "four spaces or a tab"),
-        ("virtual=1.2.3.4:80\n\treal=1.2.3.5:80 gate\n\n\tservice=http\n", 4, "four spaces or a tab"),
+        (
+            "virtual=1.2.3.4:80\n\treal=1.2.3.5:80 gate\n\n\tservice=http\n",
+            4,
+            "four spaces or a tab",
+        ),
         ("virtual=1.2.3.4:80\n\trequest=index.html\n", 2, "between quotes"),
         ("virtual=1.2.3.4:80\n\trequest=\"a#b\"\n", 2, "between quotes"),
         ("virtual=1.2.3.4:80\n\tservice=gopher\n", 2, "service must be one of dns"),
@@ -123,7 +141,10 @@ fn mistakes_have_lines() {
         ("emailalertstatus=all, none\n", 1, "exclude"),
     ] {
         let faults = read(text).faults;
-        assert!(faults.iter().any(|fault| fault.line == line && fault.text.contains(part)), "{text:?}: {faults:?}");
+        assert!(
+            faults.iter().any(|fault| fault.line == line && fault.text.contains(part)),
+            "{text:?}: {faults:?}"
+        );
     }
 }
 
@@ -139,7 +160,10 @@ fn names_that_lead_nowhere_have_lines() {
         ("virtual=1.2.3.4:99999\n", 1, "99999 is no port"),
     ] {
         let faults = resolve(&good(text), &Few).unwrap_err();
-        assert!(faults.iter().any(|fault| fault.line == line && fault.text.contains(part)), "{text:?}: {faults:?}");
+        assert!(
+            faults.iter().any(|fault| fault.line == line && fault.text.contains(part)),
+            "{text:?}: {faults:?}"
+        );
     }
 }
 
@@ -173,7 +197,9 @@ fn the_time_grows_with_the_length_alone() {
     // What is quadratic where it could be: one long line of everything.
     for piece in [" ", "\"", "\", ", "1 ", "a->", "l: ", "é"] {
         let long = piece.repeat(200_000);
-        let _ = read(&format!("virtual=1.2.3.4:80\n\treal={long}\n\treal=1.2.3.4:80 gate{long}\n\tfallback={long}\n"));
+        let _ = read(&format!(
+            "virtual=1.2.3.4:80\n\treal={long}\n\treal=1.2.3.4:80 gate{long}\n\tfallback={long}\n"
+        ));
         let _ = read(&format!("virtual=1.2.3.4:80\n\treal=1.2.3.4:80 gate {long}x\n"));
     }
     assert!(began.elapsed() < Duration::from_secs(60), "{:?}", began.elapsed());

@@ -18,7 +18,8 @@ pub struct Compiled {
     pub made: Vec<PathBuf>,
 }
 
-/// The directories for parts of requests and answers, by their option and the place of one that was not chosen.
+/// The directories for parts of requests and answers, by their option and the place of one that was
+/// not chosen.
 const TEMPORARY: [(&str, &str); 5] = [
     ("http-client-body-temp-path", "client_body_temp"),
     ("http-proxy-temp-path", "proxy_temp"),
@@ -28,21 +29,30 @@ const TEMPORARY: [(&str, &str); 5] = [
 ];
 
 impl Compiled {
-    /// Reads what `nginx -V` says; `prefix` is that of the option `-p`, which takes the place of the built-in one.
+    /// Reads what `nginx -V` says; `prefix` is that of the option `-p`, which takes the place of
+    /// the built-in one.
     pub fn read(text: &str, prefix: Option<&Path>) -> Self {
-        let line = text.lines().find_map(|line| line.strip_prefix("configure arguments:")).unwrap_or_default();
+        let line = text
+            .lines()
+            .find_map(|line| line.strip_prefix("configure arguments:"))
+            .unwrap_or_default();
         let options = words::split(line).unwrap_or_default();
         let option = |name: &str| {
-            let value =
-                |word: &String| Some(word.strip_prefix("--")?.strip_prefix(name)?.strip_prefix('=')?.to_owned());
+            let value = |word: &String| {
+                Some(word.strip_prefix("--")?.strip_prefix(name)?.strip_prefix('=')?.to_owned())
+            };
             options.iter().rev().find_map(value)
         };
         let prefix = prefix.map(Path::to_owned).or_else(|| option("prefix").map(PathBuf::from));
         let prefix = prefix.unwrap_or_else(|| "/usr/local/nginx".into());
-        let path = |name: &str, usual: &str| prefix.join(option(name).unwrap_or_else(|| usual.to_owned()));
-        let mut made: Vec<PathBuf> = TEMPORARY.iter().map(|(name, usual)| path(name, usual)).collect();
+        let path =
+            |name: &str, usual: &str| prefix.join(option(name).unwrap_or_else(|| usual.to_owned()));
+        let mut made: Vec<PathBuf> =
+            TEMPORARY.iter().map(|(name, usual)| path(name, usual)).collect();
         made.push(path("http-log-path", "logs/access.log"));
-        made.extend(Some(path("error-log-path", "logs/error.log")).filter(|path| !path.ends_with("stderr")));
+        made.extend(
+            Some(path("error-log-path", "logs/error.log")).filter(|path| !path.ends_with("stderr")),
+        );
         Self {
             conf: path("conf-path", "conf/nginx.conf"),
             pid: path("pid-path", "logs/nginx.pid"),
@@ -86,7 +96,11 @@ mod tests {
         let compiled = Compiled::read("configure arguments:\n", None);
         assert_eq!(compiled.conf, Path::new("/usr/local/nginx/conf/nginx.conf"));
         assert_eq!(compiled.pid, Path::new("/usr/local/nginx/logs/nginx.pid"));
-        let moved = Compiled::read("configure arguments: --conf-path=n.conf", Some(Path::new("/srv/x")));
-        assert_eq!((moved.conf, moved.pid), ("/srv/x/n.conf".into(), "/srv/x/logs/nginx.pid".into()));
+        let moved =
+            Compiled::read("configure arguments: --conf-path=n.conf", Some(Path::new("/srv/x")));
+        assert_eq!(
+            (moved.conf, moved.pid),
+            ("/srv/x/n.conf".into(), "/srv/x/logs/nginx.pid".into())
+        );
     }
 }

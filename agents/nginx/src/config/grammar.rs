@@ -1,7 +1,7 @@
 //! The grammar of nginx's configuration: words, quotes, comments, blocks.
 //!
-//! Reading never fails: whether a text is right is nginx's to say (`nginx -t`); a stop must find the pid file also in one
-//! that has an error further down.
+//! Reading never fails: whether a text is right is nginx's to say (`nginx -t`); a stop must find
+//! the pid file also in one that has an error further down.
 #![forbid(unsafe_code)]
 
 /// A directive with its arguments, and what stands in its braces.
@@ -55,7 +55,10 @@ impl Reader<'_> {
                 b'#' => self.skip_line(),
                 b';' => {
                     self.at += 1;
-                    push(&mut all, Directive { words: std::mem::take(&mut words), block: Vec::new() });
+                    push(
+                        &mut all,
+                        Directive { words: std::mem::take(&mut words), block: Vec::new() },
+                    );
                 }
                 b'{' => {
                     self.at += 1;
@@ -78,14 +81,17 @@ impl Reader<'_> {
                     words.push(self.word(|byte| byte == quote));
                     self.at += 1;
                 }
-                _ => words.push(self.word(|byte| byte.is_ascii_whitespace() || matches!(byte, b';' | b'{'))),
+                _ => words.push(
+                    self.word(|byte| byte.is_ascii_whitespace() || matches!(byte, b';' | b'{')),
+                ),
             }
         }
         push(&mut all, Directive { words, block: Vec::new() });
         all
     }
 
-    /// The bytes up to one that ends the word, with what backslashes mean. A `${` does not open a block.
+    /// The bytes up to one that ends the word, with what backslashes mean. A `${` does not open a
+    /// block.
     fn word(&mut self, ends: impl Fn(u8) -> bool) -> String {
         let mut word = Vec::new();
         while let Some(byte) = self.bytes.get(self.at).copied() {
@@ -161,14 +167,20 @@ mod tests {
 
     #[test]
     fn quotes_and_backslashes_are_read_as_nginx_does() {
-        assert_eq!(words(r#"pid "/run/a b;{.pid"; x 'it\'s' "" a\ b \d;"#)[0], ["pid", "/run/a b;{.pid"]);
+        assert_eq!(
+            words(r#"pid "/run/a b;{.pid"; x 'it\'s' "" a\ b \d;"#)[0],
+            ["pid", "/run/a b;{.pid"]
+        );
         assert_eq!(words(r#"x 'it\'s' "" a"b;"#)[0], ["x", "it's", "", "a\"b"]);
         assert_eq!(words(r"if ($a ~ \d) { }")[0], ["if", "($a", "~", r"\d)"]);
     }
 
     #[test]
     fn comments_begin_where_a_word_could() {
-        assert_eq!(words("# pid a;\npid b; # pid c;\nx a#b;"), [vec!["pid", "b"], vec!["x", "a#b"]]);
+        assert_eq!(
+            words("# pid a;\npid b; # pid c;\nx a#b;"),
+            [vec!["pid", "b"], vec!["x", "a#b"]]
+        );
     }
 
     #[test]

@@ -10,21 +10,24 @@ use super::grammar::{Directive, parse};
 /// How deep files include each other: a link may give one of them another name.
 const DEEPEST: usize = 16;
 
-/// The most bytes that are read of all files together: several that include each other mean thousands of texts.
+/// The most bytes that are read of all files together: several that include each other mean
+/// thousands of texts.
 const LARGEST: usize = 16 << 20;
 
-/// The text of a file with all that it includes. Relative names begin at `base`, the directory of the main file, from
-/// wherever they are included.
+/// The text of a file with all that it includes. Relative names begin at `base`, the directory of
+/// the main file, from wherever they are included.
 pub fn load(files: &dyn Files, path: &Path, base: &Path) -> Option<Vec<Directive>> {
     let text = files.text(path)?;
-    let mut reader = Reader { files, base, open: vec![path.to_owned()], count: 0, bytes: text.len() };
+    let mut reader =
+        Reader { files, base, open: vec![path.to_owned()], count: 0, bytes: text.len() };
     Some(reader.expand(parse(&text)))
 }
 
 struct Reader<'a> {
     files: &'a dyn Files,
     base: &'a Path,
-    /// The files that are being read. One of them that is included again would have no end, and nginx refuses it.
+    /// The files that are being read. One of them that is included again would have no end, and
+    /// nginx refuses it.
     open: Vec<PathBuf>,
     /// How many files were included, and how many bytes were read.
     count: usize,
@@ -95,7 +98,8 @@ mod tests {
         // Half a megabyte, ten thousand times.
         let text = format!("include /d/*;{}", " # x\n".repeat(100_000));
         let names: Vec<String> = (0..20).map(|number| format!("/d/{number}")).collect();
-        let files: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), text.as_str())).collect();
+        let files: Vec<(&str, &str)> =
+            names.iter().map(|name| (name.as_str(), text.as_str())).collect();
         let began = std::time::Instant::now();
         assert!(load(&Tree(&files), Path::new("/d/1"), Path::new("/")).is_some());
         assert!(began.elapsed() < std::time::Duration::from_secs(20), "{:?}", began.elapsed());

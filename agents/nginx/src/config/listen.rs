@@ -22,7 +22,8 @@ pub struct Listen {
     pub ssl: bool,
     /// Whether it expects a line of the PROXY protocol first.
     pub proxied: bool,
-    /// Whether it understands HTTP/2 only, as versions before 1.25.1 do with `http2` and without `ssl`.
+    /// Whether it understands HTTP/2 only, as versions before 1.25.1 do with `http2` and without
+    /// `ssl`.
     pub h2_only: bool,
 }
 
@@ -66,7 +67,8 @@ impl Listen {
 
     /// As a line of a record.
     pub fn render(&self) -> String {
-        let flags = [(self.ssl, " ssl"), (self.proxied, " proxy_protocol"), (self.h2_only, " http2")];
+        let flags =
+            [(self.ssl, " ssl"), (self.proxied, " proxy_protocol"), (self.h2_only, " http2")];
         let flags: String = flags.iter().filter(|(set, _)| *set).map(|(_, word)| *word).collect();
         // The place comes last, for a path may hold spaces.
         match &self.socket {
@@ -116,7 +118,8 @@ fn socket(place: &str) -> Option<Socket> {
     if let Some(rest) = place.strip_prefix('[') {
         let (host, rest) = rest.split_once(']')?;
         let number = rest.strip_prefix(':').map_or(Some(80), port)?;
-        let host = if matches!(host.parse(), Ok(std::net::Ipv6Addr::UNSPECIFIED)) { "::1" } else { host };
+        let host =
+            if matches!(host.parse(), Ok(std::net::Ipv6Addr::UNSPECIFIED)) { "::1" } else { host };
         return Some(Socket::Inet(host.to_owned(), number));
     }
     let (host, number) = match place.rsplit_once(':') {
@@ -181,9 +184,16 @@ mod tests {
 
     #[test]
     fn what_is_written_is_what_is_read() {
-        for line in ["443 ssl", "[::1]:80 http2 proxy_protocol", "unix:/a b/c ssl", "[fe80::1]:1", "name:5"] {
+        for line in
+            ["443 ssl", "[::1]:80 http2 proxy_protocol", "unix:/a b/c ssl", "[fe80::1]:1", "name:5"]
+        {
             let listen = read(line).unwrap();
-            assert_eq!(Listen::parse(&listen.render()), Some(listen.clone()), "{line}: {}", listen.render());
+            assert_eq!(
+                Listen::parse(&listen.render()),
+                Some(listen.clone()),
+                "{line}: {}",
+                listen.render()
+            );
         }
         assert_eq!(Listen::parse("unix:/a b/c").unwrap().socket, Socket::Unix("/a b/c".into()));
         assert_eq!(Listen::parse(""), None);

@@ -1,7 +1,8 @@
-//! What the configuration says of the things that the cluster has to know. Pure: texts come from [`ocf::glob::Files`].
+//! What the configuration says of the things that the cluster has to know. Pure: texts come from
+//! [`ocf::glob::Files`].
 //!
-//! The files are read rather than the output of `nginx -T`: that binds every address, and makes the pid file, logs and
-//! directories, each time.
+//! The files are read rather than the output of `nginx -T`: that binds every address, and makes the
+//! pid file, logs and directories, each time.
 #![forbid(unsafe_code)]
 
 pub mod compiled;
@@ -36,7 +37,8 @@ pub struct Config {
 pub fn read(directives: &[Directive], globals: &str, compiled: &Compiled) -> Config {
     let globals = grammar::parse(globals);
     let top = |name: &str| {
-        let mut all = directives.iter().chain(&globals).filter(|directive| directive.name() == name);
+        let mut all =
+            directives.iter().chain(&globals).filter(|directive| directive.name() == name);
         all.next_back().and_then(|directive| directive.arguments().first()).map(String::as_str)
     };
     let mut config = Config {
@@ -62,8 +64,10 @@ pub fn read(directives: &[Directive], globals: &str, compiled: &Compiled) -> Con
 }
 
 fn read_server(server: &Directive, config: &mut Config) {
-    let named = |name: &'static str| server.block.iter().filter(move |directive| directive.name() == name);
-    let mut listens: Vec<Listen> = named("listen").filter_map(|listen| Listen::read(listen.arguments())).collect();
+    let named =
+        |name: &'static str| server.block.iter().filter(move |directive| directive.name() == name);
+    let mut listens: Vec<Listen> =
+        named("listen").filter_map(|listen| Listen::read(listen.arguments())).collect();
     if named("listen").next().is_none() {
         listens.push(Listen::usual());
     }
@@ -80,10 +84,13 @@ fn read_server(server: &Directive, config: &mut Config) {
 /// The path of the first location with `stub_status`, which since 1.7.5 needs no `on`.
 fn status_path(block: &[Directive], path: &str) -> Option<String> {
     block.iter().find_map(|directive| match (directive.name(), directive.arguments()) {
-        ("stub_status", arguments) => arguments.first().is_none_or(|word| word != "off").then(|| path.to_owned()),
+        ("stub_status", arguments) => {
+            arguments.first().is_none_or(|word| word != "off").then(|| path.to_owned())
+        }
         ("location", [_, inner] | [inner]) => {
             // What an expression matches is not known; its letters are the best guess.
-            let plain = inner.trim_start_matches(['^', '~']).trim_end_matches('$').replace('\\', "");
+            let plain =
+                inner.trim_start_matches(['^', '~']).trim_end_matches('$').replace('\\', "");
             status_path(&directive.block, &plain)
         }
         ("if" | "limit_except", _) => status_path(&directive.block, path),
@@ -117,7 +124,9 @@ fn note(directive: &Directive, prefix: &Path, config: &mut Config) {
                 config.made.push(prefix.join(value));
             }
         }
-        _ if name.ends_with("_temp_path") || name.ends_with("_cache_path") => config.made.push(prefix.join(value)),
+        _ if name.ends_with("_temp_path") || name.ends_with("_cache_path") => {
+            config.made.push(prefix.join(value))
+        }
         _ => {}
     }
 }

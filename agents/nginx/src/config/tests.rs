@@ -45,9 +45,15 @@ fn debians_layout_is_read() {
 fn rhels_layout_is_read() {
     let config = of(&RHEL);
     assert_eq!(config.pid, Path::new("/run/nginx.pid"));
-    assert_eq!(places(&config), ["127.0.0.1:8080", "unix:/run/nginx/app.sock", "127.0.0.1:80", "[::1]:80"]);
+    assert_eq!(
+        places(&config),
+        ["127.0.0.1:8080", "unix:/run/nginx/app.sock", "127.0.0.1:80", "[::1]:80"]
+    );
     let (listen, path) = config.status.unwrap();
-    assert_eq!((listen.base_url().as_str(), path.as_str()), ("http://127.0.0.1:8080", "/nginx_status"));
+    assert_eq!(
+        (listen.base_url().as_str(), path.as_str()),
+        ("http://127.0.0.1:8080", "/nginx_status")
+    );
     assert_eq!(config.locals, [PathBuf::from("/run/nginx/app.sock")]);
 }
 
@@ -62,14 +68,17 @@ fn suses_layout_is_read() {
 
 #[test]
 fn the_last_word_counts_and_options_add_theirs() {
-    let config = read(&grammar::parse("events {}"), "pid run/x.pid; daemon off;", &Compiled::usual());
+    let config =
+        read(&grammar::parse("events {}"), "pid run/x.pid; daemon off;", &Compiled::usual());
     assert_eq!(config.pid, Path::new("/usr/share/nginx/run/x.pid"));
     assert!(!config.daemon);
 }
 
 #[test]
 fn only_servers_of_http_are_asked() {
-    let config = text("stream { server { listen 5000; listen unix:/run/s; } } mail { server { listen 25; } }");
+    let config = text(
+        "stream { server { listen 5000; listen unix:/run/s; } } mail { server { listen 25; } }",
+    );
     assert_eq!(places(&config), [""; 0]);
     assert_eq!(config.locals, [PathBuf::from("/run/s")]);
     assert_eq!(places(&text("http { server { } }")), ["127.0.0.1:80"]);
@@ -78,7 +87,9 @@ fn only_servers_of_http_are_asked() {
 
 #[test]
 fn a_socket_that_asks_less_of_a_client_comes_first() {
-    let config = text("http { server { listen 1 proxy_protocol; listen 2 http2; } server { listen 3; listen 4; } }");
+    let config = text(
+        "http { server { listen 1 proxy_protocol; listen 2 http2; } server { listen 3; listen 4; } }",
+    );
     assert_eq!(places(&config), ["127.0.0.1:3", "127.0.0.1:4", "127.0.0.1:1", "127.0.0.1:2"]);
 }
 
@@ -93,17 +104,24 @@ fn the_status_page_is_found_where_it_is() {
         ("location /s { stub_status off; }", None),
         ("location /s { return 200; }", None),
     ] {
-        let config = text(&format!("http {{ server {{ listen 1; }} server {{ listen [::1]:2; {location} }} }}"));
+        let config = text(&format!(
+            "http {{ server {{ listen 1; }} server {{ listen [::1]:2; {location} }} }}"
+        ));
         let expected = expected.map(|path| ("[::1]:2".to_owned(), path.to_owned()));
-        assert_eq!(config.status.map(|(listen, path)| (listen.socket.to_string(), path)), expected, "{location}");
+        assert_eq!(
+            config.status.map(|(listen, path)| (listen.socket.to_string(), path)),
+            expected,
+            "{location}"
+        );
     }
 }
 
 #[test]
 fn what_a_check_would_make_is_known() {
     let config = text(
-        "error_log /var/log/e.log warn; http { access_log off; access_log syslog:server=x; access_log /l/$host.log; \
-         proxy_temp_path tmp/p 1 2; proxy_cache_path /c levels=1; server { access_log /l/a.log; } }",
+        "error_log /var/log/e.log warn; http { access_log off; access_log syslog:server=x; \
+         access_log /l/$host.log; proxy_temp_path tmp/p 1 2; proxy_cache_path /c levels=1; server \
+         { access_log /l/a.log; } }",
     );
     for path in ["/var/log/e.log", "/usr/share/nginx/tmp/p", "/c", "/l/a.log", "/run/nginx.pid"] {
         assert!(config.made.contains(&path.into()), "{path}: {:?}", config.made);

@@ -1,4 +1,5 @@
-//! The calls of a run over its time: a row for each check that made any, as a picture that needs no script.
+//! The calls of a run over its time: a row for each check that made any, as a picture that needs no
+//! script.
 #![forbid(unsafe_code)]
 
 use super::escaped;
@@ -39,9 +40,9 @@ pub(super) fn of(report: &Report) -> String {
         return rows;
     }
     format!(
-        "<h3>Timeline of the calls</h3>\n<p><small>From 0 to {whole:.1} s. Green: success, or a state that was seen; ochre: \
-         another code; red: a signal, or killed at its time-out; grey: killed on purpose. Point at a bar for what it \
-         is.</small></p>\n\
+        "<h3>Timeline of the calls</h3>\n<p><small>From 0 to {whole:.1} s. Green: success, or a \
+         state that was seen; ochre: another code; red: a signal, or killed at its time-out; grey: \
+         killed on purpose. Point at a bar for what it is.</small></p>\n\
          <div class=\"wide\"><table class=\"timeline\">\n<tbody>\n{rows}</tbody>\n</table></div>\n"
     )
 }
@@ -56,7 +57,12 @@ fn bar(call: &Done, whole: f64) -> String {
         Some(0 | 7 | 8 | 190 | 191) => "seen",
         _ => "other",
     };
-    let title = format!("{:.3} s: {}, {} ms", call.began.as_secs_f64(), call.summary(), call.ended.elapsed.as_millis());
+    let title = format!(
+        "{:.3} s: {}, {} ms",
+        call.began.as_secs_f64(),
+        call.summary(),
+        call.ended.elapsed.as_millis()
+    );
     format!(
         "<rect class=\"{class}\" x=\"{left:.1}\" y=\"1\" width=\"{width:.1}\" height=\"12\"><title>{}</title></rect>",
         escaped(&title)
@@ -72,15 +78,23 @@ mod tests {
     #[test]
     fn a_call_stands_where_it_was_made() {
         let call = |check: &'static str, began, took| {
-            let ended = Ended { code: Some(0), elapsed: Duration::from_millis(took), ..Ended::default() };
-            Done { check, began: Duration::from_millis(began), ended, what: "a<b".into(), ..Done::default() }
+            let ended =
+                Ended { code: Some(0), elapsed: Duration::from_millis(took), ..Ended::default() };
+            Done {
+                check,
+                began: Duration::from_millis(began),
+                ended,
+                what: "a<b".into(),
+                ..Done::default()
+            }
         };
         let calls = vec![call("stop", 500, 250), call("start", 0, 1), call("start", 999, 900)];
         let text = of(&Report { calls, took: Duration::from_secs(1), ..Report::default() });
         assert!(text.find("start").unwrap() < text.find("stop").unwrap(), "{text}");
         assert!(text.contains("x=\"500.0\" y=\"1\" width=\"250.0\""), "{text}");
         assert!(
-            text.contains("x=\"0.0\" y=\"1\" width=\"2.0\"") && text.contains("x=\"998.0\" y=\"1\" width=\"2.0\""),
+            text.contains("x=\"0.0\" y=\"1\" width=\"2.0\"")
+                && text.contains("x=\"998.0\" y=\"1\" width=\"2.0\""),
             "{text}"
         );
         assert!(text.contains("a&lt;b") && of(&Report::default()).is_empty());

@@ -15,7 +15,8 @@ use super::{ALL_WRITE, bits, is_trusted, kind, plain, trusted};
 use crate::glob::Files;
 
 /// O_NONBLOCK: to open a pipe that another user has put there must not wait for ever.
-const READ: OFlag = OFlag::O_RDONLY.union(OFlag::O_CLOEXEC).union(OFlag::O_NONBLOCK).union(OFlag::O_NOCTTY);
+const READ: OFlag =
+    OFlag::O_RDONLY.union(OFlag::O_CLOEXEC).union(OFlag::O_NONBLOCK).union(OFlag::O_NOCTTY);
 
 /// The most names of a directory that are looked at.
 const MOST_NAMES: usize = 65_536;
@@ -23,7 +24,8 @@ const MOST_NAMES: usize = 65_536;
 /// Whose a file that the administrator names may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trust {
-    /// Any user's: a server's configuration, about which the server itself, which runs as root, has the last word.
+    /// Any user's: a server's configuration, about which the server itself, which runs as root, has
+    /// the last word.
     Anyone,
     /// Any user's, but not one that everybody can write to: what decides how a service is checked.
     NotEverybody,
@@ -34,8 +36,8 @@ pub enum Trust {
 /// Reads a file of ours; `None` when there is none.
 ///
 /// # Errors
-/// When it cannot be read, is a symbolic link or no plain file, belongs to another user, can be written by others, or
-/// has more than `limit` bytes.
+/// When it cannot be read, is a symbolic link or no plain file, belongs to another user, can be
+/// written by others, or has more than `limit` bytes.
 pub fn read_small(path: &Path, limit: u64) -> io::Result<Option<Vec<u8>>> {
     let fd = match open(path, READ | OFlag::O_NOFOLLOW, Mode::empty()) {
         Ok(fd) => fd,
@@ -64,7 +66,10 @@ pub fn read(path: &Path, limit: u64, trust: Trust) -> io::Result<Vec<u8>> {
     match trust {
         Trust::Anyone => {}
         Trust::NotEverybody if bits(&found) & ALL_WRITE != 0 => {
-            return Err(io::Error::other(format!("can be written by everybody (mode {:o})", bits(&found))));
+            return Err(io::Error::other(format!(
+                "can be written by everybody (mode {:o})",
+                bits(&found)
+            )));
         }
         Trust::NotEverybody => {}
         Trust::Root => trusted(&found)?,
@@ -137,7 +142,8 @@ pub fn open_kernel(path: &Path) -> io::Result<File> {
     Ok(File::from(open(path, READ, Mode::empty())?))
 }
 
-/// Reads the beginning of a file that the administrator names: which program a script is for stands in its first line.
+/// Reads the beginning of a file that the administrator names: which program a script is for stands
+/// in its first line.
 ///
 /// # Errors
 /// When it cannot be read, or is no plain file.
@@ -156,7 +162,8 @@ pub fn read_start(path: &Path, count: u64) -> io::Result<Vec<u8>> {
 /// The kernel's, and `InvalidData` when it is no text.
 pub fn read_kernel_text(path: &Path) -> io::Result<String> {
     let bytes = read_kernel(path)?;
-    let text = std::str::from_utf8(&bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+    let text = std::str::from_utf8(&bytes)
+        .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
     Ok(text.trim().to_owned())
 }
 
@@ -170,7 +177,9 @@ pub struct Disk;
 impl Files for Disk {
     /// Bytes that are no text are replaced.
     fn text(&self, path: &Path) -> Option<String> {
-        read(path, LARGEST, Trust::Anyone).ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+        read(path, LARGEST, Trust::Anyone)
+            .ok()
+            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
     }
 
     fn names(&self, path: &Path) -> Option<Vec<String>> {
@@ -186,7 +195,8 @@ impl Files for Disk {
 #[must_use]
 pub fn names(directory: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(directory).into_iter().flatten().flatten().take(MOST_NAMES);
-    let mut names: Vec<String> = entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+    let mut names: Vec<String> =
+        entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
     names.sort();
     names
 }

@@ -68,7 +68,10 @@ fn sl_20_no_state_directory_is_made_where_others_could_replace_it() {
     std::fs::set_permissions(&open, Permissions::from_mode(0o777)).unwrap();
     assert!(ensure_dir(&open.join("state"), 0o755).is_err());
     std::fs::set_permissions(&open, Permissions::from_mode(0o1777)).unwrap();
-    assert!(ensure_dir(&open.join("a/b"), 0o755).is_ok(), "a sticky one, like /run/lock, keeps ours in its place");
+    assert!(
+        ensure_dir(&open.join("a/b"), 0o755).is_ok(),
+        "a sticky one, like /run/lock, keeps ours in its place"
+    );
 }
 
 #[test]
@@ -98,7 +101,8 @@ fn mode(path: &Path, mode: u32) {
     std::fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
 }
 
-/// A directory as /run/lock is: everybody may add to it. `None` where this is not root, who alone can give things away.
+/// A directory as /run/lock is: everybody may add to it. `None` where this is not root, who alone
+/// can give things away.
 fn open_place() -> Option<(tempfile::TempDir, PathBuf)> {
     let folder = folder();
     mode(folder.path(), 0o755);
@@ -127,7 +131,9 @@ fn rt_1_a_link_of_another_user_leads_root_nowhere() {
     assert!(!target.exists(), "nothing was made behind the link");
     std::fs::create_dir(&target).unwrap();
     assert!(make_dir(&link, 0o755, Some(owner)).is_err());
-    assert!(ensure_dir(&link, 0o755).is_err() && write_atomic(&link.join("x"), b"", 0o600).is_err());
+    assert!(
+        ensure_dir(&link, 0o755).is_err() && write_atomic(&link.join("x"), b"", 0o600).is_err()
+    );
     assert_eq!(target.metadata().unwrap().uid(), 0, "and nothing was given away");
     std::fs::write(target.join("file"), "x").unwrap();
     assert!(remove(&link.join("file")).is_err() && target.join("file").exists());
@@ -146,7 +152,10 @@ fn rt_1_a_directory_of_another_user_is_refused_where_everybody_could_make_it() {
     let made = lock.join("apache2");
     std::fs::create_dir(&made).unwrap();
     give(&made);
-    assert!(make_dir(&made, 0o755, None).is_err() && make_dir(&made.join("deeper"), 0o755, None).is_err());
+    assert!(
+        make_dir(&made, 0o755, None).is_err()
+            && make_dir(&made.join("deeper"), 0o755, None).is_err()
+    );
     let owner = Owner { user: Uid::from_raw(STRANGER), group: None };
     assert!(!make_dir(&made, 0o755, Some(owner)).unwrap(), "of the user that it is for");
     // Where only root could have made it for that user, it is his by root's will.
@@ -154,7 +163,10 @@ fn rt_1_a_directory_of_another_user_is_refused_where_everybody_could_make_it() {
     std::fs::create_dir(&given).unwrap();
     give(&given);
     assert!(!make_dir(&given, 0o755, None).unwrap());
-    assert!(make_dir(&given.join("new"), 0o755, None).is_err(), "he could replace it while it is being made");
+    assert!(
+        make_dir(&given.join("new"), 0o755, None).is_err(),
+        "he could replace it while it is being made"
+    );
 }
 
 #[test]
@@ -232,15 +244,21 @@ fn rt_5_pipes_devices_and_huge_files_are_not_read() {
     for trust in [Trust::Anyone, Trust::NotEverybody, Trust::Root] {
         assert_eq!(read(&path("link"), 4, trust).unwrap(), b"text");
     }
-    assert!(read(&path("good"), 3, Trust::Anyone).unwrap_err().to_string().contains("more than 3 bytes"));
+    assert!(
+        read(&path("good"), 3, Trust::Anyone)
+            .unwrap_err()
+            .to_string()
+            .contains("more than 3 bytes")
+    );
     assert_eq!(read(&path("none"), 3, Trust::Root).unwrap_err().kind(), io::ErrorKind::NotFound);
 }
 
 #[test]
 fn rt_5_whose_a_file_may_be_depends_on_what_it_is_for() {
     let Some((folder, open)) = open_place() else { return };
-    let read_all =
-        |path: &Path| [Trust::Anyone, Trust::NotEverybody, Trust::Root].map(|trust| read(path, 10, trust).is_ok());
+    let read_all = |path: &Path| {
+        [Trust::Anyone, Trust::NotEverybody, Trust::Root].map(|trust| read(path, 10, trust).is_ok())
+    };
     let file = folder.path().join("file");
     std::fs::write(&file, "x").unwrap();
     assert_eq!(read_all(&file), [true, true, true]);
@@ -264,7 +282,10 @@ fn rt_5_whose_a_file_may_be_depends_on_what_it_is_for() {
     symlink(&file, &link).unwrap();
     assert_eq!(read_all(&link), [true, true, true]);
     give(&link);
-    assert_eq!(read(&link, 10, Trust::Root).unwrap_err().to_string(), "is a link of user 65534; remove it");
+    assert_eq!(
+        read(&link, 10, Trust::Root).unwrap_err().to_string(),
+        "is a link of user 65534; remove it"
+    );
 }
 
 #[test]

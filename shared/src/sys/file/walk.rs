@@ -1,5 +1,6 @@
-//! The way to a directory, name by name, each opened relative to the one before and without following links (path_resolution(7)
-//! in our own hands). openat2(2) could do a part of it, but not say whose the links may be, and RHEL 8's kernel has none.
+//! The way to a directory, name by name, each opened relative to the one before and without
+//! following links (path_resolution(7) in our own hands). openat2(2) could do a part of it, but not
+//! say whose the links may be, and RHEL 8's kernel has none.
 #![forbid(unsafe_code)]
 
 use std::collections::VecDeque;
@@ -67,7 +68,9 @@ impl Walk {
                             place = next;
                         }
                         // Another process was faster: look at what it has made.
-                        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => todo.push_front(name),
+                        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                            todo.push_front(name)
+                        }
                         Err(error) => return Err(within(path, &next, error)),
                     }
                     continue;
@@ -78,7 +81,11 @@ impl Walk {
             match kind(&found) {
                 SFlag::S_IFLNK => {
                     if !is_trusted(found.st_uid) {
-                        return Err(refused(path, &next, &format!("is a link of user {}; remove it", found.st_uid)));
+                        return Err(refused(
+                            path,
+                            &next,
+                            &format!("is a link of user {}; remove it", found.st_uid),
+                        ));
                     }
                     links += 1;
                     if links > MOST_LINKS {
@@ -108,12 +115,17 @@ impl Walk {
         Ok(here)
     }
 
-    /// Whether only root can change a directory, in strict walks. A group that may write is root's choice.
+    /// Whether only root can change a directory, in strict walks. A group that may write is root's
+    /// choice.
     fn judge(&self, whole: &Path, place: &Path, stat: &FileStat) -> io::Result<()> {
         let is_kept = bits(stat) & ALL_WRITE == 0 || bits(stat) & STICKY != 0;
         if self.strict && !(is_trusted(stat.st_uid) && is_kept) {
             let why = format!("can be changed by user {}; give it to root", stat.st_uid);
-            return Err(refused(whole, place, if is_kept { &why } else { "can be changed by everybody" }));
+            return Err(refused(
+                whole,
+                place,
+                if is_kept { &why } else { "can be changed by everybody" },
+            ));
         }
         Ok(())
     }
@@ -134,11 +146,13 @@ fn start(place: &Path) -> io::Result<OwnedFd> {
 }
 
 fn names(path: &Path) -> VecDeque<OsString> {
-    let is_name = |part: &Component<'_>| matches!(part, Component::Normal(_) | Component::ParentDir);
+    let is_name =
+        |part: &Component<'_>| matches!(part, Component::Normal(_) | Component::ParentDir);
     path.components().filter(is_name).map(|part| part.as_os_str().to_owned()).collect()
 }
 
-/// Makes a directory in one that only root decides about: in another, it could be replaced before it is opened.
+/// Makes a directory in one that only root decides about: in another, it could be replaced before
+/// it is opened.
 fn make(parent: &OwnedFd, stat: &FileStat, name: &OsStr, mode: Mode) -> io::Result<OwnedFd> {
     owned(stat)?;
     // With the sticky bit, others can add to it but not take away what is ours.

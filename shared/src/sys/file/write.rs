@@ -1,4 +1,5 @@
-//! Writing and deleting: relative to the directory, which is found without following the links of others.
+//! Writing and deleting: relative to the directory, which is found without following the links of
+//! others.
 #![forbid(unsafe_code)]
 
 use std::ffi::{OsStr, OsString};
@@ -21,13 +22,15 @@ use super::{bits, ensure_dir, kind, mode_of, owned, plain, read_small, set_mode}
 /// How much of a file's name is in that of the new one beside it: names have at most 255 bytes.
 const LONGEST_NAME: usize = 200;
 
-/// Writes a file so that readers see the old content or the new, never a part: a new file beside it, then a rename. Not
-/// synced to disk, for state belongs in /run, which a power cut empties anyway.
+/// Writes a file so that readers see the old content or the new, never a part: a new file beside
+/// it, then a rename. Not synced to disk, for state belongs in /run, which a power cut empties
+/// anyway.
 ///
 /// The mode is exactly this one, whatever the caller's umask (Pacemaker's daemons have 026).
 ///
 /// # Errors
-/// When it cannot be written, or something else than a plain file is in its place; the old content is then still there.
+/// When it cannot be written, or something else than a plain file is in its place; the old content
+/// is then still there.
 pub fn write_atomic(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     replace(path, bytes, mode_of(mode), None)
 }
@@ -47,7 +50,12 @@ pub fn write_if_changed(path: &Path, bytes: &[u8], mode: u32) -> io::Result<bool
 ///
 /// # Errors
 /// As [`write_atomic`].
-pub fn write_stamped(path: &Path, bytes: &[u8], mode: u32, modified: SystemTime) -> io::Result<bool> {
+pub fn write_stamped(
+    path: &Path,
+    bytes: &[u8],
+    mode: u32,
+    modified: SystemTime,
+) -> io::Result<bool> {
     if has(path, bytes) {
         return Ok(false);
     }
@@ -64,7 +72,8 @@ fn replace(path: &Path, bytes: &[u8], mode: Mode, modified: Option<SystemTime>) 
         plain(&found)?;
     }
     let beside = beside(name);
-    let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    let flags =
+        OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
     let create = || openat(&directory, beside.as_os_str(), flags, mode);
     let fd = create().or_else(|error| match error {
         // Left by a process of this number that was killed between the two steps.
@@ -77,7 +86,8 @@ fn replace(path: &Path, bytes: &[u8], mode: Mode, modified: Option<SystemTime>) 
         file.write_all(bytes)?;
         modified.map_or(Ok(()), |at| file.set_modified(at))
     };
-    let written = fill(fd).and_then(|()| Ok(renameat(&directory, beside.as_os_str(), &directory, name)?));
+    let written =
+        fill(fd).and_then(|()| Ok(renameat(&directory, beside.as_os_str(), &directory, name)?));
     if written.is_err() {
         let _ = unlink(&directory, &beside);
     }
@@ -102,15 +112,17 @@ pub fn write_kernel(path: &Path, value: &str) -> io::Result<()> {
     File::from(file).write_all(value.as_bytes())
 }
 
-/// Opens a file for locking, made when it is missing. Never through a symbolic link. Others cannot open it, for whoever can
-/// may hold its lock.
+/// Opens a file for locking, made when it is missing. Never through a symbolic link. Others cannot
+/// open it, for whoever can may hold its lock.
 ///
 /// # Errors
 /// When it can be neither opened nor made; a missing directory is made with it.
 pub fn open_lock(path: &Path) -> io::Result<File> {
     let open = || open_ours(path, OFlag::O_RDWR | OFlag::O_CREAT);
     let (file, stat) = open().or_else(|error| match (error.kind(), path.parent()) {
-        (io::ErrorKind::NotFound, Some(directory)) => ensure_dir(directory, 0o755).and_then(|()| open()),
+        (io::ErrorKind::NotFound, Some(directory)) => {
+            ensure_dir(directory, 0o755).and_then(|()| open())
+        }
         _ => Err(error),
     })?;
     if bits(&stat) != 0o600 && stat.st_uid == nix::unistd::geteuid().as_raw() {
@@ -119,7 +131,8 @@ pub fn open_lock(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// Opens the file of a lock to ask who holds it: it is only read, for the state directory may have become read-only.
+/// Opens the file of a lock to ask who holds it: it is only read, for the state directory may have
+/// become read-only.
 ///
 /// # Errors
 /// When it is not there, or is no plain file.
@@ -187,7 +200,12 @@ pub fn remove_socket(path: &Path) -> io::Result<()> {
 fn is_in_use(directory: &OwnedFd, name: &OsStr) -> io::Result<bool> {
     // By the directory's descriptor: the path may be longer than a socket's address can be.
     let path = Path::new("/proc/self/fd").join(directory.as_raw_fd().to_string()).join(name);
-    let client = socket(AddressFamily::Unix, SockType::Stream, SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC, None)?;
+    let client = socket(
+        AddressFamily::Unix,
+        SockType::Stream,
+        SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC,
+        None,
+    )?;
     match connect(client.as_raw_fd(), &UnixAddr::new(&path)?) {
         Err(Errno::ECONNREFUSED | Errno::ENOENT) => Ok(false),
         // A queue that is full (EAGAIN) and another kind of socket (EPROTOTYPE) have an owner, too.
@@ -195,7 +213,8 @@ fn is_in_use(directory: &OwnedFd, name: &OsStr) -> io::Result<bool> {
     }
 }
 
-/// Deletes a directory if it is empty. Nothing happens to one that is not, or that cannot be deleted.
+/// Deletes a directory if it is empty. Nothing happens to one that is not, or that cannot be
+/// deleted.
 pub fn remove_empty_dir(path: &Path) {
     if let Ok((directory, name)) = Walk::default().parent(path) {
         let _ = unlinkat(&directory, name, UnlinkatFlags::RemoveDir);
@@ -206,7 +225,11 @@ pub fn remove_empty_dir(path: &Path) {
 fn find(path: &Path) -> io::Result<Option<(OwnedFd, &OsStr, FileStat)>> {
     match Walk::default().parent(path) {
         Ok((directory, name)) => Ok(look(&directory, name)?.map(|stat| (directory, name, stat))),
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
+        Err(error)
+            if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) =>
+        {
+            Ok(None)
+        }
         Err(error) => Err(error),
     }
 }

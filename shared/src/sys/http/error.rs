@@ -41,21 +41,30 @@ impl HttpError {
     pub(crate) fn os(error: &io::Error, peer: &str) -> Self {
         use io::ErrorKind as Os;
         match error.kind() {
-            Os::ConnectionRefused => Self::new(HttpErrorKind::Connect, format!("connection refused by {peer}")),
+            Os::ConnectionRefused => {
+                Self::new(HttpErrorKind::Connect, format!("connection refused by {peer}"))
+            }
             Os::ConnectionReset | Os::ConnectionAborted | Os::BrokenPipe | Os::UnexpectedEof => {
-                Self::new(HttpErrorKind::Answer, format!("{peer} broke off the connection without an answer"))
+                Self::new(
+                    HttpErrorKind::Answer,
+                    format!("{peer} broke off the connection without an answer"),
+                )
             }
             Os::TimedOut | Os::WouldBlock => {
                 Self::new(HttpErrorKind::Timeout, format!("no answer from {peer} in time"))
             }
-            _ => Self::new(HttpErrorKind::Connect, format!("no connection to {peer}: {}", plain(error))),
+            _ => Self::new(
+                HttpErrorKind::Connect,
+                format!("no connection to {peer}: {}", plain(error)),
+            ),
         }
     }
 
     /// An error of the client library; `peer` is whom it talked to.
     pub(super) fn from_client(error: &reqwest::Error, peer: &str) -> Self {
         if find::<TlsError>(error, |tls| tls.to_string().contains("No CA certificates")).is_some() {
-            let text = "no certificate authority is trusted on this machine; install ca-certificates";
+            let text =
+                "no certificate authority is trusted on this machine; install ca-certificates";
             return Self::new(HttpErrorKind::Tls, text);
         }
         if error.is_builder() {
@@ -65,13 +74,19 @@ impl HttpError {
             return Self::new(HttpErrorKind::Tls, tls_text(tls, peer));
         }
         if error.is_dns() {
-            return Self::new(HttpErrorKind::Connect, format!("no address for {peer}: {}", deepest(error)));
+            return Self::new(
+                HttpErrorKind::Connect,
+                format!("no address for {peer}: {}", deepest(error)),
+            );
         }
         if let Some(os) = find::<io::Error>(error, |os| os.raw_os_error().is_some()) {
             return Self::os(os, peer);
         }
         if error.is_connect() {
-            return Self::new(HttpErrorKind::Connect, format!("no connection to {peer}: {}", deepest(error)));
+            return Self::new(
+                HttpErrorKind::Connect,
+                format!("no connection to {peer}: {}", deepest(error)),
+            );
         }
         Self::new(HttpErrorKind::Answer, format!("no HTTP answer from {peer}: {}", deepest(error)))
     }
@@ -92,16 +107,21 @@ impl From<HttpError> for crate::failure::IntoFailure {
 }
 
 /// The last error of this type in the chain of causes.
-fn find<'a, T: Error + 'static>(error: &'a (dyn Error + 'static), wanted: impl Fn(&T) -> bool) -> Option<&'a T> {
+fn find<'a, T: Error + 'static>(
+    error: &'a (dyn Error + 'static),
+    wanted: impl Fn(&T) -> bool,
+) -> Option<&'a T> {
     causes(error).filter_map(|cause| cause.downcast_ref()).filter(|cause| wanted(cause)).last()
 }
 
-/// An error and what caused it, each after what it caused. An [`io::Error`] leaves the one that it wraps out of the chain of
-/// its causes, and that is where all of TLS is.
+/// An error and what caused it, each after what it caused. An [`io::Error`] leaves the one that it
+/// wraps out of the chain of its causes, and that is where all of TLS is.
 fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    std::iter::successors(Some(error), |&error| match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
-        Some(wrapped) => Some(wrapped),
-        None => error.source(),
+    std::iter::successors(Some(error), |&error| {
+        match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+            Some(wrapped) => Some(wrapped),
+            None => error.source(),
+        }
     })
 }
 
@@ -110,7 +130,8 @@ fn deepest(error: &(dyn Error + 'static)) -> String {
     causes(error).last().map(ToString::to_string).unwrap_or_default()
 }
 
-/// Whether all that is wrong with a certificate so far is that it is marked as that of an authority.
+/// Whether all that is wrong with a certificate so far is that it is marked as that of an
+/// authority.
 pub(super) fn is_authority_as_server(why: &CertificateError) -> bool {
     // The error's own type is in a crate that we do not name.
     matches!(why, CertificateError::Other(other) if other.to_string().contains("CaUsedAsEndEntity"))
@@ -124,7 +145,9 @@ fn tls_text(error: &TlsError, peer: &str) -> String {
                 CertificateError::UnknownIssuer => {
                     "its issuer is unknown (is it self-signed, or is a CA file needed?)".into()
                 }
-                CertificateError::Expired | CertificateError::ExpiredContext { .. } => "it has expired".to_owned(),
+                CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+                    "it has expired".to_owned()
+                }
                 CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
                     "it is not valid yet".into()
                 }

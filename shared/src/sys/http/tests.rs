@@ -10,8 +10,8 @@ use super::*;
 
 mod tls;
 
-/// Serves connections one after the other for as long as the test runs, and gives the address. A server that does not want
-/// to end keeps its thread, which no test waits for.
+/// Serves connections one after the other for as long as the test runs, and gives the address. A
+/// server that does not want to end keeps its thread, which no test waits for.
 fn serve(each: impl Fn(TcpStream, String) + Send + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -51,7 +51,9 @@ fn ask(peer: &str) -> Result<Answer, HttpError> {
 /// Asks with little time, and makes sure that no more is taken.
 fn ask_briefly(peer: &str) -> HttpError {
     let began = Instant::now();
-    let failed = get(&Get::new(&format!("http://{peer}/"), Deadline::after(Duration::from_millis(400)))).unwrap_err();
+    let failed =
+        get(&Get::new(&format!("http://{peer}/"), Deadline::after(Duration::from_millis(400))))
+            .unwrap_err();
     assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
     failed
 }
@@ -62,7 +64,11 @@ fn kind_and_text(failed: HttpError) -> (HttpErrorKind, String) {
 
 #[test]
 fn fuzz_any_url_is_judged() {
-    let texts = ["http://user:pass@[fe80::1%25eth0]:8080/a?b#c", "https://localhost/", "http://127.0.0.1:99999/x"];
+    let texts = [
+        "http://user:pass@[fe80::1%25eth0]:8080/a?b#c",
+        "https://localhost/",
+        "http://127.0.0.1:99999/x",
+    ];
     crate::testing::fuzz::survives_text(&texts, |url| {
         let _ = (is_tls(url), is_local(url), shown(url));
         // What is plain is a URL, or the agent would ask what it has said yes to.
@@ -74,17 +80,27 @@ fn fuzz_any_url_is_judged() {
 fn an_answer_is_taken_as_it_comes() {
     let peer = says("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
     let answer = ask(&peer).unwrap();
-    assert_eq!((answer.status, answer.body.as_slice(), answer.truncated), (200, &b"hello"[..], false));
+    assert_eq!(
+        (answer.status, answer.body.as_slice(), answer.truncated),
+        (200, &b"hello"[..], false)
+    );
     assert!(answer.elapsed < Duration::from_secs(5));
 
-    let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n";
+    let chunked =
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n";
     assert_eq!(ask(&says(chunked)).unwrap().body, b"hello");
     assert_eq!(ask(&says("HTTP/1.0 200 OK\r\n\r\nuntil the end")).unwrap().body, b"until the end");
     let nothing = ask(&says("HTTP/1.1 204 No Content\r\n\r\n")).unwrap();
     assert_eq!((nothing.status_text().as_str(), nothing.body.len()), ("204 No Content", 0));
     let sorry = ask(&says("HTTP/1.1 500 Oh\r\nContent-Length: 7\r\n\r\n</html>")).unwrap();
-    assert_eq!((sorry.status_text().as_str(), sorry.body.as_slice()), ("500 Internal Server Error", &b"</html>"[..]));
-    assert_eq!(ask(&says("HTTP/1.1 599\r\nContent-Length: 0\r\n\r\n")).unwrap().status_text(), "599");
+    assert_eq!(
+        (sorry.status_text().as_str(), sorry.body.as_slice()),
+        ("500 Internal Server Error", &b"</html>"[..])
+    );
+    assert_eq!(
+        ask(&says("HTTP/1.1 599\r\nContent-Length: 0\r\n\r\n")).unwrap().status_text(),
+        "599"
+    );
 }
 
 #[test]
@@ -101,7 +117,10 @@ fn a_connection_that_stays_open_is_not_waited_for() {
 fn ap_10_a_server_that_never_answers_is_left_in_time() {
     let (kind, text) = kind_and_text(ask_briefly(&serve(|stream, _| std::mem::forget(stream))));
     assert_eq!(kind, HttpErrorKind::Timeout);
-    assert!(text.starts_with("no answer from 127.0.0.1:") && text.ends_with(" within 0.4 s"), "{text}");
+    assert!(
+        text.starts_with("no answer from 127.0.0.1:") && text.ends_with(" within 0.4 s"),
+        "{text}"
+    );
     // One that does not even accept, like a frozen one: the kernel does it.
     let frozen = TcpListener::bind("127.0.0.1:0").unwrap();
     let failed = ask_briefly(&frozen.local_addr().unwrap().to_string());
@@ -122,7 +141,10 @@ fn an_answer_that_comes_byte_by_byte_does_not_stretch_the_deadline() {
     });
     let (kind, text) = kind_and_text(ask_briefly(&body));
     assert_eq!(kind, HttpErrorKind::Timeout);
-    assert!(text.contains("did not end within 0.4 s (") && text.ends_with(" bytes came)"), "{text}");
+    assert!(
+        text.contains("did not end within 0.4 s (") && text.ends_with(" bytes came)"),
+        "{text}"
+    );
     let head = serve(move |mut stream, _| {
         drip(&mut stream, &[b'H'; 5000]);
     });
@@ -143,7 +165,10 @@ fn of_an_endless_body_no_more_is_read_than_is_kept() {
     let url = format!("http://{peer}/");
     let answer = get(&Get { body_limit: 10_000, ..Get::new(&url, soon()) }).unwrap();
     assert_eq!((answer.body.len(), answer.truncated), (10_000, true));
-    assert!(written.recv_timeout(Duration::from_secs(20)).unwrap() < 50_000_000, "the client goes when it has enough");
+    assert!(
+        written.recv_timeout(Duration::from_secs(20)).unwrap() < 50_000_000,
+        "the client goes when it has enough"
+    );
     let answer = get(&Get { body_limit: 0, ..Get::new(&url, soon()) }).unwrap();
     assert_eq!((answer.body.len(), answer.truncated, answer.status), (0, true, 200));
     assert_eq!(get(&Get::new(&url, soon())).unwrap().body.len(), BODY_LIMIT);
@@ -152,7 +177,8 @@ fn of_an_endless_body_no_more_is_read_than_is_kept() {
 #[test]
 fn a_body_as_long_as_the_limit_is_whole() {
     let peer = says("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
-    let answer = get(&Get { body_limit: 5, ..Get::new(&format!("http://{peer}/"), soon()) }).unwrap();
+    let answer =
+        get(&Get { body_limit: 5, ..Get::new(&format!("http://{peer}/"), soon()) }).unwrap();
     assert_eq!((answer.body.as_slice(), answer.truncated), (&b"hello"[..], false));
 }
 
@@ -191,7 +217,10 @@ fn a_server_that_is_gone_is_told() {
         stream.read_exact(&mut [0; 4]).unwrap();
     });
     let (kind, text) = kind_and_text(ask(&peer).unwrap_err());
-    assert_eq!((kind, text), (HttpErrorKind::Answer, format!("{peer} broke off the connection without an answer")));
+    assert_eq!(
+        (kind, text),
+        (HttpErrorKind::Answer, format!("{peer} broke off the connection without an answer"))
+    );
 }
 
 #[test]
@@ -199,7 +228,8 @@ fn redirects_are_reported_and_not_followed() {
     let (sent, requests) = mpsc::channel();
     let peer = serve(move |mut stream, request| {
         sent.send(request).unwrap();
-        let _ = stream.write_all(b"HTTP/1.1 302 Found\r\nLocation: /again?a=b\r\nContent-Length: 0\r\n\r\n");
+        let _ = stream
+            .write_all(b"HTTP/1.1 302 Found\r\nLocation: /again?a=b\r\nContent-Length: 0\r\n\r\n");
     });
     let answer = ask(&peer).unwrap();
     assert_eq!((answer.status, answer.location), (302, Some(format!("http://{peer}/again?a=b"))));
@@ -215,15 +245,31 @@ fn the_request_says_what_it_was_told_to() {
     });
     ask(&peer).unwrap();
     let plain = requests.recv().unwrap().to_ascii_lowercase();
-    assert!(plain.starts_with("get / http/1.1\r\n") && plain.contains(&format!("\r\nhost: {peer}\r\n")), "{plain}");
-    assert!(plain.contains(&format!("\r\nuser-agent: ocf-agents/{}\r\n", env!("CARGO_PKG_VERSION"))), "{plain}");
+    assert!(
+        plain.starts_with("get / http/1.1\r\n") && plain.contains(&format!("\r\nhost: {peer}\r\n")),
+        "{plain}"
+    );
+    assert!(
+        plain.contains(&format!("\r\nuser-agent: ocf-agents/{}\r\n", env!("CARGO_PKG_VERSION"))),
+        "{plain}"
+    );
     let url = format!("http://{}/a?b", peer.replace("127.0.0.1", "localhost"));
-    let full = Get { host_header: Some("www.example.com"), user: Some(("joe", "a:b")), ..Get::new(&url, soon()) };
+    let full = Get {
+        host_header: Some("www.example.com"),
+        user: Some(("joe", "a:b")),
+        ..Get::new(&url, soon())
+    };
     get(&full).unwrap();
     let full = requests.recv().unwrap().to_ascii_lowercase();
-    assert!(full.starts_with("get /a?b http/1.1\r\n") && full.contains("\r\nhost: www.example.com\r\n"), "{full}");
+    assert!(
+        full.starts_with("get /a?b http/1.1\r\n") && full.contains("\r\nhost: www.example.com\r\n"),
+        "{full}"
+    );
     assert_eq!(full.matches("\r\nhost:").count(), 1);
-    assert!(full.contains("\r\nauthorization: basic am9lomE6yg==\r\n".to_ascii_lowercase().as_str()), "{full}");
+    assert!(
+        full.contains("\r\nauthorization: basic am9lomE6yg==\r\n".to_ascii_lowercase().as_str()),
+        "{full}"
+    );
 }
 
 #[test]
@@ -239,10 +285,14 @@ fn ng_05_unix_sockets_and_ipv6_addresses_are_reached() {
     let request = Get { unix_socket: Some(&path), ..Get::new("http://localhost/status", soon()) };
     assert_eq!(get(&request).unwrap().body, b"ok");
     let missing = folder.path().join("missing");
-    let (kind, text) = kind_and_text(get(&Get { unix_socket: Some(&missing), ..request }).unwrap_err());
+    let (kind, text) =
+        kind_and_text(get(&Get { unix_socket: Some(&missing), ..request }).unwrap_err());
     assert_eq!(
         (kind, text),
-        (HttpErrorKind::Connect, format!("no connection to {}: No such file or directory", missing.display()))
+        (
+            HttpErrorKind::Connect,
+            format!("no connection to {}: No such file or directory", missing.display())
+        )
     );
 
     // Machines without IPv6 are rare, and have nothing to test here.
@@ -259,7 +309,8 @@ fn ng_05_unix_sockets_and_ipv6_addresses_are_reached() {
 #[test]
 fn a_name_that_nobody_has_is_told() {
     let (kind, text) = kind_and_text(
-        get(&Get::new("http://no-such-host.invalid/", Deadline::after(Duration::from_secs(5)))).unwrap_err(),
+        get(&Get::new("http://no-such-host.invalid/", Deadline::after(Duration::from_secs(5))))
+            .unwrap_err(),
     );
     // A name server that does not answer is possible where tests run.
     assert!(matches!(kind, HttpErrorKind::Connect | HttpErrorKind::Timeout), "{text}");
@@ -268,7 +319,9 @@ fn a_name_that_nobody_has_is_told() {
 
 #[test]
 fn urls_that_cannot_be_asked_are_told() {
-    for bad in ["", "/status", "ftp://127.0.0.1/", "http://", "http://a b/", "http://127.0.0.1:99999/"] {
+    for bad in
+        ["", "/status", "ftp://127.0.0.1/", "http://", "http://a b/", "http://127.0.0.1:99999/"]
+    {
         assert_eq!(get(&Get::new(bad, soon())).unwrap_err().kind, HttpErrorKind::Request, "{bad}");
     }
     let header = Get { host_header: Some("a\r\nX: y"), ..Get::new("http://127.0.0.1:9/", soon()) };
@@ -277,8 +330,12 @@ fn urls_that_cannot_be_asked_are_told() {
 
 #[test]
 fn urls_that_look_plain_can_be_asked() {
-    let plain =
-        ["http://127.0.0.1", "http://localhost:8080/", "https://192.0.2.1:443/a?b=c&d=%20#e", "http://127.0.0.1/\\"];
+    let plain = [
+        "http://127.0.0.1",
+        "http://localhost:8080/",
+        "https://192.0.2.1:443/a?b=c&d=%20#e",
+        "http://127.0.0.1/\\",
+    ];
     for url in plain {
         assert!(is_plain(url) && parse(url).is_ok(), "{url}");
     }
@@ -321,8 +378,12 @@ fn local_urls_are_known() {
     ] {
         assert!(is_local(local), "{local}");
     }
-    for remote in ["http://example.com/", "http://localhost.example.com/", "http://127.0.0.1.example.com/", "nonsense"]
-    {
+    for remote in [
+        "http://example.com/",
+        "http://localhost.example.com/",
+        "http://127.0.0.1.example.com/",
+        "nonsense",
+    ] {
         assert!(!is_local(remote), "{remote}");
     }
 }
@@ -334,8 +395,13 @@ const SERVER: &str = "OCF_TEST_HTTP_SERVER";
 fn ap_12_proxies_of_the_environment_mean_nothing() {
     let peer = says("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
     let mut child = Command::new(std::env::current_exe().unwrap());
-    child.args(["--ignored", "--exact", "sys::http::tests::helper_that_asks_the_server_of_the_environment"]);
-    for name in ["http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"] {
+    child.args([
+        "--ignored",
+        "--exact",
+        "sys::http::tests::helper_that_asks_the_server_of_the_environment",
+    ]);
+    for name in ["http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"]
+    {
         child.env(name, "http://127.0.0.1:9");
     }
     child.env(SERVER, peer).env_remove("no_proxy").env_remove("NO_PROXY");

@@ -1,8 +1,10 @@
-//! Certificates that a file vouches for: those that its authorities issued, and those that are in the file themselves.
+//! Certificates that a file vouches for: those that its authorities issued, and those that are in
+//! the file themselves.
 //!
-//! `openssl req -x509` makes by default a certificate that is its own authority, and many servers use one. The library
-//! refuses any authority as a server, even one that it is configured to trust; other clients accept it, and so it is here when
-//! exactly this certificate is in the file. Time and name must be right in any case.
+//! `openssl req -x509` makes by default a certificate that is its own authority, and many servers
+//! use one. The library refuses any authority as a server, even one that it is configured to trust;
+//! other clients accept it, and so it is here when exactly this certificate is in the file. Time
+//! and name must be right in any case.
 #![forbid(unsafe_code)]
 
 use std::path::Path;
@@ -27,7 +29,8 @@ const LARGEST: u64 = 8 << 20;
 /// What is wrong with the file.
 pub(super) fn config(path: &Path) -> Result<ClientConfig, String> {
     let wrong = |why: String| format!("{}: {why}", path.display());
-    let pem = file::read(path, LARGEST, Trust::NotEverybody).map_err(|error| wrong(crate::failure::plain(&error)))?;
+    let pem = file::read(path, LARGEST, Trust::NotEverybody)
+        .map_err(|error| wrong(crate::failure::plain(&error)))?;
     let own: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
     let own = own.map_err(|error| wrong(format!("no certificates in PEM form: {error:?}")))?;
     let mut roots = RootCertStore::empty();
@@ -36,11 +39,14 @@ pub(super) fn config(path: &Path) -> Result<ClientConfig, String> {
         return Err(wrong("no certificate in PEM form".to_owned()));
     }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let usual = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider)).build();
+    let usual =
+        WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider)).build();
     let verifier = Vouched { own, usual: usual.map_err(|error| wrong(error.to_string()))? };
-    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let config =
+        ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
     let config = config.map_err(|error| wrong(error.to_string()))?.dangerous();
-    let mut config = config.with_custom_certificate_verifier(Arc::new(verifier)).with_no_client_auth();
+    let mut config =
+        config.with_custom_certificate_verifier(Arc::new(verifier)).with_no_client_auth();
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(config)
 }
@@ -61,8 +67,11 @@ impl ServerCertVerifier for Vouched {
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
         match self.usual.verify_server_cert(server, between, name, ocsp, now) {
-            // The library comes to this only after it has found the time right, and before it looks at the name.
-            Err(Error::InvalidCertificate(why)) if is_authority_as_server(&why) && self.own.contains(server) => {
+            // The library comes to this only after it has found the time right, and before it looks
+            // at the name.
+            Err(Error::InvalidCertificate(why))
+                if is_authority_as_server(&why) && self.own.contains(server) =>
+            {
                 verify_server_name(&ParsedCertificate::try_from(server)?, name)?;
                 Ok(ServerCertVerified::assertion())
             }

@@ -69,14 +69,19 @@ fn the_kernel_answers_lists_and_questions() {
 #[test]
 fn a_refusal_carries_the_words_of_the_kernel() {
     let socket = Netlink::open(SockProtocol::NetlinkRoute).unwrap();
-    // Neither a header nor an address: the caller learns what is missing, or that it has no permission.
+    // Neither a header nor an address: the caller learns what is missing, or that it has no
+    // permission.
     let fault = socket.change(request(NEW_ADDRESS, 8), 0, None, soon()).unwrap_err();
     let errno = fault.errno().expect("a refusal");
     assert!(
-        matches!(errno, nix::Error::EPERM | nix::Error::EINVAL | nix::Error::ENODEV | nix::Error::EOPNOTSUPP),
+        matches!(
+            errno,
+            nix::Error::EPERM | nix::Error::EINVAL | nix::Error::ENODEV | nix::Error::EOPNOTSUPP
+        ),
         "{fault}"
     );
-    let attributes = [&[12, 0, 2, 0, 9, 9, 9, 9, 9, 9, 9, 9][..], &[10, 0, 1, 0], b"No in\0", &[0, 0]].concat();
+    let attributes =
+        [&[12, 0, 2, 0, 9, 9, 9, 9, 9, 9, 9, 9][..], &[10, 0, 1, 0], b"No in\0", &[0, 0]].concat();
     assert_eq!(text(&attributes).as_deref(), Some("No in"));
     for length in 0..attributes.len() {
         let _ = text(&attributes[..length]);
@@ -101,7 +106,9 @@ fn wt_4_no_wait_for_an_answer_goes_past_the_deadline() {
     };
     late("list", &|deadline| socket.dump(&request(GET_LINK, 16), deadline).map(drop));
     late("question", &|deadline| socket.ask(request(GET_LINK, 16), deadline).map(drop));
-    late("change", &|deadline| socket.change(request(NEW_ADDRESS, 16), 0, None, deadline).map(drop));
+    late("change", &|deadline| {
+        socket.change(request(NEW_ADDRESS, 16), 0, None, deadline).map(drop)
+    });
     assert!(matches!(socket.events::<Raw>(Deadline::after(limit)), Ok(Events::None)));
 }
 
@@ -109,18 +116,25 @@ fn wt_4_no_wait_for_an_answer_goes_past_the_deadline() {
 fn fuzz_any_datagram_and_any_acknowledgement_is_read() {
     // An error with the name of the file that the kernel misses, and the end of a list.
     let error: &[u8] = &[
-        52, 0, 0, 0, 2, 0, 0, 2, 1, 0, 0, 0, 9, 0, 0, 0, 237, 255, 255, 255, 16, 0, 0, 0, 20, 0, 5, 0, 1, 0, 0, 0, 9,
-        0, 0, 0, 12, 0, 1, 0, b'n', b'o', b' ', b'n', b'i', b'c', 0, 0, 4, 0, 9, 0,
+        52, 0, 0, 0, 2, 0, 0, 2, 1, 0, 0, 0, 9, 0, 0, 0, 237, 255, 255, 255, 16, 0, 0, 0, 20, 0, 5,
+        0, 1, 0, 0, 0, 9, 0, 0, 0, 12, 0, 1, 0, b'n', b'o', b' ', b'n', b'i', b'c', 0, 0, 4, 0, 9,
+        0,
     ];
     let done: &[u8] = &[20, 0, 0, 0, 3, 0, 2, 0, 1, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0];
     crate::testing::fuzz::survives(&[error, done, &[error, done].concat()], |bytes| {
-        let _ = (each::<Raw>(bytes, |_, _| Ok(false)), text(bytes), text(bytes.get(36..).unwrap_or_default()));
+        let _ = (
+            each::<Raw>(bytes, |_, _| Ok(false)),
+            text(bytes),
+            text(bytes.get(36..).unwrap_or_default()),
+        );
     });
 }
 
 #[test]
 fn nonsense_is_an_error_and_no_panic() {
-    for bytes in [&[1][..], &[0; 15], &[255; 16], &[17, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]] {
+    for bytes in
+        [&[1][..], &[0; 15], &[255; 16], &[17, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]]
+    {
         let _ = each::<Raw>(bytes, |_, _| Ok(false));
     }
     assert!(each::<Raw>(&[1], |_, _| Ok(false)).is_err());

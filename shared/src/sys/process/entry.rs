@@ -1,8 +1,9 @@
-//! What the kernel says about one process: its owner, its program, and whether it has our process numbers and our root
-//! directory.
+//! What the kernel says about one process: its owner, its program, and whether it has our process
+//! numbers and our root directory.
 //!
-//! Everything is read below one descriptor of /proc/PID. That descriptor stays with the process: once it has ended, each
-//! question fails, and none is answered by another process that has the number by then.
+//! Everything is read below one descriptor of /proc/PID. That descriptor stays with the process:
+//! once it has ended, each question fails, and none is answered by another process that has the
+//! number by then.
 #![forbid(unsafe_code)]
 
 use std::ffi::OsStr;
@@ -17,8 +18,8 @@ use nix::sys::stat::{FileStat, Mode, fstat, fstatat, stat};
 
 use super::{Member, Process, gone, parse_stat};
 
-/// The most that is read of a command line. The kernel gives more of it: as much as the process says, which may be
-/// gigabytes of a mapping without any memory (PR_SET_MM_MAP, prctl(2)).
+/// The most that is read of a command line. The kernel gives more of it: as much as the process
+/// says, which may be gigabytes of a mapping without any memory (PR_SET_MM_MAP, prctl(2)).
 pub const LONGEST_ARGUMENTS: u64 = 128 << 10;
 
 /// The kernel's mark of a program whose file has been removed (proc_pid_exe(5)).
@@ -84,8 +85,9 @@ impl Entry {
     pub fn member(&self) -> io::Result<Option<Member>> {
         match self.read("stat", u64::MAX) {
             Ok(bytes) => {
-                let stat = parse_stat(&bytes)
-                    .ok_or_else(|| io::Error::other(format!("/proc/{}/stat is in no known form", self.pid)))?;
+                let stat = parse_stat(&bytes).ok_or_else(|| {
+                    io::Error::other(format!("/proc/{}/stat is in no known form", self.pid))
+                })?;
                 Ok(Member::living(self.pid, &stat))
             }
             Err(error) if gone(&error) => Ok(None),
@@ -93,8 +95,9 @@ impl Entry {
         }
     }
 
-    /// The user whose rights it has. The directory itself shows that also of a process that may not be traced; the files in
-    /// it belong to root then (proc_pid(5), task_dump_owner in the kernel's fs/proc/base.c).
+    /// The user whose rights it has. The directory itself shows that also of a process that may not
+    /// be traced; the files in it belong to root then (proc_pid(5), task_dump_owner in the kernel's
+    /// fs/proc/base.c).
     ///
     /// # Errors
     /// When it has ended.
@@ -125,8 +128,8 @@ impl Entry {
         Ok(readlinkat(&self.directory, "ns/pid")?.as_os_str() == own.as_os_str())
     }
 
-    /// Whether its root directory is ours. A mount namespace of its own (PrivateTmp of systemd) leaves that as it is; a
-    /// container and chroot(2) do not.
+    /// Whether its root directory is ours. A mount namespace of its own (PrivateTmp of systemd)
+    /// leaves that as it is; a container and chroot(2) do not.
     ///
     /// # Errors
     /// As [`Self::executable`].
@@ -135,7 +138,8 @@ impl Entry {
         Ok(FileId::from(&root) == FileId::of(Path::new("/"))?)
     }
 
-    /// The name that the kernel has for its program: at most fifteen bytes of the file's name (proc_pid_comm(5)).
+    /// The name that the kernel has for its program: at most fifteen bytes of the file's name
+    /// (proc_pid_comm(5)).
     ///
     /// # Errors
     /// When it has ended.
@@ -145,7 +149,8 @@ impl Entry {
         Ok(name)
     }
 
-    /// The arguments that it was started with, and whether these are all of them: no more than [`LONGEST_ARGUMENTS`] are read.
+    /// The arguments that it was started with, and whether these are all of them: no more than
+    /// [`LONGEST_ARGUMENTS`] are read.
     ///
     /// # Errors
     /// When it has ended.
@@ -163,7 +168,8 @@ impl Entry {
     /// Reads one of its files, at most so many bytes. Nothing else knows the size of these.
     fn read(&self, file: &str, most: u64) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::with_capacity(1024);
-        let file = openat(&self.directory, file, OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty())?;
+        let file =
+            openat(&self.directory, file, OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty())?;
         File::from(file).take(most).read_to_end(&mut bytes)?;
         Ok(bytes)
     }
@@ -184,8 +190,8 @@ impl Process {
         Ok(entry.member()?.filter(|member| member.process == *self).map(|_| entry))
     }
 
-    /// The program that it runs, by the name that it was started by. An update that replaces the file of a running program
-    /// does not make it another one.
+    /// The program that it runs, by the name that it was started by. An update that replaces the
+    /// file of a running program does not make it another one.
     ///
     /// # Errors
     /// When it is gone or not ours to look at.
@@ -193,18 +199,23 @@ impl Process {
         super::program_of(self.pid)
     }
 
-    /// The arguments that it was started with. They are the process's own word: who owns it is the first question.
+    /// The arguments that it was started with. They are the process's own word: who owns it is the
+    /// first question.
     ///
     /// # Errors
     /// When it has ended, or they are longer than [`LONGEST_ARGUMENTS`].
     pub fn arguments(&self) -> io::Result<Vec<Vec<u8>>> {
         let entry = self.entry()?.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
         let (words, is_whole) = entry.arguments()?;
-        if is_whole { Ok(words) } else { Err(io::Error::other("its command line is longer than 128 KiB")) }
+        if is_whole {
+            Ok(words)
+        } else {
+            Err(io::Error::other("its command line is longer than 128 KiB"))
+        }
     }
 
-    /// The arguments of a process that root owns; `None` of another's, who may have written anything there, and when they
-    /// cannot be read.
+    /// The arguments of a process that root owns; `None` of another's, who may have written
+    /// anything there, and when they cannot be read.
     #[must_use]
     pub fn arguments_of_root(&self) -> Option<Vec<Vec<u8>>> {
         let is_roots = self.entry().ok()??.owner().ok()? == 0;

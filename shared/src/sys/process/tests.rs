@@ -39,7 +39,11 @@ fn names_with_parentheses_spaces_and_line_ends_do_not_mislead() {
     let numbers = &b"S 7 1 2 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 4711 1 1"[..];
     for name in [&b"sleep"[..], b"a) S 1 2", b"((", b"x\n) y", b"", b"\xff)"] {
         let parsed = parse_stat(&[b"42 (", name, b") ", numbers].concat()).unwrap();
-        assert_eq!(parsed, Stat { state: 'S', parent: 7, session: 2, threads: 1, start_time: 4711 }, "{name:?}");
+        assert_eq!(
+            parsed,
+            Stat { state: 'S', parent: 7, session: 2, threads: 1, start_time: 4711 },
+            "{name:?}"
+        );
     }
     assert_eq!(parse_stat(b"42 (x"), None);
     assert_eq!(parse_stat(b"42 (x) S 7"), None);
@@ -58,7 +62,8 @@ fn a_program_keeps_its_name_when_an_update_replaces_its_file() {
     let folder = tempfile::tempdir().unwrap();
     let program = folder.path().canonicalize().unwrap().join("server");
     std::fs::copy("/bin/sleep", &program).unwrap();
-    // Another test may fork while the copy is open for writing, and hold it open until it executes (ETXTBSY).
+    // Another test may fork while the copy is open for writing, and hold it open until it executes
+    // (ETXTBSY).
     let spawn = || Command::new(&program).arg("60").spawn().ok();
     let child = Deadline::after(Duration::from_secs(5)).poll(spawn).unwrap();
     let process = Process::find(child.id() as i32).unwrap().unwrap();
@@ -76,11 +81,18 @@ fn sl_06_a_number_with_another_start_time_is_another_process() {
     assert!(impostor.open().unwrap().is_none());
     assert!(process.lives().unwrap());
     assert!(process.age().unwrap() < Duration::from_secs(60));
-    assert_eq!(end_all(&[impostor], &[Signal::SIGKILL], Deadline::after(Duration::from_secs(5))).unwrap(), []);
+    assert_eq!(
+        end_all(&[impostor], &[Signal::SIGKILL], Deadline::after(Duration::from_secs(5))).unwrap(),
+        []
+    );
     assert!(process.lives().unwrap(), "the process with that number must live");
     child.kill().unwrap();
     // Not yet reaped: a zombie does nothing any more.
-    assert!(Deadline::after(Duration::from_secs(5)).poll(|| (!process.lives().unwrap()).then_some(())).is_some());
+    assert!(
+        Deadline::after(Duration::from_secs(5))
+            .poll(|| (!process.lives().unwrap()).then_some(()))
+            .is_some()
+    );
     child.wait().unwrap();
 }
 
@@ -101,7 +113,12 @@ fn sl_01_all_are_gone_only_when_each_of_them_is() {
         let soon = Deadline::after(Duration::from_millis(300));
         assert_eq!(end_all(&both, &[Signal::SIGTERM], soon).unwrap(), [process]);
         assert_eq!(
-            end_all(&both, &[Signal::SIGTERM, Signal::SIGKILL], Deadline::after(Duration::from_secs(1))).unwrap(),
+            end_all(
+                &both,
+                &[Signal::SIGTERM, Signal::SIGKILL],
+                Deadline::after(Duration::from_secs(1))
+            )
+            .unwrap(),
             []
         );
         child.wait().unwrap();
@@ -147,7 +164,8 @@ fn a_program_is_known_by_its_file() {
     let folder = tempfile::tempdir().unwrap();
     let program = folder.path().canonicalize().unwrap().join("server");
     std::fs::copy("/bin/sleep", &program).unwrap();
-    // Another test may fork while the copy is open for writing, and hold it open until it executes (ETXTBSY).
+    // Another test may fork while the copy is open for writing, and hold it open until it executes
+    // (ETXTBSY).
     let spawn = || Command::new(&program).arg("60").spawn().ok();
     let child = Deadline::after(Duration::from_secs(5)).poll(spawn).unwrap();
     let process = Process::find(child.id() as i32).unwrap().unwrap();
@@ -157,13 +175,19 @@ fn a_program_is_known_by_its_file() {
     assert_eq!(found, Executable { path: program.clone(), removed: false, file });
     std::fs::copy("/bin/sleep", folder.path().join("new")).unwrap();
     std::fs::rename(folder.path().join("new"), &program).unwrap();
-    assert_eq!(entry.executable().unwrap(), Executable { path: program.clone(), removed: true, file });
+    assert_eq!(
+        entry.executable().unwrap(),
+        Executable { path: program.clone(), removed: true, file }
+    );
     assert_ne!(FileId::of(&program).unwrap(), file);
     assert_eq!(entry.name().unwrap(), b"server");
     assert_eq!(entry.owner().unwrap(), nix::unistd::geteuid().as_raw());
     assert!(entry.shares_numbers().unwrap() && entry.shares_root().unwrap());
     end(child);
-    assert!(entry.arguments().is_err(), "the descriptor does not lead to a later process of this number");
+    assert!(
+        entry.arguments().is_err(),
+        "the descriptor does not lead to a later process of this number"
+    );
     assert!(process.entry().unwrap().is_none());
 }
 
@@ -171,16 +195,27 @@ fn a_program_is_known_by_its_file() {
 fn id_6_no_command_line_is_read_beyond_its_limit() {
     let long = "x".repeat(100_000);
     let spawn = |words: &[&str]| {
-        Command::new("/bin/sh").args(["-c", "echo; read wait"]).args(words).stdin(piped()).stdout(piped()).spawn()
+        Command::new("/bin/sh")
+            .args(["-c", "echo; read wait"])
+            .args(words)
+            .stdin(piped())
+            .stdout(piped())
+            .spawn()
     };
-    for (words, expected) in [(&[long.as_str()][..], Some(4)), (&[long.as_str(), long.as_str()], None)] {
+    for (words, expected) in
+        [(&[long.as_str()][..], Some(4)), (&[long.as_str(), long.as_str()], None)]
+    {
         let mut child = spawn(words).unwrap();
         // It has become the shell once it says something.
         child.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
         let process = Process::find(child.id() as i32).unwrap().unwrap();
         let entry = process.entry().unwrap().unwrap();
         let (words, is_whole) = entry.arguments().unwrap();
-        assert_eq!((words.len(), is_whole), (4, expected.is_some()), "the last one is left out when it is cut");
+        assert_eq!(
+            (words.len(), is_whole),
+            (4, expected.is_some()),
+            "the last one is left out when it is cut"
+        );
         assert_eq!(process.arguments().is_ok(), expected.is_some());
         end(child);
     }

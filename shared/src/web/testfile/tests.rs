@@ -32,13 +32,19 @@ fn fuzz_any_file_is_read_or_refused() {
 #[test]
 fn the_named_test_is_found_and_else_the_first() {
     let first = find("f", FILE, None).unwrap();
-    assert_eq!((first.name.as_str(), first.url.as_str(), first.regex.text()), ("first", "/one", "one"));
+    assert_eq!(
+        (first.name.as_str(), first.url.as_str(), first.regex.text()),
+        ("first", "/one", "one")
+    );
     assert_eq!((first.login, first.host_header, first.verify), (None, None, None));
     let second = find("f", FILE, Some("second")).unwrap();
     assert_eq!(second.url, "http://127.0.0.1:8080/two");
     assert_eq!(second.regex.text(), "This application  is alive");
     assert_eq!(second.login, Some(("monitor".into(), "a b c".into())));
-    assert_eq!((second.host_header.as_deref(), second.verify), (Some("www.example.com"), Some(false)));
+    assert_eq!(
+        (second.host_header.as_deref(), second.verify),
+        (Some("www.example.com"), Some(false))
+    );
     assert_eq!(second.ignored, ["f:15: client_opts --compressed"]);
     assert_eq!(find("f", FILE, Some("third")).unwrap_err(), "f: has no test third");
     assert_eq!(find("f", "", None).unwrap_err(), "f: has no test");
@@ -60,13 +66,22 @@ fn lines_are_read_as_the_shells_read_does() {
 fn faults_have_a_place() {
     for (lines, expected) in [
         ("url /\nmatch x\nfrobnicate", "f:4: frobnicate: unknown keyword"),
-        ("url /\nmatch (", "f:3: match: expected an extended regular expression with a ) for each ("),
+        (
+            "url /\nmatch (",
+            "f:3: match: expected an extended regular expression with a ) for each (",
+        ),
         ("url /", "f:1: test t: needs url and match"),
         ("match x", "f:1: test t: needs url and match"),
         ("url /\nmatch x\nuser u", "f:1: test t: user and password go together"),
-        ("url /\nclient /bin/sh", "f:3: client /bin/sh: no program is run for a test; leave this line out"),
+        (
+            "url /\nclient /bin/sh",
+            "f:3: client /bin/sh: no program is run for a test; leave this line out",
+        ),
         ("url /\ntest u", "f:3: test u begins before the one above it has an end"),
-        ("client_opts --header 'Host: x", "f:2: client_opts: expected words with every quote closed"),
+        (
+            "client_opts --header 'Host: x",
+            "f:2: client_opts: expected words with every quote closed",
+        ),
         ("client_opts --cacert ca.pem", "f:2: --cacert: expected an absolute path"),
     ] {
         assert_eq!(only(lines).unwrap_err(), expected);
@@ -94,12 +109,18 @@ fn options_of_both_clients_are_understood() {
 #[test]
 fn a_definition_becomes_a_test() {
     let text = "test t\nurl /a\nmatch x\nuser u\npassword p\nclient_opts -k -H Host:b\nend\n";
-    let rules = || Rules { ca: Some("/ca.pem".into()), host_header: Some("c".into()), ..Rules::default() };
+    let rules =
+        || Rules { ca: Some("/ca.pem".into()), host_header: Some("c".into()), ..Rules::default() };
     let test = find("f", text, None).unwrap().into_test("https://[::1]:1", rules());
     assert_eq!(test.url, "https://[::1]:1/a");
     assert_eq!(test.login, Some(("u".into(), "p".into())));
-    assert_eq!(test.rules, Rules { verify: Some(false), host_header: Some("b".into()), ..Rules::default() });
-    let plain = find("f", "test t\nurl http://d/\nmatch x\nend", None).unwrap().into_test("https://[::1]:1", rules());
+    assert_eq!(
+        test.rules,
+        Rules { verify: Some(false), host_header: Some("b".into()), ..Rules::default() }
+    );
+    let plain = find("f", "test t\nurl http://d/\nmatch x\nend", None)
+        .unwrap()
+        .into_test("https://[::1]:1", rules());
     assert_eq!((plain.url.as_str(), plain.rules), ("http://d/", rules()));
 }
 

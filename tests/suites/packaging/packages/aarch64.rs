@@ -30,16 +30,28 @@ fn the_programs_for_aarch64_describe_themselves_and_an_address_comes_and_goes() 
         assert_eq!(printed, text(&format!("metadata/{agent}.xml")), "{agent}");
     }
     let parameters = "OCF_RESKEY_ip=192.0.2.10 OCF_RESKEY_nic=lo OCF_RESKEY_cidr_netmask=32";
-    for (agent, parameters) in [("IPaddr2", parameters), ("Dummy", "OCF_RESKEY_state=/run/dummy.state")] {
-        let call =
-            format!("OCF_ROOT=/usr/lib/ocf OCF_RESOURCE_INSTANCE=r {parameters} exec {QEMU} /srv/unpacked/bin/{agent}");
-        for (action, code) in
-            [("validate-all", 0), ("monitor", 7), ("start", 0), ("monitor", 0), ("stop", 0), ("monitor", 7)]
-        {
+    for (agent, parameters) in
+        [("IPaddr2", parameters), ("Dummy", "OCF_RESKEY_state=/run/dummy.state")]
+    {
+        let call = format!(
+            "OCF_ROOT=/usr/lib/ocf OCF_RESOURCE_INSTANCE=r {parameters} exec {QEMU} /srv/unpacked/bin/{agent}"
+        );
+        for (action, code) in [
+            ("validate-all", 0),
+            ("monitor", 7),
+            ("start", 0),
+            ("monitor", 0),
+            ("stop", 0),
+            ("monitor", 7),
+        ] {
             let done = machine.run(&format!("{call} {action}"));
             assert_eq!(done.code, Some(code), "{agent} {action}: {done:#?}");
             let there = agent == "IPaddr2" && code == 0 && ["start", "monitor"].contains(&action);
-            assert_eq!(machine.host.seen("192.0.2.10").len(), usize::from(there), "{agent} {action}");
+            assert_eq!(
+                machine.host.seen("192.0.2.10").len(),
+                usize::from(there),
+                "{agent} {action}"
+            );
         }
     }
 }

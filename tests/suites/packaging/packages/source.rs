@@ -1,5 +1,5 @@
-//! What `make dist` makes, built without a network as a distribution builds it: with its own Rust, by `debian/` and by the
-//! spec file that are in the archive.
+//! What `make dist` makes, built without a network as a distribution builds it: with its own Rust,
+//! by `debian/` and by the spec file that are in the archive.
 
 use std::path::Path;
 use std::process::Command;
@@ -24,7 +24,9 @@ const ENTER: &str = r#"
 /// Runs a script there and gives what it printed.
 fn inside(root: &Path, script: &str) -> String {
     let mut command = Command::new("unshare");
-    command.args(["--mount", "--pid", "--net", "--fork", "--kill-child", "sh", "-euc", ENTER, "enter"]).arg(root);
+    command
+        .args(["--mount", "--pid", "--net", "--fork", "--kill-child", "sh", "-euc", ENTER, "enter"])
+        .arg(root);
     // The settings of this build, as cargo gives them to tests, are no settings of that one.
     command.env_clear();
     command.arg(script).env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("HOME", "/nonexistent");
@@ -34,7 +36,11 @@ fn inside(root: &Path, script: &str) -> String {
     }
     let done = command.output();
     let done = done.expect("unshare");
-    let all = format!("{}{}", String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
+    let all = format!(
+        "{}{}",
+        String::from_utf8_lossy(&done.stdout),
+        String::from_utf8_lossy(&done.stderr)
+    );
     assert!(done.status.success(), "{script}: {all}");
     all
 }
@@ -42,25 +48,32 @@ fn inside(root: &Path, script: &str) -> String {
 /// The version that is stated, and the archive of it.
 fn name() -> String {
     let manifest = text("Cargo.toml");
-    let version = manifest.lines().find_map(|line| line.strip_prefix("version = ")).unwrap().trim_matches('"');
+    let version = manifest
+        .lines()
+        .find_map(|line| line.strip_prefix("version = "))
+        .unwrap()
+        .trim_matches('"');
     format!("ocf-agents-{version}")
 }
 
-/// Runs a judge of packages, where it is installed; what it says must hold none of these beginnings.
+/// Runs a judge of packages, where it is installed; what it says must hold none of these
+/// beginnings.
 fn judge(program: &str, args: &[&str], packages: &[String], faults: &[&str]) {
     if !installed(program) {
         return skip(&format!("{program} is not installed"));
     }
     let done = Command::new(program).args(args).args(packages).output().unwrap();
     let said = String::from_utf8_lossy(&done.stdout).into_owned();
-    let found: Vec<&str> = said.lines().filter(|line| faults.iter().any(|fault| line.contains(fault))).collect();
+    let found: Vec<&str> =
+        said.lines().filter(|line| faults.iter().any(|fault| line.contains(fault))).collect();
     assert!(found.is_empty(), "{said}");
 }
 
 /// The packages of a kind below a directory.
 fn made(directory: &Path, kind: &str) -> Vec<String> {
     let listed = tell("find", &[directory.to_str().unwrap(), "-name", &format!("*.{kind}")]);
-    let made: Vec<String> = listed.lines().map(str::to_owned).filter(|path| !path.contains("dbgsym")).collect();
+    let made: Vec<String> =
+        listed.lines().map(str::to_owned).filter(|path| !path.contains("dbgsym")).collect();
     assert_eq!(made.len(), 2, "{kind}: {made:?}");
     made
 }
@@ -69,7 +82,10 @@ fn made(directory: &Path, kind: &str) -> Vec<String> {
 #[ignore = "builds everything on fresh systems: make package-test FRESH='bookworm trixie' FROM_SOURCE=1"]
 fn packages_are_built_from_source_in_fresh_roots_without_a_network() {
     let suites = std::env::var("OCF_FRESH_ROOTS").unwrap_or_default();
-    assert!(!suites.trim().is_empty(), "where? make package-test FRESH='bookworm trixie' FROM_SOURCE=1");
+    assert!(
+        !suites.trim().is_empty(),
+        "where? make package-test FRESH='bookworm trixie' FROM_SOURCE=1"
+    );
     if !possible(&["mmdebstrap", "unshare"]) {
         return;
     }
@@ -107,11 +123,13 @@ fn packages_are_built_from_source_in_fresh_roots_without_a_network() {
 
 /// The packages are installed, an address comes and goes, the tester judges, and the packages go.
 fn live(root: &Path) {
-    let agent = "OCF_ROOT=/usr/lib/ocf OCF_RESOURCE_INSTANCE=vip OCF_RESKEY_ip=192.0.2.10 OCF_RESKEY_nic=lo \
-         OCF_RESKEY_cidr_netmask=32 /usr/lib/ocf/resource.d/native/IPaddr2";
+    let agent = "OCF_ROOT=/usr/lib/ocf OCF_RESOURCE_INSTANCE=vip OCF_RESKEY_ip=192.0.2.10 \
+         OCF_RESKEY_nic=lo OCF_RESKEY_cidr_netmask=32 /usr/lib/ocf/resource.d/native/IPaddr2";
     let life = [("monitor", 7), ("start", 0), ("monitor", 0), ("stop", 0), ("monitor", 7)];
-    let calls: Vec<String> =
-        life.iter().map(|(action, code)| format!("code=0; {agent} {action} || code=$?; [ $code = {code} ]")).collect();
+    let calls: Vec<String> = life
+        .iter()
+        .map(|(action, code)| format!("code=0; {agent} {action} || code=$?; [ $code = {code} ]"))
+        .collect();
     let printed = inside(
         root,
         &format!(

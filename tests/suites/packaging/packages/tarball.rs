@@ -8,7 +8,8 @@ use harness::Host;
 use super::{Machine, built, possible, tell};
 use crate::{agents, sources};
 
-/// The programs in the archive and in the packages name no version of a C library: they run wherever the kernel does.
+/// The programs in the archive and in the packages name no version of a C library: they run
+/// wherever the kernel does.
 #[test]
 #[ignore = "needs the packages: make package-test"]
 fn no_program_names_a_version_of_a_c_library() {
@@ -39,7 +40,11 @@ fn the_tarball_is_installed_checked_and_removed() {
     check.args(["--quiet", "--check", &sum]).current_dir(archive.parent().unwrap());
     assert!(check.status().unwrap().success());
     let machine = Machine {
-        host: Host::builder("image").overlay().tmpfs("/srv").bind(&archive, "/run/archive.tar.zst").start(),
+        host: Host::builder("image")
+            .overlay()
+            .tmpfs("/srv")
+            .bind(&archive, "/run/archive.tar.zst")
+            .start(),
         root: None,
     };
     machine.sh("tar --zstd -C /srv -xf /run/archive.tar.zst; mv /srv/ocf-agents-* /srv/unpacked");
@@ -50,7 +55,11 @@ fn the_tarball_is_installed_checked_and_removed() {
     for agent in agents() {
         let path = format!("/usr/lib/ocf/resource.d/native/{agent}");
         assert_eq!(machine.sh(&format!("stat -c %a {path}")).trim(), "755", "{agent}");
-        assert_eq!(machine.sh(&format!("{path} meta-data")), crate::text(&format!("metadata/{agent}.xml")), "{agent}");
+        assert_eq!(
+            machine.sh(&format!("{path} meta-data")),
+            crate::text(&format!("metadata/{agent}.xml")),
+            "{agent}"
+        );
     }
     machine.sh("ip link set lo up; mkdir -p /run/resource-agents");
     machine.sh("/usr/bin/ocf-tester --strict --only well-formed,start-running ocf:native:Dummy");

@@ -5,7 +5,8 @@ use ocf::invocation::Invocation;
 use std::ffi::OsString;
 
 fn settings(pairs: &[(&str, &str)]) -> Settings {
-    let environment = pairs.iter().map(|(n, v)| (OsString::from(format!("OCF_RESKEY_{n}")), OsString::from(v)));
+    let environment =
+        pairs.iter().map(|(n, v)| (OsString::from(format!("OCF_RESKEY_{n}")), OsString::from(v)));
     let call = Invocation::new([OsString::from("IPaddr2"), "start".into()], environment);
     let mut faults = ocf::values::Faults::default();
     crate::config::settings::settle(&call.values, &call, &mut faults).expect("settings")
@@ -13,7 +14,11 @@ fn settings(pairs: &[(&str, &str)]) -> Settings {
 
 /// lo, ethA and ethC, with these routes.
 fn host(routes: Vec<Route>) -> Snapshot {
-    Snapshot { links: vec![link(1, "lo"), link(2, "ethA"), link(3, "ethC")], addresses: vec![], routes }
+    Snapshot {
+        links: vec![link(1, "lo"), link(2, "ethA"), link(3, "ethC")],
+        addresses: vec![],
+        routes,
+    }
 }
 
 fn found(pairs: &[(&str, &str)], snapshot: &Snapshot) -> (String, u8) {
@@ -43,7 +48,13 @@ fn ip_01_routes_that_lead_nowhere_or_elsewhere_tell_nothing() {
     other_table.table = 100;
     let mut via = route("2001:db8:9::/80", 3, 0);
     via.gateway = true;
-    let host = host(vec![nowhere, other_table, via, route("::/0", 3, 0), route("2001:db8:9::/64", 2, 1024)]);
+    let host = host(vec![
+        nowhere,
+        other_table,
+        via,
+        route("::/0", 3, 0),
+        route("2001:db8:9::/64", 2, 1024),
+    ]);
     assert_eq!(found(&[("ip", "2001:db8:9::50")], &host), ("ethA".into(), 64));
     assert_eq!(found(&[("ip", "2001:db8:9::50"), ("table", "100")], &host), ("ethC".into(), 96));
 }
@@ -60,7 +71,10 @@ fn ip_08_an_address_outside_every_network_needs_interface_and_prefix() {
         assert_eq!(failure.kind, Kind::Installed);
         assert!(failure.to_string().contains("set both nic and cidr_netmask"), "{failure}");
     }
-    assert_eq!(found(&[("ip", "192.0.2.5"), ("nic", "ethA"), ("cidr_netmask", "32")], &host), ("ethA".into(), 32));
+    assert_eq!(
+        found(&[("ip", "192.0.2.5"), ("nic", "ethA"), ("cidr_netmask", "32")], &host),
+        ("ethA".into(), 32)
+    );
 }
 
 #[test]
@@ -71,17 +85,28 @@ fn ip_10_an_interface_may_be_named_by_an_alternative_name() {
 
 #[test]
 fn ip_23_a_missing_interface_is_named_with_those_that_are_there() {
-    let failure = place(&settings(&[("ip", "10.9.0.50"), ("nic", "eth7")]), &host(vec![])).unwrap_err();
+    let failure =
+        place(&settings(&[("ip", "10.9.0.50"), ("nic", "eth7")]), &host(vec![])).unwrap_err();
     assert_eq!(failure.kind, Kind::Installed);
-    assert!(failure.to_string().contains("nic=\"eth7\"") && failure.to_string().contains("lo ethA ethC"), "{failure}");
+    assert!(
+        failure.to_string().contains("nic=\"eth7\"")
+            && failure.to_string().contains("lo ethA ethC"),
+        "{failure}"
+    );
 }
 
 #[test]
 fn a_prefix_shorter_than_the_networks_own_needs_the_interface_too() {
     let host = host(vec![route("192.168.144.0/24", 2, 0)]);
     assert!(place(&settings(&[("ip", "192.168.144.2"), ("cidr_netmask", "16")]), &host).is_err());
-    assert_eq!(found(&[("ip", "192.168.144.2"), ("cidr_netmask", "28")], &host), ("ethA".into(), 28));
-    assert_eq!(found(&[("ip", "192.168.144.2"), ("cidr_netmask", "16"), ("nic", "ethC")], &host), ("ethC".into(), 16));
+    assert_eq!(
+        found(&[("ip", "192.168.144.2"), ("cidr_netmask", "28")], &host),
+        ("ethA".into(), 28)
+    );
+    assert_eq!(
+        found(&[("ip", "192.168.144.2"), ("cidr_netmask", "16"), ("nic", "ethC")], &host),
+        ("ethC".into(), 16)
+    );
 }
 
 #[test]
@@ -89,11 +114,20 @@ fn the_broadcast_address_is_that_of_the_network_unless_it_is_given() {
     let mut connected = route("10.9.0.0/24", 2, 0);
     connected.source = Some("10.9.0.1".parse().unwrap());
     let mut host = host(vec![connected]);
-    host.addresses = vec![Address { broadcast: Some([10, 9, 0, 255].into()), ..address("10.9.0.1/24", 2) }];
-    let broadcast = |pairs: &[(&str, &str)]| place(&settings(pairs), &host).unwrap().0.broadcast.map(|b| b.to_string());
+    host.addresses =
+        vec![Address { broadcast: Some([10, 9, 0, 255].into()), ..address("10.9.0.1/24", 2) }];
+    let broadcast = |pairs: &[(&str, &str)]| {
+        place(&settings(pairs), &host).unwrap().0.broadcast.map(|b| b.to_string())
+    };
     assert_eq!(broadcast(&[("ip", "10.9.0.50")]).as_deref(), Some("10.9.0.255"));
-    assert_eq!(broadcast(&[("ip", "10.9.0.50"), ("broadcast", "10.9.7.7")]).as_deref(), Some("10.9.7.7"));
-    assert_eq!(broadcast(&[("ip", "10.9.0.50"), ("broadcast", "+")]).as_deref(), Some("10.9.0.255"));
+    assert_eq!(
+        broadcast(&[("ip", "10.9.0.50"), ("broadcast", "10.9.7.7")]).as_deref(),
+        Some("10.9.7.7")
+    );
+    assert_eq!(
+        broadcast(&[("ip", "10.9.0.50"), ("broadcast", "+")]).as_deref(),
+        Some("10.9.0.255")
+    );
     assert_eq!(broadcast(&[("ip", "10.9.0.50"), ("broadcast", "-")]).as_deref(), Some("10.9.0.0"));
     assert_eq!(broadcast(&[("ip", "198.51.100.1"), ("nic", "ethC"), ("cidr_netmask", "24")]), None);
     let narrow = [("ip", "10.9.0.50"), ("cidr_netmask", "32"), ("broadcast", "+")];
@@ -125,10 +159,15 @@ fn ip_35_a_metric_is_set_when_it_is_given_or_found() {
 fn ip_18_a_label_that_does_not_fit_this_interface_is_wrong_here_only() {
     let mut host = host(vec![route("10.9.0.0/24", 2, 0)]);
     host.links[1].name = "enp0s31f6".into();
-    let failure = place(&settings(&[("ip", "10.9.0.50"), ("iflabel", "database")]), &host).unwrap_err();
+    let failure =
+        place(&settings(&[("ip", "10.9.0.50"), ("iflabel", "database")]), &host).unwrap_err();
     assert_eq!(failure.kind, Kind::Args);
     assert_eq!(
-        place(&settings(&[("ip", "10.9.0.50"), ("iflabel", "web")]), &host).unwrap().0.label.unwrap(),
+        place(&settings(&[("ip", "10.9.0.50"), ("iflabel", "web")]), &host)
+            .unwrap()
+            .0
+            .label
+            .unwrap(),
         "enp0s31f6:web"
     );
 }
@@ -144,16 +183,28 @@ fn only_routes_of_the_asked_origin_count() {
 #[test]
 fn ip_f3_a_prefix_route_that_no_address_has_brought_is_not_shared() {
     let advertised = || route("2001:db8:aa::/64", 2, 1024);
-    let own = |prefix: u8, flags: AddressFlags| Address { flags, ..address(&format!("2001:db8:aa::1/{prefix}"), 2) };
+    let own = |prefix: u8, flags: AddressFlags| Address {
+        flags,
+        ..address(&format!("2001:db8:aa::1/{prefix}"), 2)
+    };
     let permanent = AddressFlags { permanent: true, ..AddressFlags::default() };
     let decided = |routes: Vec<Route>, addresses: Vec<Address>| {
         let host = Snapshot { addresses, ..host(routes) };
         place(&settings(&[("ip", "2001:db8:aa::50")]), &host).unwrap().0.noprefixroute
     };
     assert!(decided(vec![advertised()], vec![own(128, permanent)]));
-    assert!(decided(vec![advertised()], vec![own(64, AddressFlags { noprefixroute: true, ..permanent })]));
-    assert!(decided(vec![advertised()], vec![own(64, AddressFlags::default())]), "brought by an advertisement, too");
-    assert!(!decided(vec![advertised(), route("2001:db8:aa::/64", 2, 256)], vec![own(64, permanent)]));
+    assert!(decided(
+        vec![advertised()],
+        vec![own(64, AddressFlags { noprefixroute: true, ..permanent })]
+    ));
+    assert!(
+        decided(vec![advertised()], vec![own(64, AddressFlags::default())]),
+        "brought by an advertisement, too"
+    );
+    assert!(!decided(
+        vec![advertised(), route("2001:db8:aa::/64", 2, 256)],
+        vec![own(64, permanent)]
+    ));
     // A route of another interface or of a wider network is not the one that the kernel would take.
     let longer = [("ip", "2001:db8:aa::50"), ("nic", "ethA"), ("cidr_netmask", "64")];
     for other in [route("2001:db8:aa::/48", 2, 1024), route("2001:db8:aa::/64", 3, 1024)] {

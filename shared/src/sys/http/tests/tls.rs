@@ -15,13 +15,17 @@ use super::*;
 fn serve_tls(certificate: CertificateDer<'static>, key: &KeyPair) -> String {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
-    let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-    let config = Arc::new(config.with_no_client_auth().with_single_cert(vec![certificate], key).unwrap());
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap();
+    let config =
+        Arc::new(config.with_no_client_auth().with_single_cert(vec![certificate], key).unwrap());
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     std::thread::spawn(move || {
         for stream in listener.incoming().flatten() {
-            let mut stream = StreamOwned::new(ServerConnection::new(Arc::clone(&config)).unwrap(), stream);
+            let mut stream =
+                StreamOwned::new(ServerConnection::new(Arc::clone(&config)).unwrap(), stream);
             // One that does not like us closes in the middle.
             if head(&mut stream).is_empty() {
                 continue;
@@ -59,11 +63,14 @@ fn file(folder: &tempfile::TempDir, name: &str, text: &str) -> Trust {
 /// The system's certificates vouch for none of these servers, if there are any at all.
 fn assert_the_system_refuses(peer: &str, end: &str) {
     let text = refusal(peer, Trust::System);
-    assert!(text.ends_with(end) || text.starts_with("no certificate authority is trusted on this machine"), "{text}");
+    assert!(
+        text.ends_with(end)
+            || text.starts_with("no certificate authority is trusted on this machine"),
+        "{text}"
+    );
 }
 
-const UNKNOWN: &str =
-    "the certificate of PEER is not accepted: its issuer is unknown (is it self-signed, or is a CA file needed?)";
+const UNKNOWN: &str = "the certificate of PEER is not accepted: its issuer is unknown (is it self-signed, or is a CA file needed?)";
 
 #[test]
 fn a_self_signed_certificate_is_good_where_nobody_looks_or_where_it_is_named() {
@@ -92,13 +99,20 @@ fn an_authority_vouches_for_the_right_name_and_time_only() {
     let trust = file(&folder, "ca.pem", &pem);
 
     let key = KeyPair::generate().unwrap();
-    let good = serve_tls(names(&["127.0.0.1"]).signed_by(&key, &issuer).unwrap().der().clone(), &key);
+    let good =
+        serve_tls(names(&["127.0.0.1"]).signed_by(&key, &issuer).unwrap().der().clone(), &key);
     assert_eq!(ask(&good, trust.clone()).unwrap().body, b"ok");
     assert_the_system_refuses(&good, UNKNOWN);
 
-    let elsewhere = serve_tls(names(&["www.example.com"]).signed_by(&key, &issuer).unwrap().der().clone(), &key);
+    let elsewhere = serve_tls(
+        names(&["www.example.com"]).signed_by(&key, &issuer).unwrap().der().clone(),
+        &key,
+    );
     let text = refusal(&elsewhere, trust.clone());
-    assert!(text.starts_with("the certificate of PEER is not accepted: it is for another name"), "{text}");
+    assert!(
+        text.starts_with("the certificate of PEER is not accepted: it is for another name"),
+        "{text}"
+    );
 
     let mut old = names(&["127.0.0.1"]);
     old.not_after = rcgen::date_time_ymd(2001, 1, 1);
@@ -123,7 +137,10 @@ fn a_certificate_that_is_its_own_authority_is_good_where_it_is_named() {
     let peer = serve(&good);
     assert_eq!(ask(&peer, Trust::None).unwrap().body, b"ok");
     assert_eq!(ask(&peer, trust.clone()).unwrap().body, b"ok");
-    assert_the_system_refuses(&peer, "it is marked as that of a CA, and is not in the CA file itself");
+    assert_the_system_refuses(
+        &peer,
+        "it is marked as that of a CA, and is not in the CA file itself",
+    );
 
     // The same key and subject in another certificate, another name, and another time.
     let twin = serve(&authority("127.0.0.1", 4001));
@@ -132,7 +149,9 @@ fn a_certificate_that_is_its_own_authority_is_good_where_it_is_named() {
     let text = refusal(&serve(&elsewhere), file(&folder, "elsewhere.pem", &elsewhere.pem()));
     assert!(text.contains("it is for another name"), "{text}");
     let old = authority("127.0.0.1", 2001);
-    assert!(refusal(&serve(&old), file(&folder, "old.pem", &old.pem())).ends_with("it has expired"));
+    assert!(
+        refusal(&serve(&old), file(&folder, "old.pem", &old.pem())).ends_with("it has expired")
+    );
 }
 
 #[test]
