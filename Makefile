@@ -230,6 +230,7 @@ dist:
 	cd $(PACKAGE)/dist/$(NAME) && $(CARGO) vendor --locked --versioned-dirs vendor >.cargo/config.toml
 	$(call notices_of,x86_64-unknown-linux-gnu) >$(PACKAGE)/dist/$(NAME)/THIRD-PARTY-NOTICES
 	metadata/packaging/changelog '$(VERSION)' >$(PACKAGE)/dist/$(NAME)/metadata/packaging/debian/changelog
+	cp metadata/packaging/copyright $(PACKAGE)/dist/$(NAME)/metadata/packaging/debian/copyright
 	sed -e 's/@VERSION@/$(VERSION)/' -e "s/@DATE@/$$(LC_ALL=C date -u -d @$(SOURCE_DATE_EPOCH) '+%a %b %d %Y')/" \
 		metadata/packaging/ocf-agents.spec >$(PACKAGE)/dist/$(NAME)/ocf-agents.spec
 	XZ_OPT=-T4 $(TAR) --xz -C $(PACKAGE)/dist -cf $(PACKAGE)/$(NAME).tar.xz $(NAME)
