@@ -57,9 +57,10 @@ fn ld_02_mistakes_are_named_with_their_lines_before_anything_is_started() {
     let lines = [3, 4, 5].map(|line| format!("{CONF}:{line}: "));
     let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
     agent.validate().expect_code(0);
-    // The reason has room for one; the message before it has all.
-    agent.validate_here().expect_code(5).expect_stderr(&lines);
-    agent.start().expect_code(5).expect_stderr(&lines);
+    // The reason begins with the first one; the message before it has all of all.
+    for refused in [agent.validate_here(), agent.start()] {
+        refused.expect_code(5).expect_reason(&[lines[0]]).expect_stderr(&lines);
+    }
     agent.probe().expect_code(7);
     agent.stop().expect_code(0).expect_silent();
     write(&host, CONF, "supervised=yes\n");
