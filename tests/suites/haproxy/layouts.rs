@@ -48,9 +48,8 @@ fn debians_own_configuration_works() {
     let body = "global\n  chroot /srv\n  stats socket /run/haproxy/admin.sock mode 660 level \
                 admin\n  user nobody\n  group nogroup\n  daemon\n";
     let agent = balancer(&host, &configure(&host, "a", &format!("{body}{PLAIN}")));
-    agent.start().expect_code(1).expect_reason(&["/run/haproxy/admin.sock"]);
-    expect_gone(&host);
-    host.sh("mkdir /run/haproxy; chmod 755 /run /run/haproxy");
+    // After a boot /run is empty: a start makes the directory of the socket.
+    host.sh("chmod 755 /run; [ ! -e /run/haproxy ]");
     full_life(&host, &agent);
     for mode in ["master-worker", "daemon"] {
         let agent = agent.clone().param("mode", mode);
