@@ -108,7 +108,7 @@ pub fn fit(text: &str, most: usize) -> String {
     // no advice.
     if advice.len() + least <= most {
         format!("{}{advice}", share(what, most - advice.len()))
-    } else if parts > 1 {
+    } else if text.contains("; ") {
         share(text, most)
     } else {
         middle(text, most)
@@ -342,6 +342,18 @@ mod tests {
             let short = reason(&text, PREFIX);
             assert!(short.len() <= REASON && short.len() > REASON - 6, "{short}");
         }
+    }
+
+    #[test]
+    fn al_3_a_failed_rollback_is_named_beside_the_failure() {
+        let text = "http://127.0.0.1:8081/: 200 OK, expected 418: look at the server's error log, \
+                    give another URL, or expect_status=200; rollback: cannot end the processes of \
+                    the web server of /run/web/a.conf: process 16: Operation not permitted";
+        let reason = reason(text, PREFIX);
+        assert!(reason.len() <= REASON, "{reason}");
+        assert!(reason.starts_with("http://127.0.0.1:8081/"), "{reason}");
+        assert!(reason.contains("; rollback: cannot end the"), "{reason}");
+        assert!(reason.ends_with("not permitted"), "{reason}");
     }
 
     #[test]
