@@ -21,6 +21,12 @@ pub fn command(agent: &Path, done: &Done) -> String {
     if commands.len() > 1 { format!("({line})") } else { line }
 }
 
+/// The command line that asks an agent for its meta-data, without any environment.
+#[must_use]
+pub fn bare(agent: &Path) -> String {
+    format!("env -i {} meta-data", quoted(agent.as_os_str()))
+}
+
 /// The agent with its words, under what it runs, and where it reads.
 fn run(agent: &Path, done: &Done) -> Vec<String> {
     let shell = &done.shell;
@@ -102,6 +108,11 @@ mod tests {
         for (word, expected) in words {
             assert_eq!(quoted(OsStr::from_bytes(word)), expected);
         }
+    }
+
+    #[test]
+    fn an_agent_that_could_not_be_called_has_a_command_too() {
+        assert_eq!(bare(Path::new("/x/an agent")), "env -i '/x/an agent' meta-data");
     }
 
     #[test]

@@ -23,7 +23,8 @@ pub enum Code {
     Configured = 6,
     /// Cleanly and fully stopped.
     NotRunning = 7,
-    /// Running, but degraded: shown in the status, without any recovery (Pacemaker 2.1 and later).
+    /// Running, but degraded: shown in the status, without any recovery (Pacemaker 2.0.5 and
+    /// later).
     Degraded = 190,
 }
 

@@ -59,8 +59,8 @@ pub const TESTREGEX: Param<Ere> = Param::new(
     "testregex",
     expression,
     "What the page must match",
-    "An extended regular expression, in any case, that a line of the page must match. Setting it \
-     makes the monitor strict, as statusurl does.",
+    "An extended regular expression (letters match in either case) that a line of the page must \
+     match. Setting it makes the monitor strict, as statusurl does.",
 )
 .or("</ *html *>")
 .reloadable();
@@ -88,8 +88,8 @@ pub const TESTREGEX10: Param<Ere> = Param::new(
     "testregex10",
     expression,
     "What that page must match",
-    "An extended regular expression, in any case, that a line of the page at testurl must match. \
-     If unset, testregex if that is set, else the status code alone counts.",
+    "An extended regular expression (letters match in either case) that a line of the page at \
+     testurl must match. If unset, testregex if that is set, else the status code alone counts.",
 )
 .reloadable();
 

@@ -53,7 +53,9 @@ fn renew(context: &Context<'_>, settings: &Settings) -> Result<Reloaded, Failure
     let found = monitor::observe(context, &running)?;
     let config = running.config.display();
     let Some(master) = found.master else {
-        return Err(Failure::generic(format!("the web server of {config} does not run: start it")));
+        return Err(Failure::generic(format!(
+            "the web server of {config} does not run; the cluster starts it"
+        )));
     };
     let refused = |why: &Failure| {
         Ok(Reloaded::Refused(format!(
@@ -135,7 +137,7 @@ fn confirm(context: &Context<'_>, settings: &Settings) -> Result<Reloaded, Failu
         Status::NotRunning(_) => {
             let config = settings.place.config();
             Err(Failure::generic(format!(
-                "the web server of {} does not run: start it",
+                "the web server of {} does not run; the cluster starts it",
                 config.display()
             )))
         }

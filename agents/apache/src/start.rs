@@ -81,7 +81,7 @@ pub fn start(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> 
         return match monitor::status(context, settings, Depth::Basic)? {
             Status::Running | Status::Degraded(_) => Ok(()),
             Status::NotRunning(_) => {
-                Err(Failure::generic("the web server has just ended: start it again"))
+                Err(Failure::generic("the web server has just ended; the cluster starts it again"))
             }
         };
     }

@@ -91,8 +91,8 @@ pub const MIN_UP: Param<Least> = Param::new(
     "min_up",
     Least::parse,
     "Servers that must be up",
-    "How many servers of each of these backends must be up, or not checked: a number, or a part of \
-     them in percent, such as 50%.",
+    "How many servers of each of these backends must be up: a number, or a part of them in \
+     percent, such as 50%. A server without a check counts as up.",
 )
 .or("1")
 .reloadable();
@@ -100,8 +100,8 @@ pub const ON_LOW: Param<OnLow> = Param::new(
     "on_low",
     OnLow::parse,
     "What fewer servers mean",
-    "degraded: fewer servers than that are shown to people, and the cluster does not act. fail: \
-     the monitor fails, and the cluster restarts haproxy or moves it.",
+    "What a monitor at level 20 says when a backend has fewer servers up than min_up: degraded \
+     (shown, the cluster does not act) or fail (the cluster restarts haproxy or moves it).",
 )
 .or("degraded")
 .reloadable();
@@ -110,15 +110,17 @@ pub const HARD_STOP_AFTER: Param<u32> = Param::new(
     seconds,
     "How long old connections may last",
     "After how many seconds a process that is on its way out, at a reload or a stop, cuts off \
-     those who are still connected (hard-stop-after of haproxy). If unset, what the configuration \
-     says: without it, for ever after a reload.",
+     those who are still connected (hard-stop-after of haproxy). If unset, hard-stop-after of the \
+     configuration counts; if that is unset too, old connections last without limit after a \
+     reload.",
 )
 .reloadable();
 pub const MAX_OLD_WORKERS: Param<u32> = Param::new(
     "max_old_workers",
     count,
-    "How many old workers are no matter",
-    "With more workers of former configurations than this, which wait for their last clients, the resource is degraded.",
+    "Old workers that are tolerated",
+    "If more workers than this, of former configurations, still wait for their last clients, the \
+     resource is degraded.",
 )
 .integer()
 .or("10")

@@ -69,7 +69,7 @@ fn turn(context: &Context<'_>, settings: &Settings) -> Result<Option<Lock>, Fail
         // written.
         Err(LockError::File(_)) => Ok(None),
         Err(LockError::Busy(_)) => Err(Failure::generic(format!(
-            "another start with {} takes too long; end it",
+            "another start with {} hangs; look at ps for its agent",
             path.display()
         ))),
     }

@@ -35,10 +35,9 @@ pub const ON_LOW: Param<OnLow> = Param::new(
     on_low,
     "When a virtual service has no live server",
     "What a monitor at level 20 says when a virtual service has neither a real server with a \
-     weight above 0 nor its fallback: degraded (190, shown to people) or fail (1, the cluster \
-     starts the director anew or elsewhere, which helps where the servers are well and the way to \
-     them is not; in the first half minute of the daemon, while it looks at its servers for the \
-     first time, it is degraded all the same).",
+     weight above 0 nor its fallback. degraded: 190, only shown. fail: 1, and the cluster starts \
+     the director again or elsewhere, which helps if only the way to the servers is broken. In the \
+     daemon's first half minute it is degraded in any case.",
 )
 .or("degraded")
 .reloadable();

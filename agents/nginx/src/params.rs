@@ -46,7 +46,7 @@ pub const STATUS10REGEX: Param<Ere> = Param::new(
     "status10regex",
     web::expression,
     "What the status page shows",
-    "The extended regular expression that a line of the status page must match, in any case of letters.",
+    "The extended regular expression that a line of the status page must match; letters match in either case.",
 )
 .or("Reading: [0-9]+ Writing: [0-9]+ Waiting: [0-9]+")
 .reloadable();
@@ -70,7 +70,7 @@ pub const TEST20REGEX: Param<Ere> = Param::new(
     "test20regex",
     web::expression,
     "What that page shows",
-    "The extended regular expression that a line of the page of test20url must match, in any case of letters.",
+    "The extended regular expression that a line of the page of test20url must match; letters match in either case.",
 )
 .reloadable();
 pub const TEST20CONFFILE: Param<PathBuf> = Param::new(

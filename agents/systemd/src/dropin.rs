@@ -53,7 +53,7 @@ pub fn ensure(
     let search = manager.unit_path()?;
     let Some(directory) = directory(&search) else {
         return Err(Failure::generic(
-            "systemd names no directory for settings until the next boot; drop_in=no does without",
+            "systemd searches no directory for runtime settings; set drop_in=no to go without",
         ));
     };
     if let Some(other) = shadow(&search, &directory, &unit.id) {

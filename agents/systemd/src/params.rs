@@ -39,7 +39,7 @@ pub const JOB_MODE: Param<String> = Param::new(
     "What happens to other jobs",
     "What systemd does about jobs that are in the way of ours: replace takes their place, fail \
      leaves them and fails, replace-irreversibly cannot be replaced itself, ignore-dependencies \
-     starts and stops the unit alone.",
+     starts and stops the unit alone, ignore-requirements does not start what the unit requires.",
 )
 .or("replace")
 .reloadable();
@@ -47,15 +47,16 @@ pub const START_TIMEOUT: Param<Duration> = Param::new(
     "start_timeout",
     time,
     "Time for a start",
-    "How long a start may take, in seconds or with a unit: 30, 30s, 500ms, 2min. If unset, or \
-     longer, what the operation's time-out allows.",
+    "How long a start may take, in seconds or with a unit: 30, 30s, 500ms, 2min. Never \
+     longer than the operation's time-out allows, which is also the default.",
 )
 .reloadable();
 pub const STOP_TIMEOUT: Param<Duration> = Param::new(
     "stop_timeout",
     time,
     "Time for a stop",
-    "How long a stop may take, in seconds or with a unit. If unset, or longer, what the operation's time-out allows.",
+    "How long a stop may take, in seconds or with a unit. Never longer than the operation's \
+     time-out allows, which is also the default.",
 )
 .reloadable();
 pub const STOP_FORCE: Param<bool> = Param::new(
@@ -73,9 +74,9 @@ pub const START_SETTLE: Param<Duration> = Param::new(
     "start_settle",
     time,
     "How long a new process is watched",
-    "Of services of the types simple, exec and idle systemd knows no more than that a process was \
-     begun. Such a service must have lived so long before its start counts as good, in seconds or \
-     with a unit. Other types tell by themselves when they are ready.",
+    "For services of the types simple, exec and idle, systemd knows only that a process was \
+     started. The process must live this long before the start counts as good, in seconds or with \
+     a unit. Services of other types notify systemd when they are ready.",
 )
 .or("10ms")
 .reloadable();
@@ -90,7 +91,7 @@ pub const CHECK_MATCH: Param<Ere> = Param::new(
     "check_match",
     web::expression,
     "What that page shows",
-    "The extended regular expression that a line of the page of check_http must match, in any case of letters.",
+    "The extended regular expression that a line of the page of check_http must match; letters match in either case.",
 )
 .reloadable();
 pub const CHECK_TCP: Param<Place> = Param::new(

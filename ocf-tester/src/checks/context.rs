@@ -86,7 +86,9 @@ pub(super) const CHECKS: &[Check] = &[
         says: "a PATH without the directories of root is enough",
         clause: "systemd and init scripts start clusters with different PATHs",
         fix: "add /usr/sbin and /sbin to PATH in the agent, or call by absolute path",
-        costs: "the service fails where the cluster is started with another PATH than here",
+        // No fault of a running cluster: systemd, which starts Pacemaker, has all four directories
+        // in PATH.
+        costs: "the service fails where a cluster is started by hand with another PATH",
         weight: Weight::Should,
         proof: Proof::Alone(reduced_path),
     },

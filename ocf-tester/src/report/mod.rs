@@ -31,9 +31,15 @@ pub fn find(id: &str, table: &[&'static Check]) -> Option<&'static Check> {
     table.iter().copied().find(|check| check.id == id)
 }
 
-/// The command line that shows what was found.
+/// The command line that shows what was found; for an agent that could not be called, the call that
+/// was tried.
 fn shown(report: &Report, judgement: &Judgement) -> Option<String> {
-    judgement.call.as_ref().map(|call| trace::command(Path::new(&report.agent), call))
+    let agent = Path::new(&report.agent);
+    match &judgement.call {
+        Some(call) => Some(trace::command(agent, call)),
+        None if judgement.id == "meta-data" => Some(trace::bare(agent)),
+        None => None,
+    }
 }
 
 /// Whether a verdict is a failure; with `strict`, a warning is.

@@ -185,8 +185,9 @@ pub const ARP_INTERVAL: Param<Duration> = Param::new(
     |text| whole(text, 1, u32::MAX).map(|ms| Duration::from_millis(ms.into())),
     "Milliseconds between announcements",
     "The time between announcements (ARP, or neighbour advertisements for IPv6) after a start, in \
-     milliseconds. If unset, the second follows after 200 ms and the others at steps of 1.1 s, \
-     which also reaches neighbours that ignore a second announcement within a second.",
+     milliseconds. It counts only if it is set: then 200, too, means every 200 ms. If it is not \
+     set, the second follows after 200 ms and the others at steps of 1.1 s, which also reaches \
+     neighbours that ignore a second announcement within a second.",
 )
 .integer()
 .or("200")
@@ -368,7 +369,7 @@ pub const KILL_CONNECTIONS: Param<bool> = Param::new(
 pub const ANNOUNCE_TO: Param<Vec<IpAddr>> = Param::new(
     "announce_to",
     parse::addresses,
-    "Neighbours to announce to by name",
+    "Neighbours that get announcements directly",
     "Addresses of neighbours, such as the gateway, that each announcement is also sent to \
      directly, for equipment that ignores broadcasts. Separated by commas or spaces.",
 )
