@@ -60,11 +60,12 @@ fn look(
     settings: &Settings,
     instance: &Instance,
 ) -> Result<Status, Failure> {
-    // Workers without a master may be those of an upgrade: for a moment no pid file names the new
-    // one.
+    // Workers without a master may be those of an upgrade: for a moment there is no pid file. A
+    // master that was killed leaves its own.
     let work = context.budget.work();
+    let is_upgrading = || !instance.pid_file().exists();
     let whole = Deadline::after(UPGRADING).min(work).poll(|| match instance.observe(work) {
-        Ok(found) if found.master.is_none() && !found.orphans.is_empty() => None,
+        Ok(found) if found.master.is_none() && !found.orphans.is_empty() && is_upgrading() => None,
         other => Some(other),
     });
     let found = whole.unwrap_or_else(|| instance.observe(work))?;
