@@ -105,8 +105,9 @@ fn origin(info: &siginfo) -> Origin {
         _ => return Origin::Other,
     };
     let own = Process { pid: std::process::id() as i32, start_time: 0 };
-    // A process whose parent ends just now has no parent of ours for a moment.
-    for _ in 0..2 {
+    // A process whose parent ends just now has no parent of ours for a moment; on a busy machine, the
+    // moment lasts.
+    for _ in 0..20 {
         if let Some(process) =
             own.descendants().unwrap_or_default().iter().find(|process| process.pid == pid)
         {

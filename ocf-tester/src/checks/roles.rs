@@ -240,8 +240,10 @@ fn reloads(stand: &Stand<'_>, ask: Ask) -> Judged {
         return Err(Trouble::broken(format!("{}; expected 0", done.summary())));
     }
     stand.expect(PROBE, RUNNING)?;
+    // A restart leaves another process. If none is left, it was a helper that ended by itself.
     if let Some(process) = before
         && !process.lives()?
+        && main_process()?.is_some()
     {
         return Err(Trouble::broken(format!(
             "the service was restarted: process {} is gone",
