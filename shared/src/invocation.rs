@@ -104,7 +104,7 @@ impl Invocation {
         self.variable("OCF_RESOURCE_INSTANCE").unwrap_or("default")
     }
 
-    /// Whether a person wants to be told what the agent would do. Nothing is changed then.
+    /// Whether the agent is to explain what it would do (`--explain`). Nothing is changed then.
     #[must_use]
     pub fn is_explanation(&self) -> bool {
         self.asked == Asked::Explain

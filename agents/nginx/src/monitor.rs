@@ -21,7 +21,7 @@ use crate::params;
 use crate::record::Record;
 use crate::settings::Settings;
 
-/// How long a new master may be without a pid file when somebody upgrades the program.
+/// How long a new master may be without a pid file during an upgrade of the program.
 const UPGRADING: Duration = Duration::from_secs(1);
 
 /// Returns the state.

@@ -1,7 +1,7 @@
 //! Whether a server that runs could listen where a new configuration says.
 //!
 //! What a server does when it cannot is bad: apache ends, nginx goes on with its old configuration
-//! and tells only its log.
+//! and writes that to its log only.
 #![forbid(unsafe_code)]
 
 use std::io::ErrorKind;

@@ -113,7 +113,7 @@ pub fn write_kernel(path: &Path, value: &str) -> io::Result<()> {
 }
 
 /// Opens a file for locking, made when it is missing. Never through a symbolic link. Others cannot
-/// open it, for whoever can may hold its lock.
+/// open it, for a process that can may hold its lock.
 ///
 /// # Errors
 /// When it can be neither opened nor made; a missing directory is made with it.
