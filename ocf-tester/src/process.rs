@@ -214,6 +214,9 @@ fn adopted(ours: &[i32]) -> Option<bool> {
 #[must_use]
 pub fn name_of(process: &Process) -> String {
     let arguments = process.arguments().unwrap_or_default();
+    if arguments.is_empty() {
+        return format!("process {}", process.pid);
+    }
     let words: Vec<_> = arguments.iter().map(|word| String::from_utf8_lossy(word)).collect();
     format!("{} ({})", words.join(" "), process.pid)
 }

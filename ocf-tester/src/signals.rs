@@ -13,13 +13,16 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{SigSet, Signal, raise};
 use nix::sys::signalfd::{SignalFd, siginfo};
-use ocf::sys::process::Process;
+use ocf::sys::process::{Process, parent_of};
 
 use crate::process::{began_in_a_call, name_of};
 
 /// A signal so long after the first is a wish of its own: timeout(1), for one, sends each signal
 /// twice.
 const INSISTENCE: Duration = Duration::from_millis(500);
+
+/// How often to look at the parents of a sender: one of them may end meanwhile, seldom two.
+const ATTEMPTS: usize = 20;
 
 /// Set by the user's Ctrl-C.
 pub static INTERRUPTED: AtomicBool = AtomicBool::new(false);
@@ -104,21 +107,55 @@ fn origin(info: &siginfo) -> Origin {
         Ok(pid) if pid > 0 && info.ssi_code <= 0 => pid,
         _ => return Origin::Other,
     };
-    let own = Process { pid: std::process::id() as i32, start_time: 0 };
-    // A process whose parent ends just now has no parent of ours for a moment; on a busy machine, the
-    // moment lasts.
-    for _ in 0..20 {
-        if let Some(process) =
-            own.descendants().unwrap_or_default().iter().find(|process| process.pid == pid)
-        {
-            return Origin::Agent(name_of(process));
-        }
-    }
-    match std::path::Path::new(&format!("/proc/{pid}")).exists() {
-        true => Origin::Other,
-        false if began_in_a_call(pid) => {
+    let own = std::process::id() as i32;
+    match begun_by(own, pid) {
+        Some(true) => Origin::Agent(name_of(&Process { pid, start_time: 0 })),
+        Some(false) => Origin::Other,
+        None if began_in_a_call(pid) => {
             Origin::Agent(format!("process {pid}, which has ended since,"))
         }
-        false => Origin::Gone(pid),
+        None => Origin::Gone(pid),
+    }
+}
+
+/// Whether a process is one that `own` or a child of it has begun, a zombie included; `None` when
+/// it has ended.
+fn begun_by(own: i32, pid: i32) -> Option<bool> {
+    for _ in 0..ATTEMPTS {
+        let mut parent = parent_of(pid).ok()?;
+        while let Some(number) = parent.filter(|number| *number > 1 && *number != own) {
+            parent = parent_of(number).ok()?;
+        }
+        match (parent, parent_of(pid).ok()?) {
+            (Some(number), _) => return Some(number == own),
+            (None, None) => return None,
+            // A parent ended meanwhile, and its children have another one now.
+            (None, Some(_)) => {}
+        }
+    }
+    Some(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use nix::sys::wait::{Id, WaitPidFlag, waitid};
+    use nix::unistd::{Pid, getppid};
+
+    use super::*;
+
+    #[test]
+    fn a_sender_is_ours_until_nothing_is_left_of_it() {
+        let own = std::process::id() as i32;
+        let mut child = Command::new("true").spawn().expect("true");
+        let pid = child.id() as i32;
+        let ended = WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT;
+        waitid(Id::Pid(Pid::from_raw(pid)), ended).expect("a child");
+        assert_eq!(begun_by(own, pid), Some(true), "a zombie");
+        assert!(name_of(&Process { pid, start_time: 0 }).contains(&format!("{pid}")));
+        child.wait().expect("a child");
+        assert_eq!(begun_by(own, pid), None);
+        assert_eq!(begun_by(own, getppid().as_raw()), Some(false));
     }
 }

@@ -245,6 +245,14 @@ pub fn numbers() -> io::Result<Vec<i32>> {
     Ok(all)
 }
 
+/// The number of a process's parent, of a zombie's as well; `None` when there is no such process.
+///
+/// # Errors
+/// When /proc cannot be read.
+pub fn parent_of(pid: i32) -> io::Result<Option<i32>> {
+    Ok(stat(pid)?.map(|stat| stat.parent))
+}
+
 /// The program that a number's process runs, by the name that it was started by. The kernel's mark
 /// of a removed file, ` (deleted)`, is left out (proc_pid_exe(5)). It is one link, which the kernel
 /// reads faster than it writes down a state.
