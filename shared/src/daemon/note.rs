@@ -1,13 +1,15 @@
-//! The note about an instance's master: three lines, for a stop that has no pid file any more.
+//! The note about an instance's master, for a stop that has no pid file any more: a record as in
+//! [`crate::state`]. The first release wrote three lines, which are still read.
 #![forbid(unsafe_code)]
 
 use std::path::Path;
 
-use crate::failure::{Failure, OrFail};
+use crate::failure::Failure;
+use crate::state::{self, Pairs};
 use crate::sys::file;
 use crate::sys::process::Process;
 
-/// Notes are three lines.
+/// The most bytes of a note of the first release.
 const LARGEST: u64 = 4096;
 
 /// A master that was noted when it was proven to be the instance's.
@@ -24,11 +26,22 @@ pub struct Note {
 impl Note {
     /// Reads a note; `None` when there is none that can be trusted and understood.
     pub fn load(path: &Path) -> Option<Self> {
+        if let Some(pairs) = state::read(path) {
+            return Self::from_pairs(&pairs);
+        }
         let bytes = file::read_small(path, LARGEST).ok().flatten()?;
-        Self::parse(std::str::from_utf8(&bytes).ok()?)
+        Self::from_lines(std::str::from_utf8(&bytes).ok()?)
     }
 
-    fn parse(text: &str) -> Option<Self> {
+    fn from_pairs(pairs: &Pairs) -> Option<Self> {
+        let value = |key: &str| pairs.iter().find(|(name, _)| name == key).map(|(_, it)| it);
+        let number = |key: &str| value(key)?.parse().ok().filter(|number| *number > 1);
+        let start_time = value("start_time").map(|text| text.parse()).transpose().ok()?;
+        Some(Self { pid: number("pid")?, session: number("session")?, start_time })
+    }
+
+    /// What the first release wrote; notes before that had fewer lines.
+    fn from_lines(text: &str) -> Option<Self> {
         let mut lines = text.lines().map(str::trim);
         let number = |line: &str| line.parse().ok().filter(|number| *number > 1);
         let pid = number(lines.next()?)?;
@@ -37,9 +50,10 @@ impl Note {
         Some(Self { pid, session, start_time })
     }
 
-    fn text(&self) -> String {
-        let start = self.start_time.map_or_else(String::new, |start| format!("{start}\n"));
-        format!("{}\n{}\n{start}", self.pid, self.session)
+    fn to_pairs(self) -> Vec<(&'static str, String)> {
+        let mut pairs = vec![("pid", self.pid.to_string()), ("session", self.session.to_string())];
+        pairs.extend(self.start_time.map(|start| ("start_time", start.to_string())));
+        pairs
     }
 
     /// Writes the note.
@@ -47,12 +61,7 @@ impl Note {
     /// # Errors
     /// When it cannot be written.
     pub fn save(&self, path: &Path) -> Result<(), Failure> {
-        if let Some(directory) = path.parent() {
-            file::ensure_dir(directory, 0o755).or_fail(directory.display())?;
-        }
-        file::write_if_changed(path, self.text().as_bytes(), 0o600)
-            .or_fail(path.display())
-            .map(drop)
+        state::write(path, &self.to_pairs())
     }
 
     /// Whether it is about this process, and not an earlier one of the same number.
@@ -68,7 +77,7 @@ mod tests {
     #[test]
     fn fuzz_any_note_is_read() {
         crate::testing::fuzz::survives_text(&["12\n11\n4711\n"], |text| {
-            if let Some(note) = Note::parse(text) {
+            if let Some(note) = Note::from_lines(text) {
                 assert!(note.pid > 1 && note.session > 1);
             }
         });
@@ -86,10 +95,14 @@ mod tests {
             ("12\n1\n", None),
             ("12\n11\nsoon\n", None),
         ] {
-            assert_eq!(Note::parse(text), expected, "{text:?}");
+            assert_eq!(Note::from_lines(text), expected, "{text:?}");
         }
         for note in [note(12, 11, Some(4711)), note(12, 11, None)].into_iter().flatten() {
-            assert_eq!(Note::parse(&note.text()), Some(note));
+            let owned = |(key, value): (&str, String)| (key.to_owned(), value);
+            assert_eq!(
+                Note::from_pairs(&note.to_pairs().into_iter().map(owned).collect()),
+                Some(note)
+            );
         }
     }
 
