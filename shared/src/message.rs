@@ -10,6 +10,8 @@
 //!   log line has [`LINE`].
 #![forbid(unsafe_code)]
 
+use std::borrow::Cow;
+
 /// The most bytes of a reason: Pacemaker has a buffer of 128 (`EXIT_REASON_MAX_LEN`), with a zero
 /// at the end.
 pub const REASON: usize = 127;
@@ -49,7 +51,7 @@ pub fn line(text: &str, prefix: &str) -> String {
 
 /// One line without secrets, without invisible characters, and without the prefix of reasons.
 fn clean(text: &str, prefix: &str) -> String {
-    let folded = fold_line(&mask(&middle(text, LONGEST)));
+    let folded = fold_line(&mask(&bounded(text)));
     let mut letters = prefix.chars();
     match letters.next_back() {
         Some(_) if !letters.as_str().is_empty() => {
@@ -57,6 +59,25 @@ fn clean(text: &str, prefix: &str) -> String {
         }
         _ => folded,
     }
+}
+
+/// A text without the middle of one that is too long. The words that the cut goes through are left
+/// out when they could be parts of a secret, which a part does not show any more.
+fn bounded(text: &str) -> Cow<'_, str> {
+    if text.len() <= LONGEST {
+        return text.into();
+    }
+    let (head, tail) = ends(text, LONGEST / 2, LONGEST / 2);
+    let could_be_secret = |word: &str| word.contains([':', '=', '?', '@', '/']);
+    let last = head.rfind(char::is_whitespace).map_or(0, |at| at + 1);
+    let head = if could_be_secret(&head[last..]) { &head[..last] } else { head };
+    // The beginning of this word, which would show it, is left out.
+    let tail = match tail.find(char::is_whitespace) {
+        Some(first) => &tail[first..],
+        None if could_be_secret(tail) => "",
+        None => tail,
+    };
+    [head, GAP, tail].concat().into()
 }
 
 /// Makes one line of a text: what would end it or confuse a terminal becomes a space, what is not
@@ -151,12 +172,16 @@ fn cut(text: &str, most: usize, begin: usize) -> String {
     if text.len() <= most {
         return text.to_owned();
     }
-    let kept = most.saturating_sub(GAP.len());
-    let head = (0..=begin).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
-    let from = text.len() - (kept - begin);
-    let tail =
-        (from..=text.len()).find(|begin| text.is_char_boundary(*begin)).unwrap_or(text.len());
-    format!("{}{GAP}{}", &text[..head], &text[tail..])
+    let (head, tail) = ends(text, begin, most.saturating_sub(GAP.len()) - begin);
+    format!("{head}{GAP}{tail}")
+}
+
+/// At most so many bytes of a text's beginning, and of its end, in whole letters.
+fn ends(text: &str, begin: usize, end: usize) -> (&str, &str) {
+    let is_boundary = |at: &usize| text.is_char_boundary(*at);
+    let head = (0..=begin).rev().find(is_boundary).unwrap_or(0);
+    let tail = (text.len() - end..=text.len()).find(is_boundary).unwrap_or(text.len());
+    (&text[..head], &text[tail..])
 }
 
 /// Hides secrets.
@@ -438,6 +463,19 @@ mod tests {
         assert_eq!(reason("a <<b", "<<"), "a < b");
         assert_eq!(reason("a\u{202e}cod.exe\u{200b}b\u{2028}c\u{feff}", PREFIX), "a?cod.exe?b c?");
         assert_eq!(reason("ocf-exit-\u{200b}reason:x", PREFIX), "ocf-exit-?reason:x");
+    }
+
+    #[test]
+    fn rt_6_passwords_are_hidden_where_a_long_text_is_cut() {
+        let secret = "http://user:s3cret-s3cret-s3cret@host/x?s3cret";
+        for from in LONGEST / 2 - secret.len()..LONGEST / 2 + 2 {
+            let (before, after) = ("; ".repeat(from / 2), "; ".repeat(LONGEST));
+            for text in [format!("{before}{secret} ;{after}"), format!("{after}; {secret}{before}")]
+            {
+                let shown = fold_line(&mask(&bounded(&text)));
+                assert!(!shown.contains("s3"), "cut after {from} bytes");
+            }
+        }
     }
 
     #[test]
