@@ -149,7 +149,7 @@ fn advise(error: &HttpError) -> String {
         HttpErrorKind::Tls => format!("{error}; correct that, give ca, or verify=false"),
         HttpErrorKind::Timeout => format!("{error}: the server hangs or is overloaded"),
         HttpErrorKind::Connect => format!("{error}: look at where the server listens"),
-        HttpErrorKind::Request | HttpErrorKind::Answer => error.to_string(),
+        HttpErrorKind::Name | HttpErrorKind::Request | HttpErrorKind::Answer => error.to_string(),
     }
 }
 

@@ -32,8 +32,11 @@ pub fn monitor(context: &Context<'_>, settings: &Settings) -> Result<Status, Fai
     let recorded = Instance::recorded(context.invocation)
         .filter(|instance| instance.record.identity == settings.identity)
         .map(|instance| look(context, settings, &instance));
-    if let Some(Ok(status @ (Status::Running | Status::Degraded(_)))) = recorded {
-        return Ok(status);
+    match recorded {
+        Some(Ok(status @ (Status::Running | Status::Degraded(_)))) => return Ok(status),
+        // No time is left for another look, and what that would say is not the cause.
+        Some(Err(failure)) if context.budget.work().expired() => return Err(failure),
+        _ => {}
     }
     let described = instance::describe(context, &settings.identity);
     let found = look(context, settings, &described.instance);

@@ -257,12 +257,12 @@ fn addresses(get: &Get<'_>, url: &Url) -> Result<Vec<SocketAddr>, HttpError> {
         return Ok(Vec::new());
     }
     let port = url.port_or_known_default().unwrap_or_default();
-    resolve::resolve(host, port, get.deadline).map_err(|error| {
-        let kind = match error.cause {
-            Cause::Unknown => HttpErrorKind::Connect,
-            Cause::NotNow => HttpErrorKind::Timeout,
-        };
-        HttpError::new(kind, format!("no connection to {}: {error}", peer(get, url)))
+    resolve::resolve(host, port, get.deadline).map_err(|error| match error.cause {
+        Cause::Unknown => HttpError::new(
+            HttpErrorKind::Connect,
+            format!("no connection to {}: {error}", peer(get, url)),
+        ),
+        Cause::NotNow => HttpError::new(HttpErrorKind::Name, error.to_string()),
     })
 }
 

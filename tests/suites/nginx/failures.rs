@@ -267,3 +267,23 @@ fn ng_13_a_changed_parameter_restarts_nothing() {
     agent.stop().expect_code(0);
     expect_gone(&host);
 }
+
+/// A name in a URL, and name servers that do not answer.
+#[test]
+fn wt_2_silent_name_servers_end_a_check_in_time() {
+    let Some(host) = crate::machine_of(harness::host::Builder::overlay) else { return };
+    host.silent_name_servers();
+    let agent = web(&host, &configure(&host, "a", PLAIN));
+    agent.start().expect_code(0);
+    let limit = Duration::from_secs(6);
+    let named = agent.clone().param("status10url", "http://web.example:8081/").timeout(limit);
+    at(&named, 10)
+        .expect_code(1)
+        .expect_reason(&[
+            "web.example",
+            "no answer from the name servers",
+            "look at /etc/resolv.conf",
+        ])
+        .expect_within(limit);
+    named.stop().expect_code(0);
+}

@@ -20,18 +20,23 @@ mod tester;
 
 use std::time::Duration;
 
+use harness::host::Builder;
 use harness::process::wait_until;
 use harness::{Agent, Host, agent};
 
 /// A machine with an nginx of its own: the program of this one, and nothing else of it.
 fn machine() -> Option<Host> {
+    machine_of(|builder| builder)
+}
+
+/// As [`machine`], with more of its own.
+fn machine_of(more: impl FnOnce(Builder) -> Builder) -> Option<Host> {
     if !std::path::Path::new("/usr/sbin/nginx").is_file() {
         harness::skip::skip("nginx is not installed");
         return None;
     }
     let empty = ["/tmp", "/etc/nginx", "/var/log", "/var/lib/nginx", "/srv"];
-    let host =
-        empty.into_iter().fold(Host::builder("nodea"), harness::host::Builder::tmpfs).start();
+    let host = empty.into_iter().fold(more(Host::builder("nodea")), Builder::tmpfs).start();
     host.sh("mkdir /var/log/nginx /srv/www; echo 'it is alive' > /srv/www/index.html; chmod 755 /srv /srv/www");
     Some(host)
 }

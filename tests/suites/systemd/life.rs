@@ -179,3 +179,34 @@ fn a_start_of_what_runs_already_takes_it_over() {
     assert_eq!(machine.property("mine", "Restart"), "no");
     agent.stop().expect_code(0);
 }
+
+/// A name in `check_tcp`, and name servers that do not answer.
+#[test]
+fn wt_2_silent_name_servers_end_a_check_in_time() {
+    let Some(machine) = machine(&["ip"]) else { return };
+    machine.units(&[("thing.service", "[Service]\nExecStart=/bin/sleep infinity\n")]);
+    machine.silent_name_servers();
+    let agent = unit(&machine, "thing");
+    agent.start().expect_code(0);
+    let limit = Duration::from_secs(6);
+    let named = agent.clone().param("check_tcp", "web.example:80").timeout(limit);
+    at(&named, 10)
+        .expect_code(1)
+        .expect_reason(&["web.example", "resolv.conf"])
+        .expect_within(limit);
+    named.stop().expect_code(0);
+}
+
+/// A drop-in that cannot be removed any more is no reason to fail a stop that has left nothing.
+#[test]
+fn an_3_a_read_only_directory_of_units_fails_no_stop() {
+    let Some(machine) = machine(&[]) else { return };
+    machine
+        .units(&[("thing.service", "[Service]\nExecStart=/bin/sleep infinity\nRestart=always\n")]);
+    let agent = unit(&machine, "thing");
+    agent.start().expect_code(0);
+    machine.sh("mount --bind /run/systemd/system /run/systemd/system
+                mount -o remount,bind,ro /run/systemd/system");
+    agent.stop().expect_code(0);
+    assert_eq!(state(&machine, "thing"), "inactive");
+}

@@ -16,6 +16,8 @@ pub enum HttpErrorKind {
     Request,
     /// No connection: no such address, or nothing listens there.
     Connect,
+    /// The name servers have not said what the address of the host is.
+    Name,
     /// The time was over.
     Timeout,
     /// No encrypted connection, or not with whom it should be.
