@@ -21,6 +21,8 @@ use std::os::unix::process::CommandExt as _;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+use ocf::testing::Numbers;
+
 fn main() -> ExitCode {
     let Some(path) = std::env::args().nth(1) else { return ExitCode::from(2) };
     match std::fs::read_to_string(&path).and_then(|text| carry_out(&Plan::read(&text))) {
@@ -101,9 +103,9 @@ fn carry_out(plan: &Plan<'_>) -> io::Result<()> {
         }
     } else {
         let mut order: Vec<usize> = (0..plan.programs.len()).collect();
-        let mut chance = Chance(u64::from(std::process::id()) << 20 | 1);
+        let mut numbers = Numbers::new(u64::from(std::process::id()) << 20 | 1);
         for round in 0..plan.rounds {
-            chance.shuffle(&mut order);
+            shuffle(&mut order, &mut numbers);
             for number in &order {
                 let (number, program) = (*number, &plan.programs[*number]);
                 let mut command = program.command(round, plan.fork);
@@ -117,22 +119,10 @@ fn carry_out(plan: &Plan<'_>) -> io::Result<()> {
     writeln!(out, "total {}", began.elapsed().as_nanos())
 }
 
-/// Numbers by chance (xorshift), good enough for an order.
-struct Chance(u64);
-
-impl Chance {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 % limit as u64) as usize
-    }
-
-    /// Each order is as likely as each other (Fisher and Yates).
-    fn shuffle(&mut self, order: &mut [usize]) {
-        for last in (1..order.len()).rev() {
-            order.swap(last, self.below(last + 1));
-        }
+/// Each order is as likely as each other (Fisher and Yates).
+fn shuffle(order: &mut [usize], numbers: &mut Numbers) {
+    for last in (1..order.len()).rev() {
+        order.swap(last, numbers.below(last + 1));
     }
 }
 
