@@ -46,12 +46,14 @@ __attribute__((constructor)) static void wait_for_ever(void) {
 }
 "#;
 
-/// Builds the library that keeps a program waiting; returns its path in the machine.
-fn library(host: &Host) -> &'static str {
-    let path = "/run/waiting.so";
+/// Builds a library that programs in the machine can be started with (`LD_PRELOAD`); returns its
+/// path.
+#[must_use]
+pub fn library(host: &Host, name: &str, text: &str) -> String {
+    let path = format!("/run/{name}.so");
     host.sh(&format!(
-        "test -e {path} || {{ cat >/run/waiting.c <<'END'\n{WAITING}\nEND\n\
-         TMPDIR=/run cc -shared -fPIC -o {path} /run/waiting.c; chmod 755 {path}; }}"
+        "test -e {path} || {{ cat >/run/{name}.c <<'END'\n{text}\nEND\n\
+         TMPDIR=/run cc -shared -fPIC -o {path} /run/{name}.c; chmod 755 {path}; }}"
     ));
     path
 }
@@ -59,7 +61,7 @@ fn library(host: &Host) -> &'static str {
 /// The words that run `words` as a user, waiting before its first line.
 #[must_use]
 pub fn waiting<'a>(host: &Host, user: &'a str, words: &[&'a str]) -> Vec<&'a str> {
-    library(host);
+    let _ = library(host, "waiting", WAITING);
     let mut all = vec![
         "setpriv",
         "--reuid",
@@ -97,6 +99,26 @@ pub fn spawn(host: &Host, user: u32, words: &[&str]) -> Resident {
     resident
 }
 
+/// Starts such a process again and again with a pause between two, each in a session of its own,
+/// until what it returns is dropped. `life` is how long each lives; for ever without one.
+#[must_use]
+pub fn rain(
+    host: &Host,
+    user: u32,
+    words: &[&str],
+    pause: Duration,
+    life: Option<Duration>,
+) -> Resident {
+    let user = user.to_string();
+    let words = waiting(host, &user, words).join(" ");
+    let life = life.map_or_else(
+        || "setsid".to_owned(),
+        |life| format!("timeout -s KILL {}", life.as_secs_f64()),
+    );
+    let pause = pause.as_secs_f64();
+    host.spawn("/bin/sh", &["-c", &format!("while :; do {life} {words} & sleep {pause}; done")])
+}
+
 /// A world of its own for a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum World {
@@ -105,6 +127,8 @@ pub enum World {
     Container,
     /// A container that shares the machine's process numbers and network.
     HostNumbers,
+    /// Another root directory and nothing else.
+    Chroot,
     /// As a unit with `PrivateTmp=`: the machine's own root directory, another `/tmp`.
     PrivateTmp,
 }
@@ -114,8 +138,10 @@ const OTHER_ROOT: &str = "mount -t tmpfs root /media; cd /media; mkdir usr etc v
      old srv tmp; for part in usr etc var dev srv; do mount --rbind /$part $part; done; for link \
      in lib lib64 bin sbin; do test ! -L /$link || ln -s usr/$link $link; done; mount -t tmpfs run \
      run; mkdir -p run/web; cp -r /run/web/. run/web/ 2>/dev/null || true; if test \"$NUMBERS\" = \
-     own; then mount -t proc proc proc; else mount --rbind /proc proc; fi; pivot_root . old; \
-     umount -l /old; cd /";
+     own; then mount -t proc proc proc; else mount --rbind /proc proc; fi";
+
+/// Leaves the machine's root directory for the new one.
+const PIVOT: &str = "pivot_root . old; umount -l /old; cd /";
 
 impl World {
     /// Starts a server in it, which ends with the value unless it detaches itself.
@@ -124,11 +150,13 @@ impl World {
         let (options, script): (&[&str], String) = match self {
             Self::Container => (
                 &["--mount", "--pid", "--fork", "--kill-child", "--net"],
-                format!("NUMBERS=own; {OTHER_ROOT}; ip link set lo up; exec \"$@\""),
+                format!("NUMBERS=own; {OTHER_ROOT}; {PIVOT}; ip link set lo up; exec \"$@\""),
             ),
             Self::HostNumbers => {
-                (&["--mount"], format!("NUMBERS=shared; {OTHER_ROOT}; exec \"$@\""))
+                (&["--mount"], format!("NUMBERS=shared; {OTHER_ROOT}; {PIVOT}; exec \"$@\""))
             }
+            // Without a namespace of its own, unshare(1) only starts what follows.
+            Self::Chroot => (&[], format!("NUMBERS=shared; {OTHER_ROOT}; exec chroot . \"$@\"")),
             Self::PrivateTmp => (&["--mount"], "mount -t tmpfs tmp /tmp; exec \"$@\"".to_owned()),
         };
         let mut all: Vec<&str> = options.to_vec();

@@ -58,6 +58,7 @@ pub mod process;
 pub mod rig;
 pub mod root;
 pub mod shell_tester;
+pub mod silence;
 pub mod skip;
 pub mod stage;
 pub mod systemd_box;

@@ -16,6 +16,7 @@ mod clone;
 mod explain;
 mod extras;
 mod form;
+mod hangs;
 mod ipv6;
 mod kinds;
 mod lenient;

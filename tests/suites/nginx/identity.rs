@@ -62,16 +62,13 @@ fn id_3_processes_that_keep_appearing_are_passed_over_or_named() {
     let Some((host, path)) = with_users() else { return };
     let agent = web(&host, &path).timeout(Duration::from_secs(8));
     let words = ["/usr/sbin/nginx", "-c", path.as_str()];
-    let others = impostor::waiting(&host, "65534", &words).join(" ");
-    let script = |words: &str, pause: &str| format!("while :; do {words} & sleep {pause}; done");
-    let rain =
-        host.spawn("/bin/sh", &["-c", &script(&format!("timeout -s KILL 0.5 {others}"), "0.05")]);
+    let (often, always) = (Duration::from_millis(50), Duration::from_millis(5));
+    let rain = impostor::rain(&host, NOBODY, &words, often, Some(Duration::from_millis(500)));
     agent.start().expect_code(0);
     agent.stop().expect_code(0).expect_within(Duration::from_secs(5));
     drop(rain);
     // As root's, they are this instance's: a supervisor that the cluster does not know of.
-    let roots = impostor::waiting(&host, "0", &words).join(" ");
-    let rain = host.spawn("/bin/sh", &["-c", &script(&format!("setsid {roots}"), "0.005")]);
+    let rain = impostor::rain(&host, 0, &words, always, None);
     wait_until(Duration::from_secs(5), || (count(&host) > 2).then_some(()));
     agent.stop().expect_code(1).expect_reason(&["keep appearing", "(nginx) of root", "started by"]);
     drop(rain);
@@ -82,7 +79,7 @@ fn id_3_processes_that_keep_appearing_are_passed_over_or_named() {
 #[test]
 fn id_4_the_server_of_a_container_is_left_alone() {
     let Some(host) = machine() else { return };
-    for world in [World::Container, World::HostNumbers] {
+    for world in [World::Container, World::HostNumbers, World::Chroot] {
         let name = "nginx";
         let path = configure(&host, name, &PLAIN.replace("8081", "8099"));
         let agent = web(&host, &path).without("configfile");
