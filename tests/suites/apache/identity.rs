@@ -31,10 +31,32 @@ fn id_2_a_process_of_another_user_is_no_instance() {
 }
 
 #[test]
+fn id_3_processes_that_keep_appearing_are_passed_over_or_named() {
+    let Some(site) = Site::new() else { return };
+    let agent = site.usual().timeout(Duration::from_secs(8));
+    let config = format!("{ROOT}/a.conf");
+    let words = ["/usr/sbin/apache2", "-f", &config];
+    let (often, always) = (Duration::from_millis(50), Duration::from_millis(5));
+    let rain = impostor::rain(&site.host, NOBODY, &words, often, Some(Duration::from_millis(500)));
+    agent.start().expect_code(0);
+    agent.stop().expect_code(0).expect_within(Duration::from_secs(5));
+    drop(rain);
+    let rain = impostor::rain(&site.host, 0, &words, always, None);
+    assert!(wait_until(Duration::from_secs(5), || (count(&site) > 2).then_some(())).is_some());
+    let stop = agent.stop();
+    stop.expect_within(Duration::from_secs(8));
+    if stop.code != 0 {
+        stop.expect_code(1).expect_reason(&["keep appearing", "started by"]);
+    }
+    drop(rain);
+    site.host.sh("pkill -KILL -x apache2 || true");
+}
+
+#[test]
 fn id_4_the_server_of_a_container_is_left_alone() {
     let Some(site) = Site::new() else { return };
     let config = format!("{ROOT}/a.conf");
-    for world in [World::Container, World::HostNumbers] {
+    for world in [World::Container, World::HostNumbers, World::Chroot] {
         let agent = site.usual();
         let mut container =
             world.spawn(&site.host, &["/usr/sbin/apache2", "-f", &config, "-DFOREGROUND"]);

@@ -30,6 +30,30 @@ fn directories_behind_a_link_to_nothing_are_made() {
     site.expect_nothing("a.conf");
 }
 
+/// A link that another user has put there: root made the directory that it leads to, and gave it
+/// to the server's user.
+#[test]
+fn rt_1_a_directory_behind_another_user_s_link_is_not_made() {
+    let Some(site) = Site::new() else { return };
+    let nobody = "setpriv --reuid 65534 --regid 65534 --clear-groups";
+    site.host.sh(&format!(
+        "mkdir -p -m 1777 {ROOT}/open; chmod 1777 {ROOT}/open; {nobody} ln -s {ROOT}/victim {ROOT}/open/lock"
+    ));
+    let mutex = "Listen 127.0.0.1:8081\nMutex file:";
+    site.config("a.conf", &format!("{mutex}{ROOT}/open/lock default"));
+    let agent = site.agent("a.conf");
+    agent.start().expect_code(1).expect_reason(&[&format!("{ROOT}/open/lock"), "link"]);
+    site.host.sh(&format!("test ! -e {ROOT}/victim"));
+    // Nor is a directory of that user given away, or used.
+    site.host.sh(&format!("{nobody} mkdir -m 777 {ROOT}/open/theirs"));
+    site.config("a.conf", &format!("{mutex}{ROOT}/open/theirs default"));
+    let before = site.host.sh(&format!("stat -c %u:%g:%a {ROOT}/open/theirs"));
+    agent.start();
+    assert_eq!(site.host.sh(&format!("stat -c %u:%g:%a {ROOT}/open/theirs")), before);
+    agent.stop().expect_code(0);
+    site.expect_nothing("a.conf");
+}
+
 /// RA#1365 and others.
 #[test]
 fn ap_08_a_pid_file_deep_in_the_configuration_is_followed() {

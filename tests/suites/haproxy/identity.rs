@@ -50,10 +50,32 @@ fn id_1_a_process_of_another_user_is_no_instance_and_nothing_is_taken_from_it() 
 }
 
 #[test]
+fn id_3_processes_that_keep_appearing_are_passed_over_or_named() {
+    let Some((host, path)) = with_users() else { return };
+    let agent = balancer(&host, &path).timeout(Duration::from_secs(8));
+    let words = ["/usr/sbin/haproxy", "-W", "-p", "/tmp/other.pid", "-f", &path];
+    let (often, always) = (Duration::from_millis(50), Duration::from_millis(5));
+    let rain = impostor::rain(&host, NOBODY, &words, often, Some(Duration::from_millis(500)));
+    agent.start().expect_code(0);
+    agent.stop().expect_code(0).expect_within(Duration::from_secs(5));
+    drop(rain);
+    let rain = impostor::rain(&host, 0, &words, always, None);
+    eventually("they appear", || processes(&host).len() > 2);
+    // Each of them may be ended before the next one begins: that is a stop.
+    let stop = agent.stop();
+    stop.expect_within(Duration::from_secs(8));
+    if stop.code != 0 {
+        stop.expect_code(1).expect_reason(&["keep appearing", "started by"]);
+    }
+    drop(rain);
+    host.sh("pkill -KILL -x haproxy || true");
+}
+
+#[test]
 fn id_4_the_server_of_a_container_is_left_alone() {
     let Some(host) = machine() else { return };
     let path = configure(&host, "haproxy", &PLAIN.replace("8081", "8099"));
-    for world in [World::Container, World::HostNumbers] {
+    for world in [World::Container, World::HostNumbers, World::Chroot] {
         let agent = balancer(&host, &path).without("configfile");
         let mut container = world.spawn(&host, &["/usr/sbin/haproxy", "-W", "-db", "-f", &path]);
         eventually("the container serves", || processes(&host).len() == 2);

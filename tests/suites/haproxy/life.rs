@@ -43,6 +43,21 @@ fn many_starts_at_once_make_one_master() {
     expect_gone(&host);
 }
 
+/// The parameters of the resource, with the passwords in them, were in the environment of the
+/// server and of its `program` sections.
+#[test]
+fn rt_6_the_server_gets_none_of_the_cluster_s_variables() {
+    let Some(host) = machine() else { return };
+    let agent = balancer(&host, &configure(&host, "a", PLAIN)).env("KEPT", "yes");
+    agent.start().expect_code(0);
+    let variables = host.sh(&format!("tr '\\0' '\\n' < /proc/{}/environ", master(&host)));
+    assert!(variables.contains("KEPT=yes"), "{variables}");
+    let of_the_cluster: Vec<_> =
+        variables.lines().filter(|line| line.starts_with("OCF_")).collect();
+    assert_eq!(of_the_cluster, [""; 0]);
+    agent.stop().expect_code(0);
+}
+
 /// Everybody who can read the configuration can lock it.
 #[test]
 fn rt_2_a_lock_on_the_configuration_delays_no_start() {
