@@ -5,13 +5,21 @@ use std::time::Duration;
 use crate::subject::Subject;
 use crate::{Extent, Findings, dice};
 
+/// Actions that change nothing of a resource that is well.
+const HARMLESS: [&str; 4] = ["monitor", "probe", "validate-all", "reload-agent"];
+
 fn rounds(subject: Option<Subject>, extent: Extent) {
     let Some(subject) = subject else { return };
     let mut findings = Findings::default();
-    let count = if extent == Extent::Whole { 100 } else { 3 };
     let mut dice = dice(subject.kind);
-    for action in ["start", "stop"] {
-        let up = action == "stop" && subject.starts();
+    for action in ["start", "stop"].into_iter().chain(HARMLESS) {
+        let harmless = HARMLESS.contains(&action);
+        let up = action != "start" && subject.starts();
+        let count = match extent {
+            Extent::Whole => 100,
+            Extent::Sample if harmless => 1,
+            Extent::Sample => 3,
+        };
         // How long the whole action takes, and a little more.
         subject.prepare(up, action);
         let whole = subject.call(&subject.agent(), action).elapsed.mul_f64(1.2);
@@ -21,7 +29,13 @@ fn rounds(subject: Option<Subject>, extent: Extent) {
             let killed = subject.call(&subject.agent().kill_after(delay), action);
             findings.tries += 1;
             let (seen, mut wrong) = subject.look(&subject.agent(), "monitor");
-            wrong.extend(subject.aftermath());
+            if harmless && up && !subject.settled(true).whole {
+                wrong.push("it has cost the service".to_owned());
+            }
+            // A stop after each of them takes long, and the next round needs a service.
+            if !harmless || round + 1 == count {
+                wrong.extend(subject.aftermath());
+            }
             let occasion =
                 format!("{} {action}, round {round}, killed after {delay:?}", subject.kind);
             findings
