@@ -1,49 +1,33 @@
-//! How soon a site is back whose monitors wait for events (`watch`).
+//! Monitors that wait for events (`watch`) under real clusters: how soon a service is back, that
+//! nothing waits for them, and what they cost. Each test prints its rows of the table.
 
-use std::time::{Duration, Instant};
+mod changes;
+mod cost;
+mod servers;
+mod site;
+mod storm;
 
+use std::net::SocketAddr;
+use std::time::{Duration, Instant, SystemTime};
+
+use harness::Cluster;
+use harness::cluster::{Builder, Node};
 use harness::figures::{median, ms};
 use harness::process::wait_until;
-use harness::stage::{Fault, Stage, Wish};
-use harness::tell::tell;
+use harness::visitor::{Visitor, outage};
 
-use crate::{SOON, turn};
+use crate::SOON;
 
-/// The most that the median of a killed server's outage may be on a busy machine: without waiting,
-/// it is half an interval of a second and more.
-const LIMIT: f64 = 500.0;
+/// Between two requests of the client.
+const PACE: Duration = Duration::from_millis(10);
 
-/// Waits until both monitors of the node with the site do.
-fn armed(stage: &Stage) {
-    let node = stage.cluster.named(&stage.owner());
-    let waiters = || (node.processes("ocf-wait").len() == 2).then_some(());
-    assert!(
-        wait_until(SOON, waiters).is_some(),
-        "monitors do not wait: {}",
-        stage.cluster.status()
-    );
-}
+/// So many good answers in a row mean that the service is back.
+const SURE: usize = 10;
 
-fn outages(stage: &mut Stage, fault: Fault, times: usize) -> Vec<f64> {
-    let mut all = Vec::new();
-    for _ in 0..times {
-        armed(stage);
-        // The visitor asks every 20 ms: some good answers first.
-        std::thread::sleep(Duration::from_millis(300));
-        let account = stage.inflict(fault);
-        assert_eq!(account.failures.len(), 1, "{account}: {:?}", account.failures);
-        let failed = &account.failures[0];
-        assert!(
-            failed.operation.ends_with("_monitor_1000") && failed.reason.contains(" ago"),
-            "{failed:?}"
-        );
-        all.push(ms(account.outage.longest_gap));
-        stage.heal(&account);
-    }
-    all
-}
+/// What makes monitors wait, as an administrator configures it.
+const WAITING: &str = "watch=30s op monitor interval=1s timeout=60s";
 
-/// The figures of a list, for the table.
+/// The figures of a list, as a row of the table.
 fn row(what: &str, mut all: Vec<f64>) -> String {
     all.sort_by(f64::total_cmp);
     let at = |share: usize| all[(all.len() * share / 100).min(all.len() - 1)];
@@ -51,33 +35,92 @@ fn row(what: &str, mut all: Vec<f64>) -> String {
     format!("| {what} | {middle:.0} ms | {:.0} ms | {:.0} ms | {} |", at(95), at(100), all.len())
 }
 
-#[test]
-#[ignore = "takes minutes; make cluster-test"]
-fn wt_1_a_site_is_back_at_once_when_its_monitors_wait() {
-    let Some(_turn) = turn(&["pcs", "nginx"]) else { return };
-    let began = Instant::now();
-    let mut stage = Stage::set(Wish { observer: true, watch: true, ..Wish::default() });
-    let server = outages(&mut stage, Fault::Server, 20);
-    let address = outages(&mut stage, Fault::Address, 10);
-    let middle = median(server.clone()).unwrap_or_default();
-    tell(&format!(
-        "down until the next good page, monitors that wait, {:.0} s in all",
-        began.elapsed().as_secs_f32()
-    ));
-    tell("| fault | median | 95 % | most | tries |");
-    tell(&row("nginx killed", server));
-    tell(&row("address deleted", address));
-    // The memory of one that sleeps: its own pages, and its share of those that it has in common
-    // with others.
-    let node = stage.cluster.named(&stage.owner());
-    for pid in node.processes("ocf-wait") {
-        let all = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
-        let lines: Vec<&str> = all
-            .lines()
-            .filter(|line| line.starts_with("Rss:") || line.starts_with("Pss:"))
-            .collect();
-        tell(&format!("memory of one: {}", lines.join(", ")));
+/// How long after its event a verdict came, in milliseconds, by its own words (`… 6 ms ago`).
+fn verdict_after(reason: &str) -> Option<f64> {
+    let before = reason.split(" ago").next()?;
+    let mut words = before.split_whitespace().rev();
+    let (unit, number) = (words.next()?, words.next()?.parse::<f64>().ok()?);
+    Some(if unit == "s" { number * 1e3 } else { number })
+}
+
+/// One node with one service `WEB` on port 80, and a client that asks for its page.
+struct Service {
+    cluster: Cluster,
+    visitor: Visitor,
+}
+
+impl Service {
+    /// The service of a definition as `pcs resource create WEB` takes it; `prepare` makes what it
+    /// needs on the node.
+    fn up(builder: Builder, definition: &str, prepare: impl FnOnce(&Node)) -> Service {
+        let cluster = builder.start();
+        let node = cluster.node(1);
+        node.write("/var/www/html/index.html", "node1\n");
+        prepare(node);
+        node.pcs(&format!("resource create WEB {definition}"));
+        cluster.wait_for("the service started", SOON, |status| status.are_well(&["WEB"]));
+        let site: SocketAddr = "10.9.0.1:80".parse().expect("an address");
+        let visitor = Visitor::every(PACE, &cluster.client, site);
+        Service { cluster, visitor }
     }
-    assert!(middle < LIMIT, "{middle} ms");
-    stage.strike();
+
+    fn node(&self) -> &Node {
+        self.cluster.node(1)
+    }
+
+    fn waiters(&self) -> usize {
+        self.node().processes("ocf-wait").len()
+    }
+
+    /// Returns when a monitor waits.
+    #[track_caller]
+    fn armed(&self) {
+        let found = wait_until(SOON, || (self.waiters() > 0).then_some(()));
+        assert!(found.is_some(), "no monitor waits: {}", self.cluster.status());
+    }
+
+    /// For how long the page was away after this was done, in milliseconds.
+    #[track_caller]
+    fn away(&self, deed: impl FnOnce(&Node)) -> f64 {
+        let answers = || self.visitor.last_pages(SURE).map(drop);
+        assert!(wait_until(SOON, answers).is_some(), "{}", self.cluster.status());
+        let began = SystemTime::now();
+        deed(self.node());
+        let failed = || {
+            let all = self.visitor.since(began);
+            all.iter().any(|it| it.ended.is_some() && it.said.is_err()).then_some(())
+        };
+        assert!(wait_until(SOON, failed).is_some(), "every request was answered");
+        assert!(wait_until(SOON, answers).is_some(), "{}", self.cluster.status());
+        ms(outage(&self.visitor.requests(), began - 2 * PACE, SystemTime::now()).longest_gap)
+    }
+
+    /// The only failure that Pacemaker knows of, which is cleaned up.
+    #[track_caller]
+    fn one_failure(&self) -> String {
+        let status = self.cluster.wait_idle();
+        assert_eq!(status.failures.len(), 1, "{status}");
+        let failed = status.failures[0].clone();
+        let count =
+            self.node().expect("crm_failcount", &["--query", "--resource", "WEB", "-N", "node1"]);
+        assert!(count.contains("value=1"), "{count}");
+        self.node().expect("crm_resource", &["--cleanup", "--resource", "WEB"]);
+        self.cluster.wait_idle();
+        assert!(failed.operation.starts_with("WEB_monitor_"), "{failed:?}");
+        failed.reason
+    }
+
+    fn down(self) {
+        let Service { cluster, visitor } = self;
+        drop(visitor);
+        cluster.down();
+    }
+}
+
+/// How long something takes until the cluster has nothing left to do.
+fn settled(cluster: &Cluster, deed: impl FnOnce()) -> Duration {
+    let began = Instant::now();
+    deed();
+    cluster.anyone().expect("crm_resource", &["--wait", "--timeout=100"]);
+    began.elapsed()
 }

@@ -43,7 +43,7 @@ fn fails(node: &Node) -> String {
 }
 
 #[test]
-fn wt_1_and_2_a_killed_server_is_back_long_before_the_next_monitor_and_counts_once() {
+fn watch_1_and_2_a_killed_server_is_back_long_before_the_next_monitor_and_counts_once() {
     let Some(cluster) = watched(5) else { return };
     let node = cluster.node(1);
     let site: SocketAddr = "10.9.0.1:80".parse().unwrap();
@@ -82,7 +82,7 @@ fn wt_1_and_2_a_killed_server_is_back_long_before_the_next_monitor_and_counts_on
 }
 
 #[test]
-fn wt_3_and_4_no_change_waits_for_a_monitor_that_waits_and_none_is_a_failure() {
+fn watch_3_and_4_no_change_waits_for_a_monitor_that_waits_and_none_is_a_failure() {
     let Some(cluster) = watched(2) else { return };
     let node = cluster.node(1);
     for change in [
