@@ -74,19 +74,43 @@ impl From<Result<(), Failure>> for Readiness {
     }
 }
 
+/// What a server is called, and where it is found.
+#[derive(Clone, Copy, Debug)]
+pub struct About<'a> {
+    /// Its name in reasons.
+    pub name: &'a str,
+    /// The file that it writes its number to.
+    pub pid_file: &'a Path,
+    /// The file with the note about its master.
+    pub note: &'a Path,
+    /// Its executable, and others that it may be.
+    pub programs: &'a [PathBuf],
+}
+
 /// One instance of a server, as its agent knows it, and what can be done with it.
 pub trait Daemon {
+    /// What it is called, and where it is found.
+    fn about(&self) -> About<'_>;
+
     /// Its name in reasons.
-    fn name(&self) -> &str;
+    fn name(&self) -> &str {
+        self.about().name
+    }
 
     /// The file that it writes its number to.
-    fn pid_file(&self) -> &Path;
+    fn pid_file(&self) -> &Path {
+        self.about().pid_file
+    }
 
     /// The file with the note about its master, for a stop that has no pid file any more.
-    fn note(&self) -> &Path;
+    fn note(&self) -> &Path {
+        self.about().note
+    }
 
     /// Its executable, and others that it may be, by the names that the kernel has for them.
-    fn programs(&self) -> &[PathBuf];
+    fn programs(&self) -> &[PathBuf] {
+        self.about().programs
+    }
 
     /// Whether a process of one of the programs was started as this instance, by its arguments;
     /// `None` when these do not say, as of a worker that has changed its title.

@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 use std::fmt::Display;
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -71,6 +72,28 @@ impl Explanation {
         values.for_each(|value| self.line(name, value));
     }
 
+    /// Adds what is on record of a server of this resource, as `shown`, and whether it is of these
+    /// parameters; `None` where nothing is on record.
+    pub fn record(&mut self, recorded: Option<(impl Display, bool)>) {
+        match recorded {
+            Some((shown, true)) => self.because("record", shown, "a monitor goes by it"),
+            Some((shown, false)) => {
+                self.because("record", shown, "of other parameters; a stop ends that server, too")
+            }
+            None => self.line("record", "none"),
+        }
+    }
+
+    /// Adds a server's program, why it is that one, and its version where it is installed.
+    pub fn program(&mut self, path: &Path, why: &str, is_installed: bool, deadline: Deadline) {
+        self.because("program", path.display(), why);
+        if is_installed {
+            let mut command = Command::new(path);
+            command.arg("-v");
+            self.version(command, deadline);
+        }
+    }
+
     /// Adds what a monitor sees. A failure of it is one of its answers, and none of the
     /// explanation.
     pub fn monitor(&mut self, seen: &Result<Status, Failure>) {
@@ -100,7 +123,7 @@ impl Explanation {
     }
 
     /// Adds the version of a program: the first line of what it says when it is called like this.
-    pub fn version(&mut self, program: Command, deadline: Deadline) {
+    fn version(&mut self, program: Command, deadline: Deadline) {
         let said =
             command::run(program, None, Deadline::after(VERSION).min(deadline)).map(|output| {
                 let text = [output.stdout, output.stderr].concat();

@@ -1,8 +1,6 @@
 //! What start and monitor go by, in words, from their own functions.
 #![forbid(unsafe_code)]
 
-use std::process::Command;
-
 use ocf::prelude::*;
 
 use crate::instance::{self, Instance};
@@ -20,7 +18,14 @@ pub fn explain(
     settings: &Settings,
     explanation: &mut Explanation,
 ) -> Result<(), Failure> {
-    let remembered = record(context, settings, explanation);
+    let remembered = Known::load(context.invocation);
+    let is_same = |known: &Known| known.key == settings.place.key();
+    explanation.record(
+        remembered
+            .as_ref()
+            .map(|known| (format!("the server of {}", known.config.display()), is_same(known))),
+    );
+    let remembered = remembered.filter(is_same);
     let server = Server::read(context, &settings.place);
     files(&server, settings, context, explanation);
     let known = remembered.unwrap_or_else(|| instance::describe(&server, &settings.place));
@@ -39,26 +44,6 @@ pub fn explain(
     Ok(())
 }
 
-/// What is known of a server with these parameters.
-fn record(
-    context: &Context<'_>,
-    settings: &Settings,
-    explanation: &mut Explanation,
-) -> Option<Known> {
-    let Some(known) = Known::load(context.invocation) else {
-        explanation.line("record", "none");
-        return None;
-    };
-    let is_same = known.key == settings.place.key();
-    let why = if is_same {
-        "a monitor goes by it"
-    } else {
-        "of other parameters; a stop ends that server, too"
-    };
-    explanation.because("record", format_args!("the server of {}", known.config.display()), why);
-    is_same.then_some(known)
-}
-
 fn files(
     server: &Server,
     settings: &Settings,
@@ -72,10 +57,7 @@ fn files(
             } else {
                 "the usual place; httpd is not there"
             };
-            explanation.because("program", program.display(), why);
-            let mut command = Command::new(&program);
-            command.arg("-v");
-            explanation.version(command, context.budget.work());
+            explanation.program(&program, why, true, context.budget.work());
         }
         Err(failure) => explanation.because("program", "none", failure),
     }

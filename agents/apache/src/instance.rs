@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use nix::sys::signal::Signal;
-use ocf::daemon::{Daemon, Polite};
+use ocf::daemon::{About, Daemon, Polite};
 use ocf::prelude::*;
 use ocf::sys::file;
 
@@ -50,20 +50,13 @@ impl Instance {
 }
 
 impl Daemon for Instance {
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn pid_file(&self) -> &Path {
-        &self.known.pid_file
-    }
-
-    fn note(&self) -> &Path {
-        &self.note
-    }
-
-    fn programs(&self) -> &[PathBuf] {
-        &self.known.programs
+    fn about(&self) -> About<'_> {
+        About {
+            name: &self.name,
+            pid_file: &self.known.pid_file,
+            note: &self.note,
+            programs: &self.known.programs,
+        }
     }
 
     fn claims(&self, arguments: &[Vec<u8>]) -> Option<bool> {

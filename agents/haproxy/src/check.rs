@@ -25,6 +25,20 @@ pub enum Verdict {
     Bad(String),
 }
 
+impl Verdict {
+    /// What it means for a start.
+    ///
+    /// # Errors
+    /// Unless it is good.
+    pub fn for_start(self) -> Result<(), Failure> {
+        match self {
+            Self::Good => Ok(()),
+            Self::NotNow(why) | Self::Denied(why) => Err(Failure::generic(why)),
+            Self::Bad(why) => Err(Failure::installed(why)),
+        }
+    }
+}
+
 /// Asks haproxy. `extra` says whether the file that is added to the configuration is there.
 ///
 /// # Errors

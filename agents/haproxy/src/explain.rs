@@ -2,11 +2,10 @@
 #![forbid(unsafe_code)]
 
 use std::path::Path;
-use std::process::Command;
 
 use ocf::prelude::*;
 
-use crate::check::{self, Verdict};
+use crate::check;
 use crate::instance::{self, Instance};
 use crate::settings::{Mode, Settings};
 use crate::{monitor, sum};
@@ -20,7 +19,21 @@ pub fn explain(
     settings: &Settings,
     explanation: &mut Explanation,
 ) -> Result<(), Failure> {
-    let recorded = record(Instance::recorded(context.invocation), settings, explanation);
+    let recorded = Instance::recorded(context.invocation);
+    let is_same = |instance: &Instance| instance.record.identity == settings.identity;
+    explanation.record(
+        recorded.as_ref().map(|instance| (instance.record.program.display(), is_same(instance))),
+    );
+    let recorded = recorded.filter(is_same);
+    let has_changed =
+        |instance: &Instance| sum::of(&settings.identity.configs) != instance.record.sum;
+    if recorded.as_ref().is_some_and(has_changed) {
+        explanation.because(
+            "record",
+            "the configuration has changed since",
+            "reload, or reload_on=change, loads it",
+        );
+    }
     let described = instance::describe(context.invocation, &settings.identity);
     files(&described, settings, context, explanation);
     let running = recorded.as_ref().unwrap_or(&described);
@@ -46,42 +59,11 @@ pub fn explain(
         explanation.because("start", what, why);
         return Ok(());
     }
-    match check::check(context, &described, false)? {
-        Verdict::Good => {}
-        Verdict::NotNow(why) | Verdict::Denied(why) => return Err(Failure::generic(why)),
-        Verdict::Bad(why) => return Err(Failure::installed(why)),
-    }
+    check::check(context, &described, false)?.for_start()?;
     explanation.line("configuration check", "good");
     explanation.because("added configuration", described.extra.display(), "a start writes it");
     explanation.command("start", &described.start_command());
     Ok(())
-}
-
-/// The recorded haproxy, if it is of these parameters.
-fn record(
-    recorded: Option<Instance>,
-    settings: &Settings,
-    explanation: &mut Explanation,
-) -> Option<Instance> {
-    let Some(instance) = recorded else {
-        explanation.line("record", "none");
-        return None;
-    };
-    let is_same = instance.record.identity == settings.identity;
-    let why = if is_same {
-        "a monitor goes by it"
-    } else {
-        "of other parameters; a stop ends that haproxy, too"
-    };
-    explanation.because("record", instance.record.program.display(), why);
-    if is_same && sum::of(&settings.identity.configs) != instance.record.sum {
-        explanation.because(
-            "record",
-            "the configuration has changed since",
-            "reload, or reload_on=change, loads it",
-        );
-    }
-    is_same.then_some(instance)
 }
 
 fn files(
@@ -95,14 +77,10 @@ fn files(
         (true, Some(_)) => "binary",
         (true, None) => "the usual place",
     };
-    explanation.because("program", described.record.program.display(), why);
-    if described.installed {
-        let mut command = Command::new(&described.record.program);
-        command.arg("-v");
-        explanation.version(command, context.budget.work());
-    }
+    let record = &described.record;
+    explanation.program(&record.program, why, described.installed, context.budget.work());
     explanation.line("mode", settings.identity.mode.word());
-    for path in &described.record.configs {
+    for path in &record.configs {
         let is_there = |path: &Path| if path.exists() { "there" } else { "not there" };
         let why = if *path == described.extra { "added by the agent" } else { is_there(path) };
         explanation.because("configuration", path.display(), why);

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use nix::sys::signal::Signal;
-use ocf::daemon::{Daemon, Polite};
+use ocf::daemon::{About, Daemon, Polite};
 use ocf::prelude::*;
 use ocf::state;
 use ocf::sys::command::{find_in_path, hide_parameters, is_program};
@@ -173,20 +173,13 @@ impl Instance {
 }
 
 impl Daemon for Instance {
-    fn name(&self) -> &str {
-        "haproxy"
-    }
-
-    fn pid_file(&self) -> &Path {
-        &self.record.pid_file
-    }
-
-    fn note(&self) -> &Path {
-        &self.note
-    }
-
-    fn programs(&self) -> &[PathBuf] {
-        &self.programs
+    fn about(&self) -> About<'_> {
+        About {
+            name: "haproxy",
+            pid_file: &self.record.pid_file,
+            note: &self.note,
+            programs: &self.programs,
+        }
     }
 
     fn claims(&self, arguments: &[Vec<u8>]) -> Option<bool> {

@@ -11,7 +11,7 @@ use ocf::sys::process::Process;
 
 use crate::ask;
 use crate::bind;
-use crate::check::{self, Verdict};
+use crate::check;
 use crate::instance::{self, Instance};
 use crate::monitor::RELOADING;
 use crate::plain;
@@ -106,11 +106,7 @@ fn prepare(context: &Context<'_>, settings: &Settings, instance: &Instance) -> R
     if instance.installed {
         instance.write_extra(settings.hard_stop_after)?;
     }
-    match check::check(context, instance, true)? {
-        Verdict::Good => {}
-        Verdict::NotNow(why) | Verdict::Denied(why) => return Err(Failure::generic(why)),
-        Verdict::Bad(why) => return Err(Failure::installed(why)),
-    }
+    check::check(context, instance, true)?.for_start()?;
     // /run is empty after a boot.
     for directory in plain::socket_directories(&instance.record.identity.configs) {
         make_dir(&directory, 0o755, None).or_fail(directory.display())?;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use nix::sys::signal::Signal;
-use ocf::daemon::{Daemon, Polite};
+use ocf::daemon::{About, Daemon, Polite};
 use ocf::prelude::*;
 use ocf::sys::command::hide_parameters;
 use ocf::sys::process::Process;
@@ -61,20 +61,13 @@ impl Instance {
 }
 
 impl Daemon for Instance {
-    fn name(&self) -> &str {
-        "ldirectord"
-    }
-
-    fn pid_file(&self) -> &Path {
-        &self.pid_file
-    }
-
-    fn note(&self) -> &Path {
-        &self.note
-    }
-
-    fn programs(&self) -> &[PathBuf] {
-        &self.programs
+    fn about(&self) -> About<'_> {
+        About {
+            name: "ldirectord",
+            pid_file: &self.pid_file,
+            note: &self.note,
+            programs: &self.programs,
+        }
     }
 
     fn claims(&self, arguments: &[Vec<u8>]) -> Option<bool> {

@@ -30,6 +30,22 @@ pub enum Verdict {
     Bad(String),
 }
 
+impl Verdict {
+    /// What it means for a start.
+    ///
+    /// # Errors
+    /// Unless it is good.
+    pub fn for_start(self) -> Result<(), Failure> {
+        match self {
+            Self::Good => Ok(()),
+            Self::NoAddress(why) | Self::NoName(why) | Self::Denied(why) => {
+                Err(Failure::generic(why))
+            }
+            Self::Bad(why) => Err(Failure::installed(why)),
+        }
+    }
+}
+
 /// Asks nginx.
 ///
 /// # Errors

@@ -1,11 +1,9 @@
 //! What start and monitor go by, in words, from their own functions.
 #![forbid(unsafe_code)]
 
-use std::process::Command;
-
 use ocf::prelude::*;
 
-use crate::check::{self, Verdict};
+use crate::check;
 use crate::instance::{self, Described, Instance};
 use crate::settings::Settings;
 use crate::{ask, monitor};
@@ -20,7 +18,13 @@ pub fn explain(
     explanation: &mut Explanation,
 ) -> Result<(), Failure> {
     let work = context.budget.work();
-    let recorded = record(Instance::recorded(context.invocation), settings, explanation);
+    let recorded = Instance::recorded(context.invocation);
+    let is_same = |instance: &Instance| instance.record.identity == settings.identity;
+    explanation.record(recorded.as_ref().map(|instance| {
+        let (program, conf) = (instance.record.program.display(), instance.record.conf.display());
+        (format!("{program} with {conf}"), is_same(instance))
+    }));
+    let recorded = recorded.filter(is_same);
     let described = instance::describe(context, &settings.identity);
     files(&described, settings, context, explanation);
     // As the monitor has it: what was started counts, whatever its configuration says by now.
@@ -32,37 +36,10 @@ pub fn explain(
         explanation.because("start", "does nothing as long as the server answers", "it runs");
         return Ok(());
     }
-    match check::check(context, &described)? {
-        Verdict::Good => {}
-        Verdict::NoAddress(why) | Verdict::NoName(why) | Verdict::Denied(why) => {
-            return Err(Failure::generic(why));
-        }
-        Verdict::Bad(why) => return Err(Failure::installed(why)),
-    }
+    check::check(context, &described)?.for_start()?;
     explanation.line("configuration check", "good");
     explanation.command("start", &described.instance.command(&[]));
     Ok(())
-}
-
-/// The recorded server, if it is of these parameters.
-fn record(
-    recorded: Option<Instance>,
-    settings: &Settings,
-    explanation: &mut Explanation,
-) -> Option<Instance> {
-    let Some(instance) = recorded else {
-        explanation.line("record", "none");
-        return None;
-    };
-    let is_same = instance.record.identity == settings.identity;
-    let why = if is_same {
-        "a monitor goes by it"
-    } else {
-        "of other parameters; a stop ends that server, too"
-    };
-    let (program, conf) = (instance.record.program.display(), instance.record.conf.display());
-    explanation.because("record", format_args!("{program} with {conf}"), why);
-    is_same.then_some(instance)
 }
 
 fn files(
@@ -80,12 +57,7 @@ fn files(
         (true, Some(_)) => "httpd is not there",
         (true, None) => "the usual place",
     };
-    explanation.because("program", record.program.display(), why);
-    if described.installed {
-        let mut command = Command::new(&record.program);
-        command.arg("-v");
-        explanation.version(command, context.budget.work());
-    }
+    explanation.program(&record.program, why, described.installed, context.budget.work());
     let why = match (described.readable, &identity.configfile) {
         (false, _) => "cannot be read",
         (true, Some(_)) => "configfile",

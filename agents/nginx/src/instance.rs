@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
-use ocf::daemon::{Daemon, Polite};
+use ocf::daemon::{About, Daemon, Polite};
 use ocf::prelude::*;
 use ocf::sys::clock::Deadline;
 use ocf::sys::command::{self, find_in_path, hide_parameters, is_program};
@@ -76,20 +76,13 @@ impl Instance {
 }
 
 impl Daemon for Instance {
-    fn name(&self) -> &str {
-        "nginx"
-    }
-
-    fn pid_file(&self) -> &Path {
-        &self.record.pid_file
-    }
-
-    fn note(&self) -> &Path {
-        &self.note
-    }
-
-    fn programs(&self) -> &[PathBuf] {
-        &self.programs
+    fn about(&self) -> About<'_> {
+        About {
+            name: "nginx",
+            pid_file: &self.record.pid_file,
+            note: &self.note,
+            programs: &self.programs,
+        }
     }
 
     fn claims(&self, arguments: &[Vec<u8>]) -> Option<bool> {

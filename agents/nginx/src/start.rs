@@ -7,7 +7,7 @@ use ocf::daemon::{Daemon, STARTING};
 use ocf::prelude::*;
 
 use crate::ask;
-use crate::check::{self, Verdict};
+use crate::check;
 use crate::instance::{self, Instance};
 use crate::record::Record;
 use crate::settings::Settings;
@@ -27,13 +27,7 @@ pub fn start(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> 
         return adopt(context, &instance);
     }
     let described = instance::Described { instance, ..described };
-    match check::check(context, &described)? {
-        Verdict::Good => {}
-        Verdict::NoAddress(why) | Verdict::NoName(why) | Verdict::Denied(why) => {
-            return Err(Failure::generic(why));
-        }
-        Verdict::Bad(why) => return Err(Failure::installed(why)),
-    }
+    check::check(context, &described)?.for_start()?;
     let instance = described.instance;
     if let Some(directory) = instance.record.pid_file.parent() {
         // /run is empty after a boot.

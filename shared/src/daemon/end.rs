@@ -69,8 +69,18 @@ pub fn end<S: Daemon + ?Sized>(
         end_each(server, &all, &END, deadline)?;
         former.extend(all.iter().map(|process| process.pid));
     }
+    await_ending(server, deadline)?;
     forget(server);
     Ok(())
+}
+
+/// Waits until a master that was killed by other means has given back what it has: its addresses
+/// are in use until then.
+fn await_ending<S: Daemon + ?Sized>(server: &S, deadline: Deadline) -> Result<(), Failure> {
+    match look::ending_master(server).or_fail("/proc")? {
+        Some(master) => end_each(server, &[master], &KILL, deadline),
+        None => Ok(()),
+    }
 }
 
 /// As [`Daemon::end_late`].
@@ -88,8 +98,11 @@ pub fn clear<S: Daemon + ?Sized>(server: &S, deadline: Deadline) -> Result<(), F
     let deadline = Deadline::after(CLEARING).min(deadline);
     loop {
         let found = server.observe(deadline)?;
-        if found.master.is_some() || found.orphans.is_empty() {
+        if found.master.is_some() {
             return Ok(());
+        }
+        if found.orphans.is_empty() {
+            return await_ending(server, deadline);
         }
         in_time(server, &found.orphans, deadline)?;
         end_orphans(server, &found.orphans, deadline)?;

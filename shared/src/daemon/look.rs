@@ -116,7 +116,17 @@ fn by_note<S: Daemon + ?Sized>(server: &S, note: &Note) -> io::Result<Option<Pro
     if !note.is_about(&member.process) {
         return Ok(None);
     }
-    Ok((answer(server, &entry, standing)? == Answer::Ours).then_some(member.process))
+    Ok((answer(server, &entry, standing)? == Some(Answer::Ours)).then_some(member.process))
+}
+
+/// The noted master while it is ending: its program is gone, and it has its addresses until all of
+/// its memory is given back.
+pub fn ending_master<S: Daemon + ?Sized>(server: &S) -> io::Result<Option<Process>> {
+    let Some(note) = Note::load(server.note()) else { return Ok(None) };
+    let Some((entry, member)) = living(note.pid)? else { return Ok(None) };
+    let is_noted = note.start_time.is_some() && note.is_about(&member.process);
+    Ok((is_noted && answer(server, &entry, Standing::Recorded)?.is_none())
+        .then_some(member.process))
 }
 
 /// Looks at every process.
@@ -154,11 +164,11 @@ fn look_at_all<S: Daemon + ?Sized>(
             continue;
         }
         match answer(server, &entry, standing).or_fail("/proc")? {
-            Answer::Ours => own.push(member),
-            Answer::Unknown(missing) => {
+            Some(Answer::Ours) => own.push(member),
+            Some(Answer::Unknown(missing)) => {
                 doubt = doubt.or_else(|| Some(Doubt::of(&entry, pid, missing)))
             }
-            Answer::NotOurs => {}
+            Some(Answer::NotOurs) | None => {}
         }
     }
     let mut found = tell_apart(&own, server.forks_twice());
@@ -188,7 +198,8 @@ pub fn tell_apart(own: &[Member], forks_twice: bool) -> Found {
 
 /// The sessions that are the instance's: of the note, of masters of a moment ago, and of the pid
 /// file. The number of a session is not used again while one of its processes lives; so one whose
-/// first process lives is what that process is.
+/// first process lives is what that process is. One that is ending tells nothing any more: it is
+/// the instance's if it was there before the note or the pid file was written.
 fn sessions<S: Daemon + ?Sized>(server: &S, former: &[i32]) -> io::Result<Vec<Session>> {
     let note = Note::load(server.note());
     let recorded = note.iter().map(|note| note.session).chain(former.iter().copied());
@@ -213,7 +224,12 @@ fn is_ours<S: Daemon + ?Sized>(server: &S, number: i32, note: Option<&Note>) -> 
     let Some((entry, member)) = living(number)? else { return Ok(true) };
     let is_noted = note.is_some_and(|note| note.is_about(&member.process));
     let standing = if is_noted { Standing::Recorded } else { Standing::None };
-    Ok(answer(server, &entry, standing)? == Answer::Ours)
+    if let Some(answer) = answer(server, &entry, standing)? {
+        return Ok(answer == Answer::Ours);
+    }
+    let began = member.process.start_time;
+    let is_older = note.and_then(|note| note.start_time).is_some_and(|start| began <= start);
+    Ok(is_older || pidfile::is_younger_than(server.pid_file(), &member.process).unwrap_or(false))
 }
 
 /// What the session of a process makes of it.
@@ -230,13 +246,14 @@ pub fn belongs<S: Daemon + ?Sized>(server: &S, process: &Process) -> io::Result<
     if server.has_helpers() {
         return entry.shares_numbers().or(Ok(true));
     }
-    Ok(answer(server, &entry, Standing::Recorded)? == Answer::Ours)
+    Ok(answer(server, &entry, Standing::Recorded)? == Some(Answer::Ours))
 }
 
-/// Whether a living process is another program's, or another instance's.
+/// Whether a living process is another program's, or another instance's. One that is ending is not
+/// known to be.
 pub fn is_foreign<S: Daemon + ?Sized>(server: &S, pid: i32) -> io::Result<bool> {
     let Some((entry, _)) = living(pid)? else { return Ok(false) };
-    Ok(answer(server, &entry, Standing::None)? != Answer::Ours)
+    Ok(answer(server, &entry, Standing::None)?.is_some_and(|answer| answer != Answer::Ours))
 }
 
 fn living(pid: i32) -> io::Result<Option<(Entry, Member)>> {
@@ -244,9 +261,19 @@ fn living(pid: i32) -> io::Result<Option<(Entry, Member)>> {
     Ok(entry.member()?.map(|member| (entry, member)))
 }
 
-fn answer<S: Daemon + ?Sized>(server: &S, entry: &Entry, standing: Standing) -> io::Result<Answer> {
-    let facts = facts(entry, server.programs())?;
-    Ok(facts.map_or(Answer::NotOurs, |facts| judge(server, entry, &facts, standing)))
+/// Whose a process is; `None` when it has ended, or is ending: the kernel takes its program and its
+/// arguments away first, and only when its memory, files and sockets are given back, it is no
+/// living process any more.
+fn answer<S: Daemon + ?Sized>(
+    server: &S,
+    entry: &Entry,
+    standing: Standing,
+) -> io::Result<Option<Answer>> {
+    let Some(facts) = facts(entry, server.programs())? else { return Ok(None) };
+    let answer = judge(server, entry, &facts, standing);
+    // Arguments that were read a moment later are none.
+    let is_ending = || entry.executable().is_err_and(|error| process::gone(&error));
+    Ok(Some(answer).filter(|answer| *answer != Answer::NotOurs || !is_ending()))
 }
 
 fn judge<S: Daemon + ?Sized>(

@@ -47,3 +47,107 @@ fn a_complaint_is_one_line() {
     assert_eq!(complaint(b" \n", b"from stdout"), "from stdout");
     assert_eq!(complaint(b"", b""), "it failed without a word");
 }
+
+/// A server whose master is one program, and whose worker is another.
+struct Fake {
+    programs: Vec<PathBuf>,
+    folder: tempfile::TempDir,
+    note: PathBuf,
+    forks_twice: bool,
+}
+
+impl Fake {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let programs = ["/usr/bin/python3", "/usr/bin/sleep"].map(|path| {
+            Path::new(path).canonicalize().unwrap_or_else(|error| panic!("{path}: {error}"))
+        });
+        let note = folder.path().join("master");
+        Self { programs: programs.into(), folder, note, forks_twice: false }
+    }
+}
+
+impl Daemon for Fake {
+    fn about(&self) -> About<'_> {
+        About {
+            name: "fake",
+            pid_file: self.folder.path(),
+            note: &self.note,
+            programs: &self.programs,
+        }
+    }
+
+    fn claims(&self, arguments: &[Vec<u8>]) -> Option<bool> {
+        let is_worker = arguments.first().is_some_and(|name| name == b"worker");
+        (!is_worker).then(|| arguments.iter().any(|word| word == self.folder_name().as_bytes()))
+    }
+
+    fn polite(&self, _invocation: &Invocation) -> Polite {
+        Polite::until_it_ends(Signal::SIGTERM)
+    }
+
+    fn forks_twice(&self) -> bool {
+        self.forks_twice
+    }
+
+    fn keep(&self, _invocation: &Invocation) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    fn forget(&self, _invocation: &Invocation) -> Result<(), Failure> {
+        Ok(())
+    }
+}
+
+impl Fake {
+    fn folder_name(&self) -> String {
+        self.folder.path().display().to_string()
+    }
+}
+
+/// Begins a session with one worker in it. Its main thread leaves when it is told to, and another
+/// one stays: the kernel shows it then as it shows each process that is ending, without program
+/// and arguments, and for as long as a test needs.
+const MASTER: &str = "import ctypes, os, sys, threading, time\n\
+                      os.setsid()\n\
+                      if os.fork() == 0: os.execv('/usr/bin/sleep', ['worker', '60'])\n\
+                      threading.Thread(target=time.sleep, args=(60,)).start()\n\
+                      print('up', flush=True)\n\
+                      sys.stdin.readline()\n\
+                      ctypes.CDLL(None).syscall(int(sys.argv[1]), 0)\n";
+
+/// A monitor in the moment after a kill said "not running" while the workers ran, and a session was
+/// noted wrong when its first process was just ending.
+#[test]
+fn a_master_that_is_ending_hides_no_worker_and_is_waited_for() {
+    use std::io::{Read as _, Write as _};
+    use std::process::Stdio;
+    let mut server = Fake::new();
+    let exit = nix::libc::SYS_exit.to_string();
+    let mut child = Command::new("/usr/bin/python3")
+        .args(["-c", MASTER, &exit, &server.folder_name()])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdout.as_mut().unwrap().read_exact(&mut [0; 3]).unwrap();
+    let soon = || Deadline::after(Duration::from_secs(10));
+    let master = Process::find(child.id() as i32).unwrap().unwrap();
+    server.remember(&master).unwrap();
+    assert_eq!(server.observe(soon()).unwrap(), Found::master(master));
+    let is_worker =
+        |process: &Process| process.arguments().is_ok_and(|words| words[0] == b"worker");
+    let worker = soon().poll(|| master.descendants().unwrap().into_iter().find(is_worker)).unwrap();
+    child.stdin.take().unwrap().write_all(b"\n").unwrap();
+    let is_ending = || master.exe().is_err().then_some(());
+    assert!(soon().poll(is_ending).is_some() && master.lives().unwrap());
+    let found = server.observe(soon()).unwrap();
+    assert_eq!(found, Found { master: None, orphans: vec![worker] });
+    server.forks_twice = true;
+    assert_eq!(session(&server, &worker).unwrap(), master.pid, "the session is its own");
+    server.forks_twice = false;
+    server.end(None, soon()).unwrap();
+    assert!(!worker.lives().unwrap());
+    assert!(!master.lives().unwrap(), "it has its addresses until then");
+    child.wait().unwrap();
+}
