@@ -14,6 +14,7 @@
 //!   number of them on a switch.
 //! * [`call`] runs an OCF agent with Pacemaker's environment, process group, pipes and SIGKILL, and
 //!   checks on every call what holds for all agents (legal exit code, one reason line).
+//! * [`adoption`] starts servers by other means than their agent.
 //! * [`faults`] tries configurations with one fault each on a server.
 //! * [`meanwhile`] calls monitors while something else happens to a server.
 //! * [`capture`] hears ARP and neighbour advertisements at the far end, with the kernel's time
@@ -41,6 +42,7 @@
     reason = "the harness is the caller: it owns the environment, waits and processes of what it tests"
 )]
 
+pub mod adoption;
 pub mod call;
 pub mod capture;
 pub mod cluster;

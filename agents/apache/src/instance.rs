@@ -68,6 +68,11 @@ impl Daemon for Instance {
         Polite::for_clients(Signal::SIGWINCH, &invocation.values)
     }
 
+    /// Programs that logs are piped to, and CGI scripts with their daemon.
+    fn has_helpers(&self) -> bool {
+        true
+    }
+
     fn keep(&self, invocation: &Invocation) -> Result<(), Failure> {
         self.known.save(invocation)
     }

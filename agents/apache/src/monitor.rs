@@ -6,6 +6,7 @@
 
 use ocf::daemon::{Daemon as _, Found};
 use ocf::prelude::*;
+use ocf::sys::process::Process;
 
 use crate::check;
 use crate::instance::{self, Instance};
@@ -63,24 +64,29 @@ pub fn status(context: &Context<'_>, settings: &Settings, depth: Depth) -> Resul
     }
 }
 
-/// Whether there is a master, serving or not; `server` is what the configuration says now.
+/// The instance of the parameters and its master, serving or not, if there is one; `server` is what
+/// the configuration says now.
 ///
 /// # Errors
 /// When that is not known.
-pub fn has_master(
+pub fn running(
     context: &Context<'_>,
     settings: &Settings,
     server: &Server,
-) -> Result<bool, Failure> {
-    let there = |known: &Known| observe(context, known).map(|f| f.master.is_some());
+) -> Result<Option<(Instance, Process)>, Failure> {
+    let there = |known: &Known| {
+        let instance = Instance::new(context, known.clone());
+        let found = instance.observe(context.budget.work())?;
+        Ok(found.master.map(|master| (instance, master)))
+    };
     let remembered = instance::remembered(context, &settings.place);
     if let Some(known) = &remembered
-        && there(known)?
+        && let Some(running) = there(known)?
     {
-        return Ok(true);
+        return Ok(Some(running));
     }
     let known = merge(server, &settings.place, remembered.as_ref());
-    if remembered.as_ref() == Some(&known) { Ok(false) } else { there(&known) }
+    if remembered.as_ref() == Some(&known) { Ok(None) } else { there(&known) }
 }
 
 /// Who there is of an instance.

@@ -77,9 +77,10 @@ pub fn check_host(context: &Context<'_>, settings: &Settings) -> Result<(), Fail
 /// Why not. Nothing of the attempt is left.
 pub fn start(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> {
     let server = Server::read(context, &settings.place);
-    if monitor::has_master(context, settings, &server)? {
+    if let Some((instance, master)) = monitor::running(context, settings, &server)? {
         return match monitor::status(context, settings, Depth::Basic)? {
-            Status::Running | Status::Degraded(_) => Ok(()),
+            // It may have been started by other means; a stop must know it all the same.
+            Status::Running | Status::Degraded(_) => instance.remember(&master),
             Status::NotRunning(_) => {
                 Err(Failure::generic("the web server has just ended; the cluster starts it again"))
             }

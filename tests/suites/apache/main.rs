@@ -8,7 +8,9 @@
     reason = "tests own the environment and processes of what they test"
 )]
 
+mod adoption;
 mod checks;
+mod children;
 mod explain;
 mod identity;
 mod layouts;
