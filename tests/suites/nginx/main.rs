@@ -8,6 +8,7 @@
     reason = "tests own the environment and processes of what they test"
 )]
 
+mod adoption;
 mod explain;
 mod failures;
 mod identity;
