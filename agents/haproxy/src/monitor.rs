@@ -137,8 +137,10 @@ fn judge(
     let Some(view) = view else {
         return match question {
             Question::Alive => Ok(Status::Running),
-            _ => Err(Failure::generic(
-                "the master has no CLI socket (-S), so haproxy cannot be checked: set stats_socket, or restart it",
+            // It may serve, and a restart would cost connections.
+            _ => Ok(Status::Degraded(
+                "the master has no CLI socket (-S), so haproxy cannot be checked: set stats_socket, or restart it"
+                    .to_owned(),
             )),
         };
     };

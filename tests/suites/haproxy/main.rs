@@ -8,6 +8,7 @@
     reason = "tests own the environment and processes of what they test"
 )]
 
+mod adoption;
 mod broken;
 mod client;
 mod explain;

@@ -1,0 +1,68 @@
+//! haproxy that was started by other means.
+
+use harness::adoption::{Adoption, leaders};
+
+use crate::{PLAIN, answers, at, balancer, configure, eventually, expect_gone, machine, processes};
+
+#[test]
+fn a_haproxy_that_runs_is_adopted_whoever_started_it() {
+    let Some(host) = machine() else { return };
+    let path = configure(&host, "a", PLAIN);
+    let masters = || leaders(&host, "haproxy");
+    let by = |command: String| {
+        let host = &host;
+        move || drop(host.sh(&command))
+    };
+    let socket = "-p /run/haproxy.pid -S /run/haproxy-master.sock";
+    let hand = by(format!("haproxy -W -D -f {path} {socket}"));
+    let unit = by(format!("setsid haproxy -Ws -f {path} {socket} </dev/null >/dev/null 2>&1 &"));
+    let private = by(format!(
+        "unshare --mount --propagation private sh -c 'mount -t tmpfs tmpfs /tmp; exec haproxy -W -D -f {path} {socket}'"
+    ));
+    let with_master = Adoption {
+        agent: balancer(&host, &path),
+        levels: &[0, 10, 20],
+        masters: &masters,
+        serves: &|| answers(&host, 8081),
+        expect_gone: &|| {
+            host.sh("rm -f /run/haproxy-master.sock");
+            expect_gone(&host);
+        },
+    };
+    with_master.expect_adopted(&[
+        ("hand", &hand),
+        ("Debian's unit", &unit),
+        ("a unit with PrivateTmp=", &private),
+    ]);
+    // Without a master, on a socket that the configuration has.
+    host.sh(&format!(
+        "sed -i 's#^global#global\\n  stats socket /run/admin.sock mode 600 level admin#' {path}"
+    ));
+    let alone = Adoption {
+        agent: balancer(&host, &path)
+            .param("mode", "daemon")
+            .param("stats_socket", "/run/admin.sock"),
+        ..with_master
+    };
+    alone.expect_adopted(&[("hand", &by(format!("haproxy -D -f {path} -p /run/haproxy.pid")))]);
+}
+
+/// The restart of a haproxy that serves: a monitor at level 10 failed.
+#[test]
+fn a_haproxy_without_a_socket_serves_on_and_is_shown_as_unchecked() {
+    let Some(host) = machine() else { return };
+    let path = configure(&host, "a", PLAIN);
+    let agent = balancer(&host, &path);
+    host.sh(&format!("haproxy -W -D -f {path} -p /run/haproxy.pid"));
+    eventually("it serves", || answers(&host, 8081));
+    agent.probe().expect_code(0);
+    let before = processes(&host);
+    agent.start().expect_code(0);
+    agent.monitor().expect_code(0).expect_silent();
+    for level in [10, 20] {
+        at(&agent, level).expect_code(190).expect_reason(&["no CLI socket (-S)", "restart"]);
+    }
+    assert_eq!(processes(&host), before);
+    agent.stop().expect_code(0);
+    expect_gone(&host);
+}
