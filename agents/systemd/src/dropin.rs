@@ -19,6 +19,7 @@
 //! the unit's stop, or that would wait for Pacemaker's end, and Pacemaker for it.
 #![forbid(unsafe_code)]
 
+use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -126,6 +127,27 @@ pub fn shadow(search: &[String], directory: &Path, id: &str) -> Option<PathBuf> 
     stronger.map(|place| self::place(place, id)).find(|path| path.exists())
 }
 
+/// Another file with settings of the unit that has the last word on `Restart=`: one with a higher
+/// name than ours, whatever directory it is in (systemd.unit(5)).
+pub fn overriding(known: &[String], read: impl Fn(&Path) -> Option<Vec<u8>>) -> Option<&Path> {
+    let is_higher = |path: &&Path| path.file_name().is_some_and(|name| name > OsStr::new(FILE));
+    // The last file that says it counts.
+    let said = |path: &&Path| read(path).as_deref().and_then(restarts);
+    let mut all: Vec<&Path> = known.iter().map(Path::new).filter(is_higher).collect();
+    all.sort_by_key(|path| path.file_name());
+    all.into_iter().rev().find(|path| said(path).is_some()).filter(|path| said(path) == Some(true))
+}
+
+/// Whether settings make systemd restart a unit; `None` when they do not say.
+fn restarts(text: &[u8]) -> Option<bool> {
+    let text = String::from_utf8_lossy(text);
+    let mut values = text.lines().filter_map(|line| {
+        let (key, value) = line.split_once('=')?;
+        (key.trim() == "Restart").then(|| value.trim().to_owned())
+    });
+    values.next_back().map(|value| !matches!(value.as_str(), "" | "no"))
+}
+
 /// The directory for settings that last until the next boot: beside that for transient units,
 /// whatever manager it is.
 pub fn directory(search: &[String]) -> Option<PathBuf> {
@@ -219,6 +241,29 @@ mod tests {
         std::fs::create_dir_all(etc.join("a.service.d")).unwrap();
         std::fs::write(place(&etc, "a.service"), "y").unwrap();
         assert_eq!(shadow(&search, &run, "a.service"), Some(place(&etc, "a.service")));
+    }
+
+    #[test]
+    fn sd_10_a_file_with_a_higher_name_has_the_last_word() {
+        let known = list(&[
+            "/etc/systemd/system/a.service.d/10-low.conf",
+            "/run/systemd/system/a.service.d/50-ocf-agents.conf",
+            "/etc/systemd/system/a.service.d/60-other.conf",
+            "/etc/systemd/system/a.service.d/90-restart.conf",
+        ]);
+        let found = |texts: [&str; 3]| {
+            let read = |path: &Path| {
+                let names = ["10-low.conf", "60-other.conf", "90-restart.conf"];
+                let place = names.iter().position(|name| path.ends_with(name))?;
+                Some(texts[place].as_bytes().to_vec())
+            };
+            overriding(&known, read).map(|path| path.file_name().unwrap().to_owned())
+        };
+        let always = "[Service]\nRestart = always\n";
+        assert_eq!(found([always, "[Service]\nUser=www\n", ""]), None, "ours has the last word");
+        assert_eq!(found(["", always, "[Service]\nRestartSec=1\n"]), Some("60-other.conf".into()));
+        assert_eq!(found(["", "", always]), Some("90-restart.conf".into()));
+        assert_eq!(found(["", always, "[Service]\nRestart=no\n"]), None);
     }
 
     #[test]

@@ -1,7 +1,10 @@
 //! Whether this machine can run the unit, and what about it will surprise the administrator later.
 #![forbid(unsafe_code)]
 
+use std::path::Path;
+
 use ocf::prelude::*;
+use ocf::sys::file::{self, Trust};
 
 use crate::dropin;
 use crate::manager::Manager;
@@ -10,6 +13,9 @@ use crate::name::Kind as UnitKind;
 use crate::settings::Settings;
 use crate::start;
 use crate::state::{Facts, Unit};
+
+/// No file with settings of a unit is larger.
+const LARGEST: u64 = 1 << 20;
 
 /// Judges the unit as systemd knows it.
 ///
@@ -32,6 +38,14 @@ pub fn check(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> 
             context.log.warn(format_args!(
                 "{} takes the place of our settings: remove it",
                 other.display()
+            ));
+        }
+        let read = |path: &Path| file::read(path, LARGEST, Trust::Anyone).ok();
+        if let Some(other) = dropin::overriding(&facts.drop_ins, read) {
+            context.log.warn(format_args!(
+                "{} sets Restart= after our settings, so systemd restarts {} behind the cluster's back: remove that",
+                other.display(),
+                unit.id
             ));
         }
     }

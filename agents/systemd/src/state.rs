@@ -187,6 +187,12 @@ impl Facts {
         }
     }
 
+    /// Whether other units may start it again at once.
+    #[must_use]
+    pub fn has_starters(&self) -> bool {
+        !self.triggered_by.is_empty() || !self.upheld_by.is_empty()
+    }
+
     /// What starts the unit again when it is stopped.
     #[must_use]
     pub fn starters(&self) -> Option<String> {

@@ -16,6 +16,10 @@ use crate::state::{Facts, Unit, Verdict, job_failure};
 /// killing is wanted.
 const KILLING: Duration = Duration::from_secs(1);
 
+/// How long a unit that others start again is watched after its stop: a path that exists, a
+/// connection that waits and `Upholds=` start it within milliseconds.
+const AGAIN: Duration = Duration::from_millis(500);
+
 /// Stops the unit.
 ///
 /// # Errors
@@ -51,6 +55,9 @@ pub fn stop(context: &Context<'_>, settings: Option<&Settings>) -> Result<(), Fa
     }
     let unit = manager.look_at(&settings.unit)?;
     let facts = manager.facts(&unit, &settings.unit);
+    if !is_down && facts.has_starters() {
+        stays_down(&mut manager, settings, limit)?;
+    }
     monitor::left(&mut manager, &unit, &facts)?;
     // The unit is down: that is what a stop is for.
     if let Err(failure) = dropin::remove(&mut manager, &unit) {
@@ -100,6 +107,18 @@ fn end(
         ))),
         _ => Err(Failure::generic(started_again(&seen, &manager.facts(&seen, &settings.unit)))),
     }
+}
+
+/// Whether a unit that others start again stays down.
+fn stays_down(manager: &mut Manager, settings: &Settings, limit: Deadline) -> Result<(), Failure> {
+    let is_down = |unit: &Unit| matches!(unit.verdict(), Verdict::Stopped | Verdict::Failed);
+    let back = Deadline::after(AGAIN).min(limit).poll(|| match manager.look_at(&settings.unit) {
+        Ok(unit) if is_down(&unit) => None,
+        seen => Some(seen),
+    });
+    let Some(seen) = back else { return Ok(()) };
+    let seen = seen?;
+    Err(Failure::generic(started_again(&seen, &manager.facts(&seen, &settings.unit))))
 }
 
 /// Why a unit is active after its stop.

@@ -186,6 +186,49 @@ fn a_unit_that_is_killed_or_stopped_comes_back() {
     assert_eq!(failures(&machine, &OURS), "1");
 }
 
+/// How many monitors the agent advertises.
+fn advertised(machine: &SystemdBox) -> usize {
+    let xml = machine.sh("crm_resource --show-metadata ocf:native:systemd");
+    xml.matches("<action name=\"monitor\"").count()
+}
+
+/// pcs adds a monitor for each level that is advertised, crm none: with nothing but the unit of the
+/// distribution's own package, all of them find it well.
+#[test]
+fn al_2_a_unit_that_is_created_with_defaults_runs() {
+    let Some(machine) = cluster() else { return };
+    let missing =
+        ["pcs", "nginx", "apache2"].into_iter().find(|it| !harness::cluster::installed(it));
+    if let Some(missing) = missing {
+        return harness::skip::skip(&format!("{missing} is not installed"));
+    }
+    let monitors = advertised(&machine);
+    assert_eq!(monitors, 3);
+    for unit in ["nginx.service", "apache2.service", "web-b.service"] {
+        let name = unit.trim_end_matches(".service");
+        for (tool, count) in [
+            (format!("pcs resource create X ocf:native:systemd unit={name}"), monitors),
+            (format!("crm configure primitive X ocf:native:systemd params unit={name}"), 0),
+        ] {
+            machine.sh(&tool);
+            let pair = Pair { resource: "X", unit: "", definition: "" };
+            let all = || {
+                let done = operations(&machine, &pair);
+                let good = |task: &str| {
+                    done.iter().filter(|(it, code, _)| it == task && code == "0").count()
+                };
+                (good("start") == 1 && good("monitor") >= count).then_some(())
+            };
+            let status = || machine.run("crm_mon", &["-1", "-r", "-o", "-f"]).stdout;
+            assert!(wait_until(PATIENCE, all).is_some(), "{tool}: {}", status());
+            assert_eq!(machine.property(unit, "ActiveState"), "active", "{tool}");
+            assert!(!status().contains("Failed Resource Actions"), "{tool}: {}", status());
+            machine.sh("pcs resource delete X --force; crm_resource --wait --timeout=60");
+            assert_eq!(machine.property(unit, "ActiveState"), "inactive", "{tool}");
+        }
+    }
+}
+
 #[test]
 #[ignore = "takes minutes: a comparison with Pacemaker's own class, printed side by side"]
 fn beside_pacemakers_own_class() {

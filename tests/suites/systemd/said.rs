@@ -114,6 +114,64 @@ fn sd_f4_what_starts_a_unit_again_is_named() {
     hidden.stop().expect_code(0);
 }
 
+/// The stop's job was done, and the stop said 0 in the moment before the unit was started again.
+#[test]
+fn sd_f4_a_stop_fails_while_others_start_the_unit_again_and_says_which() {
+    let Some(machine) = machine(&[]) else { return };
+    machine.units(&[
+        ("watched.service", READY),
+        ("watched.path", "[Path]\nPathExists=/run/watched\n"),
+        ("kept.service", READY),
+        ("keeper.target", "[Unit]\nUpholds=kept.service\n"),
+        ("called.service", "[Service]\nExecStart=/bin/sleep infinity\n"),
+        ("called.socket", "[Socket]\nListenStream=/run/called.sock\n"),
+    ]);
+    machine.sh("touch /run/watched");
+    for (name, starter, word) in [
+        ("watched", "watched.path", "watched.path"),
+        ("kept", "keeper.target", "keeper.target (Upholds=)"),
+        ("called", "called.socket", "called.socket"),
+    ] {
+        machine.sh(&format!("systemctl start {starter}"));
+        // A client that is never answered keeps the socket ready to be read.
+        let client = (name == "called").then(|| {
+            let talk = "import socket, time; s = socket.socket(socket.AF_UNIX); s.connect('/run/called.sock'); time.sleep(600)";
+            machine.spawn("python3", &["-c", talk])
+        });
+        wait_state(&machine, name, "active");
+        let agent = unit(&machine, name);
+        agent.validate_here().expect_code(0).expect_stderr(&[word]);
+        agent.start().expect_code(0);
+        for _ in 0..3 {
+            agent.stop().expect_code(1).expect_reason(&[&format!("{name}.service"), word, "again"]);
+        }
+        wait_state(&machine, name, "active");
+        drop(client);
+        machine.sh(&format!("systemctl stop {starter}"));
+        agent.stop().expect_code(0);
+        assert_eq!(state(&machine, name), "inactive", "{name}");
+    }
+}
+
+/// systemd restarted the unit behind the cluster's back, and only a start wrote that into the log.
+#[test]
+fn sd_10_settings_that_override_ours_are_named_by_validate() {
+    let Some(machine) = machine(&[]) else { return };
+    machine.units(&[("eager.service", READY)]);
+    machine.sh("mkdir /etc/systemd/system/eager.service.d");
+    machine.write(
+        "/etc/systemd/system/eager.service.d/90-restart.conf",
+        "[Service]\nRestart=always\nRestartSec=100ms\n",
+    );
+    machine.sh("systemctl daemon-reload");
+    let agent = unit(&machine, "eager");
+    agent.validate_here().expect_code(0).expect_stderr(&["90-restart.conf sets Restart="]);
+    agent.start().expect_code(0).expect_stderr(&["override Restart=no"]);
+    agent.validate_here().expect_code(0).expect_stderr(&["90-restart.conf sets Restart="]);
+    agent.stop().expect_code(0);
+    assert_eq!(state(&machine, "eager"), "inactive");
+}
+
 /// The time of the start was over, and the check went on to the end of the operation; the unit
 /// stayed active.
 #[test]
