@@ -13,9 +13,10 @@ use ocf::sys::command::is_program;
 use ocf::sys::file::{self, Trust};
 
 use crate::argv;
-use crate::config::{self, Config, Note, resolve};
+use crate::config::{self, Checks, Config, Note, resolve};
+use crate::modules::{self, Need};
 use crate::names::System;
-use crate::settings::Settings;
+use crate::settings::{Identity, Settings};
 use crate::table::Wanted;
 
 /// No configuration file is larger.
@@ -38,6 +39,8 @@ pub struct Described {
     pub autoreload: bool,
     /// What the daemon accepts, and is hardly meant.
     pub remarks: Vec<String>,
+    /// Perl modules that its checks load later.
+    pub needs: Vec<Need>,
 }
 
 /// Describes a resource; names are looked up before the deadline.
@@ -63,12 +66,16 @@ fn read(conf: &Path, deadline: Option<Deadline>) -> Result<Described, Failure> {
         wanted: Vec::new(),
         autoreload: false,
         remarks: Vec::new(),
+        needs: Vec::new(),
     };
     let mut next = 0;
     while let Some(conf) = described.confs.get(next).cloned() {
         let config = load(&conf)?;
         if !config.faults.is_empty() {
             return Err(refused(&conf, &config.faults));
+        }
+        if let Some(fault) = no_log(&config) {
+            return Err(refused(&conf, &[fault]));
         }
         if let Some(line) = config.supervised {
             let text = "with supervised=yes the daemon never detaches and a start never returns; remove it".to_owned();
@@ -79,12 +86,19 @@ fn read(conf: &Path, deadline: Option<Deadline>) -> Result<Described, Failure> {
             Some(_) => resolve::resolve(&config, &names),
             None => Ok(resolve::known(&config, &names)),
         };
+        described.needs.extend(modules::needed(&config, &names, &conf));
+        // The daemon would not start, and a name server that is away comes back: as with other
+        // servers the node must not be barred for it.
+        let kind = if names.found_all() { Kind::Installed } else { Kind::Generic };
         if let Some(error) = names.unknown_now() {
             return Err(error).or_fail(conf.display());
         }
-        described.wanted.extend(wanted.map_err(|faults| refused(&conf, &faults))?);
+        described.wanted.extend(
+            wanted.map_err(|faults| Failure::new(kind, refused(&conf, &faults).to_string()))?,
+        );
         described.autoreload |= config.autoreload;
         described.remarks.extend(config.remarks.iter().map(|note| at(&conf, note)));
+        described.remarks.extend(no_commands(&config).iter().map(|note| at(&conf, note)));
         for name in &config.executes {
             let other = argv::conf(Path::new(name), Path::is_file);
             if !described.confs.contains(&other) && described.confs.len() < MOST {
@@ -94,6 +108,43 @@ fn read(conf: &Path, deadline: Option<Deadline>) -> Result<Described, Failure> {
         next += 1;
     }
     Ok(described)
+}
+
+/// A log that the daemon cannot open, and then it refuses its configuration.
+fn no_log(config: &Config) -> Option<Note> {
+    let (line, log) = config.log.as_ref()?;
+    let directory = Path::new(log).parent().filter(|_| log.starts_with('/'))?;
+    (!directory.is_dir()).then(|| Note {
+        line: *line,
+        text: format!("logfile: there is no directory {}", directory.display()),
+    })
+}
+
+/// Programs of checks that are not there: real servers count as dead then.
+fn no_commands(config: &Config) -> Vec<Note> {
+    let external = config.virtuals.iter().filter(|section| section.checks == Checks::External);
+    let commands = external.filter_map(|section| section.command.as_ref());
+    let is_absent = |(_, command): &&(usize, String)| {
+        let path = Path::new(command);
+        path.is_absolute() && !path.is_file()
+    };
+    let note = |(line, command): &(usize, String)| Note {
+        line: *line,
+        text: format!("checkcommand: there is no {command}, and its real servers count as dead"),
+    };
+    commands.filter(is_absent).map(note).collect()
+}
+
+/// Whether the daemon can load what its checks need.
+///
+/// # Errors
+/// The first that is missing, and what needs it.
+pub fn loadable(
+    described: &Described,
+    identity: &Identity,
+    deadline: Deadline,
+) -> Result<(), Failure> {
+    modules::check(&described.needs, &identity.program, deadline)
 }
 
 fn load(conf: &Path) -> Result<Config, Failure> {

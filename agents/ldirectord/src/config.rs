@@ -69,6 +69,17 @@ pub enum Address {
     Place(String, String),
 }
 
+/// Kinds of checks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Checks {
+    /// By requests of a service's own protocol, each time or now and then.
+    Negotiate,
+    /// By a program, or a file of Perl.
+    External,
+    /// By no more than the daemon has itself.
+    Plain,
+}
+
 /// A virtual service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Virtual {
@@ -84,6 +95,12 @@ pub struct Virtual {
     pub protocol: Protocol,
     /// `checktype=off`: no real server is ever put in.
     pub off: bool,
+    /// How its real servers are checked.
+    pub checks: Checks,
+    /// `service=`, where it is given: what a negotiating check speaks.
+    pub service: Option<String>,
+    /// `checkcommand=`, with its line.
+    pub command: Option<(usize, String)>,
     /// What it says itself of `cleanstop`.
     pub cleanstop: Option<bool>,
     /// Its real servers.
@@ -107,6 +124,8 @@ pub struct Config {
     pub supervised: Option<usize>,
     /// Other configurations that get daemons of their own.
     pub executes: Vec<String>,
+    /// `logfile=`, a file or a facility of syslog, with its line.
+    pub log: Option<(usize, String)>,
     /// What the daemon would refuse.
     pub faults: Vec<Note>,
     /// What it accepts, and is hardly meant.
@@ -131,6 +150,7 @@ pub fn read(text: &str) -> Config {
         autoreload: false,
         supervised: None,
         executes: Vec::new(),
+        log: None,
         faults: Vec::new(),
         remarks: Vec::new(),
     };

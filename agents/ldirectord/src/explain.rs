@@ -27,6 +27,7 @@ pub fn explain(
     explanation.monitor(&monitor::monitor(context, settings));
     check::files(settings)?;
     let described = check::describe(&identity.configfile, work)?;
+    check::loadable(&described, identity, work)?;
     for (number, conf) in described.confs.iter().enumerate() {
         if number > 0 {
             explanation.because("configuration", conf.display(), "execute=");
@@ -71,19 +72,15 @@ pub fn explain(
 }
 
 fn record(context: &Context<'_>, settings: &Settings, explanation: &mut Explanation) {
-    let Some(record) = Record::load(context.invocation) else {
-        return explanation.line("record", "none");
-    };
-    let is_same = record.identity == settings.identity;
-    let why = if is_same {
-        "a monitor goes by it"
-    } else {
-        "of other parameters; a stop ends that daemon, too"
-    };
-    explanation.because("record", record.identity.configfile.display(), why);
-    explanation.list(
-        "record of the table before the start",
-        record.before.iter().map(|service| service.id),
-        "no virtual service",
-    );
+    let record = Record::load(context.invocation);
+    explanation.record(record.as_ref().map(|record| {
+        (record.identity.configfile.display(), record.identity == settings.identity)
+    }));
+    if let Some(record) = record {
+        explanation.list(
+            "record of the table before the start",
+            record.before.iter().map(|service| service.id),
+            "no virtual service",
+        );
+    }
 }

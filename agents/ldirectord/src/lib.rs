@@ -36,6 +36,7 @@ mod fuzz;
 mod instance;
 mod ipvs;
 mod kernel;
+mod modules;
 mod monitor;
 mod names;
 mod params;
@@ -92,6 +93,7 @@ impl Agent for Ldirectord {
     fn check_host(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> {
         check::files(settings)?;
         let described = check::describe(&settings.identity.configfile, context.budget.work())?;
+        check::loadable(&described, &settings.identity, context.budget.work())?;
         described.remarks.iter().for_each(|remark| context.log.warn(format_args!("{remark}")));
         Ok(())
     }

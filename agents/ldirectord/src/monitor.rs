@@ -63,7 +63,7 @@ pub fn monitor(context: &Context<'_>, settings: &Settings) -> Result<Status, Fai
     }
     match context.depth {
         0 => Ok(Status::Running),
-        10 => own_status(context, main, &master),
+        10 => own_status(context, settings, main, &master),
         _ => directs(context, settings, &master, known.map(|known| known.wanted)),
     }
 }
@@ -100,14 +100,21 @@ pub fn sources(context: &Context<'_>, settings: &Settings) -> Result<Sources, Fa
 
 /// Level 10: the daemon's program asks itself. A mistake in the file, of which the running daemon
 /// knows nothing, is for people to see: a restart would make it worse.
-fn own_status(context: &Context<'_>, main: &Instance, master: &Process) -> Result<Status, Failure> {
+fn own_status(
+    context: &Context<'_>,
+    settings: &Settings,
+    main: &Instance,
+    master: &Process,
+) -> Result<Status, Failure> {
     let spoiled = |why: &dyn std::fmt::Display| {
         Ok(Status::Degraded(format!("the daemon runs, but a restart would fail: {why}")))
     };
     // With a mistake in the file, the program would remove the pid file of the running daemon.
-    if let Err(failure) =
-        check::describe(&main.conf, Deadline::after(NAMES).min(context.budget.work()))
-    {
+    let limit = Deadline::after(NAMES).min(context.budget.work());
+    let usable = check::files(settings)
+        .and_then(|()| check::describe(&main.conf, limit))
+        .and_then(|described| check::loadable(&described, &settings.identity, limit));
+    if let Err(failure) = usable {
         return spoiled(&failure);
     }
     let pid_file = file::read(&main.pid_file, LARGEST_PID_FILE, Trust::Anyone).ok();

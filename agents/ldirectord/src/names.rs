@@ -1,7 +1,7 @@
 //! The machine's names of hosts and services.
 #![forbid(unsafe_code)]
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::net::IpAddr;
 use std::path::Path;
 
@@ -21,6 +21,7 @@ pub struct System {
     services: String,
     deadline: Option<Deadline>,
     unknown_now: RefCell<Option<ResolveError>>,
+    all_found: Cell<bool>,
 }
 
 impl System {
@@ -28,7 +29,12 @@ impl System {
     /// together; without one they are not looked up, and only addresses are known.
     pub fn new(deadline: Option<Deadline>) -> Self {
         let services = Disk.text(Path::new(SERVICES)).unwrap_or_default();
-        Self { services, deadline, unknown_now: RefCell::new(None) }
+        Self { services, deadline, unknown_now: RefCell::new(None), all_found: Cell::new(true) }
+    }
+
+    /// Whether each name of a host that was looked up has an address.
+    pub fn found_all(&self) -> bool {
+        self.all_found.get()
     }
 
     /// The first name of which it is not known now whether it has an address.
@@ -47,6 +53,10 @@ impl Names for System {
                 found.iter().map(|at| at.ip()).find(|ip| ip.is_ipv4() == (family == Family::V4))
             }
             Err(error) => {
+                // Numbers and dots are no name: no name server knows more about them.
+                if name.contains(|letter: char| letter.is_ascii_alphabetic()) {
+                    self.all_found.set(false);
+                }
                 if error.cause == Cause::NotNow {
                     self.unknown_now.borrow_mut().get_or_insert(error);
                 }

@@ -41,6 +41,7 @@ pub fn start(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> 
     let identity = &settings.identity;
     check::files(settings)?;
     let described = check::describe(&identity.configfile, context.budget.work())?;
+    check::loadable(&described, identity, context.budget.work())?;
     described.remarks.iter().for_each(|remark| context.log.warn(format_args!("{remark}")));
     let instances: Vec<Instance> = described
         .confs

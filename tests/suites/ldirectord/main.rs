@@ -11,6 +11,7 @@
 
 mod absent;
 mod beside;
+mod defaults;
 mod direct;
 mod explain;
 mod failover;
@@ -21,6 +22,7 @@ mod reader;
 mod rig;
 mod routing;
 mod rows;
+mod table;
 mod tester;
 
 use std::path::Path;

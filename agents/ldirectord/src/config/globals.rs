@@ -36,9 +36,14 @@ fn directive(config: &mut Config, line: &str, number: usize) -> Result<(), Strin
         "cleanstop" => yes_or_no(name, found).map(|yes| config.cleanstop = yes),
         "fork" | "quiescent" | "readdquiescent" => yes_or_no(name, found).map(drop),
         "supervised" => yes_or_no(name, found).map(|yes| config.supervised = yes.then_some(number)),
-        "callback" | "logfile" => quoted(found)
-            .map(drop)
-            .ok_or_else(|| format!("the value of {name} must be between quotes")),
+        "callback" | "logfile" => {
+            let text = quoted(found)
+                .ok_or_else(|| format!("the value of {name} must be between quotes"))?;
+            if name == "logfile" {
+                config.log = Some((number, text.to_owned()));
+            }
+            Ok(())
+        }
         "execute" => {
             config.executes.push(found.to_owned());
             Ok(())

@@ -4,7 +4,7 @@
 use super::globals::{unknown, yes_or_no};
 use super::place::{self, Fallback, Real};
 use super::{
-    Address, Config, Family, Note, Protocol, Virtual, digits, is_comment, is_port_letter,
+    Address, Checks, Config, Family, Note, Protocol, Virtual, digits, is_comment, is_port_letter,
     is_positive, is_space, quoted, run, states, toggle, value, word,
 };
 
@@ -69,6 +69,9 @@ pub(super) fn read(
         address: found,
         protocol,
         off: false,
+        checks: Checks::Negotiate,
+        service: None,
+        command: None,
         cleanstop: None,
         reals: Vec::new(),
         fallback: None,
@@ -161,7 +164,12 @@ fn directive(section: &mut Virtual, text: &str, number: usize) -> Result<(), Str
                 .ok_or_else(|| format!("the value of {name} must be between quotes"))?;
             word(text).map(drop).ok_or_else(|| format!("{name} has no word"))
         }
-        "checkcommand" | "fallbackcommand" => filled(quoted(found).unwrap_or(found)),
+        "checkcommand" => {
+            let command = quoted(found).unwrap_or(found);
+            section.command = Some((number, command.to_owned()));
+            filled(command)
+        }
+        "fallbackcommand" => filled(quoted(found).unwrap_or(found)),
         "checktype" => checktype(section, found),
         "checktimeout" | "negotiatetimeout" | "checkcount" | "failurecount" | "checkinterval" => {
             is_positive(found)
@@ -195,6 +203,7 @@ fn directive(section: &mut Virtual, text: &str, number: usize) -> Result<(), Str
             Ok(())
         }
         "service" => {
+            section.service = word(found).map(str::to_owned);
             let known = word(found).is_some_and(|word| SERVICES.contains(&word));
             known
                 .then_some(())
@@ -233,6 +242,12 @@ fn checktype(section: &mut Virtual, value: &str) -> Result<(), String> {
     let letters = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '_' | '-');
     let first = run(value, letters).filter(|word| digits(value).is_some() || CHECKS.contains(word));
     section.off = first == Some("off") && digits(value).is_none();
+    section.checks = match first {
+        _ if digits(value).is_some() => Checks::Negotiate,
+        Some("negotiate") => Checks::Negotiate,
+        Some("external" | "external-perl") => Checks::External,
+        _ => Checks::Plain,
+    };
     first
         .map(drop)
         .ok_or_else(|| format!("checktype must be a number or one of {}", CHECKS.join(", ")))
