@@ -12,6 +12,24 @@ use crate::glob::Files;
 
 pub mod fuzz;
 
+/// What servers of several releases of Debian have said (`tests/fixtures/record` records it), each
+/// with its place: all recordings with this name.
+///
+/// # Panics
+/// When there are fewer than two.
+#[must_use]
+pub fn recorded(name: &str) -> Vec<(String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/recorded");
+    let releases = std::fs::read_dir(&root).unwrap_or_else(|error| panic!("{root:?}: {error}"));
+    let read = |release: std::io::Result<std::fs::DirEntry>| {
+        let path = release.expect("a release").path().join(name);
+        std::fs::read_to_string(&path).ok().map(|text| (path.display().to_string(), text))
+    };
+    let all: Vec<(String, String)> = releases.filter_map(read).collect();
+    assert!(all.len() >= 2, "{name} is recorded of fewer than two releases in {root:?}");
+    all
+}
+
 /// A built agent, by its path: `Program(env!("CARGO_BIN_EXE_nginx"))`.
 #[derive(Clone, Copy, Debug)]
 pub struct Program(pub &'static str);

@@ -342,6 +342,14 @@ mod tests {
     }
 
     #[test]
+    fn every_releases_word_is_read() {
+        for (place, text) in ocf::testing::recorded("apache-run-config") {
+            let expected = Path::new("/var/run/apache2/apache2.pid");
+            assert_eq!(told_pid_file(&text).as_deref(), Some(expected), "{place}");
+        }
+    }
+
+    #[test]
     fn options_tell_about_the_configuration() {
         let words =
             ["-DSSL", "-D", "X", "-d", "/srv", "-c", "Listen 81", "-k", "start", "-C", "Define A"];

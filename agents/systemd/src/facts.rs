@@ -94,6 +94,9 @@ fn failed_conditions(properties: &Properties) -> Vec<String> {
 }
 
 #[cfg(test)]
+mod recorded;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use zbus::zvariant::Value;

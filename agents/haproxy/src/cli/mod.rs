@@ -8,3 +8,5 @@ pub mod stat;
 
 #[cfg(test)]
 mod fuzz;
+#[cfg(test)]
+mod recorded;

@@ -92,6 +92,17 @@ mod tests {
     }
 
     #[test]
+    fn every_releases_choices_are_read() {
+        for (place, text) in ocf::testing::recorded("nginx-V") {
+            let Compiled { prefix, conf, pid, made } = Compiled::read(&text, None);
+            assert_eq!(prefix, Path::new("/usr/share/nginx"), "{place}");
+            assert_eq!(conf, Path::new("/etc/nginx/nginx.conf"), "{place}");
+            assert_eq!(pid, Path::new("/run/nginx.pid"), "{place}");
+            assert!(made.contains(&"/var/lib/nginx/body".into()), "{place}: {made:?}");
+        }
+    }
+
+    #[test]
     fn a_build_without_choices_has_nginxs_own() {
         let compiled = Compiled::read("configure arguments:\n", None);
         assert_eq!(compiled.conf, Path::new("/usr/local/nginx/conf/nginx.conf"));
