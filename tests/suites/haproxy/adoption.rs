@@ -2,7 +2,7 @@
 
 use harness::adoption::{Adoption, leaders};
 
-use crate::{PLAIN, answers, at, balancer, configure, eventually, expect_gone, machine, processes};
+use crate::{PLAIN, answers, balancer, configure, expect_gone, machine};
 
 #[test]
 fn a_haproxy_that_runs_is_adopted_whoever_started_it() {
@@ -45,24 +45,4 @@ fn a_haproxy_that_runs_is_adopted_whoever_started_it() {
         ..with_master
     };
     alone.expect_adopted(&[("hand", &by(format!("haproxy -D -f {path} -p /run/haproxy.pid")))]);
-}
-
-/// The restart of a haproxy that serves: a monitor at level 10 failed.
-#[test]
-fn a_haproxy_without_a_socket_serves_on_and_is_shown_as_unchecked() {
-    let Some(host) = machine() else { return };
-    let path = configure(&host, "a", PLAIN);
-    let agent = balancer(&host, &path);
-    host.sh(&format!("haproxy -W -D -f {path} -p /run/haproxy.pid"));
-    eventually("it serves", || answers(&host, 8081));
-    agent.probe().expect_code(0);
-    let before = processes(&host);
-    agent.start().expect_code(0);
-    agent.monitor().expect_code(0).expect_silent();
-    for level in [10, 20] {
-        at(&agent, level).expect_code(190).expect_reason(&["no CLI socket (-S)", "restart"]);
-    }
-    assert_eq!(processes(&host), before);
-    agent.stop().expect_code(0);
-    expect_gone(&host);
 }
