@@ -3,7 +3,10 @@
 //!
 //! It has a network, IPC and PID namespace of its own and is process 1 there. So it takes no
 //! address from the server, cannot signal it or use its shared memory, and the kernel ends all that
-//! it has started as soon as it ends itself. Its files are this machine's.
+//! it has started as soon as it ends itself. Its files are this machine's. So a server must not go
+//! on behind its detaching: it would write its number over that of the server that runs, and take
+//! over its local sockets. The process that detaches calls setsid(2) first of all, and waits there
+//! until the kernel ends it.
 
 use std::ffi::CStr;
 use std::io;
@@ -37,9 +40,61 @@ pub(super) fn leave() -> io::Result<()> {
     // SAFETY: this process has one thread, and both halves make system calls alone.
     match unsafe { libc::fork() } {
         -1 => Err(io::Error::last_os_error()),
-        // It does not outlive the one that waits for it.
-        0 => Ok(set_pdeathsig(Signal::SIGKILL)?),
+        0 => {
+            hold_at_setsid()?;
+            // It does not outlive the one that waits for it.
+            Ok(set_pdeathsig(Signal::SIGKILL)?)
+        }
         child => pass_on(child),
+    }
+}
+
+/// The kernel's number for this machine's system calls (AUDIT_ARCH_… in linux/audit.h): those of
+/// another kind are numbered otherwise.
+const KIND: Option<u32> = if cfg!(target_arch = "x86_64") {
+    Some(0xc000_003e)
+} else if cfg!(target_arch = "aarch64") {
+    Some(0xc000_00b7)
+} else {
+    None
+};
+
+/// Lets each call of setsid(2), in this process and its children, wait for the answer of a
+/// supervisor (SECCOMP_RET_USER_NOTIF, seccomp(2), Linux 5.0), which never comes.
+fn hold_at_setsid() -> io::Result<()> {
+    /// From linux/seccomp.h.
+    const SET_MODE_FILTER: libc::c_ulong = 1;
+    const NEW_LISTENER: libc::c_ulong = 1 << 3;
+    const ALLOW: u32 = 0x7fff_0000;
+    const ASK: u32 = 0x7fc0_0000;
+    /// Load a word, compare with a number, return (linux/bpf_common.h).
+    const LOAD: u16 = 0x20;
+    const COMPARE: u16 = 0x15;
+    const RETURN: u16 = 0x06;
+    let Some(kind) = KIND else { return Err(io::Error::from(io::ErrorKind::Unsupported)) };
+    let step = |code, jt, jf, k| libc::sock_filter { code, jt, jf, k };
+    // The words of struct seccomp_data: the number of the call, and of which kind it is.
+    let mut filter = [
+        step(LOAD, 0, 0, 4),
+        step(COMPARE, 0, 3, kind),
+        step(LOAD, 0, 0, 0),
+        step(COMPARE, 0, 1, libc::SYS_setsid as u32),
+        step(RETURN, 0, 0, ASK),
+        step(RETURN, 0, 0, ALLOW),
+    ];
+    let program = libc::sock_fprog { len: filter.len() as u16, filter: filter.as_mut_ptr() };
+    // SAFETY: the program and its steps live until the call returns, which only reads them.
+    let listener = unsafe {
+        libc::syscall(libc::SYS_seccomp, SET_MODE_FILTER, NEW_LISTENER, &raw const program)
+    };
+    if listener < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // As long as it is open anywhere a call waits; those that wait have it open themselves.
+    // SAFETY: a descriptor that the kernel has just made, and a flag.
+    match unsafe { libc::fcntl(listener as i32, libc::F_SETFD, 0) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
     }
 }
 

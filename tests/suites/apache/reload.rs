@@ -27,6 +27,41 @@ fn a_changed_serial_loads_the_configuration_and_keeps_the_master() {
     changed.action("reload").expect_code(1).expect_reason(&["does not run"]);
 }
 
+/// Loaded into a server, it delays the end of a process with the number 1.
+const LINGER: &str = "#include <unistd.h>\n__attribute__((destructor)) static void linger(void) { if (getpid() == 1) \
+                      sleep(1); }\n";
+
+/// The trial of a new configuration went on behind its detaching for as long as its first process
+/// took to end: it wrote its number over that of the server, and took its socket for CGI scripts.
+#[test]
+fn ap_f1_the_trial_of_a_configuration_touches_nothing_of_the_server_that_runs() {
+    let Some(site) = Site::new() else { return };
+    site.write("linger.c", LINGER);
+    site.host.sh(&format!("cd {ROOT}; TMPDIR=. cc -shared -fPIC -o linger.so linger.c"));
+    site.write("variables", &format!("export LD_PRELOAD={ROOT}/linger.so"));
+    site.host.sh(&format!("chmod 644 {ROOT}/variables; chmod 755 {ROOT}"));
+    site.config(
+        "a.conf",
+        &format!(
+            "Listen 127.0.0.1:8081\nLoadModule cgid_module /usr/lib/apache2/modules/mod_cgid.so\n\
+             ScriptSock {ROOT}/cgi.sock"
+        ),
+    );
+    let agent = site.agent("a.conf").param("envfiles", &format!("{ROOT}/variables"));
+    agent.start().expect_code(0);
+    let state = || site.host.sh(&format!("cat {ROOT}/a.conf.pid; stat -c %i {ROOT}/cgi.sock*"));
+    let before = state();
+    for _ in 0..3 {
+        let checked = agent.validate_here();
+        checked.expect_code(0);
+        assert!(checked.elapsed > Duration::from_secs(1), "the trial was delayed: {checked}");
+        assert_eq!(state(), before);
+    }
+    agent.monitor().expect_code(0).expect_silent();
+    agent.stop().expect_code(0);
+    site.expect_nothing("a.conf");
+}
+
 #[test]
 fn al_1_a_faulty_configuration_is_reported_until_it_is_mended() {
     let Some(site) = Site::new() else { return };
