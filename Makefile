@@ -18,7 +18,7 @@ endif
 PLACES = DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' OCF_ROOT='$(OCF_ROOT)' PROVIDER='$(PROVIDER)' BUILT='$(BUILT)' \
 	AGENTS='$(AGENTS)'
 
-.PHONY: help build man notices provide test test-slow fuzz cluster-test package-test bench demo lint doc msrv deny dependencies sbom install \
+.PHONY: help build man notices provide test test-slow fuzz cluster-test package-test bench demo soak lint doc msrv deny dependencies sbom install \
 	uninstall staged deb rpm tarball dist portable-test reproducible release clean
 
 help:
@@ -33,6 +33,8 @@ help:
 	@echo 'make tarball      the same as an archive with an installation script'
 	@echo 'make dist         the sources with those of all dependencies, to build without a network'
 	@echo 'make demo         three nodes keep a web site up through one fault after another, live; FAULT=power for one'
+	@echo 'make soak         three nodes under random faults for MINUTES=30, judged by witnesses; SEED=1, AGENTS=shell,'
+	@echo '                  ROOT=trixie, REPLAY=file (SHRINK=20: and make it smaller); history and report in target/soak'
 	@echo 'make bench        speed beside the shell agent and beside the floor; writes bench-results.json'
 	@echo
 	@echo 'make test         formatting, lints, unit tests, and the suites in namespaces (root, or user namespaces); installs'
@@ -150,6 +152,16 @@ demo:
 	@if [ -t 2 ]; then $(CARGO) build --workspace --locked; \
 	else echo 'Building the agents and the demo; the first time takes minutes.'; $(CARGO) build --quiet --workspace --locked; fi
 	@exec "$${CARGO_TARGET_DIR:-target}/debug/ocf-demo" $(FAULT) $(DEMO)
+
+# The program itself, as with the demo. A faulty run has its history, which REPLAY does again.
+MINUTES ?= 30
+SEED    ?= 1
+SOAK = $(if $(REPLAY),--replay '$(REPLAY)' $(if $(SHRINK),--shrink $(SHRINK)),--seconds $$(( $(MINUTES) * 60 )) --seed $(SEED)) \
+	$(if $(filter shell,$(AGENTS)),--shell)
+soak:
+	@$(if $(ROOT),true,tests/provide)
+	$(CARGO) build --workspace --locked
+	@$(if $(ROOT),tests/system run '$(ROOT)',exec) "$${CARGO_TARGET_DIR:-$(CURDIR)/target}/debug/ocf-soak" $(SOAK)
 
 bench: build
 	@$(MAKE) --no-print-directory portable || echo '*** The portable files are NOT measured.' >&2

@@ -16,7 +16,7 @@
 //!
 //! It needs root: Pacemaker's daemons run as several users. Ask [`missing`] first.
 
-mod census;
+pub(crate) mod census;
 mod config;
 mod node;
 mod status;
@@ -86,6 +86,7 @@ pub struct Builder {
     nets: Vec<Net>,
     systemd: bool,
     disks: Option<PathBuf>,
+    environment: Vec<String>,
 }
 
 impl Builder {
@@ -135,6 +136,14 @@ impl Builder {
         self
     }
 
+    /// A variable of the environment of Pacemaker's daemons (`NAME=value`), where nodes have no
+    /// systemd.
+    #[must_use]
+    pub fn environment(mut self, variable: &str) -> Self {
+        self.environment.push(variable.to_owned());
+        self
+    }
+
     /// Starts all nodes; returns when they are online and have decided who decides.
     #[must_use]
     pub fn start(self) -> Cluster {
@@ -158,7 +167,8 @@ impl Builder {
             .map(|number| {
                 let disk = disks.path().join(format!("node{number}"));
                 std::fs::create_dir(&disk).expect("directory of a node's disk");
-                let node = Node::power_on(number, disk, &lans, self.systemd);
+                let mut node = Node::power_on(number, disk, &lans, self.systemd);
+                node.environment.clone_from(&self.environment);
                 node.format(&totem, &self.properties);
                 node
             })
@@ -206,6 +216,7 @@ impl Cluster {
             nets: vec![Net::plain()],
             systemd: false,
             disks: None,
+            environment: Vec::new(),
         };
         defaults.property("dc-deadtime", "2s").property("stonith-enabled", "false")
     }
@@ -310,12 +321,22 @@ impl Cluster {
 
     /// Gives a node power again, with the disk it had; returns when it is online.
     pub fn revive(&mut self, number: usize) {
+        self.power(number);
+        self.join(number);
+    }
+
+    /// Gives a node power again, with the disk it had; its daemons do not run yet.
+    pub fn power(&mut self, number: usize) {
         let node = &self.nodes[number - 1];
         assert!(!node.is_up(), "{} has power", node.name());
         let mut fresh = Node::power_on(node.number, node.disk.clone(), &self.lans, self.systemd);
-        fresh.boot();
+        fresh.environment.clone_from(&node.environment);
         self.nodes[number - 1] = fresh;
-        self.wait_formed();
+    }
+
+    /// Starts the daemons of a node, which may find no cluster to join for now.
+    pub fn boot(&mut self, number: usize) {
+        self.nodes[number - 1].boot();
     }
 
     /// Ends the daemons of a node in good order; its resources go elsewhere.

@@ -23,6 +23,8 @@
 //! * [`visitor`] asks a web site for its page at a steady rate, and knows who answered.
 //! * [`onlooker`] is a visitor of a cluster's site, with ears for announcements.
 //! * [`cluster`] is a real Corosync and Pacemaker on such hosts.
+//! * [`soak`] is the long run: a cluster under random faults, with witnesses and rules.
+//! * [`keeper`] clears up after a program of minutes, whatever happens to it.
 //! * [`systemd_box`] is a machine with a real systemd as its process 1.
 //! * [`user_systemd`] is `systemd --user` on a bus of its own.
 //! * [`uml`] runs a test in a kernel of its own, where this one lacks what it needs.
@@ -52,6 +54,7 @@ pub mod figures;
 pub mod frame;
 pub mod host;
 pub mod impostor;
+pub mod keeper;
 pub mod meanwhile;
 pub mod onlooker;
 pub mod outcome;
@@ -62,6 +65,7 @@ pub mod root;
 pub mod shell_tester;
 pub mod silence;
 pub mod skip;
+pub mod soak;
 pub mod stage;
 pub mod systemd_box;
 pub mod tell;

@@ -5,12 +5,12 @@ use std::os::unix::fs::MetadataExt as _;
 use std::time::Duration;
 
 /// Which network namespace a process is in.
-pub(super) fn network_of(pid: i32) -> u64 {
+pub(crate) fn network_of(pid: i32) -> u64 {
     std::fs::metadata(format!("/proc/{pid}/ns/net")).map_or(0, |namespace| namespace.ino())
 }
 
 /// The processes that live in one of these network namespaces.
-pub(super) fn processes_in(networks: &[u64]) -> Vec<i32> {
+pub(crate) fn processes_in(networks: &[u64]) -> Vec<i32> {
     let all = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = all.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
     pids.filter(|pid| networks.contains(&network_of(*pid)))
@@ -31,14 +31,19 @@ pub(super) fn cpu(pid: i32) -> (Duration, Duration) {
     stat(pid).map(|stat| (stat.own, stat.children)).unwrap_or_default()
 }
 
-struct Stat {
-    name: String,
-    state: String,
+/// A process as the kernel shows it.
+pub(crate) struct Stat {
+    pub(crate) name: String,
+    /// A letter: `Z` is dead, `T` is stopped by a signal.
+    pub(crate) state: String,
+    pub(crate) parent: i32,
+    /// When it began, in clock ticks since the boot: no other process with its number has the same.
+    pub(crate) began: u64,
     own: Duration,
     children: Duration,
 }
 
-fn stat(pid: i32) -> Option<Stat> {
+pub(crate) fn stat(pid: i32) -> Option<Stat> {
     read(&std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
 }
 
@@ -56,6 +61,8 @@ fn read(line: &str) -> Option<Stat> {
     Some(Stat {
         name: name.to_owned(),
         state: (*fields.first()?).to_owned(),
+        parent: fields.get(1)?.parse().ok()?,
+        began: ticks(19),
         own: time(11, 12),
         children: time(13, 14),
     })
@@ -67,9 +74,10 @@ mod tests {
 
     #[test]
     fn a_line_of_stat_is_read() {
-        let line = "42 (a) (b) S 1 42 42 0 -1 4194560 1 2 3 4 15 6 7 8 20 0 1 0";
+        let line = "42 (a) (b) S 1 42 42 0 -1 4194560 1 2 3 4 15 6 7 8 20 0 1 0 4711";
         let stat = read(line).unwrap();
         assert_eq!((stat.name.as_str(), stat.state.as_str()), ("a) (b", "S"));
+        assert_eq!((stat.parent, stat.began), (1, 4711));
         assert_eq!(
             (stat.own, stat.children),
             (Duration::from_millis(210), Duration::from_millis(150))

@@ -37,6 +37,8 @@ enum Machine {
 pub struct Node {
     pub(super) number: usize,
     pub(super) disk: PathBuf,
+    /// Of Pacemaker's daemons, where they are no units.
+    pub(super) environment: Vec<String>,
     machine: Machine,
 }
 
@@ -78,7 +80,12 @@ impl Node {
     /// A machine with its disk and its cables, and no daemons running.
     pub(super) fn power_on(number: usize, disk: PathBuf, lans: &[Lan], units: bool) -> Node {
         let make = if units { Machine::systemd } else { Machine::plain };
-        let node = Node { number, machine: make(&format!("node{number}"), &disk), disk };
+        let node = Node {
+            number,
+            environment: Vec::new(),
+            machine: make(&format!("node{number}"), &disk),
+            disk,
+        };
         lans.iter().for_each(|lan| lan.wire(number, &node));
         node
     }
@@ -135,7 +142,10 @@ impl Node {
 
     fn launch(&mut self, program: &str) {
         if let Machine::Plain(host, daemons) = &mut self.machine {
-            daemons.push(host.spawn(program, &["-f"]));
+            // env becomes the program.
+            let words: Vec<&str> =
+                self.environment.iter().map(String::as_str).chain([program, "-f"]).collect();
+            daemons.push(host.spawn("env", &words));
         }
     }
 
@@ -156,7 +166,9 @@ impl Node {
         assert!(ended, "the daemons of {} do not end: {}", self.name(), self.logs());
     }
 
-    pub(super) fn has_daemons(&self) -> bool {
+    /// Whether its daemons were started, and not ended since.
+    #[must_use]
+    pub fn has_daemons(&self) -> bool {
         match &self.machine {
             Machine::Plain(_, daemons) => !daemons.is_empty(),
             Machine::Systemd(_, started) => *started,

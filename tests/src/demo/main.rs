@@ -7,7 +7,6 @@
     reason = "the harness is the caller: it owns the environment, waits and processes of what it tests"
 )]
 
-mod keeper;
 mod show;
 
 use std::io::{self, IsTerminal as _, Write};
@@ -16,6 +15,7 @@ use std::process::ExitCode;
 
 use harness::call::is_there;
 use harness::cluster::{installed, missing};
+use harness::keeper;
 use harness::stage::{Fault, Whose};
 
 const USAGE: &str = "\
@@ -67,7 +67,7 @@ fn main() -> ExitCode {
             ExitCode::from(2),
         );
     }
-    match keeper::keep() {
+    match keeper::keep("ocf-demo-") {
         Ok(code) => code,
         Err(error) => say(&mut io::stderr(), &format!("ocf-demo: {error}\n"), ExitCode::from(2)),
     }

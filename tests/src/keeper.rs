@@ -24,9 +24,10 @@ const LIMIT: Duration = Duration::from_secs(20);
 /// What a shell makes of a program that Ctrl-C ended.
 const INTERRUPTED: u8 = 130;
 
-/// Runs this program again as a child that does the work, with the same arguments, and clears up
+/// Runs this program again as a child that does the work, with the same arguments and after them
+/// `--inside` and the directory for the nodes' disks, whose name begins with `name`; and clears up
 /// after it.
-pub fn keep() -> io::Result<ExitCode> {
+pub fn keep(name: &str) -> io::Result<ExitCode> {
     // SAFETY: plain system call.
     Errno::result(unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1) })?;
     let mut signals = SigSet::empty();
@@ -35,7 +36,7 @@ pub fn keep() -> io::Result<ExitCode> {
     }
     signals.thread_block()?;
     let news = SignalFd::new(&signals)?;
-    let directory = TempDir::with_prefix_in("ocf-demo-", harness::cluster::memory())?;
+    let directory = TempDir::with_prefix_in(name, crate::cluster::memory())?;
     let mut child = Command::new(std::env::current_exe()?);
     // A group of its own: the terminal's Ctrl-C comes here alone.
     child.args(std::env::args_os().skip(1)).arg("--inside").arg(directory.path()).process_group(0);

@@ -1,0 +1,228 @@
+//! The ends of deeds, and what puts everything right after an episode.
+
+use std::time::{Duration, Instant};
+
+use super::{Actor, signal};
+use crate::soak::deed::Deed;
+use crate::soak::history::{Event, Waiter};
+use crate::soak::plan::Step;
+use crate::soak::scene::{self, STATE, configuration};
+use crate::soak::{NODES, SERVICES, node_name, node_number, service_of};
+
+/// Until all nodes must be members again.
+const JOIN: Duration = Duration::from_secs(90);
+
+/// Until everything must be well after that, before the run gives up.
+const GIVE_UP: Duration = Duration::from_secs(60);
+
+/// So long all clients must have been served.
+const SERVED: Duration = Duration::from_secs(1);
+
+impl Actor {
+    /// Undoes a step that lasts.
+    pub fn end(&mut self, index: usize, step: &Step) {
+        let done = self.undo(step);
+        self.report(
+            index,
+            step.deed,
+            &step.target,
+            &step.target,
+            false,
+            done.map(|()| String::new()),
+        );
+    }
+
+    fn undo(&mut self, step: &Step) -> Result<(), String> {
+        use Deed as D;
+        let target = step.target.as_str();
+        match step.deed {
+            D::Freeze | D::FreezeMaster | D::FreezeWorkers => self.thaw(),
+            D::KillAgent => self.cluster.alive().for_each(|node| {
+                let _ = std::fs::remove_file(node.outside("/etc/soak/kill"));
+            }),
+            D::DeleteRoute => {
+                let number = node_number(target).ok_or("no node")?;
+                self.node(target)?.try_ip(&format!(
+                    "route replace 10.9.0.0/24 dev eth0 proto kernel scope link src 10.9.0.{number}"
+                ));
+            }
+            D::LinkDown => self.link_up(target)?,
+            D::RenameLink => {
+                let host = self.node(target)?;
+                host.try_ip("link set eth9 down");
+                host.try_ip("link set eth9 name eth0");
+                self.link_up(target)?;
+            }
+            D::Cable => self.cluster.cable(node_number(target).ok_or("no node")?, true),
+            D::OneWay => {
+                self.cluster.lan(0).switch.run("nft", &["delete table bridge soak"]);
+            }
+            D::Power => self.revive(node_number(target).ok_or("no node")?),
+            D::Move | D::Ban => self.order("crm_resource", &["--clear", "--resource", target])?,
+            D::Standby => self.order("crm_standby", &["--node", target, "--delete"])?,
+            D::Maintenance => {
+                self.order("crm_attribute", &["--name", "maintenance-mode", "--delete"])?;
+            }
+            D::Unmanage => {
+                let words = ["--resource", target, "--meta", "--delete-parameter", "is-managed"];
+                self.order("crm_resource", &words)?;
+            }
+            D::BadConfig => {
+                let service = service_of(target).ok_or("no service")?;
+                self.push(service, configuration(service).0, &scene::text_of(service))?;
+            }
+            D::StateFull => {
+                self.node(target)?.sh(&format!("rm -f {STATE}/filler"));
+            }
+            D::StateReadOnly => {
+                self.node(target)?.sh(&format!("mount -o remount,rw {STATE}"));
+            }
+            D::Starve => self.busy.clear(),
+            D::SilentNames => self.node(target)?.write("/etc/resolv.conf", ""),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn thaw(&mut self) {
+        self.frozen.drain(..).for_each(|pid| signal(pid, libc::SIGCONT));
+    }
+
+    /// As the node's own network service does it.
+    fn link_up(&self, node: &str) -> Result<(), String> {
+        let number = node_number(node).ok_or("no node")?;
+        let host = self.node(node)?;
+        host.try_ip("link set eth0 up");
+        host.try_ip(&format!("address replace 2001:db8:9::{number}/64 dev eth0 nodad"));
+        Ok(())
+    }
+
+    /// What a node sends is lost at the switch.
+    pub(super) fn one_way(&self, number: usize) -> Result<(), String> {
+        let rules = format!(
+            "add table bridge soak; add chain bridge soak c {{ type filter hook prerouting priority -300; }}; \
+             add rule bridge soak c iifname \"p{number}\" drop"
+        );
+        let done = self.cluster.lan(0).switch.run("nft", &[&rules]);
+        if done.code == Some(0) {
+            Ok(())
+        } else {
+            Err("the kernel has no filter for bridges".into())
+        }
+    }
+
+    /// Puts right whatever the episode may have left, and waits until all is well. `false`: it does
+    /// not get so.
+    pub fn mend(&mut self) -> bool {
+        self.thaw();
+        self.busy.clear();
+        let began = Instant::now();
+        while self.is_reviving() && began.elapsed() < JOIN {
+            self.tick();
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        (1..=NODES).for_each(|number| self.revive(number));
+        self.apart = None;
+        if !self.wait_online() {
+            return self.restless("the nodes do not come together");
+        }
+        let commands: [&[&str]; 2] = [
+            &["crm_attribute", "--name", "maintenance-mode", "--delete"],
+            // Moves and bans.
+            &[
+                "cibadmin",
+                "--delete-all",
+                "--force",
+                "--xpath",
+                "//rsc_location[starts-with(@id,'cli-')]",
+            ],
+        ];
+        for words in commands {
+            if let Some(node) = self.admin() {
+                node.tool(words[0], &words[1..]);
+            }
+        }
+        let failed = self.admin().and_then(|node| node.try_status()).is_some_and(|status| {
+            let blocked = status.resources.iter().any(|it| it.blocked || it.failed);
+            blocked || !status.failures.is_empty()
+        });
+        self.recorder.note(Event::Mended { number: self.episode });
+        if failed && let Some(node) = self.admin() {
+            node.tool("crm_resource", &["--cleanup"]);
+        }
+        self.wait_calm(Some(self.episode))
+    }
+
+    fn wait_online(&mut self) -> bool {
+        let deadline = Instant::now() + JOIN;
+        while Instant::now() < deadline {
+            self.tick();
+            let status = self.admin().and_then(|node| node.try_status());
+            if status.is_some_and(|status| status.online() == NODES && status.dc.is_some())
+                && !self.is_reviving()
+            {
+                return true;
+            }
+            std::thread::sleep(Duration::from_millis(200));
+        }
+        false
+    }
+
+    /// Waits until everything runs and is served; notes it.
+    pub fn wait_calm(&mut self, number: Option<usize>) -> bool {
+        let deadline = Instant::now() + GIVE_UP;
+        let (mut view, mut since) = (String::new(), None::<Instant>);
+        while Instant::now() < deadline {
+            self.tick();
+            let Some(status) = self.admin().and_then(|node| node.try_status()) else { continue };
+            view = format!("{}; failures: {:?}", status.brief(), status.failures);
+            let wanted = SERVICES.iter().map(|it| it.addresses.len() + 1).sum::<usize>() + NODES;
+            let well =
+                status.resources.iter().filter(|it| it.is_well() && it.id != "FENCE").count();
+            let is_calm = status.online() == NODES
+                && well == wanted
+                && self.orders.is_empty()
+                && self.witness.is_served(SERVED);
+            since = is_calm.then(|| since.unwrap_or_else(Instant::now));
+            // Twice: what was ordered last may not have begun.
+            if since.is_some_and(|it| it.elapsed() >= SERVED) {
+                self.recorder.note(Event::Calm { number });
+                self.sample();
+                return true;
+            }
+            std::thread::sleep(Duration::from_millis(200));
+        }
+        self.restless(&view)
+    }
+
+    fn restless(&self, view: &str) -> bool {
+        self.recorder.note(Event::Restless { number: self.episode, view: view.to_owned() });
+        false
+    }
+
+    /// What there is on the nodes while nothing happens.
+    fn sample(&self) {
+        for node in self.cluster.alive() {
+            let directory = std::fs::read_dir(node.outside(STATE)).into_iter().flatten().flatten();
+            let mut files: Vec<String> =
+                directory.map(|it| it.file_name().to_string_lossy().into_owned()).collect();
+            files.sort();
+            let waiters = node.processes("ocf-wait").into_iter().map(waiter).collect();
+            let event = Event::Sample { node: node.name().to_owned(), files, waiters, lines: 0 };
+            self.recorder.note(event);
+            let number = node_number(node.name()).unwrap_or_default();
+            let strangers = self.strangers.get(number - 1).and_then(Option::as_ref);
+            for what in strangers.map(|it| it.changes(node)).unwrap_or_default() {
+                self.recorder.note(Event::Stranger { node: node_name(number), what });
+            }
+        }
+    }
+}
+
+fn waiter(pid: i32) -> Waiter {
+    let descriptors = std::fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, Iterator::count);
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let memory = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let memory = memory.and_then(|it| it.split_whitespace().next()?.parse().ok());
+    Waiter { pid, descriptors, memory: memory.unwrap_or_default() }
+}

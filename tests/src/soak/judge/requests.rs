@@ -1,0 +1,223 @@
+//! Requests are lost only inside a deed's window and its bound.
+
+use super::super::SERVICES;
+use super::super::deed::{Bound, Deed};
+use super::super::history::{Event, History};
+use super::timeline::Fact;
+use super::{Rule, Timeline, Violation, Window, violation};
+
+/// A restart that Pacemaker makes of a change, in seconds.
+const RESTART: f64 = 6.0;
+
+/// What a stall may spoil before and after itself: the visitor's patience, in seconds.
+const STALLED: (f64, f64) = (1.0, 0.5);
+
+pub(super) fn judge(history: &History, windows: &[Window]) -> Vec<Violation> {
+    let timeline = Timeline::of(history);
+    let mut found = Vec::new();
+    for service in &SERVICES {
+        let allowed = allowed(history, &timeline, windows, service.name);
+        // Until all was well for the first time nothing is served.
+        let first = history.entries.iter().position(|it| matches!(it.event, Event::Calm { .. }));
+        for entry in &history.entries[first.unwrap_or_default()..] {
+            let Event::Requests { service: of, address, until, count, page: None, error } =
+                &entry.event
+            else {
+                continue;
+            };
+            if of != service.name || covered(entry.t, *until, &allowed) {
+                continue;
+            }
+            let near: Vec<String> = windows
+                .iter()
+                .filter(|it| it.began <= *until && it.mended + 10.0 >= entry.t)
+                .map(|it| format!("{} {}", it.deed, it.target).trim().to_owned())
+                .collect();
+            let near = if near.is_empty() { "nothing".to_owned() } else { near.join(", ") };
+            found.push(violation(
+                Rule::Requests,
+                entry.t,
+                format!(
+                    "{of}: {count} requests to {address} failed in {:.1} s ({error}), beyond what \
+                     is allowed for: {near}",
+                    until - entry.t
+                ),
+            ));
+        }
+    }
+    found
+}
+
+/// When requests of a service may be lost: the deeds that touch it, each with its bound; bounds of
+/// deeds that overlap add up. Never after all was calm again.
+fn allowed(
+    history: &History,
+    timeline: &Timeline,
+    windows: &[Window],
+    name: &str,
+) -> Vec<(f64, f64)> {
+    let service = SERVICES.iter().find(|it| it.name == name).expect("a service");
+    let address = Fact::Address(service.addresses[0].1.to_owned());
+    let calm: Vec<f64> = history
+        .entries
+        .iter()
+        .filter(|entry| matches!(entry.event, Event::Calm { .. }))
+        .map(|entry| entry.t)
+        .collect();
+    let mut parts: Vec<(f64, f64, f64)> = Vec::new();
+    for window in windows {
+        let end = calm.iter().copied().find(|t| *t > window.began).unwrap_or(f64::INFINITY);
+        let had = |node: &str| {
+            timeline.ever(node, &address, window.began - 1.0, end.min(window.ended), true)
+        };
+        if !window.touches(name, had) {
+            continue;
+        }
+        match window.bound {
+            Bound::After(time) => parts.push((window.began, window.ended, time.as_secs_f64())),
+            Bound::Mended(time) => parts.push((window.began, window.mended, time.as_secs_f64())),
+            Bound::Nothing if window.deed == Deed::Reloadable => {
+                if restarted(history, window, &window.target) {
+                    parts.push((window.began, window.began, RESTART));
+                }
+            }
+            Bound::Nothing => {}
+        }
+    }
+    parts.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let mut merged: Vec<(f64, f64, f64)> = Vec::new();
+    for (began, ended, bound) in parts {
+        let calm_before =
+            calm.iter().copied().filter(|t| *t <= began).fold(f64::NEG_INFINITY, f64::max);
+        match merged.last_mut() {
+            Some((first, last, sum)) if began <= *last + *sum && calm_before <= *first => {
+                *last = last.max(ended);
+                *sum += bound;
+            }
+            _ => merged.push((began, ended, bound)),
+        }
+    }
+    let capped = |(began, ended, bound): (f64, f64, f64)| {
+        let end = calm.iter().copied().find(|t| *t > began).unwrap_or(f64::INFINITY);
+        (began - 1.0, (ended + bound).min(end))
+    };
+    let stalls = history.entries.iter().filter_map(|entry| match entry.event {
+        Event::Stall { seconds } => Some((entry.t - seconds - STALLED.0, entry.t + STALLED.1)),
+        _ => None,
+    });
+    merged.into_iter().map(capped).chain(stalls).collect()
+}
+
+/// Pacemaker 2.1 forgets the parameters of a start when a resource is cleaned up or refreshed, and
+/// restarts it for the next change: after a start there was a probe, and no start again before the
+/// change.
+fn restarted(history: &History, window: &Window, resource: &str) -> bool {
+    let of = |action: &str, interval_zero: bool| {
+        history
+            .calls()
+            .filter(|it| it.resource == resource && it.action == action && it.began < window.began)
+            .filter(|it| !interval_zero || it.interval == 0)
+            .map(|it| it.began)
+            .fold(f64::NEG_INFINITY, f64::max)
+    };
+    of("monitor", true) > of("start", false)
+}
+
+/// Whether a span is inside the union of others.
+fn covered(from: f64, to: f64, spans: &[(f64, f64)]) -> bool {
+    let mut at = from;
+    loop {
+        let next = spans.iter().filter(|(a, b)| *a <= at && *b >= at).map(|(_, b)| *b);
+        match next.max_by(f64::total_cmp) {
+            Some(end) if end >= to => return true,
+            Some(end) if end > at => at = end,
+            _ => return false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::made_up::{address, call, deed, done, history, lost};
+    use super::super::windows;
+    use super::*;
+
+    fn found(events: Vec<(f64, Event)>) -> usize {
+        let history = history(events);
+        judge(&history, &windows(&history)).len()
+    }
+
+    /// A deed of a moment.
+    fn at(t: f64, what: Deed, target: &str) -> [(f64, Event); 2] {
+        [(t, deed(what, target, "node1", true)), (t, deed(what, target, "node1", false))]
+    }
+
+    #[test]
+    fn what_is_lost_must_be_within_the_bound_of_a_deed_to_that_service() {
+        let killed = |from, to| {
+            found(
+                [at(10.0, Deed::Kill, "SITE").to_vec(), vec![(from, lost("SITE", to, 9))]].concat(),
+            )
+        };
+        assert_eq!(killed(10.0, 15.9), 0);
+        assert_eq!(killed(10.0, 16.5), 1);
+        assert_eq!(killed(5.0, 5.5), 1);
+        let other = [at(10.0, Deed::Kill, "PAGES").to_vec(), vec![(10.1, lost("SITE", 11.0, 9))]];
+        assert_eq!(found(other.concat()), 1);
+        assert_eq!(found(vec![(10.1, lost("SITE", 10.1, 1))]), 1, "without any deed");
+    }
+
+    #[test]
+    fn nothing_may_be_lost_for_a_reload_or_after_all_was_calm() {
+        let reload = [at(10.0, Deed::Reload, "SITE").to_vec(), vec![(10.1, lost("SITE", 10.2, 1))]];
+        assert_eq!(found(reload.concat()), 1);
+        let calm = [
+            at(10.0, Deed::Kill, "SITE").to_vec(),
+            vec![(12.0, Event::Calm { number: Some(0) }), (13.0, lost("SITE", 13.1, 1))],
+        ];
+        assert_eq!(found(calm.concat()), 1);
+    }
+
+    #[test]
+    fn a_node_without_the_service_costs_it_nothing() {
+        let of = |node: &str| {
+            found(vec![
+                (1.0, address(node, "10.9.0.50", true)),
+                (10.0, deed(Deed::Power, "node1", "node1", true)),
+                (15.0, deed(Deed::Power, "node1", "node1", false)),
+                (11.0, lost("SITE", 13.0, 9)),
+            ])
+        };
+        assert_eq!(of("node1"), 0);
+        assert_eq!(of("node2"), 1);
+    }
+
+    #[test]
+    fn bounds_of_deeds_that_overlap_add_up() {
+        let both = [at(10.0, Deed::Kill, "SITE"), at(14.0, Deed::KillMaster, "SITE")].concat();
+        let with = |to| [both.clone(), vec![(10.1, lost("SITE", to, 9))]].concat();
+        assert_eq!(found(with(25.9)), 0);
+        assert_eq!(found(with(26.5)), 1);
+    }
+
+    #[test]
+    fn a_reloadable_change_is_a_restart_only_after_a_refresh() {
+        let mut events = at(10.0, Deed::Reloadable, "WEB").to_vec();
+        events.push((10.5, lost("SITE", 11.0, 3)));
+        events.push(done(call("WEB", "start", 1.0, 1.5, 0)));
+        assert_eq!(found(events.clone()), 1);
+        let probe = super::super::super::history::Call {
+            interval: 0,
+            ..call("WEB", "monitor", 5.0, 5.1, 0)
+        };
+        events.push(done(probe));
+        assert_eq!(found(events), 0);
+    }
+
+    #[test]
+    fn a_machine_that_stood_still_is_no_fault() {
+        let stall = (11.0, Event::Stall { seconds: 2.0 });
+        assert_eq!(found(vec![stall.clone(), (10.0, lost("SITE", 11.2, 3))]), 0);
+        assert_eq!(found(vec![stall, (14.0, lost("SITE", 14.2, 3))]), 1);
+    }
+}

@@ -1,0 +1,158 @@
+//! Every result of a call agrees with what the witnesses saw.
+
+use super::super::deed::Deed;
+use super::super::history::{Call, History};
+use super::super::{address_of, service_of};
+use super::timeline::Fact;
+use super::{Rule, Timeline, Violation, Window, violation};
+
+/// How far apart the times of a witness and of Pacemaker's log may be, in seconds: `/proc` is looked
+/// at ten times a second.
+pub(super) const SLACK: f64 = 0.4;
+
+/// A monitor's result is about the last moments before its end, however long it has waited.
+const CHECKED: f64 = 3.0;
+
+pub(super) fn judge(history: &History, timeline: &Timeline, windows: &[Window]) -> Vec<Violation> {
+    let said = history.calls().filter_map(|call| Some((call, call.ended?, call.code?)));
+    let lie = |(call, ended, code): (&Call, f64, i32)| {
+        let why = contradiction(call, ended, code, timeline, windows)?;
+        let text = format!(
+            "{} of {} on {} said {code}{}, but {why}",
+            call.action,
+            call.resource,
+            call.node,
+            if call.reason.is_empty() { String::new() } else { format!(" ({})", call.reason) }
+        );
+        Some(violation(Rule::TrueResults, ended, text))
+    };
+    said.filter_map(lie).collect()
+}
+
+fn contradiction(
+    call: &Call,
+    ended: f64,
+    code: i32,
+    timeline: &Timeline,
+    windows: &[Window],
+) -> Option<String> {
+    let claims_to_run = match (call.action.as_str(), code) {
+        ("start" | "monitor" | "reload-agent", 0) => true,
+        ("stop", 0) | ("monitor", 7) => false,
+        _ => return None,
+    };
+    let from = if call.action == "monitor" { call.began.max(ended - CHECKED) } else { call.began };
+    let (from, to) = (from - SLACK, ended + SLACK);
+    let node = call.node.as_str();
+    let ever = |fact: &Fact, wanted| timeline.ever(node, fact, from, to, wanted);
+    if let Some(address) = address_of(&call.resource) {
+        let fact = Fact::Address(address.to_owned());
+        // An address on a device without a link does not work, and is said not to run.
+        let linkless = !claims_to_run
+            && call.action == "monitor"
+            && windows.iter().any(|it| {
+                matches!(it.deed, Deed::LinkDown | Deed::Cable | Deed::RenameLink | Deed::OneWay)
+                    && it.target == node
+                    && it.began <= to
+                    && it.ended + SLACK >= from
+            });
+        return (!ever(&fact, claims_to_run) && !linkless).then(|| {
+            let word = if claims_to_run { "had not" } else { "had" };
+            format!("the kernel {word} {address} all the while")
+        });
+    }
+    let service = service_of(&call.resource)?;
+    let runs = Fact::Runs(service.program.to_owned());
+    if !ever(&runs, claims_to_run) {
+        let word = if claims_to_run { "no process" } else { "processes" };
+        return Some(format!("{word} of {} ran all the while", service.program));
+    }
+    let listens = Fact::Listens(service.port);
+    if ["start", "stop"].contains(&call.action.as_str()) && !ever(&listens, claims_to_run) {
+        let word = if claims_to_run { "nothing" } else { "something" };
+        return Some(format!("{word} listened at port {} all the while", service.port));
+    }
+    // From its beginning on: what is stopped while a monitor waits is found by its next check.
+    let frozen = Fact::Frozen(service.program.to_owned());
+    let all_frozen = claims_to_run
+        && call.action == "monitor"
+        && !timeline.ever(node, &frozen, call.began - SLACK, to, false);
+    all_frozen.then(|| format!("all processes of {} were stopped", service.program))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::made_up::{address, call, deed, done, history, processes};
+    use super::super::windows;
+    use super::*;
+    use crate::soak::history::Event;
+
+    fn found(events: Vec<(f64, Event)>) -> Vec<String> {
+        let history = history(events);
+        let found = judge(&history, &Timeline::of(&history), &windows(&history));
+        found.into_iter().map(|it| it.found).collect()
+    }
+
+    fn with_address(call: Call) -> Vec<String> {
+        found(vec![
+            (1.0, address("node1", "10.9.0.50", true)),
+            (20.0, address("node1", "10.9.0.50", false)),
+            done(call),
+        ])
+    }
+
+    #[test]
+    fn a_result_about_an_address_must_be_true_at_some_moment_of_the_call() {
+        assert_eq!(with_address(call("VIP4", "monitor", 5.0, 5.1, 0)), [] as [String; 0]);
+        assert_eq!(with_address(call("VIP4", "monitor", 30.0, 30.1, 0)).len(), 1);
+        assert_eq!(with_address(call("VIP4", "monitor", 5.0, 5.1, 7)).len(), 1);
+        assert_eq!(with_address(call("VIP4", "stop", 5.0, 5.1, 0)).len(), 1);
+        assert_eq!(with_address(call("VIP4", "stop", 19.9, 20.1, 0)), [] as [String; 0]);
+        assert_eq!(with_address(call("VIP4", "start", 30.0, 30.1, 0)).len(), 1);
+        // It waited healthy for a minute, and was told nothing when the address went.
+        assert_eq!(with_address(call("VIP4", "monitor", 5.0, 65.0, 0)).len(), 1);
+    }
+
+    #[test]
+    fn a_result_about_a_server_must_be_true_too() {
+        let of = |call: Call| {
+            found(vec![
+                (1.0, processes("node1", "nginx", 3)),
+                (1.0, Event::Port { node: "node1".into(), port: 80, there: true }),
+                (20.0, processes("node1", "nginx", 0)),
+                done(call),
+            ])
+        };
+        assert_eq!(of(call("WEB", "monitor", 5.0, 5.1, 0)), [] as [String; 0]);
+        assert_eq!(of(call("WEB", "monitor", 25.0, 25.1, 0)).len(), 1);
+        assert_eq!(of(call("WEB", "monitor", 5.0, 5.1, 7)).len(), 1);
+        assert_eq!(of(call("WEB", "stop", 5.0, 6.0, 0)).len(), 1);
+        // The processes are gone, and somebody listens still.
+        assert!(of(call("WEB", "stop", 19.0, 20.1, 0))[0].contains("port 80"));
+    }
+
+    #[test]
+    fn a_server_that_is_stopped_by_a_signal_is_not_healthy() {
+        let frozen = |count| Event::Processes {
+            node: "node1".into(),
+            program: "nginx".into(),
+            count,
+            stopped: 3,
+        };
+        let of =
+            |count| found(vec![(1.0, frozen(count)), done(call("WEB", "monitor", 5.0, 5.2, 0))]);
+        assert_eq!(of(4), [] as [String; 0]);
+        assert_eq!(of(3).len(), 1);
+    }
+
+    #[test]
+    fn an_address_without_a_link_does_not_run() {
+        let with_link_down = vec![
+            (1.0, address("node1", "10.9.0.50", true)),
+            (4.0, deed(Deed::LinkDown, "node1", "node1", true)),
+            (9.0, deed(Deed::LinkDown, "node1", "node1", false)),
+            done(call("VIP4", "monitor", 5.0, 5.2, 7)),
+        ];
+        assert_eq!(found(with_link_down), [] as [String; 0]);
+    }
+}

@@ -1,0 +1,106 @@
+//! The deeds of a history as windows of time, and whom each of them touches.
+
+use super::super::deed::{Bound, Deed, Scope};
+use super::super::history::{Event, History};
+use super::super::service_of;
+
+/// A deed, from its beginning to its end.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Window {
+    /// What.
+    pub deed: Deed,
+    /// The service, resource or node; empty for everything.
+    pub target: String,
+    /// Where it was done, or empty.
+    pub node: String,
+    /// When it began.
+    pub began: f64,
+    /// When it ended; for what was not undone the end of the history.
+    pub ended: f64,
+    /// When everything of the episode was undone.
+    pub mended: f64,
+    /// How long a service may be away.
+    pub bound: Bound,
+}
+
+impl Window {
+    /// Whether it was done to this service, or to the cluster as a whole. A deed to a node is done
+    /// to the services that it had, which `had` knows.
+    #[must_use]
+    pub fn touches(&self, service: &str, had: impl Fn(&str) -> bool) -> bool {
+        match self.deed.scope() {
+            Scope::Everything => true,
+            Scope::Service => self.target == service,
+            Scope::Resource => service_of(&self.target).is_some_and(|it| it.name == service),
+            Scope::Node => had(&self.target),
+        }
+    }
+}
+
+/// The deeds that were really done.
+#[must_use]
+pub fn windows(history: &History) -> Vec<Window> {
+    let Some(plan) = history.plan() else { return Vec::new() };
+    let mut windows: Vec<((usize, usize), Window)> = Vec::new();
+    for entry in &history.entries {
+        match &entry.event {
+            Event::Deed { episode, step, deed, target, node, begins, idle, .. } => {
+                let key = (*episode, *step);
+                let open = windows.iter_mut().rev().find(|(known, window)| {
+                    *known == key && window.deed == *deed && window.target == *target
+                });
+                match open {
+                    Some((_, window)) if !begins => window.ended = entry.t,
+                    _ if *begins && !idle => windows.push((
+                        key,
+                        Window {
+                            deed: *deed,
+                            target: target.clone(),
+                            node: node.clone(),
+                            began: entry.t,
+                            ended: f64::INFINITY,
+                            mended: f64::INFINITY,
+                            bound: deed.bound(plan),
+                        },
+                    )),
+                    _ => {}
+                }
+            }
+            Event::Mended { number } => {
+                for (_, window) in windows.iter_mut().filter(|((episode, _), _)| episode == number)
+                {
+                    window.ended = window.ended.min(entry.t);
+                    window.mended = entry.t;
+                }
+            }
+            _ => {}
+        }
+    }
+    let end = history.end();
+    let mut all: Vec<Window> = windows.into_iter().map(|(_, window)| window).collect();
+    for window in &mut all {
+        window.ended = window.ended.min(end);
+        window.mended = window.mended.min(end);
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::made_up::{deed, history};
+    use super::*;
+
+    #[test]
+    fn a_deed_lasts_until_it_ends_or_all_is_mended() {
+        let found = windows(&history(vec![
+            (1.0, deed(Deed::Kill, "SITE", "node1", true)),
+            (2.0, deed(Deed::Cable, "node2", "node2", true)),
+            (5.0, deed(Deed::Cable, "node2", "node2", false)),
+            (7.0, Event::Mended { number: 0 }),
+        ]));
+        let times: Vec<_> = found.iter().map(|it| (it.began, it.ended, it.mended)).collect();
+        assert_eq!(times, [(1.0, 7.0, 7.0), (2.0, 5.0, 7.0)]);
+        assert!(found[0].touches("SITE", |_| false) && !found[0].touches("PAGES", |_| true));
+        assert!(found[1].touches("PAGES", |node| node == "node2"));
+    }
+}
