@@ -138,15 +138,15 @@ impl Witness {
             .collect()
     }
 
-    /// Whether each of the clients' last requests went well, as many as fit into this time.
+    /// Whether each client's requests since a moment went well, and the last one before it.
     #[must_use]
-    pub fn is_served(&self, time: Duration) -> bool {
-        let count = (time.as_millis() / PACE.as_millis()) as usize;
-        let since = SystemTime::now() - time - Duration::from_secs(1);
+    pub fn is_served(&self, since: SystemTime) -> bool {
         self.visitors.iter().all(|(_, _, visitor)| {
+            let from = since - Duration::from_secs(1);
             let over: Vec<Request> =
-                visitor.since(since).into_iter().filter(|it| it.ended.is_some()).collect();
-            over.len() >= count / 2 && over.iter().rev().take(count).all(|it| it.said.is_ok())
+                visitor.since(from).into_iter().filter(|it| it.ended.is_some()).collect();
+            let first = over.partition_point(|it| it.sent < since).saturating_sub(1);
+            !over.is_empty() && over[first..].iter().all(|it| it.said.is_ok())
         })
     }
 }

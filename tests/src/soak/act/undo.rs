@@ -1,6 +1,6 @@
 //! The ends of deeds, and what puts everything right after an episode.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use super::{Actor, signal};
 use crate::soak::deed::Deed;
@@ -15,8 +15,9 @@ const JOIN: Duration = Duration::from_secs(90);
 /// Until everything must be well after that, before the run gives up.
 const GIVE_UP: Duration = Duration::from_secs(60);
 
-/// So long all clients must have been served.
-const SERVED: Duration = Duration::from_secs(1);
+/// So long everything must have been well: the longest interval of a monitor, and what the cluster
+/// needs to begin something.
+const STEADY: Duration = Duration::from_secs(3);
 
 impl Actor {
     /// Undoes a step that lasts.
@@ -53,7 +54,12 @@ impl Actor {
                 host.try_ip("link set eth9 name eth0");
                 self.link_up(target)?;
             }
-            D::Cable => self.cluster.cable(node_number(target).ok_or("no node")?, true),
+            // A machine that was turned off meanwhile gets a new one: what is left of the old one's
+            // network would answer for a while.
+            D::Cable => {
+                let number = self.node(target).map(|_| node_number(target))?;
+                self.cluster.cable(number.ok_or("no node")?, true);
+            }
             D::OneWay => {
                 self.cluster.lan(0).switch.run("nft", &["delete table bridge soak"]);
             }
@@ -168,12 +174,21 @@ impl Actor {
         false
     }
 
-    /// Waits until everything runs and is served; notes it.
+    /// Waits until everything runs and is served, and goes on so; notes since when.
     pub fn wait_calm(&mut self, number: Option<usize>) -> bool {
-        let deadline = Instant::now() + GIVE_UP;
-        let (mut view, mut since) = (String::new(), None::<Instant>);
+        let mut deadline = Instant::now() + GIVE_UP;
+        let (mut view, mut since) = (String::new(), None::<SystemTime>);
         while Instant::now() < deadline {
             self.tick();
+            if self.is_reviving() {
+                // The cluster has fenced a node: that is the last of the faults.
+                if !self.wait_online() {
+                    return self.restless("the nodes do not come together");
+                }
+                self.recorder.note(Event::Mended { number: self.episode });
+                (since, deadline) = (None, Instant::now() + GIVE_UP);
+            }
+            let now = SystemTime::now();
             let Some(status) = self.admin().and_then(|node| node.try_status()) else { continue };
             view = format!("{}; failures: {:?}", status.brief(), status.failures);
             let wanted = SERVICES.iter().map(|it| it.addresses.len() + 1).sum::<usize>() + NODES;
@@ -182,11 +197,11 @@ impl Actor {
             let is_calm = status.online() == NODES
                 && well == wanted
                 && self.orders.is_empty()
-                && self.witness.is_served(SERVED);
-            since = is_calm.then(|| since.unwrap_or_else(Instant::now));
-            // Twice: what was ordered last may not have begun.
-            if since.is_some_and(|it| it.elapsed() >= SERVED) {
-                self.recorder.note(Event::Calm { number });
+                && self.witness.is_served(since.unwrap_or(now));
+            since = is_calm.then(|| since.unwrap_or(now));
+            let steady = since.and_then(|since| now.duration_since(since).ok());
+            if let Some(since) = since.filter(|_| steady >= Some(STEADY)) {
+                self.recorder.note_at(self.recorder.seconds(since), Event::Calm { number });
                 self.sample();
                 return true;
             }

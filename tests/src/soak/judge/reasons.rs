@@ -93,7 +93,8 @@ fn words(deed: Deed) -> &'static [&'static str] {
         D::LinkDown | D::Cable | D::RenameLink | D::OneWay => {
             &["link", "carrier", "interface", "device", "address", "nic", "network"]
         }
-        D::BadConfig => &["configuration", "refused"],
+        // Where it is, and what the server says of it.
+        D::BadConfig => &["configuration", "refused", "soak.c"],
         D::StateFull => &["no space", "room", "full", "cannot be written", "write"],
         D::StateReadOnly => &["read-only", "cannot be written", "write"],
         D::SilentNames => &["name server", "resolv"],

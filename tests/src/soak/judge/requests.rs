@@ -1,13 +1,22 @@
 //! Requests are lost only inside a deed's window and its bound.
 
-use super::super::SERVICES;
 use super::super::deed::{Bound, Deed};
 use super::super::history::{Event, History};
+use super::super::{SERVICES, Service, service_of};
 use super::timeline::Fact;
 use super::{Rule, Timeline, Violation, Window, violation};
 
 /// A restart that Pacemaker makes of a change, in seconds.
 const RESTART: f64 = 6.0;
+
+/// A stop or start that was killed: fencing, or a start on another node.
+const STOPPED: f64 = 25.0;
+
+/// After a graceful reload of apache: the visitor's patience, and some.
+const RELOAD: f64 = 1.5;
+
+/// After all is mended, where nothing else helps.
+const MENDED: f64 = 10.0;
 
 /// What a stall may spoil before and after itself: the visitor's patience, in seconds.
 const STALLED: (f64, f64) = (1.0, 0.5);
@@ -73,16 +82,7 @@ fn allowed(
         if !window.touches(name, had) {
             continue;
         }
-        match window.bound {
-            Bound::After(time) => parts.push((window.began, window.ended, time.as_secs_f64())),
-            Bound::Mended(time) => parts.push((window.began, window.mended, time.as_secs_f64())),
-            Bound::Nothing if window.deed == Deed::Reloadable => {
-                if restarted(history, window, &window.target) {
-                    parts.push((window.began, window.began, RESTART));
-                }
-            }
-            Bound::Nothing => {}
-        }
+        parts.extend(part(history, window, service, windows));
     }
     parts.sort_by(|a, b| a.0.total_cmp(&b.0));
     let mut merged: Vec<(f64, f64, f64)> = Vec::new();
@@ -108,9 +108,67 @@ fn allowed(
     merged.into_iter().map(capped).chain(stalls).collect()
 }
 
+/// A deed's beginning and end, and how long a service may be away after that.
+fn part(
+    history: &History,
+    window: &Window,
+    service: &Service,
+    windows: &[Window],
+) -> Option<(f64, f64, f64)> {
+    let after = |seconds| Some((window.began, window.ended, seconds));
+    let mended = Some((window.began, window.mended, MENDED));
+    match window.deed {
+        Deed::Reloadable if restarted(history, window, &window.target) => after(RESTART),
+        // A restart with it cannot succeed on any node.
+        Deed::BadConfig
+            if restarted(history, window, service.server)
+                || overlaps(window, service.name, windows) =>
+        {
+            mended
+        }
+        // What is not recorded is not started.
+        Deed::StateFull | Deed::StateReadOnly if overlaps(window, service.name, windows) => mended,
+        // Of what it accepts at that moment, apache itself answers some late.
+        Deed::Reload if service.agent == "apache" => after(RELOAD),
+        Deed::KillAgent => match killed(history, window)? {
+            "stop" if matches!(window.bound, Bound::Mended(_)) => mended,
+            "stop" | "start" => after(STOPPED),
+            "monitor" => after(RESTART),
+            _ => after(0.0),
+        },
+        _ => match window.bound {
+            Bound::After(time) => after(time.as_secs_f64()),
+            Bound::Mended(_) => mended,
+            Bound::Nothing => None,
+        },
+    }
+}
+
+/// Whether a service is taken down by something else meanwhile.
+fn overlaps(window: &Window, service: &str, windows: &[Window]) -> bool {
+    windows.iter().any(|it| {
+        it.bound != Bound::Nothing
+            && it.touches(service, |_| true)
+            && it.began <= window.mended
+            && it.mended >= window.began
+    })
+}
+
+/// The action of the agent that was killed, if one was.
+fn killed<'history>(history: &'history History, window: &Window) -> Option<&'history str> {
+    let mut calls = history.calls().filter(|it| {
+        it.resource == window.target
+            && it.node == window.node
+            && it.code.is_none()
+            && !it.timed_out
+            && it.ended.is_some_and(|t| t >= window.began && t <= window.ended + 1.0)
+    });
+    calls.next().map(|it| it.action.as_str())
+}
+
 /// Pacemaker 2.1 forgets the parameters of a start when a resource is cleaned up or refreshed, and
 /// restarts it for the next change: after a start there was a probe, and no start again before the
-/// change.
+/// change; and it, or what comes after it in its group, was stopped after that.
 fn restarted(history: &History, window: &Window, resource: &str) -> bool {
     let of = |action: &str, interval_zero: bool| {
         history
@@ -120,7 +178,13 @@ fn restarted(history: &History, window: &Window, resource: &str) -> bool {
             .map(|it| it.began)
             .fold(f64::NEG_INFINITY, f64::max)
     };
-    of("monitor", true) > of("start", false)
+    let stopped = history.calls().any(|it| {
+        let after = it.began - window.began;
+        service_of(&it.resource) == service_of(resource)
+            && it.action == "stop"
+            && (0.0..RESTART).contains(&after)
+    });
+    stopped && of("monitor", true) > of("start", false)
 }
 
 /// Whether a span is inside the union of others.
@@ -201,6 +265,31 @@ mod tests {
     }
 
     #[test]
+    fn a_faulty_configuration_alone_costs_nothing_and_with_a_kill_until_it_is_mended() {
+        let bad = [
+            (10.0, deed(Deed::BadConfig, "SITE", "node1", true)),
+            (20.0, deed(Deed::BadConfig, "SITE", "node1", false)),
+            (21.0, Event::Mended { number: 0 }),
+            (15.1, lost("SITE", 24.0, 90)),
+        ];
+        assert_eq!(found(bad.to_vec()), 1);
+        assert_eq!(found([bad.to_vec(), at(15.0, Deed::Kill, "SITE").to_vec()].concat()), 0);
+    }
+
+    #[test]
+    fn an_agent_that_was_not_killed_explains_nothing() {
+        let wish = [
+            (10.0, deed(Deed::KillAgent, "WEB", "node1", true)),
+            (20.0, deed(Deed::KillAgent, "WEB", "node1", false)),
+            (12.1, lost("SITE", 13.0, 9)),
+        ];
+        assert_eq!(found(wish.to_vec()), 1);
+        let mut killed = call("WEB", "monitor", 12.0, 12.1, 0);
+        killed.code = None;
+        assert_eq!(found([wish.to_vec(), vec![done(killed)]].concat()), 0);
+    }
+
+    #[test]
     fn a_reloadable_change_is_a_restart_only_after_a_refresh() {
         let mut events = at(10.0, Deed::Reloadable, "WEB").to_vec();
         events.push((10.5, lost("SITE", 11.0, 3)));
@@ -211,6 +300,8 @@ mod tests {
             ..call("WEB", "monitor", 5.0, 5.1, 0)
         };
         events.push(done(probe));
+        assert_eq!(found(events.clone()), 1, "it was not stopped");
+        events.push(done(call("WEB", "stop", 10.3, 10.5, 0)));
         assert_eq!(found(events), 0);
     }
 

@@ -8,6 +8,9 @@ use super::{Rule, Timeline, Violation, violation};
 /// From the end of the faults, in seconds.
 const LIMIT: f64 = 10.0;
 
+/// What the witnesses see a moment late; all stays as it is for longer than that.
+const SEEN: f64 = 0.5;
+
 pub(super) fn judge(history: &History, timeline: &Timeline) -> Vec<Violation> {
     let mut found = Vec::new();
     let mut mended = None;
@@ -31,7 +34,7 @@ pub(super) fn judge(history: &History, timeline: &Timeline) -> Vec<Violation> {
                     let text = format!("all was well only {took:.1} s after the faults");
                     found.push(violation(Rule::AtRest, entry.t, text));
                 }
-                let wrong = wrong(timeline, entry.t);
+                let wrong = wrong(timeline, entry.t + SEEN);
                 found.extend(wrong.into_iter().map(|it| violation(Rule::AtRest, entry.t, it)));
             }
             _ => {}
