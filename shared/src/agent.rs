@@ -25,11 +25,20 @@ pub struct Context<'a> {
 
 /// An agent. The order of calls is that of the methods.
 pub trait Agent {
+    /// What finds a resource on this node, for a stop and a probe. No more than these need, and each
+    /// part of it from a value that is good: others may be faulty.
+    type Identity;
+
     /// The parameters of a resource, judged and typed.
     type Params;
 
     /// The description.
     const SPEC: &'static Spec;
+
+    /// Reads the identity from the values that are good; never fails, for a stop must not hang on
+    /// parameters. An agent that can find nothing without a certain value makes the type an
+    /// `Option`. Pure.
+    fn identity(invocation: &Invocation) -> Self::Identity;
 
     /// Gives the typed parameters, and adds a fault for each combination that cannot be. Pure.
     /// Faults of single values are known already; `None` means that a value that is needed is
@@ -56,13 +65,12 @@ pub trait Agent {
     /// Why not. Nothing of the attempt is left then.
     fn start(context: &Context<'_>, params: &Self::Params) -> Result<(), Failure>;
 
-    /// Makes sure that nothing of the resource is left, verified by looking. `params` is `None`
-    /// when they are faulty: a stop is never gated by validation, and reads what it can use from
-    /// the context's values.
+    /// Makes sure that nothing of the resource is left, verified by looking. It has the identity
+    /// alone, for a stop is never gated by validation.
     ///
     /// # Errors
     /// What is left, or could not be looked at.
-    fn stop(context: &Context<'_>, params: Option<&Self::Params>) -> Result<(), Failure>;
+    fn stop(context: &Context<'_>, identity: &Self::Identity) -> Result<(), Failure>;
 
     /// Returns the state.
     ///
@@ -91,13 +99,15 @@ pub trait Agent {
         explanation: &mut Explanation,
     ) -> Result<(), Failure>;
 
-    /// Looks for the resource when its parameters are faulty, for a probe: by the record and by
-    /// those parameters that are good, where a stop would find something to end. No check of the
-    /// application is made.
+    /// Looks for the resource when its parameters are faulty, for a probe: by the record and by the
+    /// identity, where a stop would find something to end. No check of the application is made.
     ///
     /// # Errors
     /// What is there and neither runs nor is cleanly stopped, or that it cannot be known.
-    fn probe_without_params(context: &Context<'_>) -> Result<Status, Failure>;
+    fn probe_without_params(
+        context: &Context<'_>,
+        identity: &Self::Identity,
+    ) -> Result<Status, Failure>;
 
     /// Applies changed reloadable parameters. A configuration that the service cannot load is not a
     /// failure but [`Reloaded::Refused`]: Pacemaker stops a resource whose reload has failed, on

@@ -141,7 +141,7 @@ fn act<A: Agent>(
         if let Err(failure) = &judged {
             context.log.warn(format_args!("stopping in spite of faulty parameters: {failure}"));
         }
-        A::stop(context, judged.as_ref().ok())?;
+        A::stop(context, &A::identity(context.invocation))?;
         refused::forget::<A>(context);
         return Ok(Exit::OK);
     }
@@ -233,7 +233,7 @@ fn take_lock(context: &Context<'_>, spec: &Spec) -> Result<Option<Lock>, Failure
 fn look_in_spite_of<A: Agent>(context: &Context<'_>, faulty: Failure) -> Result<Exit, Failure> {
     let seen = match lenient::<A>(context, Action::Monitor) {
         Some(params) => A::monitor(context, &params),
-        None => A::probe_without_params(context),
+        None => A::probe_without_params(context, &A::identity(context.invocation)),
     };
     match seen {
         Ok(Status::NotRunning(_)) => Err(faulty),

@@ -19,16 +19,16 @@ pub fn explain(
     explanation: &mut Explanation,
 ) -> Result<(), Failure> {
     let remembered = Known::load(context.invocation);
-    let is_same = |known: &Known| known.key == settings.place.key();
+    let is_same = |known: &Known| known.key == settings.identity.key();
     explanation.record(
         remembered
             .as_ref()
             .map(|known| (format!("the server of {}", known.config.display()), is_same(known))),
     );
     let remembered = remembered.filter(is_same);
-    let server = Server::read(context, &settings.place);
+    let server = Server::read(context, &settings.identity);
     files(&server, settings, context, explanation);
-    let known = remembered.unwrap_or_else(|| instance::describe(&server, &settings.place));
+    let known = remembered.unwrap_or_else(|| instance::describe(&server, &settings.identity));
     let found =
         explanation.processes(&Instance::new(context, known.clone()), context.budget.work())?;
     questions(context, &known, settings, explanation)?;
@@ -50,9 +50,9 @@ fn files(
     context: &Context<'_>,
     explanation: &mut Explanation,
 ) {
-    match settings.place.program() {
+    match settings.identity.program() {
         Ok(program) => {
-            let why = if program == settings.place.httpd {
+            let why = if program == settings.identity.httpd {
                 "httpd"
             } else {
                 "the usual place; httpd is not there"
@@ -61,13 +61,13 @@ fn files(
         }
         Err(failure) => explanation.because("program", "none", failure),
     }
-    let why = match (server.config.is_file(), &settings.place.configfile) {
+    let why = match (server.config.is_file(), &settings.identity.configfile) {
         (false, _) => "not there",
         (true, Some(_)) => "configfile",
         (true, None) => "the usual place",
     };
     explanation.because("configuration", server.config.display(), why);
-    for file in &settings.place.envfiles {
+    for file in &settings.identity.envfiles {
         let why = match (&server.envfile, file.is_file()) {
             (Some(failure), _) => failure.to_string(),
             (None, true) => "envfiles".to_owned(),

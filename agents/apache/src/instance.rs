@@ -13,14 +13,14 @@ use ocf::sys::file;
 
 use crate::known::Known;
 use crate::server::Server;
-use crate::settings::{CONFIGS, Place};
+use crate::settings::{CONFIGS, Identity};
 
 /// What is known of the server as the parameters and its configuration describe it now.
-pub fn describe(server: &Server, place: &Place) -> Known {
+pub fn describe(server: &Server, identity: &Identity) -> Known {
     Known {
-        key: place.key(),
+        key: identity.key(),
         config: server.config.clone(),
-        programs: place.programs(),
+        programs: identity.programs(),
         pid_file: server.pid_file.clone(),
         listens: server.facts.listens.clone(),
         status_pages: server.facts.status_pages.clone(),
@@ -30,8 +30,8 @@ pub fn describe(server: &Server, place: &Place) -> Known {
 
 /// What is known of a server that this resource has started, if it is the one that the parameters
 /// describe.
-pub fn remembered(context: &Context<'_>, place: &Place) -> Option<Known> {
-    Known::load(context.invocation).filter(|known| known.key == place.key())
+pub fn remembered(context: &Context<'_>, identity: &Identity) -> Option<Known> {
+    Known::load(context.invocation).filter(|known| known.key == identity.key())
 }
 
 /// An instance, by what is known of it.

@@ -16,7 +16,7 @@ use crate::listen::Listen;
 /// What is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Known {
-    /// The parameters that it is about, as [`crate::settings::Place::key`] has them.
+    /// The parameters that it is about, as [`crate::settings::Identity::key`] has them.
     pub key: String,
     /// The configuration that the server was started with.
     pub config: PathBuf,

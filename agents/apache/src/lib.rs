@@ -48,7 +48,7 @@ mod trial;
 
 use ocf::prelude::*;
 
-use crate::settings::Settings;
+use crate::settings::{Identity, Settings};
 
 /// The agent.
 pub struct Apache;
@@ -80,9 +80,14 @@ pub const SPEC: Spec = Spec {
 };
 
 impl Agent for Apache {
+    type Identity = Identity;
     type Params = Settings;
 
     const SPEC: &'static Spec = &SPEC;
+
+    fn identity(invocation: &Invocation) -> Identity {
+        Identity::of(invocation)
+    }
 
     fn params(values: &Values, invocation: &Invocation, faults: &mut Faults) -> Option<Settings> {
         Settings::read(values, invocation, faults)
@@ -96,8 +101,8 @@ impl Agent for Apache {
         start::start(context, settings)
     }
 
-    fn stop(context: &Context<'_>, _settings: Option<&Settings>) -> Result<(), Failure> {
-        stop::stop(context)
+    fn stop(context: &Context<'_>, identity: &Identity) -> Result<(), Failure> {
+        stop::stop(context, identity)
     }
 
     fn explain(
@@ -108,8 +113,8 @@ impl Agent for Apache {
         explain::explain(context, settings, explanation)
     }
 
-    fn probe_without_params(context: &Context<'_>) -> Result<Status, Failure> {
-        stop::probe_without_params(context)
+    fn probe_without_params(context: &Context<'_>, identity: &Identity) -> Result<Status, Failure> {
+        stop::probe_without_params(context, identity)
     }
 
     fn monitor(context: &Context<'_>, settings: &Settings) -> Result<Status, Failure> {
@@ -122,7 +127,7 @@ impl Agent for Apache {
 
     /// Without a record there is nothing to go by: the monitor makes one.
     fn watch(context: &Context<'_>, settings: &Settings) -> Result<Sources, Failure> {
-        let known = instance::remembered(context, &settings.place);
+        let known = instance::remembered(context, &settings.identity);
         let found = known.map(|known| monitor::observe(context, &known)).transpose()?;
         Sources::of_master(found.and_then(|found| found.master))
     }

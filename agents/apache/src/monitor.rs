@@ -12,7 +12,7 @@ use crate::check;
 use crate::instance::{self, Instance};
 use crate::known::Known;
 use crate::server::Server;
-use crate::settings::{Place, Settings};
+use crate::settings::{Identity, Settings};
 
 /// How much is checked.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -36,7 +36,7 @@ pub fn monitor(context: &Context<'_>, settings: &Settings) -> Result<Status, Fai
 /// # Errors
 /// As [`monitor`].
 pub fn status(context: &Context<'_>, settings: &Settings, depth: Depth) -> Result<Status, Failure> {
-    let remembered = instance::remembered(context, &settings.place);
+    let remembered = instance::remembered(context, &settings.identity);
     let first = match &remembered {
         Some(known) => Some(look(context, settings, known, depth)?),
         None => None,
@@ -44,7 +44,7 @@ pub fn status(context: &Context<'_>, settings: &Settings, depth: Depth) -> Resul
     if let Some(Seen::Serving(status)) = first {
         return Ok(status);
     }
-    let known = resolve(context, &settings.place, remembered.as_ref());
+    let known = resolve(context, &settings.identity, remembered.as_ref());
     if remembered.as_ref() == Some(&known) {
         return first.map_or(Ok(Status::STOPPED), Seen::status);
     }
@@ -79,13 +79,13 @@ pub fn running(
         let found = instance.observe(context.budget.work())?;
         Ok(found.master.map(|master| (instance, master)))
     };
-    let remembered = instance::remembered(context, &settings.place);
+    let remembered = instance::remembered(context, &settings.identity);
     if let Some(known) = &remembered
         && let Some(running) = there(known)?
     {
         return Ok(Some(running));
     }
-    let known = merge(server, &settings.place, remembered.as_ref());
+    let known = merge(server, &settings.identity, remembered.as_ref());
     if remembered.as_ref() == Some(&known) { Ok(None) } else { there(&known) }
 }
 
@@ -155,12 +155,12 @@ fn without_master(found: &Found, known: &Known) -> Seen {
 
 /// What is known by the configuration as it is now. The server's program is not run, for a monitor
 /// starts no program: whose a process is, its arguments tell.
-pub fn resolve(context: &Context<'_>, place: &Place, before: Option<&Known>) -> Known {
-    merge(&Server::read(context, place), place, before)
+pub fn resolve(context: &Context<'_>, identity: &Identity, before: Option<&Known>) -> Known {
+    merge(&Server::read(context, identity), identity, before)
 }
 
-fn merge(server: &Server, place: &Place, before: Option<&Known>) -> Known {
-    let now = instance::describe(server, place);
+fn merge(server: &Server, identity: &Identity, before: Option<&Known>) -> Known {
+    let now = instance::describe(server, identity);
     match before {
         // What the server itself has said about its number, and when it was ordered to read its
         // configuration, still holds.

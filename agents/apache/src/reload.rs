@@ -27,7 +27,7 @@ const RENEWAL: Duration = Duration::from_secs(10);
 /// # Errors
 /// The server does not run, or does not serve after the reload.
 pub fn reload_agent(context: &Context<'_>, settings: &Settings) -> Result<Reloaded, Failure> {
-    let known = instance::remembered(context, &settings.place);
+    let known = instance::remembered(context, &settings.identity);
     match known.and_then(|known| known.serial) {
         Some(serial) if serial == settings.serial => confirm(context, settings),
         // When a server that was adopted has read its configuration is not known: reading it again
@@ -46,9 +46,9 @@ pub fn reload(context: &Context<'_>, settings: &Settings) -> Result<(), Failure>
 }
 
 fn renew(context: &Context<'_>, settings: &Settings) -> Result<Reloaded, Failure> {
-    let running = match instance::remembered(context, &settings.place) {
+    let running = match instance::remembered(context, &settings.identity) {
         Some(known) => known,
-        None => monitor::resolve(context, &settings.place, None),
+        None => monitor::resolve(context, &settings.identity, None),
     };
     let found = monitor::observe(context, &running)?;
     let config = running.config.display();
@@ -64,7 +64,7 @@ fn renew(context: &Context<'_>, settings: &Settings) -> Result<Reloaded, Failure
     };
     // A server that is signalled to read what it refuses ends.
     let checked =
-        start::plan(Server::read(context, &settings.place), settings).and_then(|mut plan| {
+        start::plan(Server::read(context, &settings.identity), settings).and_then(|mut plan| {
             plan.server.check(&plan.program, context.budget.work())?;
             let places = plan
                 .server
@@ -97,7 +97,7 @@ fn renew(context: &Context<'_>, settings: &Settings) -> Result<Reloaded, Failure
     }
     let known = Known {
         serial: Some(settings.serial.clone()),
-        ..instance::describe(&server, &settings.place)
+        ..instance::describe(&server, &settings.identity)
     };
     known.save(context.invocation)?;
     confirm(context, settings)
@@ -135,7 +135,7 @@ fn confirm(context: &Context<'_>, settings: &Settings) -> Result<Reloaded, Failu
     match monitor::status(context, settings, Depth::Basic)? {
         Status::Running | Status::Degraded(_) => Ok(Reloaded::Done),
         Status::NotRunning(_) => {
-            let config = settings.place.config();
+            let config = settings.identity.config();
             Err(Failure::generic(format!(
                 "the web server of {} does not run; the cluster starts it",
                 config.display()

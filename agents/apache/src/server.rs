@@ -14,7 +14,7 @@ use ocf::sys::file::{Disk, Trust, read};
 
 use crate::config::{self, Facts, Surroundings};
 use crate::envfile::Variables;
-use crate::settings::Place;
+use crate::settings::Identity;
 
 /// Where mod_status is on SUSE.
 const SUSE_STATUS: &str = "/usr/lib64/apache2-prefork/mod_status.so";
@@ -47,10 +47,10 @@ pub struct Server {
 impl Server {
     /// Reads environment and configuration. A file that cannot be read counts as empty here: the
     /// server itself will say what it thinks of that.
-    pub fn read(context: &Context<'_>, place: &Place) -> Self {
-        let config = place.config();
-        let (variables, envfile) = variables(context, place, &config);
-        let mut surroundings = surroundings(&place.options);
+    pub fn read(context: &Context<'_>, identity: &Identity) -> Self {
+        let config = identity.config();
+        let (variables, envfile) = variables(context, identity, &config);
+        let mut surroundings = surroundings(&identity.options);
         surroundings.environment =
             variables.environment().map(|(n, v)| (n.to_owned(), v.to_owned())).collect();
         let facts = config::read(&config, &surroundings, &Disk, context.budget.work());
@@ -62,10 +62,10 @@ impl Server {
             arguments.extend(["-C".into(), format!("LoadModule status_module {SUSE_STATUS}")]);
         }
         arguments.push("-DSTATUS".into());
-        arguments.extend(place.options.iter().cloned());
+        arguments.extend(identity.options.iter().cloned());
         arguments.extend(["-f".into(), config.display().to_string()]);
         let pid_file = facts.pid_file.clone().unwrap_or_else(|| {
-            let path = default_pid_file(context.invocation, place);
+            let path = default_pid_file(context.invocation, identity);
             arguments.extend(["-c".into(), format!("PidFile {}", path.display())]);
             path
         });
@@ -177,8 +177,8 @@ impl Server {
 
 /// Where a server whose configuration does not say it writes its number: one file for each
 /// resource.
-fn default_pid_file(invocation: &Invocation, place: &Place) -> PathBuf {
-    let program = place.program().unwrap_or_else(|_| place.httpd.clone());
+fn default_pid_file(invocation: &Invocation, identity: &Identity) -> PathBuf {
+    let program = identity.program().unwrap_or_else(|_| identity.httpd.clone());
     let name = program.file_name().and_then(|name| name.to_str()).unwrap_or("httpd");
     let name = name.split('-').next().unwrap_or(name);
     let directory = Path::new(invocation.variable("HA_VARRUN").unwrap_or("/run"));
@@ -188,7 +188,11 @@ fn default_pid_file(invocation: &Invocation, place: &Place) -> PathBuf {
 /// The variables for the server: the caller's own but for the cluster's, and those of the files.
 /// Such a file is a program that runs as root: one that another user could have written has no
 /// effect.
-fn variables(context: &Context<'_>, place: &Place, config: &Path) -> (Variables, Option<Failure>) {
+fn variables(
+    context: &Context<'_>,
+    identity: &Identity,
+    config: &Path,
+) -> (Variables, Option<Failure>) {
     let of_the_cluster =
         |name: &str| ["OCF_", "HA_", "PCMK_", "CRM_"].iter().any(|prefix| name.starts_with(prefix));
     let pairs = context
@@ -207,7 +211,7 @@ fn variables(context: &Context<'_>, place: &Place, config: &Path) -> (Variables,
         variables.export("APACHE_CONFDIR", &directory.display().to_string());
     }
     let mut refused = None;
-    for file in &place.envfiles {
+    for file in &identity.envfiles {
         match read(file, LONGEST, Trust::Root) {
             Ok(bytes) => {
                 variables = with_file(context, variables, file, &String::from_utf8_lossy(&bytes))

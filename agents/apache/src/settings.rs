@@ -1,4 +1,4 @@
-//! The parameters as a typed value: what the server is ([`Place`]), and how it is checked
+//! The parameters as a typed value: what the server is ([`Identity`]), and how it is checked
 //! ([`Checks`]).
 #![forbid(unsafe_code)]
 
@@ -33,7 +33,7 @@ pub const CONFIGS: [&str; 3] = [SUSE, "/etc/apache2/apache2.conf", "/etc/httpd/c
 /// A resource as configured.
 pub struct Settings {
     /// What the server is.
-    pub place: Place,
+    pub identity: Identity,
     /// How it is checked.
     pub checks: Checks,
     /// The state of the configuration that the cluster knows of.
@@ -43,7 +43,7 @@ pub struct Settings {
 /// What the server is. Anything that is wrong with the parameters counts as unset, for a stop works
 /// with what is good.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct Identity {
     /// The configuration, if one was given.
     pub configfile: Option<PathBuf>,
     /// The program.
@@ -106,13 +106,14 @@ impl Settings {
             rules: rules?,
         };
         let serial = values.get(&params::CONFIG_SERIAL).unwrap_or_default();
-        Some(Self { place: Place::read(values, invocation), checks, serial })
+        Some(Self { identity: Identity::of(invocation), checks, serial })
     }
 }
 
-impl Place {
+impl Identity {
     /// What is good of the parameters.
-    pub fn read(values: &Values, invocation: &Invocation) -> Self {
+    pub fn of(invocation: &Invocation) -> Self {
+        let values = &invocation.values;
         // Elsewhere an empty value is an unset one; here it has a meaning of its own.
         let no_files = invocation
             .environment()
@@ -217,10 +218,10 @@ mod tests {
 
     #[test]
     fn unset_and_empty_envfiles_are_two_things() {
-        assert_eq!(settings(&[]).0.place.envfiles, [PathBuf::from("/etc/apache2/envvars")]);
-        assert_eq!(settings(&[("envfiles", "")]).0.place.envfiles, [] as [PathBuf; 0]);
+        assert_eq!(settings(&[]).0.identity.envfiles, [PathBuf::from("/etc/apache2/envvars")]);
+        assert_eq!(settings(&[("envfiles", "")]).0.identity.envfiles, [] as [PathBuf; 0]);
         assert_eq!(
-            settings(&[("envfiles", "/a  /b")]).0.place.envfiles,
+            settings(&[("envfiles", "/a  /b")]).0.identity.envfiles,
             [PathBuf::from("/a"), PathBuf::from("/b")]
         );
     }
@@ -240,7 +241,7 @@ mod tests {
 
     #[test]
     fn another_server_has_another_key() {
-        let key = |pairs: &[(&str, &str)]| settings(pairs).0.place.key();
+        let key = |pairs: &[(&str, &str)]| settings(pairs).0.identity.key();
         assert_eq!(key(&[("port", "81")]), key(&[]));
         for pair in [("configfile", "/x"), ("options", "-D A"), ("envfiles", ""), ("httpd", "/y")] {
             assert_ne!(key(&[pair]), key(&[]), "{pair:?}");

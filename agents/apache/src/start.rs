@@ -38,8 +38,8 @@ pub struct Plan {
 /// # Errors
 /// What this machine lacks.
 pub fn plan(server: Server, settings: &Settings) -> Result<Plan, Failure> {
-    let program = settings.place.program()?;
-    let config = settings.place.config();
+    let program = settings.identity.program()?;
+    let config = settings.identity.config();
     if !config.is_file() {
         let path = config.display();
         return Err(Failure::installed(format!(
@@ -60,14 +60,14 @@ pub fn plan(server: Server, settings: &Settings) -> Result<Plan, Failure> {
 /// # Errors
 /// What it lacks.
 pub fn check_host(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> {
-    let mut plan = plan(Server::read(context, &settings.place), settings)?;
+    let mut plan = plan(Server::read(context, &settings.identity), settings)?;
     // Without its directories, which a start makes, the server refuses its configuration.
     let missing = directories(&plan.server).iter().any(|directory| !directory.exists());
     if !missing {
         plan.server.check(&plan.program, context.budget.work())?;
         trial::start(context, &plan.server, &plan.program)?;
     }
-    check::test(context, &instance::describe(&plan.server, &settings.place), &settings.checks)
+    check::test(context, &instance::describe(&plan.server, &settings.identity), &settings.checks)
         .map(drop)
 }
 
@@ -76,7 +76,7 @@ pub fn check_host(context: &Context<'_>, settings: &Settings) -> Result<(), Fail
 /// # Errors
 /// Why not. Nothing of the attempt is left.
 pub fn start(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> {
-    let server = Server::read(context, &settings.place);
+    let server = Server::read(context, &settings.identity);
     if let Some((instance, master)) = monitor::running(context, settings, &server)? {
         return match monitor::status(context, settings, Depth::Basic)? {
             // It may have been started by other means; a stop must know it all the same.
@@ -96,7 +96,7 @@ pub fn start(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> 
     }
     let known = Known {
         serial: Some(settings.serial.clone()),
-        ..instance::describe(&server, &settings.place)
+        ..instance::describe(&server, &settings.identity)
     };
     bring_up(context, settings, known, &server, &program)
 }

@@ -7,19 +7,18 @@ use ocf::prelude::*;
 use crate::instance::{self, Instance};
 use crate::known::Known;
 use crate::server::Server;
-use crate::settings::Place;
+use crate::settings::Identity;
 
 /// Stops the server. It needs neither configuration nor program.
 ///
 /// # Errors
 /// What is left, or could not be looked at.
-pub fn stop(context: &Context<'_>) -> Result<(), Failure> {
-    let place = Place::read(&context.invocation.values, context.invocation);
+pub fn stop(context: &Context<'_>, identity: &Identity) -> Result<(), Failure> {
     let remembered = Known::load(context.invocation);
-    let is_same = remembered.as_ref().is_some_and(|known| known.key == place.key());
+    let is_same = remembered.as_ref().is_some_and(|known| known.key == identity.key());
     let instance = |known| Instance::new(context, known);
     // Without a memory of these parameters, for instance because another agent has started it.
-    let described = || instance(instance::describe(&Server::read(context, &place), &place));
+    let described = || instance(instance::describe(&Server::read(context, identity), identity));
     daemon::stop(context, remembered.map(instance), || (!is_same).then(described))
 }
 
@@ -27,9 +26,8 @@ pub fn stop(context: &Context<'_>) -> Result<(), Failure> {
 ///
 /// # Errors
 /// As [`daemon::probe`].
-pub fn probe_without_params(context: &Context<'_>) -> Result<Status, Failure> {
-    let place = Place::read(&context.invocation.values, context.invocation);
+pub fn probe_without_params(context: &Context<'_>, identity: &Identity) -> Result<Status, Failure> {
     let instance = |known| Instance::new(context, known);
-    let meant = || instance(instance::describe(&Server::read(context, &place), &place));
+    let meant = || instance(instance::describe(&Server::read(context, identity), identity));
     daemon::probe(context, Known::load(context.invocation).map(instance), || Some(meant()))
 }

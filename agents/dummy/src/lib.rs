@@ -17,12 +17,17 @@ use ocf::sys::file;
 /// The agent.
 pub struct Dummy;
 
-/// A resource as configured.
-pub struct Settings {
+/// What a stop and a probe need, also when other parameters are faulty.
+pub struct Identity {
     state: PathBuf,
     op_sleep: Duration,
-    fail_start_on: Option<String>,
     envfile: Option<PathBuf>,
+}
+
+/// A resource as configured.
+pub struct Settings {
+    identity: Identity,
+    fail_start_on: Option<String>,
 }
 
 const SPEC: Spec = Spec {
@@ -46,21 +51,31 @@ const SPEC: Spec = Spec {
 };
 
 impl Agent for Dummy {
+    type Identity = Identity;
     type Params = Settings;
     const SPEC: &'static Spec = &SPEC;
 
+    fn identity(invocation: &Invocation) -> Identity {
+        let values = &invocation.values;
+        let seconds = values.get(&params::OP_SLEEP).unwrap_or_default();
+        Identity {
+            state: values.get(&params::STATE).unwrap_or_else(|| default_state(invocation)),
+            op_sleep: Duration::from_secs(seconds.into()),
+            envfile: values.get(&params::ENVFILE),
+        }
+    }
+
     fn params(values: &Values, invocation: &Invocation, _faults: &mut Faults) -> Option<Settings> {
         Some(Settings {
-            state: state(invocation),
-            envfile: values.get(&params::ENVFILE),
-            op_sleep: Duration::from_secs(values.get(&params::OP_SLEEP)?.into()),
+            identity: Self::identity(invocation),
             fail_start_on: values.get(&params::FAIL_START_ON),
         })
     }
 
     fn start(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> {
         if Self::monitor(context, settings)? != Status::Running {
-            file::write_atomic(&settings.state, b"", 0o600).or_fail(settings.state.display())?;
+            let state = &settings.identity.state;
+            file::write_atomic(state, b"", 0o600).or_fail(state.display())?;
         }
         let node = nix::unistd::gethostname().unwrap_or_default();
         match &settings.fail_start_on {
@@ -71,15 +86,14 @@ impl Agent for Dummy {
         }
     }
 
-    fn stop(context: &Context<'_>, settings: Option<&Settings>) -> Result<(), Failure> {
-        let state = state(context.invocation);
-        settings.map_or(Ok(()), |settings| begin(context, settings))?;
-        file::remove(&state).or_fail(state.display())
+    fn stop(context: &Context<'_>, identity: &Identity) -> Result<(), Failure> {
+        begin(context, identity)?;
+        file::remove(&identity.state).or_fail(identity.state.display())
     }
 
     fn monitor(context: &Context<'_>, settings: &Settings) -> Result<Status, Failure> {
-        begin(context, settings)?;
-        look(&settings.state)
+        begin(context, &settings.identity)?;
+        look(&settings.identity.state)
     }
 
     fn explain(
@@ -87,8 +101,9 @@ impl Agent for Dummy {
         settings: &Settings,
         explanation: &mut Explanation,
     ) -> Result<(), Failure> {
-        explanation.line("state file", settings.state.display());
-        let seen = look(&settings.state);
+        let state = &settings.identity.state;
+        explanation.line("state file", state.display());
+        let seen = look(state);
         explanation.monitor(&seen);
         match seen? {
             Status::NotRunning(_) => explanation.line("start", "makes the state file"),
@@ -97,13 +112,16 @@ impl Agent for Dummy {
         Ok(())
     }
 
-    fn probe_without_params(context: &Context<'_>) -> Result<Status, Failure> {
-        look(&state(context.invocation))
+    fn probe_without_params(
+        _context: &Context<'_>,
+        identity: &Identity,
+    ) -> Result<Status, Failure> {
+        look(&identity.state)
     }
 
     fn watch(_context: &Context<'_>, settings: &Settings) -> Result<Sources, Failure> {
         let mut sources = Sources::default();
-        sources.add_file(&settings.state, Duration::ZERO)?;
+        sources.add_file(&settings.identity.state, Duration::ZERO)?;
         Ok(sources)
     }
 
@@ -114,11 +132,6 @@ impl Agent for Dummy {
     fn reload_agent(context: &Context<'_>, settings: &Settings) -> Result<Reloaded, Failure> {
         Self::start(context, settings).map(|()| Reloaded::Done)
     }
-}
-
-/// The file, whatever other parameters are.
-fn state(invocation: &Invocation) -> PathBuf {
-    invocation.values.get(&params::STATE).unwrap_or_else(|| default_state(invocation))
 }
 
 fn look(state: &Path) -> Result<Status, Failure> {
@@ -139,14 +152,14 @@ fn default_state(invocation: &Invocation) -> PathBuf {
 }
 
 /// What each action does first: show its environment, and take its time.
-fn begin(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> {
-    if let Some(path) = &settings.envfile {
+fn begin(context: &Context<'_>, identity: &Identity) -> Result<(), Failure> {
+    if let Some(path) = &identity.envfile {
         let mut file = file::open_append(path).or_fail(path.display())?;
         for (name, value) in context.invocation.environment() {
             writeln!(file, "{}={}", name.display(), value.display()).or_fail(path.display())?;
         }
     }
-    context.budget.work().sleep(settings.op_sleep);
+    context.budget.work().sleep(identity.op_sleep);
     Ok(())
 }
 

@@ -6,20 +6,16 @@ use ocf::daemon::{self, Daemon, Found};
 use ocf::prelude::*;
 
 use crate::instance::{self, Instance};
-use crate::settings::{Identity, Settings};
+use crate::settings::Identity;
 
 /// Ends what was started, and what the parameters mean now if that is something else.
 ///
 /// # Errors
 /// What is left, or could not be looked at.
-pub fn stop(context: &Context<'_>, settings: Option<&Settings>) -> Result<(), Failure> {
-    let identity = match settings {
-        Some(settings) => settings.identity.clone(),
-        None => Identity::of(&context.invocation.values),
-    };
+pub fn stop(context: &Context<'_>, identity: &Identity) -> Result<(), Failure> {
     let recorded = Instance::recorded(context.invocation);
-    let is_same = recorded.as_ref().is_some_and(|instance| instance.record.identity == identity);
-    daemon::stop(context, recorded, || (!is_same).then(|| meant(context, &identity)))
+    let is_same = recorded.as_ref().is_some_and(|instance| instance.record.identity == *identity);
+    daemon::stop(context, recorded, || (!is_same).then(|| meant(context, identity)))
 }
 
 /// The instance that the parameters mean, with the files of the haproxy that runs, if one does: it
@@ -36,8 +32,7 @@ fn meant(context: &Context<'_>, identity: &Identity) -> Instance {
 ///
 /// # Errors
 /// As [`daemon::probe`].
-pub fn probe_without_params(context: &Context<'_>) -> Result<Status, Failure> {
-    let meant =
-        || instance::describe(context.invocation, &Identity::of(&context.invocation.values));
+pub fn probe_without_params(context: &Context<'_>, identity: &Identity) -> Result<Status, Failure> {
+    let meant = || instance::describe(context.invocation, identity);
     daemon::probe(context, Instance::recorded(context.invocation), || Some(meant()))
 }

@@ -61,7 +61,7 @@ mod watch;
 
 use ocf::prelude::*;
 
-use crate::config::settings::Settings;
+use crate::config::settings::{Identity, Settings};
 
 /// The agent.
 pub struct IPaddr2;
@@ -93,9 +93,14 @@ pub const SPEC: Spec = Spec {
 };
 
 impl Agent for IPaddr2 {
+    type Identity = Identity;
     type Params = Settings;
 
     const SPEC: &'static Spec = &SPEC;
+
+    fn identity(invocation: &Invocation) -> Identity {
+        Identity::of(invocation)
+    }
 
     fn params(values: &Values, invocation: &Invocation, faults: &mut Faults) -> Option<Settings> {
         config::settings::settle(values, invocation, faults)
@@ -109,8 +114,8 @@ impl Agent for IPaddr2 {
         start::start(context, settings)
     }
 
-    fn stop(context: &Context<'_>, settings: Option<&Settings>) -> Result<(), Failure> {
-        stop::stop(context, settings)
+    fn stop(context: &Context<'_>, identity: &Identity) -> Result<(), Failure> {
+        stop::stop(context, identity)
     }
 
     fn monitor(context: &Context<'_>, settings: &Settings) -> Result<Status, Failure> {
@@ -129,8 +134,8 @@ impl Agent for IPaddr2 {
         explain::explain(context, settings, explanation)
     }
 
-    fn probe_without_params(context: &Context<'_>) -> Result<Status, Failure> {
-        stop::probe_without_params(context)
+    fn probe_without_params(context: &Context<'_>, identity: &Identity) -> Result<Status, Failure> {
+        stop::probe_without_params(context, identity)
     }
 
     /// Every reloadable parameter is read anew by the action that uses it: there is nothing to take

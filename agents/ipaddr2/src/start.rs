@@ -61,7 +61,7 @@ pub fn start(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> 
     note(context, &record);
     bring_up(context, settings, plan, had_label).map_err(|failure| {
         context.log.debug(format_args!("undoing a failed start"));
-        match stop::undo(context, settings) {
+        match stop::undo(context) {
             Ok(()) => failure,
             Err(left) => {
                 Failure::new(failure.kind, format!("{failure}; and undoing it failed: {left}"))

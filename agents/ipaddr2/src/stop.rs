@@ -14,14 +14,12 @@ use ocf::failure::{Failure, OrFail};
 use ocf::outcome::Status;
 use ocf::state::StateFile as _;
 use ocf::sys::file;
-use ocf::values::Faults;
 
 use crate::address::judge::{self, Wanted};
 use crate::address::prefix_route;
 use crate::cluster_ip::rules::Rules;
 use crate::cluster_ip::share::Share;
-use crate::config::params;
-use crate::config::settings::{self, ClusterIp, Settings};
+use crate::config::settings::{ClusterIp, Identity};
 use crate::kernel::changes::Changes;
 use crate::kernel::place::{Place, prefix_table};
 use crate::kernel::questions::Questions;
@@ -29,13 +27,14 @@ use crate::kernel::{Address, Link, connections, namespace, sysctl};
 use crate::record::{Added, Record};
 use crate::{announce, turns};
 
-/// What is known about the thing to stop: from the record, from the parameters, or from those of
-/// them that are good.
+/// What is known about the address to remove: from the record and from the parameters.
 struct Target<'a> {
     wanted: Wanted,
     namespace: Option<String>,
     record: Option<Record>,
-    settings: Option<&'a Settings>,
+    identity: &'a Identity,
+    /// Whether the parameters are about this address, and not about another one than the record.
+    is_meant: bool,
 }
 
 impl Target<'_> {
@@ -48,16 +47,16 @@ impl Target<'_> {
 ///
 /// # Errors
 /// What is left, or what could not be looked at.
-pub fn stop(context: &Context<'_>, settings: Option<&Settings>) -> Result<(), Failure> {
-    clear(context, settings, Record::load(context.invocation))
+pub fn stop(context: &Context<'_>, identity: &Identity) -> Result<(), Failure> {
+    clear(context, identity, Record::load(context.invocation))
 }
 
 /// Looks for the address when parameters are faulty: for what a stop would remove.
 ///
 /// # Errors
 /// What could not be looked at.
-pub fn probe_without_params(context: &Context<'_>) -> Result<Status, Failure> {
-    let Some(target) = target(context, None, Record::load(context.invocation)) else {
+pub fn probe_without_params(context: &Context<'_>, identity: &Identity) -> Result<Status, Failure> {
+    let Some(target) = target(identity, Record::load(context.invocation)) else {
         return Ok(Status::STOPPED);
     };
     if let Some(name) = &target.namespace
@@ -76,25 +75,25 @@ pub fn probe_without_params(context: &Context<'_>) -> Result<Status, Failure> {
 ///
 /// # Errors
 /// As [`stop`].
-pub fn undo(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> {
+pub fn undo(context: &Context<'_>) -> Result<(), Failure> {
     // The namespace has been entered already, and cannot be entered by name from inside.
-    let inside = Settings { network_namespace: None, ..settings.clone() };
+    let inside = Identity { network_namespace: None, ..Identity::of(context.invocation) };
     let mut record = Record::load(context.invocation);
     if let Some(added) = record.as_mut().and_then(|record| record.added.as_mut()) {
         added.namespace = None;
     }
-    clear(context, Some(&inside), record)
+    clear(context, &inside, record)
 }
 
 fn clear(
     context: &Context<'_>,
-    settings: Option<&Settings>,
+    identity: &Identity,
     record: Option<Record>,
 ) -> Result<(), Failure> {
     // Before the address goes: an announcement after that would take it from its next owner.
     let quiet =
         announce::end(&Record::path(context.invocation, "announce"), context.budget.rollback());
-    let Some(target) = target(context, settings, record) else {
+    let Some(target) = target(identity, record) else {
         context
             .log
             .info(format_args!("no address was given and none is on record: nothing to stop"));
@@ -105,35 +104,20 @@ fn clear(
         .map_or(Ok(()), Err)
 }
 
-fn target<'a>(
-    context: &Context<'_>,
-    settings: Option<&'a Settings>,
-    record: Option<Record>,
-) -> Option<Target<'a>> {
-    let values = &context.invocation.values;
+fn target(identity: &Identity, record: Option<Record>) -> Option<Target<'_>> {
     let added = record.as_ref().and_then(|record| record.added.as_ref());
-    let given = settings.map(|settings| settings.ip).or_else(|| {
-        settings::effective_address(values, context.invocation, &mut Faults::default())
-    });
-    let nic = match settings {
-        Some(settings) => settings.nic.clone(),
-        None => values.get(&params::NIC).map(|nic| nic.name),
-    };
-    let namespace = match settings {
-        Some(settings) => settings.network_namespace.clone(),
-        None => values.get(&params::NETWORK_NAMESPACE),
-    };
-    let (nic, prefix) = match added.filter(|added| Some(added.ip) != given) {
-        // The parameters are about another address.
+    let is_meant = added.is_none_or(|added| Some(added.ip) == identity.ip);
+    let (nic, prefix) = match added.filter(|_| !is_meant) {
         Some(added) => (Some(added.place.name.clone()), Some(added.place.prefix)),
-        None => (nic, settings.and_then(|settings| settings.prefix)),
+        None => (identity.nic.clone(), identity.prefix),
     };
-    Some(Target {
-        wanted: Wanted { ip: added.map(|added| added.ip).or(given)?, nic, prefix, label: None },
-        namespace: added.map_or(namespace, |added| added.namespace.clone()),
-        settings: settings.filter(|settings| added.is_none_or(|added| added.ip == settings.ip)),
-        record,
-    })
+    let ip = added.map(|added| added.ip).or(identity.ip)?;
+    let namespace = match added {
+        Some(added) => added.namespace.clone(),
+        None => identity.network_namespace.clone(),
+    };
+    let wanted = Wanted { ip, nic, prefix, label: None };
+    Some(Target { wanted, namespace, record, identity, is_meant })
 }
 
 fn remove(context: &Context<'_>, target: &Target<'_>) -> Result<(), Failure> {
@@ -149,13 +133,13 @@ fn remove(context: &Context<'_>, target: &Target<'_>) -> Result<(), Failure> {
     let questions = Questions::open(context.budget.rollback())?;
     let changes = Changes::open(context.budget.rollback())?;
     let links = questions.links()?;
-    let (config, settings) = (cluster_config(context, target), target.settings);
-    let kill = settings.is_some_and(|settings| settings.kill_connections);
+    let config = &target.identity.cluster_ip;
+    let kill = target.is_meant && target.identity.kill_connections;
     if config.is_some() || kill {
         // What takes its time is done before others have to wait.
         let addresses = questions.addresses(target.wanted.ip)?;
         let ours = judge::ours(&target.wanted, target.recorded(), &addresses, &links);
-        if let Some(config) = &config
+        if let Some(config) = config
             && leave_to_other_instances(context, target, config, &ours, &links)?
         {
             return forget(context, target, true);
@@ -266,21 +250,6 @@ fn name_of(links: &[Link], index: u32) -> &str {
     links.iter().find(|link| link.index == index).map_or("?", |link| link.name.as_str())
 }
 
-/// The configuration of a cluster IP, if this is one.
-fn cluster_config(context: &Context<'_>, target: &Target<'_>) -> Option<ClusterIp> {
-    match target.settings {
-        Some(settings) => settings.cluster_ip.clone(),
-        // Other parameters are faulty: those of the rules may be good.
-        None => settings::cluster_ip(
-            &context.invocation.values,
-            context.invocation,
-            target.wanted.nic.as_deref() == Some("lo"),
-            target.wanted.ip.is_ipv6(),
-            &mut Faults::default(),
-        ),
-    }
-}
-
 /// For a cluster IP: takes this instance's share out of the rules; `true` when other instances on
 /// this node still need the address.
 fn leave_to_other_instances(
@@ -368,13 +337,13 @@ fn tidy(
     // Without a record it goes with an address that was here.
     let label = match record {
         Some(record) => record.added.as_ref().and_then(|added| added.address_label),
-        None => target.settings.and_then(|settings| settings.address_label).filter(|_| found),
+        None => target.identity.address_label.filter(|_| found),
     };
     if let Some(label) = label {
         context.log.trace(format_args!("remove address label {label} of {}", target.wanted.ip));
         failures.extend(changes.label_address(target.wanted.ip, label, false).err());
     }
-    if target.settings.is_some_and(|settings| settings.flush_routes) {
+    if target.is_meant && target.identity.flush_routes {
         context.log.trace(format_args!("flush cached routes"));
         let family = if target.wanted.ip.is_ipv4() { "ipv4" } else { "ipv6" };
         failures.extend(
@@ -391,7 +360,7 @@ fn tidy(
 /// no such note.
 fn peers_note(context: &Context<'_>, target: &Target<'_>) -> Option<PathBuf> {
     const LARGEST: u64 = 256;
-    if !target.settings.is_some_and(|settings| settings.lvs_support) {
+    if !(target.is_meant && target.identity.lvs_support) {
         return None;
     }
     let path = ocf::state::directory(context.invocation).join(target.wanted.ip.to_string());

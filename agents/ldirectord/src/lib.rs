@@ -48,7 +48,7 @@ mod table;
 
 use ocf::prelude::*;
 
-use crate::settings::Settings;
+use crate::settings::{Identity, Settings};
 
 /// The agent.
 pub struct Ldirectord;
@@ -82,9 +82,14 @@ pub const SPEC: Spec = Spec {
 };
 
 impl Agent for Ldirectord {
+    type Identity = Option<Identity>;
     type Params = Settings;
 
     const SPEC: &'static Spec = &SPEC;
+
+    fn identity(invocation: &Invocation) -> Option<Identity> {
+        Identity::of(&invocation.values)
+    }
 
     fn params(values: &Values, _invocation: &Invocation, _faults: &mut Faults) -> Option<Settings> {
         settings::settle(values)
@@ -102,8 +107,8 @@ impl Agent for Ldirectord {
         start::start(context, settings)
     }
 
-    fn stop(context: &Context<'_>, settings: Option<&Settings>) -> Result<(), Failure> {
-        stop::stop(context, settings)
+    fn stop(context: &Context<'_>, identity: &Option<Identity>) -> Result<(), Failure> {
+        stop::stop(context, identity.as_ref())
     }
 
     fn explain(
@@ -114,8 +119,11 @@ impl Agent for Ldirectord {
         explain::explain(context, settings, explanation)
     }
 
-    fn probe_without_params(context: &Context<'_>) -> Result<Status, Failure> {
-        stop::probe_without_params(context)
+    fn probe_without_params(
+        context: &Context<'_>,
+        identity: &Option<Identity>,
+    ) -> Result<Status, Failure> {
+        stop::probe_without_params(context, identity.as_ref())
     }
 
     fn monitor(context: &Context<'_>, settings: &Settings) -> Result<Status, Failure> {

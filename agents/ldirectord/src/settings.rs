@@ -17,12 +17,18 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// As far as the values are good; the defaults for the rest.
-    pub fn of(values: &Values) -> Self {
+    /// As far as the values are good; the defaults for the rest. `None` for a faulty path of the
+    /// configuration: the daemon of the usual one is not the resource's.
+    pub fn of(values: &Values) -> Option<Self> {
+        let is_faulty =
+            values.is_given(&params::CONFIGFILE) && values.get(&params::CONFIGFILE).is_none();
         let or_usual = |param: &'static Param<PathBuf>| {
             values.get(param).unwrap_or_else(|| param.info.default.unwrap_or_default().into())
         };
-        Self { configfile: or_usual(&params::CONFIGFILE), program: or_usual(&params::LDIRECTORD) }
+        (!is_faulty).then(|| Self {
+            configfile: or_usual(&params::CONFIGFILE),
+            program: or_usual(&params::LDIRECTORD),
+        })
     }
 }
 
@@ -39,7 +45,7 @@ pub struct Settings {
 /// Types the parameters.
 pub fn settle(values: &Values) -> Option<Settings> {
     Some(Settings {
-        identity: Identity::of(values),
+        identity: Identity::of(values)?,
         ca: values.get(&params::CA),
         on_low: values.get(&params::ON_LOW)?,
     })

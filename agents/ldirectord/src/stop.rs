@@ -9,36 +9,25 @@ use crate::bridge;
 use crate::check;
 use crate::instance::Instance;
 use crate::kernel::Kernel;
-use crate::params;
 use crate::record::Record;
-use crate::settings::{Identity, Settings};
+use crate::settings::Identity;
 use crate::table;
 
 /// Ends what was started, and what the parameters mean now if that is something else.
 ///
 /// # Errors
 /// What is left, or could not be looked at.
-pub fn stop(context: &Context<'_>, settings: Option<&Settings>) -> Result<(), Failure> {
-    let values = &context.invocation.values;
+pub fn stop(context: &Context<'_>, identity: Option<&Identity>) -> Result<(), Failure> {
     let deadline = context.budget.work();
-    let identity = match settings {
-        Some(settings) => Some(settings.identity.clone()),
-        // What is meant by a faulty path is not the usual one, whose daemon is not the resource's.
-        None if values.is_given(&params::CONFIGFILE)
-            && values.get(&params::CONFIGFILE).is_none() =>
-        {
-            None
-        }
-        None => Some(Identity::of(values)),
-    };
     let known = Record::load(context.invocation);
-    let same = known.as_ref().is_some_and(|known| Some(&known.identity) == identity.as_ref());
+    let same = known.as_ref().is_some_and(|known| Some(&known.identity) == identity);
     let mut failures = Vec::new();
     if let Some(known) = known {
         bridge::keep(context, &known);
         failures.extend(end(context, &known, true, deadline).err());
     }
     if let Some(identity) = identity.filter(|_| !same) {
+        let identity = identity.clone();
         // It is not known what this one has added to the table, unless it runs.
         let confs = vec![identity.configfile.clone()];
         failures.extend(
@@ -55,18 +44,17 @@ pub fn stop(context: &Context<'_>, settings: Option<&Settings>) -> Result<(), Fa
 ///
 /// # Errors
 /// As [`daemon::probe`].
-pub fn probe_without_params(context: &Context<'_>) -> Result<Status, Failure> {
-    let values = &context.invocation.values;
+pub fn probe_without_params(
+    context: &Context<'_>,
+    identity: Option<&Identity>,
+) -> Result<Status, Failure> {
     let instance = |identity: &Identity| {
         Instance::new(context.invocation, &identity.program, &identity.configfile, 0)
     };
-    let is_faulty =
-        values.is_given(&params::CONFIGFILE) && values.get(&params::CONFIGFILE).is_none();
-    let meant = || (!is_faulty).then(|| instance(&Identity::of(values)));
     daemon::probe(
         context,
         Record::load(context.invocation).map(|known| instance(&known.identity)),
-        meant,
+        || identity.map(instance),
     )
 }
 

@@ -45,7 +45,7 @@ use ocf::prelude::*;
 
 use crate::check::Verdict;
 use crate::instance::Instance;
-use crate::settings::Settings;
+use crate::settings::{Identity, Settings};
 
 /// The agent.
 pub struct Nginx;
@@ -81,9 +81,14 @@ pub const SPEC: Spec = Spec {
 };
 
 impl Agent for Nginx {
+    type Identity = Identity;
     type Params = Settings;
 
     const SPEC: &'static Spec = &SPEC;
+
+    fn identity(invocation: &Invocation) -> Identity {
+        Identity::of(&invocation.values)
+    }
 
     fn params(values: &Values, _invocation: &Invocation, faults: &mut Faults) -> Option<Settings> {
         settings::settle(values, faults)
@@ -104,8 +109,8 @@ impl Agent for Nginx {
         start::start(context, settings)
     }
 
-    fn stop(context: &Context<'_>, settings: Option<&Settings>) -> Result<(), Failure> {
-        stop::stop(context, settings)
+    fn stop(context: &Context<'_>, identity: &Identity) -> Result<(), Failure> {
+        stop::stop(context, identity)
     }
 
     fn explain(
@@ -116,8 +121,8 @@ impl Agent for Nginx {
         explain::explain(context, settings, explanation)
     }
 
-    fn probe_without_params(context: &Context<'_>) -> Result<Status, Failure> {
-        stop::probe_without_params(context)
+    fn probe_without_params(context: &Context<'_>, identity: &Identity) -> Result<Status, Failure> {
+        stop::probe_without_params(context, identity)
     }
 
     fn monitor(context: &Context<'_>, settings: &Settings) -> Result<Status, Failure> {

@@ -7,21 +7,17 @@ use ocf::sys::file;
 
 use crate::instance::{self, Instance};
 use crate::record::Record;
-use crate::settings::{Identity, Settings};
+use crate::settings::Identity;
 
 /// Ends what was started, and what the parameters mean now if that is something else.
 ///
 /// # Errors
 /// What is left, or could not be looked at.
-pub fn stop(context: &Context<'_>, settings: Option<&Settings>) -> Result<(), Failure> {
-    let identity = match settings {
-        Some(settings) => settings.identity.clone(),
-        None => Identity::of(&context.invocation.values),
-    };
+pub fn stop(context: &Context<'_>, identity: &Identity) -> Result<(), Failure> {
     let recorded = Instance::recorded(context.invocation);
-    let is_same = recorded.as_ref().is_some_and(|instance| instance.record.identity == identity);
+    let is_same = recorded.as_ref().is_some_and(|instance| instance.record.identity == *identity);
     daemon::stop(context, recorded, || {
-        (!is_same).then(|| instance::describe(context, &identity).instance)
+        (!is_same).then(|| instance::describe(context, identity).instance)
     })
 }
 
@@ -29,8 +25,8 @@ pub fn stop(context: &Context<'_>, settings: Option<&Settings>) -> Result<(), Fa
 ///
 /// # Errors
 /// As [`daemon::probe`].
-pub fn probe_without_params(context: &Context<'_>) -> Result<Status, Failure> {
-    let meant = || instance::describe(context, &Identity::of(&context.invocation.values)).instance;
+pub fn probe_without_params(context: &Context<'_>, identity: &Identity) -> Result<Status, Failure> {
+    let meant = || instance::describe(context, identity).instance;
     daemon::probe(context, Instance::recorded(context.invocation), || Some(meant()))
 }
 

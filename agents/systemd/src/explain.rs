@@ -18,8 +18,8 @@ pub fn explain(
     settings: &Settings,
     explanation: &mut Explanation,
 ) -> Result<(), Failure> {
-    explanation.because("unit", &settings.unit, "unit, and instance");
-    let mut manager = Manager::new(context, settings)?;
+    explanation.because("unit", &settings.identity.unit, "unit, and instance");
+    let mut manager = Manager::new(context, &settings.identity)?;
     let why = if manager.bus.is_own {
         "the bus of this machine"
     } else {
@@ -30,7 +30,7 @@ pub fn explain(
     if let Ok(version) = manager.version() {
         explanation.line("version", format_args!("systemd {version}"));
     }
-    let facts = manager.facts(&unit, &settings.unit);
+    let facts = manager.facts(&unit, &settings.identity.unit);
     state(&unit, &facts, explanation);
     explanation.list("required unit", &others, "none");
     checks(&settings.checks, explanation);
@@ -51,7 +51,7 @@ pub fn explain(
     explanation.because(
         "start",
         format_args!("orders {} from systemd", unit.id),
-        format_args!("job mode {}", settings.job_mode),
+        format_args!("job mode {}", settings.identity.job_mode),
     );
     Ok(())
 }
@@ -108,7 +108,7 @@ fn settings_of_ours(
     settings: &Settings,
     explanation: &mut Explanation,
 ) -> Result<(), Failure> {
-    if !settings.drop_in || settings.unit.kind == UnitKind::Scope {
+    if !settings.identity.drop_in || settings.identity.unit.kind == UnitKind::Scope {
         return Ok(());
     }
     let search = manager.unit_path()?;

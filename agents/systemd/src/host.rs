@@ -22,14 +22,14 @@ const LARGEST: u64 = 1 << 20;
 /// # Errors
 /// When there is no such unit, or systemd cannot load it.
 pub fn check(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> {
-    let mut manager = Manager::new(context, settings)?;
+    let mut manager = Manager::new(context, &settings.identity)?;
     let monitor::Seen { unit, others } = monitor::look(&mut manager, settings)?;
     monitor::installed(&others)?;
-    let facts = manager.facts(&unit, &settings.unit);
+    let facts = manager.facts(&unit, &settings.identity.unit);
     for warning in warnings(&unit, &facts, settings) {
         context.log.warn(format_args!("{warning}"));
     }
-    if settings.drop_in {
+    if settings.identity.drop_in {
         let search = manager.unit_path()?;
         let directory = dropin::directory(&search);
         if let Some(other) =
@@ -72,12 +72,12 @@ pub fn warnings(unit: &Unit, facts: &Facts, settings: &Settings) -> Vec<String> 
         ));
     }
     let restarts = !matches!(facts.restart.as_deref(), None | Some("" | "no"));
-    if restarts && !settings.drop_in {
+    if restarts && !settings.identity.drop_in {
         warnings.push(format!(
             "{id} has Restart=, so systemd restarts it behind the cluster's back: set Restart=no, or drop_in=yes"
         ));
     }
-    if !facts.triggered_by.is_empty() && settings.unit.kind == UnitKind::Service {
+    if !facts.triggered_by.is_empty() && settings.identity.unit.kind == UnitKind::Service {
         let triggers = facts.triggered_by.join(" ");
         warnings.push(format!(
             "{id} may be started by {triggers}, behind the cluster's back: manage that, or stop and disable it"

@@ -42,7 +42,7 @@ mod watch;
 
 use ocf::prelude::*;
 
-use crate::settings::Settings;
+use crate::settings::{Identity, Settings};
 
 /// The agent.
 pub struct Systemd;
@@ -78,9 +78,14 @@ pub const SPEC: Spec = Spec {
 };
 
 impl Agent for Systemd {
+    type Identity = Option<Identity>;
     type Params = Settings;
 
     const SPEC: &'static Spec = &SPEC;
+
+    fn identity(invocation: &Invocation) -> Option<Identity> {
+        Identity::of(&invocation.values)
+    }
 
     fn params(values: &Values, _invocation: &Invocation, faults: &mut Faults) -> Option<Settings> {
         settings::settle(values, faults)
@@ -94,8 +99,8 @@ impl Agent for Systemd {
         start::start(context, settings)
     }
 
-    fn stop(context: &Context<'_>, settings: Option<&Settings>) -> Result<(), Failure> {
-        stop::stop(context, settings)
+    fn stop(context: &Context<'_>, identity: &Option<Identity>) -> Result<(), Failure> {
+        stop::stop(context, identity.as_ref())
     }
 
     fn monitor(context: &Context<'_>, settings: &Settings) -> Result<Status, Failure> {
@@ -114,8 +119,11 @@ impl Agent for Systemd {
         explain::explain(context, settings, explanation)
     }
 
-    fn probe_without_params(context: &Context<'_>) -> Result<Status, Failure> {
-        monitor::probe_without_params(context)
+    fn probe_without_params(
+        context: &Context<'_>,
+        identity: &Option<Identity>,
+    ) -> Result<Status, Failure> {
+        monitor::probe_without_params(context, identity.as_ref())
     }
 
     fn reload_agent(context: &Context<'_>, settings: &Settings) -> Result<Reloaded, Failure> {

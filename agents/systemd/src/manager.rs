@@ -16,7 +16,7 @@ use zbus::{Connection, MatchRule, MessageStream};
 use crate::bus::{Bus, ORDER, SYSTEMD, Trouble, read, within};
 use crate::facts;
 use crate::name::UnitName;
-use crate::settings::Settings;
+use crate::settings::Identity;
 use crate::state::{Facts, Job, Unit};
 
 const OBJECT: &str = "/org/freedesktop/systemd1";
@@ -93,13 +93,13 @@ pub struct Manager {
 }
 
 impl Manager {
-    /// systemd on the bus that the settings name; no connection is made yet.
+    /// systemd on the bus that was chosen; no connection is made yet.
     ///
     /// # Errors
     /// When the operating system lacks resources.
-    pub fn new(context: &Context<'_>, settings: &Settings) -> Result<Self, Failure> {
+    pub fn new(context: &Context<'_>, identity: &Identity) -> Result<Self, Failure> {
         Ok(Self {
-            bus: Bus::new(context, settings.bus_address.as_deref())?,
+            bus: Bus::new(context, identity.bus_address.as_deref())?,
             deadline: early(context.budget.rollback()),
         })
     }

@@ -9,7 +9,7 @@ use crate::journal;
 use crate::manager::{Manager, early};
 use crate::name::UnitName;
 use crate::params::Reloading;
-use crate::settings::{self, Settings};
+use crate::settings::{Identity, Settings};
 use crate::state::{Facts, Unit, Verdict};
 
 /// As many letters of a command line are shown.
@@ -20,7 +20,7 @@ const COMMAND: usize = 20;
 /// # Errors
 /// Why it is neither running nor cleanly stopped, or cannot be known.
 pub fn monitor(context: &Context<'_>, settings: &Settings) -> Result<Status, Failure> {
-    let mut manager = Manager::new(context, settings)?;
+    let mut manager = Manager::new(context, &settings.identity)?;
     let wait_for_reload = settings.reloading == Reloading::Changing;
     let seen =
         settled(&mut manager, settings, early(early(context.budget.work())), wait_for_reload)?;
@@ -52,19 +52,20 @@ pub fn monitor(context: &Context<'_>, settings: &Settings) -> Result<Status, Fai
 ///
 /// # Errors
 /// That it is on its way to another state, or that systemd does not answer.
-pub fn probe_without_params(context: &Context<'_>) -> Result<Status, Failure> {
-    let Some(settings) = settings::salvage(&context.invocation.values) else {
-        return Ok(Status::STOPPED);
-    };
-    let mut manager = Manager::new(context, &settings)?;
-    let unit = match manager.look_at(&settings.unit) {
+pub fn probe_without_params(
+    context: &Context<'_>,
+    identity: Option<&Identity>,
+) -> Result<Status, Failure> {
+    let Some(identity) = identity else { return Ok(Status::STOPPED) };
+    let mut manager = Manager::new(context, identity)?;
+    let unit = match manager.look_at(&identity.unit) {
         Err(failure) if failure.kind == Kind::Installed => return Ok(Status::STOPPED),
         other => other?,
     };
     match unit.verdict() {
         Verdict::Running | Verdict::Reloading => Ok(Status::Running),
         Verdict::Stopped | Verdict::Failed => {
-            let facts = manager.facts(&unit, &settings.unit);
+            let facts = manager.facts(&unit, &identity.unit);
             left(&mut manager, &unit, &facts).map(|()| Status::STOPPED)
         }
         Verdict::Changing | Verdict::Unknown => Err(Failure::generic(unit.to_string())),
@@ -84,10 +85,11 @@ pub struct Seen {
 /// # Errors
 /// When systemd does not answer.
 pub fn look(manager: &mut Manager, settings: &Settings) -> Result<Seen, Failure> {
-    let names: Vec<&UnitName> = std::iter::once(&settings.unit).chain(&settings.required).collect();
+    let names: Vec<&UnitName> =
+        std::iter::once(&settings.identity.unit).chain(&settings.required).collect();
     let mut units = manager.look(&names)?.into_iter();
     let unit = units.next().ok_or_else(|| {
-        Failure::generic(format!("{}: systemd says nothing about it", settings.unit))
+        Failure::generic(format!("{}: systemd says nothing about it", settings.identity.unit))
     })?;
     Ok(Seen { unit, others: units.collect() })
 }
@@ -102,8 +104,29 @@ pub fn settled(
     limit: Deadline,
     reload: bool,
 ) -> Result<Seen, Failure> {
+    until_settled(limit, reload, || look(manager, settings))
+}
+
+/// As [`settled`], for a unit whose checks and other units do not matter.
+///
+/// # Errors
+/// When systemd does not answer.
+pub fn settled_alone(
+    manager: &mut Manager,
+    unit: &UnitName,
+    limit: Deadline,
+) -> Result<Unit, Failure> {
+    let look = || Ok(Seen { unit: manager.look_at(unit)?, others: Vec::new() });
+    until_settled(limit, false, look).map(|seen| seen.unit)
+}
+
+fn until_settled(
+    limit: Deadline,
+    reload: bool,
+    mut look: impl FnMut() -> Result<Seen, Failure>,
+) -> Result<Seen, Failure> {
     let mut last = None;
-    let result = limit.poll(|| match look(manager, settings) {
+    let result = limit.poll(|| match look() {
         Err(failure) => Some(Err(failure)),
         Ok(seen) => {
             let verdict = seen.unit.verdict();
@@ -118,7 +141,7 @@ pub fn settled(
     match (result, last) {
         (Some(result), _) => result,
         (None, Some(seen)) => Ok(seen),
-        (None, None) => look(manager, settings),
+        (None, None) => look(),
     }
 }
 
@@ -157,7 +180,7 @@ fn works(
         return Ok(Status::Running);
     }
     // Numbers of processes mean something on this machine only.
-    let facts = manager.facts(unit, &settings.unit);
+    let facts = manager.facts(unit, &settings.identity.unit);
     if manager.bus.is_own
         && let Some(pid) = facts.main_pid
     {
@@ -188,7 +211,7 @@ fn stopped(
     settings: &Settings,
     unit: &Unit,
 ) -> Result<Status, Failure> {
-    let facts = manager.facts(unit, &settings.unit);
+    let facts = manager.facts(unit, &settings.identity.unit);
     left(manager, unit, &facts)?;
     if unit.verdict() == Verdict::Failed {
         return Ok(Status::NotRunning(Some(format!("{unit}{}", story(context, unit, &facts)))));
@@ -233,7 +256,7 @@ pub fn left(manager: &mut Manager, unit: &Unit, facts: &Facts) -> Result<(), Fai
 
 /// A unit on the way to another state, which it has not reached in time.
 fn stuck(manager: &mut Manager, settings: &Settings, unit: &Unit) -> Failure {
-    let facts = manager.facts(unit, &settings.unit);
+    let facts = manager.facts(unit, &settings.identity.unit);
     let queued =
         unit.job.as_ref().map_or_else(String::new, |job| format!(", with a {} job", job.verb));
     let end = facts.end().map_or_else(String::new, |end| format!("; {end}"));

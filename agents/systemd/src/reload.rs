@@ -19,7 +19,7 @@ const SETTLING: Duration = Duration::from_secs(30);
 /// # Errors
 /// Why not; the unit goes on then, as it was.
 pub fn reload(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> {
-    let mut manager = Manager::new(context, settings)?;
+    let mut manager = Manager::new(context, &settings.identity)?;
     let unit = monitor::settled(
         &mut manager,
         settings,
@@ -30,13 +30,14 @@ pub fn reload(context: &Context<'_>, settings: &Settings) -> Result<(), Failure>
     if unit.verdict() != Verdict::Running {
         return Err(Failure::generic(format!("{unit}: what does not run cannot be reloaded")));
     }
-    let facts = manager.facts(&unit, &settings.unit);
+    let facts = manager.facts(&unit, &settings.identity.unit);
     if !facts.can_reload {
         let why =
             "the unit cannot be reloaded: it has no ExecReload=; restart the resource instead";
         return Err(Failure::new(Kind::Unimplemented, format!("{}: {why}", unit.id)));
     }
-    let ended = manager.order(Verb::Reload, &unit, &settings.job_mode, context.budget.work());
+    let ended =
+        manager.order(Verb::Reload, &unit, &settings.identity.job_mode, context.budget.work());
     let ended = ended.map_err(|trouble| trouble.into_failure(&format!("reload of {}", unit.id)))?;
     let why = match ended {
         Ended::With(result) => job_failure("reload", &unit.id, &result),
@@ -52,7 +53,7 @@ pub fn reload(context: &Context<'_>, settings: &Settings) -> Result<(), Failure>
             .unit;
     match why {
         Some(why) => {
-            let facts = manager.facts(&seen, &settings.unit);
+            let facts = manager.facts(&seen, &settings.identity.unit);
             Err(Failure::generic(format!("{why}{}", monitor::story(context, &seen, &facts))))
         }
         None if seen.verdict() == Verdict::Running => Ok(()),
@@ -65,8 +66,8 @@ pub fn reload(context: &Context<'_>, settings: &Settings) -> Result<(), Failure>
 /// # Errors
 /// When the unit does not run.
 pub fn reload_agent(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> {
-    let mut manager = Manager::new(context, settings)?;
-    let unit = manager.look_at(&settings.unit)?;
+    let mut manager = Manager::new(context, &settings.identity)?;
+    let unit = manager.look_at(&settings.identity.unit)?;
     match unit.verdict() {
         Verdict::Running | Verdict::Reloading => Ok(()),
         _ => Err(Failure::generic(format!("{unit}: it does not run on this node"))),

@@ -25,18 +25,45 @@ pub struct Checks {
     pub command: Option<Vec<String>>,
 }
 
-/// A resource as configured.
-pub struct Settings {
+/// What finds the unit and what a stop of it needs. Defaults stand for what is faulty.
+pub struct Identity {
     /// The unit.
     pub unit: UnitName,
+    /// Where systemd is found.
+    pub bus_address: Option<String>,
     /// What systemd does about jobs in the way.
     pub job_mode: String,
-    /// Time for a start.
-    pub start_timeout: Option<Duration>,
     /// Time for a stop.
     pub stop_timeout: Option<Duration>,
     /// Whether what does not end is killed.
     pub stop_force: bool,
+    /// Whether the unit is adapted to the cluster.
+    pub drop_in: bool,
+}
+
+impl Identity {
+    /// As far as the values are good; `None` when no unit can have been started with them.
+    pub fn of(values: &Values) -> Option<Self> {
+        let instance = values.get(&params::INSTANCE);
+        let unit = name::resolve(&values.get(&params::UNIT)?, instance.as_deref()).ok()?;
+        let defaults = Values::default();
+        Some(Self {
+            unit,
+            bus_address: values.get(&params::BUS_ADDRESS),
+            job_mode: values.get(&params::JOB_MODE).or_else(|| defaults.get(&params::JOB_MODE))?,
+            stop_timeout: values.get(&params::STOP_TIMEOUT),
+            stop_force: values.get(&params::STOP_FORCE).unwrap_or_default(),
+            drop_in: values.get(&params::DROP_IN).unwrap_or(true),
+        })
+    }
+}
+
+/// A resource as configured.
+pub struct Settings {
+    /// What finds it.
+    pub identity: Identity,
+    /// Time for a start.
+    pub start_timeout: Option<Duration>,
     /// How long a process must have lived.
     pub start_settle: Duration,
     /// What must work.
@@ -45,28 +72,23 @@ pub struct Settings {
     pub required: Vec<UnitName>,
     /// What a unit that reloads counts as.
     pub reloading: Reloading,
-    /// Whether the unit is adapted to the cluster.
-    pub drop_in: bool,
-    /// Where systemd is found.
-    pub bus_address: Option<String>,
 }
 
 /// Types the parameters.
 pub fn settle(values: &Values, faults: &mut Faults) -> Option<Settings> {
-    let unit = name::resolve(&values.get(&params::UNIT)?, values.get(&params::INSTANCE).as_deref());
+    let unit = values.get(&params::UNIT)?;
+    if let Err(why) = name::resolve(&unit, values.get(&params::INSTANCE).as_deref()) {
+        faults.push(why);
+    }
     let rules = Rules::read(values, faults);
     let page = values.get(&params::CHECK_HTTP);
     let pattern = values.get(&params::CHECK_MATCH);
     if page.is_none() && pattern.is_some() {
         faults.push("check_match has no meaning without check_http: set that, too");
     }
-    let unit = unit.map_err(|why| faults.push(why)).ok()?;
     Some(Settings {
-        unit,
-        job_mode: values.get(&params::JOB_MODE)?,
+        identity: Identity::of(values)?,
         start_timeout: values.get(&params::START_TIMEOUT),
-        stop_timeout: values.get(&params::STOP_TIMEOUT),
-        stop_force: values.get(&params::STOP_FORCE)?,
         start_settle: values.get(&params::START_SETTLE)?,
         checks: Checks {
             http: page.map(|page| (page, pattern)),
@@ -77,35 +99,6 @@ pub fn settle(values: &Values, faults: &mut Faults) -> Option<Settings> {
         },
         required: values.get(&params::REQUIRED_UNITS).unwrap_or_default(),
         reloading: values.get(&params::MONITOR_RELOAD_AS)?,
-        drop_in: values.get(&params::DROP_IN)?,
-        bus_address: values.get(&params::BUS_ADDRESS),
-    })
-}
-
-/// What a stop goes by when other values are faulty: the unit, and defaults. `None` when no unit
-/// could have been started with these values.
-pub fn salvage(values: &Values) -> Option<Settings> {
-    let unit = name::resolve(&values.get(&params::UNIT)?, values.get(&params::INSTANCE).as_deref())
-        .ok()?;
-    let none = Values::default();
-    Some(Settings {
-        unit,
-        job_mode: values.get(&params::JOB_MODE).or_else(|| none.get(&params::JOB_MODE))?,
-        start_timeout: None,
-        stop_timeout: values.get(&params::STOP_TIMEOUT),
-        stop_force: values.get(&params::STOP_FORCE).unwrap_or_default(),
-        start_settle: Duration::ZERO,
-        checks: Checks {
-            http: None,
-            rules: Rules::default(),
-            tcp: None,
-            unix: None,
-            command: None,
-        },
-        required: Vec::new(),
-        reloading: Reloading::Running,
-        drop_in: true,
-        bus_address: values.get(&params::BUS_ADDRESS),
     })
 }
 
@@ -121,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn combinations_that_cannot_be_are_told() {
+    fn impossible_combinations_are_faults() {
         assert!(faults(&[("unit", "foo@")]).contains("set instance"));
         assert!(faults(&[("unit", "foo@a"), ("instance", "b")]).contains("unset instance"));
         assert!(faults(&[("unit", "foo"), ("check_match", "x")]).contains("check_http"));
@@ -135,11 +128,11 @@ mod tests {
             ("drop_in", "perhaps"),
             ("check_tcp", "x"),
         ]);
-        let settings = salvage(&values).unwrap();
+        let identity = Identity::of(&values).unwrap();
         assert_eq!(
-            (settings.unit.as_str(), settings.job_mode.as_str()),
-            ("foo.service", "replace")
+            (identity.unit.as_str(), identity.job_mode.as_str(), identity.drop_in),
+            ("foo.service", "replace", true)
         );
-        assert!(salvage(&Values::from_pairs(&[("unit", "../x")])).is_none());
+        assert!(Identity::of(&Values::from_pairs(&[("unit", "../x")])).is_none());
     }
 }

@@ -17,7 +17,7 @@ use crate::state::{Unit, Verdict, job_failure};
 /// # Errors
 /// Why it does not run. Nothing of the attempt is left then, or on its way to an end.
 pub fn start(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> {
-    let mut manager = Manager::new(context, settings)?;
+    let mut manager = Manager::new(context, &settings.identity)?;
     let mut limit = context.budget.work();
     if let Some(time) = settings.start_timeout {
         limit = limit.min(Deadline::after(time));
@@ -26,12 +26,12 @@ pub fn start(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> 
     monitor::installed(&others)?;
     let is_up = matches!(unit.verdict(), Verdict::Running | Verdict::Reloading);
     if !is_up {
-        startable(&unit, settings, || manager.facts(&unit, &settings.unit).load_error)?;
+        startable(&unit, settings, || manager.facts(&unit, &settings.identity.unit).load_error)?;
     }
     // Read before the start, which then ends the sooner.
-    let facts = match settings.drop_in {
-        true => dropin::ensure(context, &mut manager, &unit, &settings.unit)?,
-        false => manager.facts(&unit, &settings.unit),
+    let facts = match settings.identity.drop_in {
+        true => dropin::ensure(context, &mut manager, &unit, &settings.identity.unit)?,
+        false => manager.facts(&unit, &settings.identity.unit),
     };
     if facts.refuses_stop && !is_up {
         return Err(refuses_stop(&unit));
@@ -59,7 +59,7 @@ pub fn startable(
     {
         return Err(Failure::installed(why));
     }
-    if settings.unit.kind == UnitKind::Scope {
+    if settings.identity.unit.kind == UnitKind::Scope {
         let why = "a scope is made by the program that runs processes in it, and cannot be started";
         return Err(Failure::generic(format!("{}: {why}", unit.id)));
     }
@@ -91,8 +91,12 @@ impl Attempt<'_> {
     fn run(&mut self) -> Result<(), Failure> {
         self.manager.hold(&self.unit);
         self.manager.reset_failed(&self.unit);
-        let ended =
-            self.manager.order(Verb::Start, &self.unit, &self.settings.job_mode, self.limit);
+        let ended = self.manager.order(
+            Verb::Start,
+            &self.unit,
+            &self.settings.identity.job_mode,
+            self.limit,
+        );
         match ended
             .map_err(|trouble| trouble.into_failure(&format!("start of {}", self.unit.id)))?
         {
@@ -157,7 +161,7 @@ impl Attempt<'_> {
             return Ok(());
         }
         let moment = Deadline::after(self.settings.start_settle).min(self.limit);
-        let ended = moment.poll(|| match self.manager.look_at(&self.settings.unit) {
+        let ended = moment.poll(|| match self.manager.look_at(&self.settings.identity.unit) {
             Ok(unit) if unit.verdict() == Verdict::Running => None,
             other => Some(other),
         });
@@ -186,10 +190,10 @@ impl Attempt<'_> {
 
     /// The reason of a unit that has ended by itself.
     fn failed(&mut self, why: &str) -> Failure {
-        if let Ok(unit) = self.manager.look_at(&self.settings.unit) {
+        if let Ok(unit) = self.manager.look_at(&self.settings.identity.unit) {
             self.unit = unit;
         }
-        let facts = self.manager.facts(&self.unit, &self.settings.unit);
+        let facts = self.manager.facts(&self.unit, &self.settings.identity.unit);
         if facts.condition == Some(false) {
             let conditions = facts.conditions.join(" ");
             return Failure::generic(format!(

@@ -9,7 +9,7 @@ use ocf::sys::clock::Deadline;
 use crate::dropin;
 use crate::manager::{Ended, Manager, Verb, early};
 use crate::monitor;
-use crate::settings::{self, Settings};
+use crate::settings::Identity;
 use crate::state::{Facts, Unit, Verdict, job_failure};
 
 /// How long what was killed may take to end. So much of the time for a stop is kept for it, if
@@ -24,19 +24,17 @@ const AGAIN: Duration = Duration::from_millis(500);
 ///
 /// # Errors
 /// What is left, or could not be looked at.
-pub fn stop(context: &Context<'_>, settings: Option<&Settings>) -> Result<(), Failure> {
-    let salvaged =
-        settings.is_none().then(|| settings::salvage(&context.invocation.values)).flatten();
-    let Some(settings) = settings.or(salvaged.as_ref()) else {
+pub fn stop(context: &Context<'_>, identity: Option<&Identity>) -> Result<(), Failure> {
+    let Some(identity) = identity else {
         context.log.warn(format_args!(
             "no unit can have been started with these parameters: there is nothing to stop"
         ));
         return Ok(());
     };
-    let mut manager = Manager::new(context, settings)?;
+    let mut manager = Manager::new(context, identity)?;
     let latest = early(early(context.budget.work()));
-    let limit = settings.stop_timeout.map_or(latest, |time| Deadline::after(time).min(latest));
-    let unit = match manager.look_at(&settings.unit) {
+    let limit = identity.stop_timeout.map_or(latest, |time| Deadline::after(time).min(latest));
+    let unit = match manager.look_at(&identity.unit) {
         // A machine without systemd runs no units.
         Err(failure) if failure.kind == Kind::Installed => return Ok(()),
         other => other?,
@@ -44,19 +42,19 @@ pub fn stop(context: &Context<'_>, settings: Option<&Settings>) -> Result<(), Fa
     let is_down =
         unit.job.is_none() && matches!(unit.verdict(), Verdict::Stopped | Verdict::Failed);
     if !is_down {
-        if settings.drop_in
-            && let Err(failure) = dropin::release(&mut manager, &unit, &settings.unit)
+        if identity.drop_in
+            && let Err(failure) = dropin::release(&mut manager, &unit, &identity.unit)
         {
             context
                 .log
                 .warn(format_args!("the stop of {} may wait for Pacemaker's: {failure}", unit.id));
         }
-        end(context, &mut manager, settings, &unit, limit)?;
+        end(context, &mut manager, identity, &unit, limit)?;
     }
-    let unit = manager.look_at(&settings.unit)?;
-    let facts = manager.facts(&unit, &settings.unit);
+    let unit = manager.look_at(&identity.unit)?;
+    let facts = manager.facts(&unit, &identity.unit);
     if !is_down && facts.has_starters() {
-        stays_down(&mut manager, settings, limit)?;
+        stays_down(&mut manager, identity, limit)?;
     }
     monitor::left(&mut manager, &unit, &facts)?;
     // The unit is down: that is what a stop is for.
@@ -71,30 +69,30 @@ pub fn stop(context: &Context<'_>, settings: Option<&Settings>) -> Result<(), Fa
 fn end(
     context: &Context<'_>,
     manager: &mut Manager,
-    settings: &Settings,
+    identity: &Identity,
     unit: &Unit,
     limit: Deadline,
 ) -> Result<(), Failure> {
-    let patience = if settings.stop_force { limit.minus(KILLING) } else { limit };
+    let patience = if identity.stop_force { limit.minus(KILLING) } else { limit };
     // Where there is no time for that, killing comes first.
-    let is_late = settings.stop_force && patience.expired();
+    let is_late = identity.stop_force && patience.expired();
     let mut ended = if is_late {
         Some(Ended::Late(String::new()))
     } else {
-        order(manager, settings, unit, patience)?
+        order(manager, identity, unit, patience)?
     };
-    if settings.stop_force && matches!(ended, Some(Ended::Late(_))) {
+    if identity.stop_force && matches!(ended, Some(Ended::Late(_))) {
         context
             .log
             .warn(format_args!("{} does not end by itself: its processes are killed", unit.id));
         manager.kill(unit)?;
-        ended = order(manager, settings, unit, limit)?;
+        ended = order(manager, identity, unit, limit)?;
     }
     // Where the order ended without a word, or with one that does not say so, the unit has the last
     // one.
     let seen = match &ended {
-        Some(Ended::Late(_)) => manager.look_at(&settings.unit)?,
-        _ => monitor::settled(manager, settings, limit, false)?.unit,
+        Some(Ended::Late(_)) => manager.look_at(&identity.unit)?,
+        _ => monitor::settled_alone(manager, &identity.unit, limit)?,
     };
     match (seen.verdict(), ended) {
         (Verdict::Stopped | Verdict::Failed, _) => Ok(()),
@@ -105,20 +103,20 @@ fn end(
         (Verdict::Changing, _) => Err(Failure::generic(format!(
             "{seen} and does not end; set stop_force=yes, or a shorter TimeoutStopSec in the unit"
         ))),
-        _ => Err(Failure::generic(started_again(&seen, &manager.facts(&seen, &settings.unit)))),
+        _ => Err(Failure::generic(started_again(&seen, &manager.facts(&seen, &identity.unit)))),
     }
 }
 
 /// Whether a unit that others start again stays down.
-fn stays_down(manager: &mut Manager, settings: &Settings, limit: Deadline) -> Result<(), Failure> {
+fn stays_down(manager: &mut Manager, identity: &Identity, limit: Deadline) -> Result<(), Failure> {
     let is_down = |unit: &Unit| matches!(unit.verdict(), Verdict::Stopped | Verdict::Failed);
-    let back = Deadline::after(AGAIN).min(limit).poll(|| match manager.look_at(&settings.unit) {
+    let back = Deadline::after(AGAIN).min(limit).poll(|| match manager.look_at(&identity.unit) {
         Ok(unit) if is_down(&unit) => None,
         seen => Some(seen),
     });
     let Some(seen) = back else { return Ok(()) };
     let seen = seen?;
-    Err(Failure::generic(started_again(&seen, &manager.facts(&seen, &settings.unit))))
+    Err(Failure::generic(started_again(&seen, &manager.facts(&seen, &identity.unit))))
 }
 
 /// Why a unit is active after its stop.
@@ -141,11 +139,11 @@ fn started_again(unit: &Unit, facts: &Facts) -> String {
 /// Orders the stop; `None` when systemd has no such unit any more.
 fn order(
     manager: &mut Manager,
-    settings: &Settings,
+    identity: &Identity,
     unit: &Unit,
     limit: Deadline,
 ) -> Result<Option<Ended>, Failure> {
-    match manager.order(Verb::Stop, unit, &settings.job_mode, limit) {
+    match manager.order(Verb::Stop, unit, &identity.job_mode, limit) {
         Ok(ended) => Ok(Some(ended)),
         Err(trouble) if trouble.is("NoSuchUnit") => Ok(None),
         Err(trouble) if trouble.is("OnlyByDependency") => Err(Failure::generic(format!(

@@ -34,8 +34,9 @@ const BUS: &str = "org.freedesktop.DBus";
 /// # Errors
 /// When there is no connection for them.
 pub fn sources(context: &Context<'_>, settings: &Settings) -> Result<Sources, Failure> {
-    let mut manager = Manager::new(context, settings)?;
-    let names: Vec<&UnitName> = std::iter::once(&settings.unit).chain(&settings.required).collect();
+    let mut manager = Manager::new(context, &settings.identity)?;
+    let names: Vec<&UnitName> =
+        std::iter::once(&settings.identity.unit).chain(&settings.required).collect();
     let units = manager.look(&names)?;
     let runtime =
         Builder::new_current_thread().enable_all().build().or_fail("cannot wait for events")?;

@@ -13,6 +13,54 @@ use crate::config::parse::{Broadcast, Dad, Firewall, LinkCheck, Mac, Mask, is_li
 /// The longest interface name, and the longest label (IFNAMSIZ less the final zero).
 pub const LONGEST_NAME: usize = 15;
 
+/// What finds the address on this node, and what a stop does besides removing it. Each part is from
+/// a value that is good, else as if it were unset.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Identity {
+    /// The address, if one was given.
+    pub ip: Option<IpAddr>,
+    /// The interface.
+    pub nic: Option<String>,
+    /// The prefix length.
+    pub prefix: Option<u8>,
+    /// The network namespace.
+    pub network_namespace: Option<String>,
+    /// Shared among the instances of a globally unique clone.
+    pub cluster_ip: Option<ClusterIp>,
+    /// LVS direct routing on IPv4.
+    pub lvs_support: bool,
+    /// The label in the address selection policy, for an IPv6 address that gets one.
+    pub address_label: Option<u32>,
+    /// Flush cached routes on stop.
+    pub flush_routes: bool,
+    /// Reset TCP connections on stop.
+    pub kill_connections: bool,
+}
+
+impl Identity {
+    /// As far as the values are good.
+    pub fn of(invocation: &Invocation) -> Self {
+        let values = &invocation.values;
+        let unheard = &mut Faults::default();
+        let ip = effective_address(values, invocation, unheard);
+        let nic = values.get(&params::NIC).map(|nic| nic.name);
+        let is_loopback = nic.as_deref() == Some("lo");
+        let v6 = ip.is_some_and(|ip| ip.is_ipv6());
+        let is_true = |param: &ocf::param::Param<bool>| values.get(param) == Some(true);
+        Self {
+            ip,
+            prefix: mask(values).filter(|mask| fits(ip, *mask)).map(|mask| mask.length),
+            network_namespace: values.get(&params::NETWORK_NAMESPACE),
+            cluster_ip: cluster_ip(values, invocation, is_loopback, v6, unheard),
+            lvs_support: is_true(&params::LVS_SUPPORT),
+            address_label: address_label(values, v6),
+            flush_routes: is_true(&params::FLUSH_ROUTES),
+            kill_connections: is_true(&params::KILL_CONNECTIONS),
+            nic,
+        }
+    }
+}
+
 /// A resource as configured.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
@@ -98,12 +146,7 @@ pub struct ClusterIp {
 /// missing or faulty.
 pub fn settle(values: &Values, invocation: &Invocation, faults: &mut Faults) -> Option<Settings> {
     let nic = values.get(&params::NIC);
-    // What stands behind the address counts where nothing else is said.
-    let behind = values
-        .get(&params::IP)
-        .and_then(|ip| ip.prefix)
-        .map(|length| Mask { length, dotted: false });
-    let mask = values.get(&params::CIDR_NETMASK).or(behind);
+    let mask = mask(values);
     let ip = effective_address(values, invocation, faults);
     if let (Some(ip), Some(mask)) = (ip, mask) {
         judge_mask(ip, mask, faults);
@@ -142,9 +185,7 @@ pub fn settle(values: &Values, invocation: &Invocation, faults: &mut Faults) -> 
         noprefixroute: values.get(&params::NOPREFIXROUTE)?,
         dad,
         preferred_lft: values.get(&params::PREFERRED_LFT)?,
-        address_label: (v6 && values.get(&params::LVS_IPV6_ADDRLABEL)?)
-            .then(|| values.get(&params::LVS_IPV6_ADDRLABEL_VALUE))
-            .flatten(),
+        address_label: address_label(values, v6),
         lvs_support: values.get(&params::LVS_SUPPORT)?,
         detect_conflict: values.get(&params::RUN_ARPING)?,
         announce: Announce {
@@ -166,6 +207,28 @@ pub fn settle(values: &Values, invocation: &Invocation, faults: &mut Faults) -> 
         network_namespace: values.get(&params::NETWORK_NAMESPACE),
         cluster_ip,
     })
+}
+
+/// The prefix length. What stands behind the address counts where nothing else is said.
+fn mask(values: &Values) -> Option<Mask> {
+    let behind = || {
+        let length = values.get(&params::IP)?.prefix?;
+        Some(Mask { length, dotted: false })
+    };
+    values.get(&params::CIDR_NETMASK).or_else(behind)
+}
+
+/// Whether addresses of this family can have the mask.
+fn fits(ip: Option<IpAddr>, mask: Mask) -> bool {
+    let mut faults = Faults::default();
+    ip.into_iter().for_each(|ip| judge_mask(ip, mask, &mut faults));
+    faults.is_empty()
+}
+
+/// The label in the address selection policy: IPv6 addresses get one if that is wanted.
+fn address_label(values: &Values, v6: bool) -> Option<u32> {
+    let is_wanted = v6 && values.get(&params::LVS_IPV6_ADDRLABEL) == Some(true);
+    is_wanted.then(|| values.get(&params::LVS_IPV6_ADDRLABEL_VALUE)).flatten()
 }
 
 /// The address that this instance manages.
@@ -326,6 +389,35 @@ mod tests {
     }
 
     #[test]
+    fn a_stop_uses_what_is_good_of_faulty_parameters() {
+        let given = [
+            ("OCF_RESKEY_ip", "10.9.0.50"),
+            ("OCF_RESKEY_cidr_netmask", "24"),
+            ("OCF_RESKEY_nic", "ethA"),
+            ("OCF_RESKEY_kill_connections", "perhaps"),
+            ("OCF_RESKEY_flush_routes", "true"),
+        ];
+        let call = Invocation::new(
+            [OsString::from("IPaddr2"), "stop".into()],
+            given.map(|(name, value)| (OsString::from(name), OsString::from(value))),
+        );
+        let expected = Identity {
+            ip: "10.9.0.50".parse().ok(),
+            nic: Some("ethA".to_owned()),
+            prefix: Some(24),
+            flush_routes: true,
+            ..Identity::default()
+        };
+        assert_eq!(Identity::of(&call), expected);
+        let given = [("OCF_RESKEY_ip", "10.9.0.50"), ("OCF_RESKEY_cidr_netmask", "99")];
+        let call = Invocation::new(
+            [OsString::from("IPaddr2"), "stop".into()],
+            given.map(|(name, value)| (OsString::from(name), OsString::from(value))),
+        );
+        assert_eq!(Identity::of(&call).prefix, None, "no IPv4 address has it");
+    }
+
+    #[test]
     fn each_family_has_its_own_range_of_prefix_lengths() {
         assert!(reason(&[("ip", "10.9.0.50"), ("cidr_netmask", "33")]).contains("from 1 to 32"));
         assert!(
@@ -337,7 +429,7 @@ mod tests {
     }
 
     #[test]
-    fn every_fault_is_told_at_once() {
+    fn every_fault_is_reported_at_once() {
         let text = reason(&[
             ("ip", "febf::1"),
             ("cidr_netmask", "200"),
