@@ -7,18 +7,23 @@ DESTDIR  ?=
 CARGO    ?= cargo
 # Of the portable files and the packages: x86_64 or aarch64.
 ARCH     ?= x86_64
-# Binaries that go into the provider's directory.
-AGENTS   = IPaddr2 apache nginx haproxy ldirectord systemd Dummy
+# Binaries that go into the provider's directory: those of all members in agents/.
+AGENTS  := $(shell sed -n '/^\[\[bin\]\]/,/^$$/s/^name = "\(.*\)"/\1/p' agents/*/Cargo.toml)
 # Where the binaries are. If it is given, they are taken as they are, and nothing is built.
 ifndef BUILT
 BUILT   := $(or $(CARGO_TARGET_DIR),target)/release
 BUILD    = build
 endif
 
+# For descriptions of packages that are built by other means.
+.PHONY: agents
+agents:
+	@echo $(AGENTS)
+
 PLACES = DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' OCF_ROOT='$(OCF_ROOT)' PROVIDER='$(PROVIDER)' BUILT='$(BUILT)' \
 	AGENTS='$(AGENTS)'
 
-.PHONY: help build man notices provide test test-slow fuzz cluster-test package-test bench demo soak lint doc msrv deny dependencies sbom install \
+.PHONY: help build man pictures notices provide test test-slow fuzz cluster-test package-test bench demo soak lint doc msrv deny dependencies sbom install \
 	uninstall staged deb rpm tarball dist portable-test reproducible release clean
 
 help:
@@ -49,6 +54,8 @@ help:
 	@echo '                  FRESH="bookworm trixie": on fresh systems of these suites, too (mmdebstrap); with FROM_SOURCE=1'
 	@echo '                  packages are built there as well, of what make dist makes, with the Rust of that distribution;'
 	@echo '                  AARCH64=1: the files for aarch64, too, under qemu-user-static'
+	@echo 'make pictures     draws the values in tests/figures anew; make bench and make cluster-test write such values and'
+	@echo '                  their pictures to target/figures'
 	@echo 'make man          man pages and completions anew'
 	@echo 'make doc          the documentation of the crates, without a warning'
 	@echo 'make msrv         checks that the stated version of Rust is enough (rustup installs it)'
@@ -130,6 +137,11 @@ SECONDS ?= 60
 fuzz:
 	OCF_FUZZ_SECONDS='$(SECONDS)' $(CARGO) test --workspace --lib --no-fail-fast --locked fuzz
 
+# What was measured, as values and as pictures. (Later members of the workspace are built in target.)
+FIGURES = $(or $(CARGO_TARGET_DIR),target)/figures
+bench cluster-test: export OCF_FIGURES = $(abspath $(FIGURES))
+DRAW    = [ ! -d '$(FIGURES)' ] || $(CARGO) run --quiet --locked -p ocf-agents-docs -- pictures '$(FIGURES)'
+
 # Release binaries, for what is measured; as root. The scenarios take turns: what one measures no other disturbs.
 # With ROOT, the suites below run on the userland of that Debian release, with its Pacemaker, servers and systemd.
 ON_ROOT ?= cluster pacemaker systemd nginx haproxy apache ldirectord ipaddr2
@@ -144,6 +156,7 @@ cluster-test: build
 else
 cluster-test: provide build
 	$(CARGO) test --release -p ocf-agents-tests --locked --test cluster -- --include-ignored
+	$(DRAW)
 endif
 
 # The program itself, not under cargo: it handles Ctrl-C, and clears up.
@@ -167,6 +180,7 @@ bench: build
 	@$(MAKE) --no-print-directory portable || echo '*** The portable files are NOT measured.' >&2
 	$(CARGO) build --release --locked -p ocf-agents-tests --bins
 	$(CARGO) run --release --locked -p ocf-agents-tests --bin ocf-bench -- $(BENCH)
+	$(DRAW)
 
 doc:
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --no-deps --locked
@@ -183,6 +197,10 @@ install: $(BUILD)
 
 uninstall:
 	@$(PLACES) metadata/packaging/install uninstall
+
+# Of the values in tests/figures, which a measurement has written to target/figures.
+pictures:
+	$(CARGO) run --quiet --locked -p ocf-agents-docs -- pictures tests/figures
 
 man:
 	$(CARGO) run --quiet --locked -p ocf-agents-docs -- pages metadata
@@ -204,9 +222,10 @@ notices:
 
 # The files that packages are made of, where the descriptions of packages look for them.
 staged: portable notices
-	rm -rf $(PACKAGE)/bin
-	mkdir -p $(PACKAGE)/bin
-	cp $(addprefix $(PORTABLE)/,$(AGENTS) ocf-tester) $(PACKAGE)/bin/
+	rm -rf $(PACKAGE)/agents $(PACKAGE)/bin
+	mkdir -p $(PACKAGE)/agents $(PACKAGE)/bin
+	cp $(addprefix $(PORTABLE)/,$(AGENTS)) $(PACKAGE)/agents/
+	cp $(PORTABLE)/ocf-tester $(PACKAGE)/bin/
 
 deb: staged
 	metadata/packaging/changelog '$(VERSION)' >$(PACKAGE)/changelog.Debian

@@ -75,14 +75,6 @@ impl Description {
             actions: tagged("action").map(action).collect::<Result<_, _>>()?,
         })
     }
-
-    /// What to monitor by default: the plain check, and the one that looks closer where there is
-    /// one. No two of them have the same interval, which Pacemaker would refuse.
-    #[must_use]
-    pub fn monitors(&self) -> Vec<&Action> {
-        let wanted = |action: &&Action| action.name == "monitor" && action.depth.unwrap_or(0) <= 10;
-        self.actions.iter().filter(wanted).filter(|action| action.interval.is_some()).collect()
-    }
 }
 
 fn parameter(node: Node<'_, '_>) -> Result<Parameter, String> {

@@ -1,8 +1,8 @@
 //! Man pages and completions, made from what the agents and the tester say about themselves.
 //!
-//! An agent's page comes from its meta-data, as committed in `metadata/`; its examples need values
-//! that make sense, and those are the only thing that is written by hand ([`examples`]). The
-//! tester's page and its completions come from its command line. The results are committed, so that
+//! An agent's page comes from its meta-data, as committed in `metadata/`, and from its README, which
+//! has an example, the differences from the agent that it replaces, and its reasons. The tester's
+//! page and its completions come from its command line. The results are committed, so that
 //! installing needs no generator; a test holds them equal.
 //!
 //! Pages have no date: the version says what they are about, and two builds must not differ.
@@ -10,9 +10,11 @@
 #![allow(clippy::disallowed_methods, reason = "the rules for agents; this runs in the source tree")]
 
 pub mod describe;
-pub mod examples;
+pub mod new;
 pub mod notices;
 pub mod page;
+pub mod picture;
+pub mod readme;
 pub mod sbom;
 pub mod tester;
 
@@ -29,7 +31,8 @@ pub const PROVIDER: &str = "native";
 /// A file to be written: its path below `metadata/`, and its content.
 pub type Output = (PathBuf, String);
 
-/// Everything that is made from what is in `directory`, in a fixed order.
+/// Everything that is made from what is in `directory` and from the documents beside it, in a fixed
+/// order.
 ///
 /// # Errors
 /// With the file that cannot be read, or what it lacks.
@@ -40,14 +43,23 @@ pub fn outputs(directory: &Path) -> Result<Vec<Output>, String> {
         let named = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
         let text = fs::read_to_string(&path).map_err(|error| named(&error))?;
         let description = Description::parse(&text).map_err(|error| named(&error))?;
-        let example = examples::of(&description.name).ok_or_else(|| {
-            format!("{} has no example: add one to metadata/src/examples.rs", description.name)
-        })?;
-        let page = page::page(&description, PROVIDER, &example);
+        let member = format!("../agents/{}", description.name.to_lowercase());
+        let about = about(directory, &member)?;
+        let page = page::page(&description, PROVIDER, &about);
         made.push((PathBuf::from(format!("man/ocf_{PROVIDER}_{}.7", description.name)), page));
     }
+    let version = env!("CARGO_PKG_VERSION");
+    let page = page::shared(version, PROVIDER, &about(directory, "../shared")?);
+    made.push((PathBuf::from(format!("man/ocf_{PROVIDER}_agents.7")), page));
     made.extend(tester::outputs().map_err(|error| format!("ocf-tester: {error}"))?);
     Ok(made)
+}
+
+/// The README of a member of the workspace.
+fn about(directory: &Path, member: &str) -> Result<Vec<readme::Section>, String> {
+    let path = directory.join(member).join("README.md");
+    let text = fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+    Ok(readme::sections(&text))
 }
 
 /// The outputs that are not in `directory` as they should be; and files there that are not
@@ -87,6 +99,24 @@ pub fn update(directory: &Path) -> Result<Vec<PathBuf>, String> {
     Ok(stale)
 }
 
+/// The pictures of the values in `directory`, whose names end in `.json`.
+///
+/// # Errors
+/// With the file that cannot be read, or what it lacks.
+pub fn pictures(directory: &Path) -> Result<Vec<Output>, String> {
+    let mut made = Vec::new();
+    for name in names(directory).map_err(|error| format!("{}: {error}", directory.display()))? {
+        let Some(stem) = name.strip_suffix(".json") else { continue };
+        let named = |error: &dyn std::fmt::Display| format!("{name}: {error}");
+        let text = fs::read_to_string(directory.join(&name)).map_err(|error| named(&error))?;
+        let chart = picture::Chart::parse(&text).map_err(|error| named(&error))?;
+        for (colours, svg) in chart.pictures().map_err(|error| named(&error))? {
+            made.push((PathBuf::from(format!("{stem}-{colours}.svg")), svg));
+        }
+    }
+    Ok(made)
+}
+
 /// The names of the agents' meta-data files.
 fn sources(directory: &Path) -> io::Result<Vec<String>> {
     let mut names = names(directory)?;
@@ -115,6 +145,7 @@ fn names(directory: &Path) -> io::Result<Vec<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::describe::Action;
 
     #[test]
     fn the_committed_pages_and_completions_are_current() {
@@ -123,29 +154,68 @@ mod tests {
     }
 
     #[test]
-    fn an_update_writes_what_is_missing_and_removes_what_nobody_makes() {
-        let directory = tempfile::tempdir().unwrap();
-        let committed = Path::new(env!("CARGO_MANIFEST_DIR"));
-        fs::copy(committed.join("Dummy.xml"), directory.path().join("Dummy.xml")).unwrap();
-        fs::create_dir(directory.path().join("man")).unwrap();
-        fs::write(directory.path().join("man/ocf_native_Gone.7"), "x").unwrap();
-        let stale = stale(directory.path()).unwrap();
-        for path in ["man/ocf_native_Dummy.7", "man/ocf-tester.1", "man/ocf_native_Gone.7"] {
-            assert!(stale.contains(&PathBuf::from(path)), "{path}: {stale:?}");
+    fn the_committed_pictures_are_current() {
+        let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/figures");
+        let made = pictures(&directory).unwrap();
+        assert!(made.len() > 2);
+        for (path, svg) in made {
+            let committed = fs::read_to_string(directory.join(&path)).unwrap_or_default();
+            assert!(committed == svg, "{}: run make pictures, and commit", path.display());
         }
-        assert_eq!(update(directory.path()).unwrap(), stale);
-        assert_eq!(super::stale(directory.path()).unwrap(), Vec::<PathBuf>::new());
-        assert!(!directory.path().join("man/ocf_native_Gone.7").exists());
     }
 
     #[test]
-    fn an_agent_without_an_example_is_refused() {
-        let directory = tempfile::tempdir().unwrap();
-        let text =
-            fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("Dummy.xml")).unwrap();
-        fs::write(directory.path().join("x.xml"), text.replace("name=\"Dummy\"", "name=\"Other\""))
-            .unwrap();
-        let error = outputs(directory.path()).unwrap_err();
-        assert!(error.contains("Other has no example"), "{error}");
+    fn an_update_writes_what_is_missing_and_removes_what_is_not_generated() {
+        let tree = tempfile::tempdir().unwrap();
+        let directory = tree.path().join("metadata");
+        let committed = Path::new(env!("CARGO_MANIFEST_DIR"));
+        fs::create_dir_all(directory.join("man")).unwrap();
+        for member in ["agents/dummy", "shared"] {
+            fs::create_dir_all(tree.path().join(member)).unwrap();
+            let readme = format!("{member}/README.md");
+            fs::copy(committed.join("..").join(&readme), tree.path().join(&readme)).unwrap();
+        }
+        fs::copy(committed.join("Dummy.xml"), directory.join("Dummy.xml")).unwrap();
+        fs::write(directory.join("man/ocf_native_Gone.7"), "x").unwrap();
+        let stale = stale(&directory).unwrap();
+        for path in ["man/ocf_native_Dummy.7", "man/ocf-tester.1", "man/ocf_native_Gone.7"] {
+            assert!(stale.contains(&PathBuf::from(path)), "{path}: {stale:?}");
+        }
+        assert_eq!(update(&directory).unwrap(), stale);
+        assert_eq!(super::stale(&directory).unwrap(), Vec::<PathBuf>::new());
+        assert!(!directory.join("man/ocf_native_Gone.7").exists());
+    }
+
+    #[test]
+    fn the_example_of_each_agent_has_the_time_outs_that_the_agent_advertises() {
+        let directory = Path::new(env!("CARGO_MANIFEST_DIR"));
+        for name in sources(directory).unwrap() {
+            let text = fs::read_to_string(directory.join(&name)).unwrap();
+            let agent = Description::parse(&text).unwrap();
+            let member = format!("../agents/{}", agent.name.to_lowercase());
+            let about = about(directory, &member).unwrap();
+            let example = about.iter().find(|section| section.title == "Example").unwrap();
+            let literals: Vec<String> = example
+                .blocks
+                .iter()
+                .filter_map(|block| match block {
+                    readme::Block::Literal(lines) => Some(lines.join(" ")),
+                    _ => None,
+                })
+                .collect();
+            assert_eq!(literals.len(), 2, "{}: one for pcs, one for crmsh", agent.name);
+            for action in agent.actions.iter().filter(|action| action.name != "meta-data") {
+                let Action { name, timeout, .. } = action;
+                let operation = match (&action.interval, name.as_str()) {
+                    (Some(interval), "monitor") if action.depth.unwrap_or(0) <= 10 => {
+                        format!("monitor interval={interval} timeout={timeout}")
+                    }
+                    (_, "start" | "stop") => format!("{name} timeout={timeout}"),
+                    _ => continue,
+                };
+                let has = |literal: &String| literal.contains(&operation);
+                assert!(literals.iter().all(has), "{}: {operation}: {literals:#?}", agent.name);
+            }
+        }
     }
 }

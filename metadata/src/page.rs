@@ -1,10 +1,11 @@
-//! An agent's man page, in the layout that the pages of cluster agents have.
+//! An agent's man page, in the layout that the pages of cluster agents have, with the sections of
+//! its README; and the page of what all agents share.
 #![forbid(unsafe_code)]
 
-use roff::{Inline, Roff, bold, italic, roman};
+use roff::{Roff, bold, italic, roman};
 
 use crate::describe::{Action, Description, Parameter};
-use crate::examples::Example;
+use crate::readme::{self, Section};
 
 /// What actions do. One that is not here has no sentence.
 const ACTIONS: &[(&str, &str)] = &[
@@ -21,18 +22,16 @@ const ACTIONS: &[(&str, &str)] = &[
     ("meta-data", "Prints what the cluster knows of this agent."),
 ];
 
-/// Divides the lines of an example.
-const NEXT: &str = " \\\n    ";
+/// Sections of a README by their place in a page. Those that are not here are notes.
+const EXAMPLE: &str = "Example";
+const DIFFERENCES: [&str; 3] = ["Moving from", "Using", "Parameters that differ"];
+const DIAGNOSTICS: &str = "Diagnostics";
 
-/// The page of an agent, as installed for a provider.
+/// The page of an agent, as installed for a provider. `about` is its README.
 #[must_use]
-pub fn page(agent: &Description, provider: &str, example: &Example) -> String {
-    let title = format!("ocf_{provider}_{}", agent.name);
-    let mut page = Roff::new();
-    let package = format!("ocf-agents {}", agent.version);
-    // The date is left out.
-    page.control("TH", [title.as_str(), "7", "\"\"", package.as_str(), "OCF resource agents"]);
-    page.control("SH", ["NAME"]).text([roman(format!("{title} - {}", agent.short))]);
+pub fn page(agent: &Description, provider: &str, about: &[Section]) -> String {
+    let shared = shared_title(provider);
+    let mut page = head(&format!("ocf_{provider}_{}", agent.name), &agent.version, &agent.short);
     synopsis(&mut page, agent);
     page.control("SH", ["DESCRIPTION"]);
     paragraphs(&mut page, &agent.long, "PP");
@@ -42,31 +41,92 @@ pub fn page(agent: &Description, provider: &str, example: &Example) -> String {
     }
     page.control("SH", ["SUPPORTED ACTIONS"]);
     for action in &agent.actions {
-        tell(&mut page, action);
+        describe_action(&mut page, action);
     }
-    page.control("SH", ["EXAMPLE CRM SHELL"]);
-    page.text([roman("A resource, as a line of "), bold("crm configure"), roman(":")]);
-    literal(&mut page, &crm(agent, provider, example));
-    page.control("SH", ["EXAMPLE PCS"]);
-    page.text([roman("The same, as a command of "), bold("pcs"), roman(":")]);
-    literal(&mut page, &pcs(agent, provider, example));
+    let is_different = |title: &str| DIFFERENCES.iter().any(|start| title.starts_with(start));
+    let is_note = |title: &str| ![EXAMPLE, DIAGNOSTICS].contains(&title) && !is_different(title);
+    plain(&mut page, "EXAMPLES", about.iter().find(|section| section.title == EXAMPLE), &shared);
+    divided(&mut page, "DIFFERENCES", about, is_different, &shared);
+    divided(&mut page, "NOTES", about.get(1..).unwrap_or_default(), is_note, &shared);
+    plain(
+        &mut page,
+        "DIAGNOSTICS",
+        about.iter().find(|section| section.title == DIAGNOSTICS),
+        &shared,
+    );
     page.control("SH", ["FILES"]).control("TP", []);
     page.text([italic(format!("/usr/lib/ocf/resource.d/{provider}/{}", agent.name))]);
-    page.text([roman("The agent. "), bold("--help"), roman(" lists its parameters. "), bold("--explain"),
-        roman(", with the parameters in the environment as OCF_RESKEY_<name>, shows what a start would do on this node and why, what a monitor sees and what is on record. It changes nothing."),
-    ]);
+    page.text([roman("The agent. "), bold("--help"), roman(" lists its parameters.")]);
+    foot(&mut page, &[&shared]);
+    page.render()
+}
+
+/// The page of what all agents of a provider share. `about` is the README of the shared crate.
+#[must_use]
+pub fn shared(version: &str, provider: &str, about: &[Section]) -> String {
+    let title = shared_title(provider);
+    let mut page = head(&title, version, "what the agents of this provider have in common");
+    page.control("SH", ["SYNOPSIS"]).text([bold(format!("ocf:{provider}:AGENT"))]);
+    page.control("SH", ["DESCRIPTION"]);
+    page.text([roman("A parameter, an option and reasons that all agents have.")]);
+    for section in about.iter().skip(1) {
+        plain(&mut page, &section.title.to_uppercase(), Some(section), &title);
+    }
+    foot(&mut page, &[]);
+    page.render()
+}
+
+fn shared_title(provider: &str) -> String {
+    format!("ocf_{provider}_agents")
+}
+
+fn head(title: &str, version: &str, short: &str) -> Roff {
+    let mut page = Roff::new();
+    let package = format!("ocf-agents {version}");
+    // The date is left out.
+    page.control("TH", [title, "7", "\"\"", package.as_str(), "OCF resource agents"]);
+    page.control("SH", ["NAME"]).text([roman(format!("{title} - {short}"))]);
+    page
+}
+
+fn foot(page: &mut Roff, more: &[&str]) {
     page.control("SH", ["SEE ALSO"]);
-    let references = [("crm", "8"), ("crm_resource", "8"), ("ocf-tester", "1"), ("pcs", "8")];
+    let known = [("crm", "8"), ("crm_resource", "8"), ("ocf-tester", "1"), ("pcs", "8")];
+    let mut references: Vec<(&str, &str)> = more.iter().map(|name| (*name, "7")).collect();
+    references.extend(known);
     let mut line = Vec::new();
-    for (number, (name, section)) in references.into_iter().enumerate() {
-        line.extend([bold(name), roman(format!("({section})"))]);
+    for (number, (name, section)) in references.iter().enumerate() {
+        line.extend([bold(*name), roman(format!("({section})"))]);
         if number + 1 < references.len() {
             line.push(roman(", "));
         }
     }
     page.text(line);
     page.control("SH", ["AUTHOR"]).text([roman("The authors of ocf-agents.")]);
-    page.render()
+}
+
+/// A section of a README as a section of the page, if there is one.
+fn plain(page: &mut Roff, title: &str, section: Option<&Section>, shared: &str) {
+    let Some(section) = section else { return };
+    page.control("SH", [title]);
+    readme::render(page, &section.blocks, shared);
+}
+
+/// All sections of a kind in one section of the page.
+fn divided(
+    page: &mut Roff,
+    title: &str,
+    about: &[Section],
+    is_wanted: impl Fn(&str) -> bool,
+    shared: &str,
+) {
+    for (number, section) in about.iter().filter(|section| is_wanted(&section.title)).enumerate() {
+        if number == 0 {
+            page.control("SH", [title]);
+        }
+        page.control("SS", [section.title.as_str()]);
+        readme::render(page, &section.blocks, shared);
+    }
 }
 
 fn synopsis(page: &mut Roff, agent: &Description) {
@@ -92,7 +152,7 @@ fn describe(page: &mut Roff, parameter: &Parameter) {
     page.control("IP", []).text([roman(format!("({})", words.join(", ")))]);
 }
 
-fn tell(page: &mut Roff, action: &Action) {
+fn describe_action(page: &mut Roff, action: &Action) {
     let mut name = vec![bold(&action.name)];
     if let Some(depth @ 1..) = action.depth {
         name.push(roman(format!(" (check level {depth})")));
@@ -108,57 +168,6 @@ fn tell(page: &mut Roff, action: &Action) {
     )]);
 }
 
-/// The operations of an example, a line each: the name, and what it has.
-fn operations(agent: &Description) -> Vec<String> {
-    let plain = |name: &str| agent.actions.iter().find(|action| action.name == name);
-    let life = ["start", "stop"].into_iter().filter_map(plain);
-    let mut lines: Vec<String> =
-        life.map(|action| format!("{} timeout={}", action.name, action.timeout)).collect();
-    for monitor in agent.monitors() {
-        let interval = monitor.interval.as_deref().unwrap_or_default();
-        let level = match monitor.depth {
-            Some(depth @ 1..) => format!(" OCF_CHECK_LEVEL={depth}"),
-            _ => String::new(),
-        };
-        lines.push(format!("monitor interval={interval} timeout={}{level}", monitor.timeout));
-    }
-    lines
-}
-
-fn parameters(example: &Example) -> String {
-    let pairs: Vec<String> =
-        example.parameters.iter().map(|(name, value)| format!("{name}={value}")).collect();
-    let line = pairs.join(" ");
-    // A terminal of 80 columns, less what pages are set in.
-    if line.len() <= 56 { line } else { pairs.join(NEXT) }
-}
-
-/// The example in the language of crm.
-#[must_use]
-pub fn crm(agent: &Description, provider: &str, example: &Example) -> String {
-    let mut lines = vec![
-        format!("primitive {} ocf:{provider}:{}", example.resource, agent.name),
-        format!("params {}", parameters(example)),
-    ];
-    lines.extend(operations(agent).into_iter().map(|operation| format!("op {operation}")));
-    lines.join(NEXT)
-}
-
-/// The example as a command of pcs.
-#[must_use]
-pub fn pcs(agent: &Description, provider: &str, example: &Example) -> String {
-    let mut lines = vec![
-        format!("pcs resource create {} ocf:{provider}:{}", example.resource, agent.name),
-        parameters(example),
-        "op".to_owned(),
-    ];
-    let operations = operations(agent);
-    let last = lines.len() - 1;
-    lines[last].push_str(&format!(" {}", operations.first().map_or("", String::as_str)));
-    lines.extend(operations.into_iter().skip(1));
-    lines.join(NEXT)
-}
-
 /// Paragraphs, divided by line ends in the text and by a macro in the page.
 fn paragraphs(page: &mut Roff, text: &str, divider: &str) {
     let mut first = true;
@@ -168,14 +177,4 @@ fn paragraphs(page: &mut Roff, text: &str, divider: &str) {
         }
         page.text([roman(paragraph)]);
     }
-}
-
-/// Lines that stay as they are, set in.
-fn literal(page: &mut Roff, text: &str) {
-    page.control("PP", []).control("RS", ["4"]).control("nf", []);
-    for line in text.lines() {
-        let line: Vec<Inline> = vec![roman(line)];
-        page.text(line);
-    }
-    page.control("fi", []).control("RE", []);
 }

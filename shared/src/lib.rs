@@ -1,8 +1,93 @@
 //! The OCF resource agent protocol, once for all agents of the suite.
 //!
-//! # Contract
+//! # A complete agent
 //! An agent is a type that implements [`agent::Agent`]: a description ([`spec::Spec`]) and a few
-//! functions. Its `main` is [`main!`], which enters [`run::run`]; that
+//! functions. This one manages a file. A new agent of this workspace is made by
+//! `cargo run -p ocf-agents-docs -- new NAME`.
+//!
+//! ```
+//! use std::path::{Path, PathBuf};
+//!
+//! use ocf::prelude::*;
+//! use ocf::sys::file;
+//!
+//! const STATE: Param<PathBuf> =
+//!     Param::new("state", absolute_path, "State file", "There while the resource runs.").required();
+//!
+//! pub struct Lamp;
+//!
+//! impl Agent for Lamp {
+//!     type Identity = Option<PathBuf>;
+//!     type Params = PathBuf;
+//!
+//!     const SPEC: &'static Spec = &Spec {
+//!         name: "Lamp",
+//!         version: "1.0.0",
+//!         short: "Resource that is a file",
+//!         long: "Remembers in a file whether it runs.",
+//!         parameters: &[&STATE, &TRACE_RA, &TRACE_FILE],
+//!         actions: &[
+//!             ActionSpec::new(Action::Start, 20),
+//!             ActionSpec::new(Action::Stop, 20),
+//!             ActionSpec::new(Action::Monitor, 20).every(10, 0),
+//!             ActionSpec::new(Action::ValidateAll, 20).at(0),
+//!             ActionSpec::new(Action::MetaData, 5),
+//!         ],
+//!         needs_root: false,
+//!         // Usually include_str!: a test of the description writes that file (`metadata::assert_sound`).
+//!         metadata: "",
+//!     };
+//!
+//!     // What a stop has: each part from a value that is good.
+//!     fn identity(invocation: &Invocation) -> Option<PathBuf> {
+//!         invocation.values.get(&STATE)
+//!     }
+//!
+//!     fn params(values: &Values, _: &Invocation, _: &mut Faults) -> Option<PathBuf> {
+//!         values.get(&STATE)
+//!     }
+//!
+//!     fn start(_: &Context<'_>, state: &PathBuf) -> Result<(), Failure> {
+//!         file::write_atomic(state, b"", 0o600).or_fail(state.display())
+//!     }
+//!
+//!     fn stop(_: &Context<'_>, state: &Option<PathBuf>) -> Result<(), Failure> {
+//!         state.as_ref().map_or(Ok(()), |state| file::remove(state).or_fail(state.display()))
+//!     }
+//!
+//!     fn monitor(_: &Context<'_>, state: &PathBuf) -> Result<Status, Failure> {
+//!         look(state)
+//!     }
+//!
+//!     fn explain(
+//!         _: &Context<'_>,
+//!         state: &PathBuf,
+//!         explanation: &mut Explanation,
+//!     ) -> Result<(), Failure> {
+//!         explanation.line("state file", state.display());
+//!         explanation.monitor(&look(state));
+//!         Ok(())
+//!     }
+//!
+//!     // A probe with faulty parameters.
+//!     fn probe_without_params(
+//!         _: &Context<'_>,
+//!         state: &Option<PathBuf>,
+//!     ) -> Result<Status, Failure> {
+//!         state.as_ref().map_or(Ok(Status::STOPPED), |state| look(state))
+//!     }
+//! }
+//!
+//! fn look(state: &Path) -> Result<Status, Failure> {
+//!     let is_there = state.try_exists().or_fail(state.display())?;
+//!     Ok(if is_there { Status::Running } else { Status::STOPPED })
+//! }
+//! ```
+//!
+//! The program itself is two lines, `#![no_main]` and `ocf::main!(lamp::Lamp);`.
+//!
+//! # Contract
+//! The `main` of an agent is [`main!`], which enters [`run::run`]; that
 //! - reads arguments and environment, once, into an [`invocation::Invocation`];
 //! - answers `meta-data`, `usage`, `--help` and `--version` before any parameter is read, as any
 //!   user, and unknown or missing actions with 3;

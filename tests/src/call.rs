@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use ocf_tester::environment::{self, Operation, Resource};
@@ -54,6 +55,20 @@ pub fn agent<'host>(host: &'host Host, kind: &str) -> Agent<'host> {
         under: Vec::new(),
         peer: None,
     }
+}
+
+/// The names of the workspace's agents, by the meta-data that there is.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    static NAMES: LazyLock<Vec<String>> = LazyLock::new(|| {
+        let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../metadata");
+        let entries = std::fs::read_dir(directory).expect("metadata");
+        let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+        let mut names: Vec<String> =
+            names.filter_map(|name| name.strip_suffix(".xml").map(str::to_owned)).collect();
+        names.sort();
+        names
+    });
+    NAMES.iter().map(String::as_str)
 }
 
 /// Whether the suites run against other agents (`OCF_AGENTS_DIR`), to compare.

@@ -42,10 +42,6 @@ pub const PROVIDER: &str = "native";
 /// Number of the client at the switch, and the last part of its addresses.
 pub const CLIENT: usize = 100;
 
-/// The agents that appear in every node when they are built.
-pub const AGENTS: [&str; 7] =
-    ["IPaddr2", "Dummy", "apache", "nginx", "haproxy", "systemd", "ldirectord"];
-
 /// Until a cluster must have formed.
 const FORM: Duration = Duration::from_secs(90);
 

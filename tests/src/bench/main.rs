@@ -37,6 +37,7 @@ use std::time::Duration;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use harness::Host;
+use harness::figures::MONITOR;
 
 use crate::agents::{Program, Who};
 use crate::count::Counter;
@@ -173,6 +174,7 @@ fn measure(options: &ArgMatches) -> Result<bool, String> {
         }
     }
     let report = bench.report;
+    MONITOR.record(&harness::figures::machine(), &report.costs());
     if let Some(path) = options.get_one::<String>("json") {
         std::fs::write(path, format!("{:#}\n", report.json()))
             .map_err(|error| format!("{path}: {error}"))?;

@@ -203,6 +203,21 @@ impl Report {
         self.sections.iter().flat_map(|section| &section.rows).flat_map(|row| &row.targets)
     }
 
+    /// What healthy monitors cost, in millions of instructions: of whom, by whom, and the number.
+    pub fn costs(&self) -> Vec<(&str, &'static str, f64)> {
+        let monitors = self.sections.iter().filter_map(|section| {
+            let of = section.title.strip_prefix("Healthy monitor, ")?;
+            let row = section.rows.iter().find(|row| row.what.starts_with("instructions"))?;
+            Some((of, row))
+        });
+        let both = monitors.flat_map(|(of, row)| {
+            [(Who::Ours, "native"), (Who::Shell, "shell")]
+                .into_iter()
+                .filter_map(move |(who, series)| Some((of, series, row.get(who)? / 1e6)))
+        });
+        both.collect()
+    }
+
     /// For people.
     pub fn text(&self) -> String {
         let mut text = String::new();

@@ -12,7 +12,7 @@ use crate::rig::Lan;
 use crate::systemd_box::SystemdBox;
 
 use super::config::{self, Totem};
-use super::{AGENTS, PROVIDER, Status, census};
+use super::{PROVIDER, Status, census};
 
 /// Limit of a single command: the cluster's tools wait for the cluster.
 const TOOL: Duration = Duration::from_secs(120);
@@ -72,7 +72,7 @@ impl Machine {
 
 /// The agents that are built, and where they appear in a node.
 fn agents() -> impl Iterator<Item = (PathBuf, String)> {
-    let built = AGENTS.into_iter().filter(|kind| is_there(kind));
+    let built = crate::call::names().filter(|kind| is_there(kind));
     built.map(|kind| (executable(kind), format!("/usr/lib/ocf/resource.d/{PROVIDER}/{kind}")))
 }
 

@@ -1,7 +1,7 @@
 //! The same faults with our agents and with the shell agents, in one run: two clusters stand side
 //! by side and take turns.
 
-use harness::figures::{largest, median, ms};
+use harness::figures::{DOWNTIME, largest, machine, median, ms};
 use harness::stage::{Account, Fault, Stage, VIP, Whose, Wish};
 
 use crate::{tell, turn};
@@ -44,9 +44,27 @@ fn no_fault_costs_more_than_with_the_shell_agents() {
     }
     stages.into_iter().for_each(Stage::strike);
     tell(&table(&accounts));
+    let mut values = Vec::new();
+    for fault in FAULTS {
+        for (whose, series) in [(Whose::Native, "native"), (Whose::Shell, "shell")] {
+            values.push((named(fault), series, middle(down(&of(&accounts, fault, whose))) / 1e3));
+        }
+    }
+    DOWNTIME.record(&machine(), &values);
     let verdicts: Vec<String> =
         FAULTS.into_iter().flat_map(|fault| goals(&accounts, fault)).collect();
     assert!(verdicts.is_empty(), "{}", verdicts.join("\n"));
+}
+
+/// What people call a fault.
+pub fn named(fault: Fault) -> &'static str {
+    match fault {
+        Fault::Server => "nginx killed",
+        Fault::Address => "address deleted",
+        Fault::Standby => "planned move",
+        Fault::Power => "power cut",
+        _ => "another fault",
+    }
 }
 
 /// The accounts of one line of the table.

@@ -11,14 +11,14 @@ mod tester;
 use std::path::PathBuf;
 
 use harness::call::is_there;
-use harness::cluster::{AGENTS, installed};
+use harness::cluster::installed;
 use harness::skip::skip;
 use harness::{Host, agent};
 
 /// The agents that are built, with the place of their committed description.
 fn agents() -> Vec<(&'static str, PathBuf)> {
     let committed = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../metadata");
-    let built = AGENTS.into_iter().filter(|kind| is_there(kind));
+    let built = harness::call::names().filter(|kind| is_there(kind));
     built.map(|kind| (kind, committed.join(format!("{kind}.xml")))).collect()
 }
 

@@ -1,7 +1,6 @@
 //! What the programs of an administrator make of the agents' descriptions; and the reference agent.
 
-use harness::call::is_there;
-use harness::cluster::AGENTS;
+use harness::call::{is_there, names};
 
 use crate::{SOON, one_node};
 
@@ -10,7 +9,7 @@ fn the_administrators_programs_read_every_description() {
     let Some(cluster) = one_node(&["pcs", "crm"]) else { return };
     let node = cluster.node(1);
     let listed = node.expect("crm_resource", &["--list-agents", "ocf:native"]);
-    for kind in AGENTS.into_iter().filter(|kind| is_there(kind)) {
+    for kind in names().filter(|kind| is_there(kind)) {
         assert!(listed.lines().any(|line| line.trim() == kind), "{kind} is not in {listed}");
         let name = format!("ocf:native:{kind}");
         for (program, args) in [

@@ -26,14 +26,9 @@ fn sources() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().expect("the sources")
 }
 
-/// The names of the agents, by the meta-data that there is.
+/// The names of the agents.
 fn agents() -> Vec<String> {
-    let entries = std::fs::read_dir(sources().join("metadata")).expect("metadata");
-    let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-    let mut names: Vec<String> =
-        names.filter_map(|name| name.strip_suffix(".xml").map(str::to_owned)).collect();
-    names.sort();
-    names
+    harness::call::names().map(str::to_owned).collect()
 }
 
 /// A file of the sources.

@@ -15,7 +15,7 @@ use crate::{agents, documents, make, said, text};
 const MARK: &str = "<!-- not run: ";
 
 /// The block that the walk-through for new agents is; another test does what it says.
-pub const WALK: &str = "cp -r agents/dummy ";
+pub const WALK: &str = "cargo run -p ocf-agents-docs -- new ";
 
 /// A block of commands: lines that go on are joined, and comments are gone.
 #[derive(Debug)]
@@ -182,7 +182,11 @@ fn over_a_file(program: &str, script: impl Fn(&str) -> String) {
             let rest = command.strip_prefix(program).unwrap_or_default();
             let done = host.run("/bin/sh", &["-c", &script(rest)]);
             assert!(done.code == Some(0), "{document}: {command}: {done:#?}");
+            let said = done.stderr.to_lowercase();
+            assert!(!said.contains("error"), "{document}: {command}: {done:#?}");
         }
+        let done = host.run("crm_verify", &["-V", "-x", "/run/cib.xml"]);
+        assert!(done.code == Some(0) && done.stderr.is_empty(), "{document}: {block:?}: {done:#?}");
     }
 }
 

@@ -26,7 +26,7 @@ fn git(directory: &Path, words: &[&str]) -> String {
 }
 
 /// The sources as they are now, as a commit of their own.
-pub fn copy() -> TempDir {
+fn copy() -> TempDir {
     let copy = tempfile::tempdir().unwrap();
     let excluded = ["--exclude=./target", "--exclude=./.git", "--exclude=./bench-results.json"];
     let script = "tar -C \"$0\" \"$@\" -cf - . | tar -xf -";

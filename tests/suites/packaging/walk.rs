@@ -1,31 +1,86 @@
-//! The walk-through for new agents, done as it is written.
+//! A new agent, made as CONTRIBUTING says: it is there, it passes its tests, and the tester finds no
+//! fault with it.
 
+use std::fs;
+use std::path::Path;
 use std::process::Command;
 
+use harness::Host;
+use harness::call::executable;
+use harness::skip::skip;
+
 use crate::readme::walk;
-use crate::release::copy;
+use crate::sources;
+
+/// Copies the sources without what was built, with the times of the files: cargo builds again what
+/// has changed since the last run only.
+fn copy(place: &Path) {
+    let _ = fs::remove_dir_all(place);
+    fs::create_dir_all(place).unwrap();
+    let excluded = ["--exclude=./target", "--exclude=./.git", "--exclude=./bench-results.json"];
+    let script = "tar -C \"$0\" \"$@\" -cf - . | tar -xf -";
+    let done = Command::new("/bin/sh")
+        .args(["-c", script])
+        .arg(sources())
+        .args(excluded)
+        .current_dir(place)
+        .status()
+        .unwrap();
+    assert!(done.success());
+}
 
 #[test]
-#[ignore = "compiles the workspace's crates anew, in another place: make test-slow"]
 fn a_new_agent_is_made_as_the_document_says() {
-    let copy = copy();
+    // Beside the programs of this workspace, and always in the same place.
+    let generator = executable("ocf-agents-docs");
+    let place = generator.ancestors().nth(2).unwrap().join("new-agent");
+    let (tree, target) = (place.join("tree"), place.join("target"));
+    copy(&tree);
     let commands = walk();
     assert!(
         commands.len() > 3 && commands.iter().any(|command| command.contains("cargo test")),
         "{commands:#?}"
     );
     for command in commands {
+        if command.starts_with("cargo run -p ocf-tester ") {
+            judge(&target.join("debug/Lamp"));
+            continue;
+        }
+        // The generator of this workspace is the same, and built already.
+        let command = command
+            .replace("cargo run -p ocf-agents-docs --", &generator.display().to_string())
+            .replace("make man", &format!("{} pages metadata", generator.display()));
         let done = Command::new("/bin/sh")
             .args(["-euc", &command])
-            .current_dir(copy.path())
-            .env("CARGO_TARGET_DIR", copy.path().join("target"))
+            .current_dir(&tree)
+            .env("CARGO_TARGET_DIR", &target)
+            .env("CARGO_NET_OFFLINE", "true")
             .output()
             .expect("a shell");
         assert!(done.status.success(), "{command}: {}", crate::said(&done));
     }
-    let made = std::fs::read_to_string(copy.path().join("metadata/Lamp.xml")).unwrap();
+    let made = fs::read_to_string(tree.join("metadata/Lamp.xml")).unwrap();
     assert!(made.contains("<resource-agent name=\"Lamp\""), "{made}");
-    let agent = copy.path().join("target/debug/Lamp");
-    let done = Command::new(agent).arg("meta-data").output().unwrap();
+    let done = Command::new(target.join("debug/Lamp")).arg("meta-data").output().unwrap();
     assert_eq!(String::from_utf8_lossy(&done.stdout), made);
+    let page = fs::read_to_string(tree.join("metadata/man/ocf_native_Lamp.7")).unwrap();
+    assert!(page.contains(".SH EXAMPLES") && page.contains("ocf:native:Lamp"), "{page}");
+    let agents = Command::new("make").args(["-s", "agents"]).current_dir(&tree).output().unwrap();
+    assert!(crate::said(&agents).split_whitespace().any(|agent| agent == "Lamp"));
+}
+
+/// The tester finds no fault, on a machine of its own.
+fn judge(agent: &Path) {
+    if let Err(reason) = harness::root::available() {
+        return skip(&reason);
+    }
+    let inside = "/media/native/Lamp";
+    let host = ["/media", "/tmp", "/var/tmp", "/dev/shm"]
+        .into_iter()
+        .fold(Host::builder("nodea"), harness::host::Builder::tmpfs)
+        .bind(agent, inside)
+        .start();
+    let tester = executable("ocf-tester");
+    let done = host.run(tester.to_str().unwrap(), &["--strict", "-n", "test", inside]);
+    assert_eq!(done.code, Some(0), "{done:#?}");
 }

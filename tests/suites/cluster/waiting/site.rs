@@ -2,12 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use harness::figures::{median, ms};
+use harness::figures::{DOWNTIME, machine, median, ms};
 use harness::process::wait_until;
 use harness::stage::{Fault, Stage, Wish};
 use harness::tell::tell;
 
 use super::row;
+use crate::beside::named;
 use crate::{SOON, turn};
 
 /// The most that the median of a killed server's outage may be on a busy machine: without waiting,
@@ -53,6 +54,11 @@ fn watch_1_a_site_is_back_at_once_when_its_monitors_wait() {
     let server = outages(&mut stage, Fault::Server, 20);
     let address = outages(&mut stage, Fault::Address, 10);
     let middle = median(server.clone()).unwrap_or_default();
+    let values = [(Fault::Server, &server), (Fault::Address, &address)].map(|(fault, all)| {
+        let middle = median(all.clone()).unwrap_or_default();
+        (named(fault), "native with watch", middle / 1e3)
+    });
+    DOWNTIME.record(&machine(), &values);
     tell(&format!(
         "down until the next good page, monitors that wait, {:.0} s in all",
         began.elapsed().as_secs_f32()

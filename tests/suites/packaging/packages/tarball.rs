@@ -1,6 +1,5 @@
 //! The archive of `make tarball`: for systems without dpkg and rpm, and for images.
 
-use std::collections::BTreeSet;
 use std::process::Command;
 
 use harness::Host;
@@ -16,9 +15,9 @@ fn no_program_names_a_version_of_a_c_library() {
     if !possible(&["objdump"]) {
         return;
     }
-    let directory = sources().join("target/package/bin");
-    let names: BTreeSet<String> = agents().into_iter().chain(["ocf-tester".to_owned()]).collect();
-    for name in names {
+    let directory = sources().join("target/package");
+    let agents = agents().into_iter().map(|agent| format!("agents/{agent}"));
+    for name in agents.chain(["bin/ocf-tester".to_owned()]) {
         let path = directory.join(&name);
         let path = path.to_str().unwrap();
         let symbols = tell("objdump", &["-T", path]);

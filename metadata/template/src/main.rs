@@ -1,0 +1,4 @@
+//! Runs the agent.
+#![no_main]
+
+ocf::main!(@CRATE@::@TYPE@);
