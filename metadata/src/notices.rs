@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_linked_is_told_with_its_licence_and_nothing_else_is() {
+    fn what_is_linked_is_listed_with_its_licence_and_nothing_else_is() {
         let directory = tempfile::tempdir().unwrap();
         for name in ["b", "c"] {
             fs::create_dir(directory.path().join(name)).unwrap();

@@ -98,13 +98,13 @@ impl Check {
     /// What a judge's answer means for an agent that this check is about.
     #[must_use]
     pub fn verdict(&self, judged: Judged) -> Verdict {
-        use crate::verdict::Trouble;
+        use crate::verdict::Finding;
         match (judged, self.weight) {
             (Ok(()), _) => Verdict::Pass,
-            (Err(Trouble::Unknown(why)), _) => Verdict::Skip(why),
-            (Err(Trouble::Broken(what)), Weight::Must) => Verdict::Fail(what),
-            (Err(Trouble::Broken(what)), Weight::Should) => Verdict::Warn(what),
-            (Err(Trouble::Broken(what)), Weight::May) => Verdict::Info(what),
+            (Err(Finding::Inconclusive(why)), _) => Verdict::Skip(why),
+            (Err(Finding::Violation(what)), Weight::Must) => Verdict::Fail(what),
+            (Err(Finding::Violation(what)), Weight::Should) => Verdict::Warn(what),
+            (Err(Finding::Violation(what)), Weight::May) => Verdict::Info(what),
         }
     }
 }

@@ -28,7 +28,7 @@ impl Observer {
     }
 
     /// Passes an event on.
-    pub fn tell(&self, event: Event<'_>) {
+    pub fn report(&self, event: Event<'_>) {
         if let Some(function) = &self.0 {
             function(event);
         }

@@ -18,7 +18,7 @@ use crate::observer::Event;
 use crate::process;
 use crate::signals;
 use crate::stand::{Setup, Stand, known, state_of};
-use crate::verdict::{Judged, Judgement, Report, Trouble, Verdict};
+use crate::verdict::{Finding, Judged, Judgement, Report, Verdict};
 
 /// How many calls run side by side: they wait more than they work.
 const SIDE_BY_SIDE: usize = 4;
@@ -79,9 +79,9 @@ pub fn described<'a>(setup: &'a Setup, interrupted: &'a AtomicBool) -> Result<St
     Ok(stand)
 }
 
-fn text(trouble: Trouble) -> String {
+fn text(trouble: Finding) -> String {
     match trouble {
-        Trouble::Broken(text) | Trouble::Unknown(text) => text,
+        Finding::Violation(text) | Finding::Inconclusive(text) => text,
     }
 }
 
@@ -149,15 +149,15 @@ fn judge_alone(stand: &Stand<'_>, selected: &[&'static Check], judgements: &mut 
 /// Makes a check's calls and judges them.
 fn judge(stand: &Stand<'_>, check: &'static Check) -> Judgement {
     let (began, stand) = (Instant::now(), &stand.of(check.id));
-    stand.setup.observer.tell(Event::Began(check));
+    stand.setup.observer.report(Event::Began(check));
     let described = |meta: &MetaData| !meta.text.is_empty();
     let judged = match check.proof {
-        _ if stand.is_interrupted() => Err(Trouble::unknown("interrupted")),
+        _ if stand.is_interrupted() => Err(Finding::unknown("interrupted")),
         Proof::Document(read) if described(&stand.metadata) => read(&stand.metadata),
-        Proof::Document(_) => Err(Trouble::unknown("there are no meta-data that can be read")),
+        Proof::Document(_) => Err(Finding::unknown("there are no meta-data that can be read")),
         Proof::Aside(calls) | Proof::Alone(calls) => calls(stand),
         Proof::Steps(steps) => steps.iter().try_for_each(|step| take(stand, step)),
-        Proof::Calls(_) => Err(Trouble::unknown("judged at the end")),
+        Proof::Calls(_) => Err(Finding::unknown("judged at the end")),
     };
     let verdict = check.verdict(judged);
     if verdict.found().is_some() {
@@ -185,16 +185,16 @@ fn take(stand: &Stand<'_>, step: &Step) -> Judged {
     match step {
         Step::Given(state) => stand.given(*state),
         Step::Advertised(action) if stand.metadata.advertises(action) => Ok(()),
-        Step::Advertised(action) => Err(Trouble::unknown(format!("{action} is not advertised"))),
+        Step::Advertised(action) => Err(Finding::unknown(format!("{action} is not advertised"))),
         Step::Presume(ask, codes) => stand.presume(ask.clone(), codes).map(drop),
         Step::Call(ask, codes) => match stand.expect(ask.clone(), codes) {
             // One check says it for all.
-            Err(Trouble::Broken(_))
+            Err(Finding::Violation(_))
                 if stand
                     .last_call()
                     .is_some_and(|done| done.is(&[3]) && is_optional(&done.action)) =>
             {
-                Err(Trouble::unknown(format!(
+                Err(Finding::unknown(format!(
                     "{} is not implemented (see the check advertised-actions)",
                     ask.action()
                 )))
@@ -234,14 +234,14 @@ fn judge_late(stand: &Stand<'_>, check: &'static Check, blocked: Option<&Blocked
             check.verdict(
                 found
                     .first()
-                    .map_or(Ok(()), |(_, first)| Err(Trouble::broken(format!("{first}{more}")))),
+                    .map_or(Ok(()), |(_, first)| Err(Finding::broken(format!("{first}{more}")))),
             )
         }
         // The answer that blocks all others is itself a finding of the one that asks for nothing
         // else.
         (Proof::Alone(_), Some(blocked)) if check.id == "probe-stopped" && blocked.answered => {
             call = stand.calls().into_iter().rfind(|done| done.action == PROBE.action());
-            check.verdict(Err(Trouble::broken(blocked.reason.as_str())))
+            check.verdict(Err(Finding::broken(blocked.reason.as_str())))
         }
         (_, Some(blocked)) => Verdict::Skip(blocked.reason.clone()),
         (_, None) => Verdict::Skip("not run".to_owned()),

@@ -21,7 +21,7 @@ use crate::environment::{Environment, Resource};
 use crate::metadata::MetaData;
 use crate::observer::Observer;
 use crate::process;
-use crate::verdict::{Judged, Trouble};
+use crate::verdict::{Finding, Judged};
 
 use hangs::Hangs;
 pub use prepared::Call;
@@ -173,7 +173,7 @@ impl<'a> Stand<'a> {
     ///
     /// # Errors
     /// When it could not be made.
-    pub fn ask(&self, ask: Ask) -> Result<Done, Trouble> {
+    pub fn ask(&self, ask: Ask) -> Result<Done, Finding> {
         self.call(ask).run()
     }
 
@@ -181,7 +181,7 @@ impl<'a> Stand<'a> {
     ///
     /// # Errors
     /// When it is not, or the call could not be made.
-    pub fn expect(&self, ask: Ask, codes: &[u8]) -> Result<Done, Trouble> {
+    pub fn expect(&self, ask: Ask, codes: &[u8]) -> Result<Done, Finding> {
         self.call(ask).expect(codes)
     }
 
@@ -189,10 +189,10 @@ impl<'a> Stand<'a> {
     /// another check.
     ///
     /// # Errors
-    /// [`Trouble::Unknown`] when it does not.
-    pub fn presume(&self, ask: Ask, codes: &[u8]) -> Result<Done, Trouble> {
+    /// [`Finding::Inconclusive`] when it does not.
+    pub fn presume(&self, ask: Ask, codes: &[u8]) -> Result<Done, Finding> {
         self.expect(ask, codes).map_err(|trouble| match trouble {
-            Trouble::Broken(what) => Trouble::unknown(format!("{what} is needed first")),
+            Finding::Violation(what) => Finding::unknown(format!("{what} is needed first")),
             unknown => unknown,
         })
     }
@@ -201,7 +201,7 @@ impl<'a> Stand<'a> {
     ///
     /// # Errors
     /// When it could not be called, or did not end in time.
-    pub fn state(&self) -> Result<Option<State>, Trouble> {
+    pub fn state(&self) -> Result<Option<State>, Finding> {
         let done = known(self.ask(PROBE)?)?;
         Ok(state_of(&done))
     }
@@ -209,7 +209,7 @@ impl<'a> Stand<'a> {
     /// Brings the resource to a state.
     ///
     /// # Errors
-    /// [`Trouble::Unknown`] when it does not get there: that is another check's finding.
+    /// [`Finding::Inconclusive`] when it does not get there: that is another check's finding.
     pub fn given(&self, wanted: State) -> Judged {
         let now = self.state()?;
         if now == Some(wanted) {
@@ -236,7 +236,7 @@ impl<'a> Stand<'a> {
 
     fn bring(&self, ask: Ask, wanted: State) -> Judged {
         let blocked = |done: &Done| {
-            Trouble::unknown(format!("{} is needed first, but {}", phrase(wanted), done.summary()))
+            Finding::unknown(format!("{} is needed first, but {}", phrase(wanted), done.summary()))
         };
         let done = self.ask(ask)?;
         if !done.is(&[0]) {
@@ -278,7 +278,7 @@ impl<'a> Stand<'a> {
     ///
     /// # Errors
     /// When they cannot be counted.
-    pub fn left_over(&self) -> Result<Vec<Process>, Trouble> {
+    pub fn left_over(&self) -> Result<Vec<Process>, Finding> {
         let deadline = Deadline::after(VANISHING);
         loop {
             let left = process::orphans()?;
@@ -339,12 +339,12 @@ fn phrase(state: State) -> &'static str {
 ///
 /// # Errors
 /// For those.
-pub fn known(done: Done) -> Result<Done, Trouble> {
+pub fn known(done: Done) -> Result<Done, Finding> {
     if done.hung() {
-        return Err(Trouble::unknown(format!("{} (see the check in-time)", done.summary())));
+        return Err(Finding::unknown(format!("{} (see the check in-time)", done.summary())));
     }
     if !done.cut_short && !matches!(done.ended.code, Some(0..=9 | 190 | 191)) {
-        return Err(Trouble::unknown(format!("{} (see the check codes)", done.summary())));
+        return Err(Finding::unknown(format!("{} (see the check codes)", done.summary())));
     }
     Ok(done)
 }

@@ -15,7 +15,7 @@ use crate::check::{OK, PROMOTED, RUNNING, STOPPED, State};
 use crate::process::name_of;
 use crate::run::{leave, untouched};
 use crate::stand::{Stand, known};
-use crate::verdict::{Judgement, Report, Trouble, Verdict};
+use crate::verdict::{Finding, Judgement, Report, Verdict};
 
 /// The id under which a stress run reports.
 pub const ID: &str = "stress";
@@ -81,10 +81,10 @@ pub fn stress(stand: &Stand<'_>, seconds: u64, seed: u64, force: bool) -> Result
             &mut Rng::with_seed(seed),
         ) {
             Ok(()) => Verdict::Pass,
-            Err(Trouble::Broken(what)) => {
+            Err(Finding::Violation(what)) => {
                 Verdict::Fail(format!("{what} (--seed {seed} repeats the order)"))
             }
-            Err(Trouble::Unknown(why)) => Verdict::Skip(why),
+            Err(Finding::Inconclusive(why)) => Verdict::Skip(why),
         },
     };
     let notes = leave(stand, true);
@@ -99,7 +99,7 @@ pub fn stress(stand: &Stand<'_>, seconds: u64, seed: u64, force: bool) -> Result
 }
 
 /// The random walk. Like Pacemaker it does one action at a time, and monitors whenever it likes.
-fn walk(stand: &Stand<'_>, end: Deadline, random: &mut Rng) -> Result<(), Trouble> {
+fn walk(stand: &Stand<'_>, end: Deadline, random: &mut Rng) -> Result<(), Finding> {
     stand.given(State::Stopped)?;
     let promotable = stand.metadata.advertises("promote");
     let mut state = Some(State::Stopped);
@@ -130,19 +130,19 @@ fn walk(stand: &Stand<'_>, end: Deadline, random: &mut Rng) -> Result<(), Troubl
         if state == Some(State::Stopped)
             && let Some(process) = stand.left_over()?.first()
         {
-            return Err(Trouble::broken(format!("stopped, but still there: {}", name_of(process))));
+            return Err(Finding::broken(format!("stopped, but still there: {}", name_of(process))));
         }
     }
-    if stand.is_interrupted() { Err(Trouble::unknown("interrupted")) } else { Ok(()) }
+    if stand.is_interrupted() { Err(Finding::unknown("interrupted")) } else { Ok(()) }
 }
 
-fn agree(done: &Done, codes: &[u8], state: Known) -> Result<(), Trouble> {
+fn agree(done: &Done, codes: &[u8], state: Known) -> Result<(), Finding> {
     if done.is(codes) {
         return Ok(());
     }
     let model =
         state.map_or_else(|| "in doubt".to_owned(), |state| format!("{state:?}").to_lowercase());
-    Err(Trouble::broken(format!(
+    Err(Finding::broken(format!(
         "the resource was {model}, then {}; expected {}",
         done.summary(),
         choice(codes)
@@ -154,7 +154,7 @@ fn with_monitors(
     stand: &Stand<'_>,
     next: &Move,
     delay: Duration,
-) -> Result<(Done, Vec<Done>), Trouble> {
+) -> Result<(Done, Vec<Done>), Finding> {
     let over = AtomicBool::new(false);
     let seen = Mutex::new(Vec::new());
     std::thread::scope(|scope| {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::place::{Plan, View};
 use crate::stand::Stand;
-use crate::verdict::{Judged, Trouble};
+use crate::verdict::{Finding, Judged};
 
 /// Directories where a program may leave something.
 pub const WRITABLE: &[&str] =
@@ -40,9 +40,9 @@ pub fn kept(stand: &Stand<'_>) -> Vec<PathBuf> {
 ///
 /// # Errors
 /// When the kernel, or a container around us, does not allow it.
-pub fn view(plan: Plan) -> Result<Arc<View>, Trouble> {
+pub fn view(plan: Plan) -> Result<Arc<View>, Finding> {
     View::new(plan).map_err(|error| {
-        Trouble::unknown(format!("no view of the machine can be made here: {error}"))
+        Finding::unknown(format!("no view of the machine can be made here: {error}"))
     })
 }
 
@@ -50,11 +50,11 @@ pub fn view(plan: Plan) -> Result<Arc<View>, Trouble> {
 ///
 /// # Errors
 /// When we cannot become that user.
-pub fn nobody() -> Result<(u32, u32), Trouble> {
+pub fn nobody() -> Result<(u32, u32), Finding> {
     root()?;
     match nix::unistd::User::from_name("nobody") {
         Ok(Some(user)) => Ok((user.uid.as_raw(), user.gid.as_raw())),
-        _ => Err(Trouble::unknown("there is no user nobody")),
+        _ => Err(Finding::unknown("there is no user nobody")),
     }
 }
 
@@ -66,7 +66,7 @@ pub fn root() -> Judged {
     if nix::unistd::geteuid().is_root() {
         Ok(())
     } else {
-        Err(Trouble::unknown("only root can do that: run the tester as root"))
+        Err(Finding::unknown("only root can do that: run the tester as root"))
     }
 }
 
@@ -80,7 +80,7 @@ pub fn reachable(path: &Path) -> Judged {
         std::fs::metadata(path).is_ok_and(|meta| meta.permissions().mode() & 0o001 != 0)
     };
     match whole.ancestors().skip(1).find(|path| !open(path)) {
-        Some(closed) => Err(Trouble::unknown(format!(
+        Some(closed) => Err(Finding::unknown(format!(
             "{} lets no other user in: put the agent elsewhere",
             closed.display()
         ))),

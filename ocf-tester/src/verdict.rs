@@ -100,30 +100,30 @@ impl Report {
 
 /// Why a check cannot say "pass".
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Trouble {
+pub enum Finding {
     /// The agent breaks the rule, in this way.
-    Broken(String),
+    Violation(String),
     /// It cannot be known, for this reason.
-    Unknown(String),
+    Inconclusive(String),
 }
 
-impl Trouble {
+impl Finding {
     /// The agent breaks the rule.
     pub fn broken(what: impl Into<String>) -> Self {
-        Self::Broken(what.into())
+        Self::Violation(what.into())
     }
 
     /// It cannot be known.
     pub fn unknown(why: impl Into<String>) -> Self {
-        Self::Unknown(why.into())
+        Self::Inconclusive(why.into())
     }
 }
 
-impl From<std::io::Error> for Trouble {
+impl From<std::io::Error> for Finding {
     fn from(error: std::io::Error) -> Self {
-        Self::Unknown(format!("the tester could not do its part: {error}"))
+        Self::Inconclusive(format!("the tester could not do its part: {error}"))
     }
 }
 
 /// What a judge gives.
-pub type Judged = Result<(), Trouble>;
+pub type Judged = Result<(), Finding>;

@@ -142,9 +142,9 @@ pub trait Daemon {
     ///
     /// # Errors
     /// When it cannot be kept.
-    fn keep(&self, invocation: &Invocation) -> Result<(), Failure>;
+    fn save(&self, invocation: &Invocation) -> Result<(), Failure>;
 
-    /// Removes what [`Self::keep`] has written.
+    /// Removes what [`Self::save`] has written.
     ///
     /// # Errors
     /// When it stays.

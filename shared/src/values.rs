@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn all_faults_are_told_at_once_and_secrets_are_not() {
+    fn all_faults_are_reported_at_once_and_secrets_are_not() {
         let mut values = Values::from_pairs(&[("number", "77"), ("secret", "hunter2")]);
         values.insert("name", None);
         let failure = values.faults(ALL).into_failure().unwrap();

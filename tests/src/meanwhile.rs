@@ -1,4 +1,4 @@
-//! Monitors while somebody else acts: an administrator, a log rotation, an upgrade.
+//! Monitors while others act: an administrator, a log rotation, an upgrade.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;

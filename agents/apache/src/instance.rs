@@ -73,7 +73,7 @@ impl Daemon for Instance {
         true
     }
 
-    fn keep(&self, invocation: &Invocation) -> Result<(), Failure> {
+    fn save(&self, invocation: &Invocation) -> Result<(), Failure> {
         self.known.save(invocation)
     }
 

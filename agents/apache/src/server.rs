@@ -90,7 +90,7 @@ impl Server {
     /// What it does not like, with file and line: a fault of this machine.
     pub fn ask(&mut self, program: &Path, deadline: Deadline) -> Result<(), Failure> {
         let output = self.answer(program, &["-t", "-D", "DUMP_RUN_CFG"], deadline)?;
-        if let Some(path) = told_pid_file(&String::from_utf8_lossy(&output.stdout)) {
+        if let Some(path) = stated_pid_file(&String::from_utf8_lossy(&output.stdout)) {
             self.pid_file = self.facts.server_root.join(path);
         }
         Ok(())
@@ -206,7 +206,7 @@ fn variables(
     if variables.get("PATH").is_none() {
         variables.export("PATH", PATH);
     }
-    // As Debian's own tool does: the file of variables tells a second server by it.
+    // As Debian's own tool does: a second server is known by it in the file of variables.
     if let Some(directory) = config.parent().filter(|_| is_debians_second(config)) {
         variables.export("APACHE_CONFDIR", &directory.display().to_string());
     }
@@ -304,7 +304,7 @@ fn surroundings(options: &[String]) -> Surroundings {
 }
 
 /// The line `PidFile: "/run/apache2/apache2.pid"` of what the server says about itself.
-fn told_pid_file(text: &str) -> Option<PathBuf> {
+fn stated_pid_file(text: &str) -> Option<PathBuf> {
     let value = text
         .lines()
         .find_map(|line| line.trim().strip_prefix("PidFile:"))?
@@ -341,15 +341,15 @@ mod tests {
     #[test]
     fn the_servers_word_is_read() {
         let text = "ServerRoot: \"/etc/apache2\"\nMutex default: dir=\"/run/\"\nPidFile: \"/run/x.pid\"\nDefine: A\n";
-        assert_eq!(told_pid_file(text), Some(PathBuf::from("/run/x.pid")));
-        assert_eq!(told_pid_file("Syntax OK\n"), None);
+        assert_eq!(stated_pid_file(text), Some(PathBuf::from("/run/x.pid")));
+        assert_eq!(stated_pid_file("Syntax OK\n"), None);
     }
 
     #[test]
     fn every_releases_word_is_read() {
         for (place, text) in ocf::testing::recorded("apache-run-config") {
             let expected = Path::new("/var/run/apache2/apache2.pid");
-            assert_eq!(told_pid_file(&text).as_deref(), Some(expected), "{place}");
+            assert_eq!(stated_pid_file(&text).as_deref(), Some(expected), "{place}");
         }
     }
 

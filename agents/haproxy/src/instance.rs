@@ -204,7 +204,7 @@ impl Daemon for Instance {
         self.record.identity.mode == Mode::Daemon
     }
 
-    fn keep(&self, invocation: &Invocation) -> Result<(), Failure> {
+    fn save(&self, invocation: &Invocation) -> Result<(), Failure> {
         self.record.save(invocation)
     }
 

@@ -88,7 +88,7 @@ impl Agent for Haproxy {
     }
 
     fn params(values: &Values, _invocation: &Invocation, faults: &mut Faults) -> Option<Settings> {
-        settings::settle(values, faults)
+        settings::from_values(values, faults)
     }
 
     fn check_host(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> {

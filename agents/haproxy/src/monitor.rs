@@ -257,7 +257,7 @@ mod tests {
     use crate::cli::proc::Processes;
 
     fn settings(pairs: &[(&str, &str)]) -> Settings {
-        crate::settings::settle(&Values::from_pairs(pairs), &mut Faults::default()).unwrap()
+        crate::settings::from_values(&Values::from_pairs(pairs), &mut Faults::default()).unwrap()
     }
 
     fn view(old: usize, failed: u32) -> View {

@@ -194,7 +194,7 @@ const NOT_YOURS: &[&str] = &[
 ];
 
 /// Types the parameters.
-pub fn settle(values: &Values, faults: &mut Faults) -> Option<Settings> {
+pub fn from_values(values: &Values, faults: &mut Faults) -> Option<Settings> {
     values.contradictions(params::ALL, faults);
     let identity = Identity::of(values);
     if let Some(option) =
@@ -222,7 +222,7 @@ mod tests {
 
     fn faults(pairs: &[(&str, &str)]) -> String {
         let mut faults = Faults::default();
-        let _ = settle(&Values::from_pairs(pairs), &mut faults);
+        let _ = from_values(&Values::from_pairs(pairs), &mut faults);
         faults.into_failure().map(|failure| failure.to_string()).unwrap_or_default()
     }
 

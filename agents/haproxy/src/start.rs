@@ -23,7 +23,7 @@ use crate::sum;
 /// # Errors
 /// Why it does not; nothing of the attempt is left then.
 pub fn start(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> {
-    let turn = turn(context, settings)?;
+    let turn = wait_for_other_starts(context, settings)?;
     let started = start_alone(context, settings);
     turn.into_iter().for_each(Lock::remove);
     started
@@ -60,7 +60,10 @@ fn start_alone(context: &Context<'_>, settings: &Settings) -> Result<(), Failure
 
 /// Lets starts of one configuration take turns, whatever their resources: SO_REUSEPORT would let
 /// each of them have a master.
-fn turn(context: &Context<'_>, settings: &Settings) -> Result<Option<Lock>, Failure> {
+fn wait_for_other_starts(
+    context: &Context<'_>,
+    settings: &Settings,
+) -> Result<Option<Lock>, Failure> {
     let Some(path) = settings.identity.configs.first() else { return Ok(None) };
     match lock_common(context.invocation, "haproxy", &path.to_string_lossy(), context.budget.work())
     {

@@ -103,7 +103,7 @@ impl Agent for IPaddr2 {
     }
 
     fn params(values: &Values, invocation: &Invocation, faults: &mut Faults) -> Option<Settings> {
-        config::settings::settle(values, invocation, faults)
+        config::settings::from_values(values, invocation, faults)
     }
 
     fn check_host(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> {

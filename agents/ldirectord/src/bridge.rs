@@ -25,7 +25,7 @@ use crate::table::{self, Service};
 const SOON: Duration = Duration::from_secs(60);
 
 /// Keeps what a daemon that died has in the kernel's table.
-pub fn keep(context: &Context<'_>, known: &Record) {
+pub fn save_services(context: &Context<'_>, known: &Record) {
     let Some(conf) = known.confs.first() else { return };
     let main = Instance::new(context.invocation, &known.identity.program, conf, 0);
     // One that never was up has checked nothing; one that lives clears up for itself.
@@ -47,7 +47,7 @@ pub fn keep(context: &Context<'_>, known: &Record) {
 }
 
 /// Puts back what was kept, if that was just now and of the same configuration.
-pub fn lay(context: &Context<'_>, new: &Record, kernel: &Kernel) {
+pub fn restore_services(context: &Context<'_>, new: &Record, kernel: &Kernel) {
     let path = Record::path(context.invocation, LEFT);
     let left =
         Record::load_left(context.invocation).filter(|left| is_of(left, new) && is_fresh(&path));

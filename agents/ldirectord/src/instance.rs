@@ -97,7 +97,7 @@ impl Daemon for Instance {
     }
 
     /// The record is of several daemons: the agent keeps it.
-    fn keep(&self, _invocation: &Invocation) -> Result<(), Failure> {
+    fn save(&self, _invocation: &Invocation) -> Result<(), Failure> {
         Ok(())
     }
 

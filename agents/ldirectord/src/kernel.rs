@@ -73,20 +73,20 @@ impl Kernel {
         match change {
             Change::Delete(id) => self.delete(id),
             Change::Add(service) => {
-                Message::add(service).into_iter().try_for_each(|message| self.tell(message))
+                Message::add(service).into_iter().try_for_each(|message| self.send(message))
             }
         }
     }
 
     fn delete(&self, id: &Id) -> Result<(), Fault> {
-        match self.tell(Message::delete(id)) {
+        match self.send(Message::delete(id)) {
             // Gone already.
             Err(Fault::Refused(Error::ESRCH, _)) => Ok(()),
             answer => answer,
         }
     }
 
-    fn tell(&self, message: Message) -> Result<(), Fault> {
+    fn send(&self, message: Message) -> Result<(), Fault> {
         self.netlink.change(self.addressed(message), 0, None, Deadline::after(ANSWER)).map(drop)
     }
 

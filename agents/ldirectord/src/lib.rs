@@ -92,7 +92,7 @@ impl Agent for Ldirectord {
     }
 
     fn params(values: &Values, _invocation: &Invocation, _faults: &mut Faults) -> Option<Settings> {
-        settings::settle(values)
+        settings::from_values(values)
     }
 
     fn check_host(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> {

@@ -43,7 +43,7 @@ pub struct Settings {
 }
 
 /// Types the parameters.
-pub fn settle(values: &Values) -> Option<Settings> {
+pub fn from_values(values: &Values) -> Option<Settings> {
     Some(Settings {
         identity: Identity::of(values)?,
         ca: values.get(&params::CA),

@@ -80,7 +80,7 @@ pub fn start(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> 
     new.before = known.map_or_else(table, |known| Ok(known.before))?;
     // Before the daemon is there: a start that is killed anywhere leaves what a stop knows.
     new.save(context.invocation)?;
-    bridge::lay(context, &new, &kernel);
+    bridge::restore_services(context, &new, &kernel);
     let mut command = main.command("start");
     if let Some(ca) = &settings.ca {
         // What LWP, the daemon's client, reads.

@@ -23,7 +23,7 @@ pub fn stop(context: &Context<'_>, identity: Option<&Identity>) -> Result<(), Fa
     let same = known.as_ref().is_some_and(|known| Some(&known.identity) == identity);
     let mut failures = Vec::new();
     if let Some(known) = known {
-        bridge::keep(context, &known);
+        bridge::save_services(context, &known);
         failures.extend(end(context, &known, true, deadline).err());
     }
     if let Some(identity) = identity.filter(|_| !same) {

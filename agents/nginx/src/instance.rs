@@ -93,7 +93,7 @@ impl Daemon for Instance {
         Polite::for_clients(Signal::SIGQUIT, &invocation.values)
     }
 
-    fn keep(&self, invocation: &Invocation) -> Result<(), Failure> {
+    fn save(&self, invocation: &Invocation) -> Result<(), Failure> {
         self.record.save(invocation)
     }
 

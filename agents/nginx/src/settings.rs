@@ -82,7 +82,7 @@ pub struct Settings {
 }
 
 /// Types the parameters.
-pub fn settle(values: &Values, faults: &mut Faults) -> Option<Settings> {
+pub fn from_values(values: &Values, faults: &mut Faults) -> Option<Settings> {
     Some(Settings {
         identity: Identity::of(values),
         port: values.get(&params::PORT),

@@ -56,7 +56,7 @@ const AWAY: [&str; 8] = [
 
 /// Why there is no answer to a question.
 #[derive(Debug)]
-pub enum Trouble {
+pub enum BusError {
     /// systemd's own error, by its D-Bus name.
     Refused {
         /// Such as `org.freedesktop.systemd1.NoSuchUnit`.
@@ -70,7 +70,7 @@ pub enum Trouble {
     Garbled(String),
 }
 
-impl Trouble {
+impl BusError {
     /// Whether systemd's error has this name, given without its common beginning.
     pub fn is(&self, wanted: &str) -> bool {
         matches!(self, Self::Refused { name, .. } if name.rsplit('.').next() == Some(wanted))
@@ -102,7 +102,7 @@ impl Trouble {
 
 /// What a try came to.
 enum Try<T> {
-    Done(Result<T, Trouble>),
+    Done(Result<T, BusError>),
     /// It may pass.
     Again(String),
 }
@@ -140,14 +140,14 @@ impl Bus {
     /// so it must be a question, or an order that does no harm when it is given twice.
     ///
     /// # Errors
-    /// See [`Trouble`].
+    /// See [`BusError`].
     pub fn call<B, T>(
         &mut self,
         path: &str,
         member: (&str, &str),
         body: &B,
         limit: Deadline,
-    ) -> Result<T, Trouble>
+    ) -> Result<T, BusError>
     where
         B: Serialize + DynamicType,
         T: DeserializeOwned + zbus::zvariant::Type,
@@ -164,13 +164,13 @@ impl Bus {
     /// connection that it was to come over.
     ///
     /// # Errors
-    /// See [`Trouble`].
+    /// See [`BusError`].
     pub fn with<T, F>(
         &mut self,
         limit: Deadline,
         mut patience: Duration,
         mut work: F,
-    ) -> Result<T, Trouble>
+    ) -> Result<T, BusError>
     where
         F: AsyncFnMut(&Connection) -> zbus::Result<T>,
     {
@@ -189,10 +189,10 @@ impl Bus {
             if self.is_own && !std::path::Path::new(BOOTED).exists() {
                 // No manager that could come back.
                 let text = "this machine was not booted with systemd".to_owned();
-                return Err(Trouble::Refused { name: "NoSuchUnit".to_owned(), text });
+                return Err(BusError::Refused { name: "NoSuchUnit".to_owned(), text });
             }
             if limit.expired() {
-                return Err(Trouble::Away(why));
+                return Err(BusError::Away(why));
             }
             known = Some(why);
             limit.sleep(pause);
@@ -257,11 +257,11 @@ pub async fn within<T>(limit: Duration, work: impl Future<Output = T>) -> Option
 ///
 /// # Errors
 /// When it has another form.
-pub fn read<T>(answer: &Message) -> Result<T, Trouble>
+pub fn read<T>(answer: &Message) -> Result<T, BusError>
 where
     T: DeserializeOwned + zbus::zvariant::Type,
 {
-    answer.body().deserialize().map_err(|error| Trouble::Garbled(error.to_string()))
+    answer.body().deserialize().map_err(|error| BusError::Garbled(error.to_string()))
 }
 
 fn classify<T>(error: zbus::Error) -> Try<T> {
@@ -275,12 +275,12 @@ fn classify<T>(error: zbus::Error) -> Try<T> {
                 return Try::Again(if text.is_empty() { name } else { text });
             }
             let text = if text.is_empty() { name.clone() } else { text };
-            Try::Done(Err(Trouble::Refused { name, text }))
+            Try::Done(Err(BusError::Refused { name, text }))
         }
         zbus::Error::Connection(error, _) => Try::Again(format!("no connection: {error}")),
         zbus::Error::InputOutput(error) => Try::Again(format!("the connection broke: {error}")),
         zbus::Error::Handshake(why) => Try::Again(format!("the bus does not let us in: {why}")),
-        other => Try::Done(Err(Trouble::Garbled(other.to_string()))),
+        other => Try::Done(Err(BusError::Garbled(other.to_string()))),
     }
 }
 
@@ -289,17 +289,17 @@ mod tests {
     use super::*;
 
     fn refused(name: &str) -> Failure {
-        Trouble::Refused { name: name.into(), text: "so".into() }.into_failure("a.service")
+        BusError::Refused { name: name.into(), text: "so".into() }.into_failure("a.service")
     }
 
     #[test]
-    fn what_systemd_refuses_is_told_in_its_words() {
+    fn what_systemd_refuses_is_said_in_its_words() {
         assert_eq!(refused("org.freedesktop.systemd1.UnitMasked").kind, Kind::Installed);
         assert_eq!(refused("org.freedesktop.DBus.Error.AccessDenied").kind, Kind::Permission);
         assert_eq!(refused("org.freedesktop.systemd1.ShuttingDown").kind, Kind::Generic);
         assert_eq!(refused("x.y").to_string(), "a.service: so");
         assert!(
-            Trouble::Refused { name: "a.b.NoSuchJob".into(), text: String::new() }.is("NoSuchJob")
+            BusError::Refused { name: "a.b.NoSuchJob".into(), text: String::new() }.is("NoSuchJob")
         );
     }
 
@@ -314,14 +314,14 @@ mod tests {
 
     #[test]
     fn silence_is_a_doubt_and_never_an_answer() {
-        let failure = Trouble::Away("no answer within 1.0 s".into()).into_failure("a.service");
+        let failure = BusError::Away("no answer within 1.0 s".into()).into_failure("a.service");
         assert_eq!(failure.kind, Kind::Generic);
         assert!(matches!(classify::<()>(zbus::Error::Handshake("x".into())), Try::Again(_)));
         let broken = std::io::Error::from(std::io::ErrorKind::BrokenPipe);
         assert!(matches!(classify::<()>(zbus::Error::InputOutput(broken.into())), Try::Again(_)));
         assert!(matches!(
             classify::<()>(zbus::Error::InvalidReply),
-            Try::Done(Err(Trouble::Garbled(_)))
+            Try::Done(Err(BusError::Garbled(_)))
         ));
     }
 }

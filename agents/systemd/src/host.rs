@@ -104,7 +104,7 @@ mod tests {
     fn found(facts: &Facts, pairs: &[(&str, &str)]) -> Vec<String> {
         let mut faults = Faults::default();
         let values = Values::from_pairs(&[&[("unit", "a")], pairs].concat());
-        let settings = crate::settings::settle(&values, &mut faults).unwrap();
+        let settings = crate::settings::from_values(&values, &mut faults).unwrap();
         let words = |text: &str| text.to_owned();
         let unit = Unit {
             id: words("a.service"),

@@ -13,7 +13,7 @@ use zbus::message::{Message, Type};
 use zbus::zvariant::{OwnedObjectPath, OwnedValue};
 use zbus::{Connection, MatchRule, MessageStream};
 
-use crate::bus::{Bus, ORDER, SYSTEMD, Trouble, read, within};
+use crate::bus::{Bus, BusError, ORDER, SYSTEMD, read, within};
 use crate::facts;
 use crate::name::UnitName;
 use crate::settings::Identity;
@@ -104,7 +104,7 @@ impl Manager {
         })
     }
 
-    fn ask<B, T>(&mut self, method: &str, body: &B) -> Result<T, Trouble>
+    fn ask<B, T>(&mut self, method: &str, body: &B) -> Result<T, BusError>
     where
         B: Serialize + zbus::zvariant::DynamicType,
         T: DeserializeOwned + zbus::zvariant::Type,
@@ -120,11 +120,11 @@ impl Manager {
     pub fn look(&mut self, names: &[&UnitName]) -> Result<Vec<Unit>, Failure> {
         let texts: Vec<&str> = names.iter().map(|name| name.as_str()).collect();
         let what = texts.first().copied().unwrap_or_default();
-        let answer: Result<Vec<Listed>, Trouble> = self.ask("ListUnitsByNames", &(texts,));
-        let listed = answer.map_err(|trouble| trouble.into_failure(what))?;
+        let answer: Result<Vec<Listed>, BusError> = self.ask("ListUnitsByNames", &(texts,));
+        let listed = answer.map_err(|error| error.into_failure(what))?;
         if listed.len() != names.len() {
             let why = format!("{} units where {} were requested", listed.len(), names.len());
-            return Err(Trouble::Garbled(why).into_failure(what));
+            return Err(BusError::Garbled(why).into_failure(what));
         }
         Ok(listed.into_iter().map(unit).collect())
     }
@@ -174,10 +174,10 @@ impl Manager {
         name: &str,
     ) -> Result<T, Failure> {
         let member = (PROPERTIES, "Get");
-        let answer: Result<OwnedValue, Trouble> =
+        let answer: Result<OwnedValue, BusError> =
             self.bus.call(OBJECT, member, &(MANAGER, name), self.deadline);
-        let value = answer.map_err(|trouble| trouble.into_failure(name))?;
-        T::try_from(value).map_err(|error| Trouble::Garbled(error.to_string()).into_failure(name))
+        let value = answer.map_err(|error| error.into_failure(name))?;
+        T::try_from(value).map_err(|error| BusError::Garbled(error.to_string()).into_failure(name))
     }
 
     /// Makes systemd read all unit files again.
@@ -190,19 +190,19 @@ impl Manager {
         let reloaded = self.bus.with(self.deadline, ORDER, async |connection: &Connection| {
             connection.call_method(Some(SYSTEMD), OBJECT, Some(MANAGER), "Reload", &()).await
         });
-        reloaded.map(drop).map_err(|trouble| trouble.into_failure("daemon-reload"))
+        reloaded.map(drop).map_err(|error| error.into_failure("daemon-reload"))
     }
 
     /// Keeps a unit in systemd's memory as long as this connection lasts: one that nothing needs is
     /// forgotten as soon as it has ended, with what there was to say about it.
     pub fn hold(&mut self, unit: &Unit) {
-        let _: Result<(), Trouble> = self.ask("RefUnit", &(unit.id.as_str(),));
+        let _: Result<(), BusError> = self.ask("RefUnit", &(unit.id.as_str(),));
     }
 
     /// Makes systemd forget failures and how often it was started lately: the cluster decides about
     /// that. A unit that is not loaded has nothing to forget.
     pub fn reset_failed(&mut self, unit: &Unit) {
-        let _: Result<(), Trouble> = self.ask("ResetFailedUnit", &(unit.id.as_str(),));
+        let _: Result<(), BusError> = self.ask("ResetFailedUnit", &(unit.id.as_str(),));
     }
 
     /// The processes of a unit: number and command line.
@@ -210,12 +210,12 @@ impl Manager {
     /// # Errors
     /// When systemd does not answer.
     pub fn processes(&mut self, unit: &Unit) -> Result<Vec<(u32, String)>, Failure> {
-        let answer: Result<Vec<(String, u32, String)>, Trouble> =
+        let answer: Result<Vec<(String, u32, String)>, BusError> =
             self.ask("GetUnitProcesses", &(unit.id.as_str(),));
         match answer {
             Ok(all) => Ok(all.into_iter().map(|(_, pid, line)| (pid, line)).collect()),
-            Err(trouble) if trouble.is("NoSuchUnit") => Ok(Vec::new()),
-            Err(trouble) => Err(trouble.into_failure(&unit.id)),
+            Err(error) if error.is("NoSuchUnit") => Ok(Vec::new()),
+            Err(error) => Err(error.into_failure(&unit.id)),
         }
     }
 
@@ -225,13 +225,13 @@ impl Manager {
     /// When systemd does not answer.
     pub fn kill(&mut self, unit: &Unit) -> Result<(), Failure> {
         let body = (unit.id.as_str(), "all", nix::libc::SIGKILL);
-        self.ask("KillUnit", &body).map_err(|trouble| trouble.into_failure(&unit.id))
+        self.ask("KillUnit", &body).map_err(|error| error.into_failure(&unit.id))
     }
 
     /// Takes a job back. One that is over needs no more.
     pub fn cancel(&mut self, job: &str) -> bool {
         let member = ("org.freedesktop.systemd1.Job", "Cancel");
-        let answer: Result<(), Trouble> = self.bus.call(job, member, &(), self.deadline);
+        let answer: Result<(), BusError> = self.bus.call(job, member, &(), self.deadline);
         answer.is_ok()
     }
 
@@ -247,7 +247,7 @@ impl Manager {
         unit: &Unit,
         mode: &str,
         limit: Deadline,
-    ) -> Result<Ended, Trouble> {
+    ) -> Result<Ended, BusError> {
         let order = Order { verb, id: &unit.id, mode };
         let mut job = None;
         let ended = self.bus.with(limit, ORDER, async |connection: &Connection| {
@@ -255,7 +255,7 @@ impl Manager {
         });
         match (ended, job) {
             // What was waited for in vain is the job's end.
-            (Err(Trouble::Away(_)), Some(job)) => Ok(Ended::Late(job)),
+            (Err(BusError::Away(_)), Some(job)) => Ok(Ended::Late(job)),
             (ended, _) => ended?,
         }
     }
@@ -276,7 +276,7 @@ impl Order<'_> {
         &self,
         connection: &Connection,
         job: &mut Option<String>,
-    ) -> zbus::Result<Result<Ended, Trouble>> {
+    ) -> zbus::Result<Result<Ended, BusError>> {
         let mut signals = self.listen(connection).await?;
         if job.is_some() && !is_there(connection, job).await? {
             return Ok(Ok(Ended::Unheard));
@@ -288,7 +288,7 @@ impl Order<'_> {
                 .await?;
             match read::<OwnedObjectPath>(&answer) {
                 Ok(path) => *job = Some(path.as_str().to_owned()),
-                Err(trouble) => return Ok(Err(trouble)),
+                Err(error) => return Ok(Err(error)),
             }
         }
         loop {

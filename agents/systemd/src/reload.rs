@@ -38,7 +38,7 @@ pub fn reload(context: &Context<'_>, settings: &Settings) -> Result<(), Failure>
     }
     let ended =
         manager.order(Verb::Reload, &unit, &settings.identity.job_mode, context.budget.work());
-    let ended = ended.map_err(|trouble| trouble.into_failure(&format!("reload of {}", unit.id)))?;
+    let ended = ended.map_err(|error| error.into_failure(&format!("reload of {}", unit.id)))?;
     let why = match ended {
         Ended::With(result) => job_failure("reload", &unit.id, &result),
         Ended::Unheard => None,

@@ -75,7 +75,7 @@ pub struct Settings {
 }
 
 /// Types the parameters.
-pub fn settle(values: &Values, faults: &mut Faults) -> Option<Settings> {
+pub fn from_values(values: &Values, faults: &mut Faults) -> Option<Settings> {
     let unit = values.get(&params::UNIT)?;
     if let Err(why) = name::resolve(&unit, values.get(&params::INSTANCE).as_deref()) {
         faults.push(why);
@@ -108,8 +108,8 @@ mod tests {
 
     fn faults(pairs: &[(&str, &str)]) -> String {
         let mut faults = Faults::default();
-        let settled = settle(&Values::from_pairs(pairs), &mut faults);
-        assert!(settled.is_none() || !faults.is_empty());
+        let settings = from_values(&Values::from_pairs(pairs), &mut faults);
+        assert!(settings.is_none() || !faults.is_empty());
         faults.into_failure().map(|failure| failure.to_string()).unwrap_or_default()
     }
 

@@ -97,9 +97,7 @@ impl Attempt<'_> {
             &self.settings.identity.job_mode,
             self.limit,
         );
-        match ended
-            .map_err(|trouble| trouble.into_failure(&format!("start of {}", self.unit.id)))?
-        {
+        match ended.map_err(|error| error.into_failure(&format!("start of {}", self.unit.id)))? {
             Ended::With(result) => match job_failure("start", &self.unit.id, &result) {
                 Some(why) if result == "failed" => Err(self.failed(&why)),
                 Some(why) => Err(Failure::generic(why)),

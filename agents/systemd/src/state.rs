@@ -301,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn the_end_of_a_run_is_told_with_result_and_status() {
+    fn the_end_of_a_run_is_described_with_result_and_status() {
         let end = |result: &str, main| {
             Facts { result: Some(result.into()), main_end: main, ..Facts::default() }.end()
         };

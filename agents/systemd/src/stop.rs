@@ -145,11 +145,11 @@ fn order(
 ) -> Result<Option<Ended>, Failure> {
     match manager.order(Verb::Stop, unit, &identity.job_mode, limit) {
         Ok(ended) => Ok(Some(ended)),
-        Err(trouble) if trouble.is("NoSuchUnit") => Ok(None),
-        Err(trouble) if trouble.is("OnlyByDependency") => Err(Failure::generic(format!(
+        Err(error) if error.is("NoSuchUnit") => Ok(None),
+        Err(error) if error.is("OnlyByDependency") => Err(Failure::generic(format!(
             "{} cannot be stopped by itself: remove RefuseManualStop=yes from the unit, or stop what it belongs to",
             unit.id
         ))),
-        Err(trouble) => Err(trouble.into_failure(&format!("stop of {}", unit.id))),
+        Err(error) => Err(error.into_failure(&format!("stop of {}", unit.id))),
     }
 }

@@ -19,7 +19,7 @@ use crate::check::{Check, OK, Proof, RUNNING, STOPPED, Weight};
 use crate::environment::PATH;
 use crate::place::{Input, Place, Priority};
 use crate::stand::{Call, Stand};
-use crate::verdict::{Judged, Trouble};
+use crate::verdict::{Finding, Judged};
 
 /// A life, from stopped to stopped: each action with the codes that are right, and whether it is
 /// changed. What is not changed says whether the resource is in the same state for those who call
@@ -191,12 +191,12 @@ pub(super) fn under_each<'a>(stand: &'a Stand<'_>, changes: Vec<Change<'a>>) -> 
         stand.rehearse()?;
         match live(stand, &change) {
             Ok(()) => continue,
-            Err(Trouble::Broken(what)) => broken.push(what),
+            Err(Finding::Violation(what)) => broken.push(what),
             Err(trouble) => unknown = Err(trouble),
         }
         stand.forget_rehearsal();
     }
-    if broken.is_empty() { unknown } else { Err(Trouble::broken(broken.join("; "))) }
+    if broken.is_empty() { unknown } else { Err(Finding::broken(broken.join("; "))) }
 }
 
 /// A life under one change.
@@ -292,11 +292,11 @@ fn reduced_path(stand: &Stand<'_>) -> Judged {
 
 fn empty_path(stand: &Stand<'_>) -> Judged {
     if !stubs(stand).is_empty() {
-        return Err(Trouble::unknown("the stubs of a cluster's tools are in PATH"));
+        return Err(Finding::unknown("the stubs of a cluster's tools are in PATH"));
     }
     match under_each(stand, vec![Change::variable("PATH", reduced(stand))]) {
-        Err(Trouble::Broken(what)) => {
-            return Err(Trouble::unknown(format!("{what} (see the check reduced-path)")));
+        Err(Finding::Violation(what)) => {
+            return Err(Finding::unknown(format!("{what} (see the check reduced-path)")));
         }
         judged => judged?,
     }

@@ -8,7 +8,7 @@ use crate::ask::{Ask, MONITOR, PROBE, START, STOP};
 use crate::check::{Check, OK, Proof, RUNNING, STOPPED, State, Weight};
 use crate::process::name_of;
 use crate::stand::{Stand, known};
-use crate::verdict::{Judged, Trouble};
+use crate::verdict::{Finding, Judged};
 
 /// At how many points an action is killed.
 const POINTS: u32 = 10;
@@ -58,19 +58,19 @@ fn points(took: Duration) -> Vec<Duration> {
 }
 
 /// How long an action takes from a state; that it works is another check's matter.
-fn measured(stand: &Stand<'_>, from: State, ask: Ask) -> Result<Duration, Trouble> {
+fn measured(stand: &Stand<'_>, from: State, ask: Ask) -> Result<Duration, Finding> {
     stand.given(from)?;
     let done = known(stand.ask(ask)?)?;
     if done.is(OK) || done.is(RUNNING) {
         return Ok(done.ended.elapsed);
     }
-    Err(Trouble::unknown(format!("{}, even when it is not killed", done.summary())))
+    Err(Finding::unknown(format!("{}, even when it is not killed", done.summary())))
 }
 
 /// A stop after something was killed.
 fn stop_cleans(stand: &Stand<'_>, killed: &str, after: Duration) -> Judged {
     let reworded = |trouble| match trouble {
-        Trouble::Broken(what) => Trouble::broken(format!(
+        Finding::Violation(what) => Finding::broken(format!(
             "after a {killed} that was killed at {:.3} s: {what}",
             after.as_secs_f32()
         )),
@@ -88,7 +88,7 @@ fn stop_cleans(stand: &Stand<'_>, killed: &str, after: Duration) -> Judged {
     }
     match stand.left_over()?.first() {
         Some(process) => {
-            Err(reworded(Trouble::broken(format!("stop has left {}", name_of(process)))))
+            Err(reworded(Finding::broken(format!("stop has left {}", name_of(process)))))
         }
         None => Ok(()),
     }
@@ -118,8 +118,8 @@ fn stop_killed(stand: &Stand<'_>) -> Judged {
         }
         match stop_cleans(stand, "stop", after) {
             // So has one that was killed when all its work was done.
-            Err(Trouble::Broken(_)) if second_stop_fails(stand) => {
-                return Err(Trouble::unknown(
+            Err(Finding::Violation(_)) if second_stop_fails(stand) => {
+                return Err(Finding::unknown(
                     "a second stop fails, even when the first was not killed",
                 ));
             }

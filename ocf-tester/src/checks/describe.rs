@@ -10,7 +10,7 @@ use crate::metadata::parse;
 use crate::place::Plan;
 use crate::stand::{Stand, known};
 use crate::surroundings::{WRITABLE, existing, kept, nobody, reachable, root, view};
-use crate::verdict::{Judged, Trouble};
+use crate::verdict::{Finding, Judged};
 
 /// What a tool may wait for a description: far more than any agent needs, far less than a person
 /// notices.
@@ -112,38 +112,38 @@ pub(super) const CHECKS: &[Check] = &[
 fn meta_data(stand: &Stand<'_>) -> Judged {
     let done = known(stand.described.as_ref().clone())?;
     if !done.is(OK) {
-        return Err(Trouble::broken(done.summary()));
+        return Err(Finding::broken(done.summary()));
     }
     if done.ended.stdout.is_empty() {
-        return Err(Trouble::broken("nothing came on stdout"));
+        return Err(Finding::broken("nothing came on stdout"));
     }
     Ok(())
 }
 
 fn quiet(stand: &Stand<'_>) -> Judged {
     match stand.described.stderr().lines().next() {
-        Some(line) if stand.described.is(OK) => Err(Trouble::broken(format!("on stderr: {line}"))),
+        Some(line) if stand.described.is(OK) => Err(Finding::broken(format!("on stderr: {line}"))),
         _ => Ok(()),
     }
 }
 
 fn well_formed(stand: &Stand<'_>) -> Judged {
     if stand.described.ended.stdout.is_empty() {
-        return Err(Trouble::unknown("there is no description"));
+        return Err(Finding::unknown("there is no description"));
     }
     let text = std::str::from_utf8(&stand.described.ended.stdout)
-        .map_err(|error| Trouble::broken(format!("not UTF-8: {error}")))?;
-    parse(text).map(drop).map_err(Trouble::broken)
+        .map_err(|error| Finding::broken(format!("not UTF-8: {error}")))?;
+    parse(text).map(drop).map_err(Finding::broken)
 }
 
 fn name(stand: &Stand<'_>) -> Judged {
     let (file, said) =
         (stand.setup.resource.kind.to_string_lossy(), stand.metadata.name.as_deref());
     match said {
-        None => Err(Trouble::unknown("the description has no name")),
+        None => Err(Finding::unknown("the description has no name")),
         Some(name) if name == file => Ok(()),
         Some(name) => {
-            Err(Trouble::broken(format!("the file is {file}, the description says {name}")))
+            Err(Finding::broken(format!("the file is {file}, the description says {name}")))
         }
     }
 }
@@ -155,16 +155,16 @@ fn file_mode(stand: &Stand<'_>) -> Judged {
         (mode & 0o022 != 0, "others may write it"),
     ];
     match wrong.into_iter().find(|(wrong, _)| *wrong) {
-        Some((_, what)) => Err(Trouble::broken(format!("its mode is {mode:o}: {what}"))),
+        Some((_, what)) => Err(Finding::broken(format!("its mode is {mode:o}: {what}"))),
         None => Ok(()),
     }
 }
 
 /// What was described before; unknown when there was nothing.
-fn first<'a>(stand: &'a Stand<'_>) -> Result<&'a [u8], Trouble> {
+fn first<'a>(stand: &'a Stand<'_>) -> Result<&'a [u8], Finding> {
     let text = stand.described.ended.stdout.as_slice();
     if text.is_empty() {
-        Err(Trouble::unknown("there is no description to compare with"))
+        Err(Finding::unknown("there is no description to compare with"))
     } else {
         Ok(text)
     }
@@ -176,11 +176,11 @@ pub(super) fn same(stand: &Stand<'_>, call: crate::stand::Call<'_>) -> Judged {
     let done = call.expect(OK)?;
     if done.ended.stdout != expected {
         if stand.ask(META_DATA)?.ended.stdout != expected {
-            return Err(Trouble::unknown(
+            return Err(Finding::unknown(
                 "the description differs from time to time (see the check meta-data-pure)",
             ));
         }
-        return Err(Trouble::broken(format!(
+        return Err(Finding::broken(format!(
             "{} ({}) says something else than before",
             done.what, done.how
         )));
@@ -191,7 +191,7 @@ pub(super) fn same(stand: &Stand<'_>, call: crate::stand::Call<'_>) -> Judged {
 fn as_nobody(stand: &Stand<'_>) -> Judged {
     let mode = std::fs::metadata(&stand.setup.agent)?.permissions().mode();
     if mode & 0o005 != 0o005 {
-        return Err(Trouble::unknown(
+        return Err(Finding::unknown(
             "the mode of the file does not let them (see the check file-mode)",
         ));
     }
@@ -210,7 +210,7 @@ fn fast(stand: &Stand<'_>) -> Judged {
         // A busy machine is no fault of the agent.
         let again = known(stand.ask(META_DATA)?)?.ended.elapsed;
         if again > PATIENCE {
-            return Err(Trouble::broken(format!(
+            return Err(Finding::broken(format!(
                 "it took {:.1} s, and {:.1} s again",
                 took.as_secs_f32(),
                 again.as_secs_f32()
@@ -224,7 +224,7 @@ fn pure(stand: &Stand<'_>) -> Judged {
     let expected = first(stand)?;
     for _ in 0..2 {
         if known(stand.ask(META_DATA)?)?.ended.stdout != expected {
-            return Err(Trouble::broken("it says something else each time"));
+            return Err(Finding::broken("it says something else each time"));
         }
     }
     root()?;
@@ -235,14 +235,14 @@ fn pure(stand: &Stand<'_>) -> Judged {
         stand.call(META_DATA).how("with no network").place(|place| place.view = Some(view.clone())),
     )?;
     match view.written()?.first() {
-        Some(path) => Err(Trouble::broken(format!("it writes {}", path.display()))),
+        Some(path) => Err(Finding::broken(format!("it writes {}", path.display()))),
         None => Ok(()),
     }
 }
 
 fn output_format(stand: &Stand<'_>) -> Judged {
     if stand.metadata.text.is_empty() {
-        return Err(Trouble::unknown("the description cannot be read (see the check well-formed)"));
+        return Err(Finding::unknown("the description cannot be read (see the check well-formed)"));
     }
     for format in ["xml", "text", "nonsense"] {
         let call = stand
@@ -253,7 +253,7 @@ fn output_format(stand: &Stand<'_>) -> Judged {
         // Another format may give another text, if the agent has one: but XML must be XML.
         if format != "text" {
             parse(&done.stdout())
-                .map_err(|error| Trouble::broken(format!("OCF_OUTPUT_FORMAT={format}: {error}")))?;
+                .map_err(|error| Finding::broken(format!("OCF_OUTPUT_FORMAT={format}: {error}")))?;
         }
     }
     Ok(())

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use crate::check::{Check, Proof, Weight};
 use crate::metadata::{Action, MetaData, Parameter, duration};
-use crate::verdict::{Judged, Trouble};
+use crate::verdict::{Finding, Judged};
 
 pub(super) const CHECKS: &[Check] = &[
     Check {
@@ -147,7 +147,7 @@ pub(super) const CHECKS: &[Check] = &[
 
 /// No fault, or all of them in one text.
 pub(super) fn faults(found: Vec<String>) -> Judged {
-    if found.is_empty() { Ok(()) } else { Err(Trouble::broken(found.join("; "))) }
+    if found.is_empty() { Ok(()) } else { Err(Finding::broken(found.join("; "))) }
 }
 
 /// What a question finds wrong with each of a list.
@@ -330,7 +330,7 @@ fn depths(meta: &MetaData) -> Judged {
 fn both_or_neither(meta: &MetaData, one: &str, other: &str) -> Judged {
     let (first, second) = if meta.advertises(one) { (one, other) } else { (other, one) };
     if meta.advertises(first) && !meta.advertises(second) {
-        return Err(Trouble::broken(format!("{first} is advertised, {second} is not")));
+        return Err(Finding::broken(format!("{first} is advertised, {second} is not")));
     }
     Ok(())
 }

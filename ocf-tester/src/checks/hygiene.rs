@@ -11,7 +11,7 @@ use crate::place::{Plan, View};
 use crate::process::name_of;
 use crate::stand::{Stand, known};
 use crate::surroundings::{existing, kept, root, view};
-use crate::verdict::{Judged, Trouble};
+use crate::verdict::{Finding, Judged};
 
 /// Where nothing of a stopped resource belongs. State belongs below /run and /var (FHS 3.0).
 const CLEAN: &[&str] = &["/etc", "/tmp", "/var/tmp", "/dev/shm", "/root", "/home", "/opt", "/srv"];
@@ -42,14 +42,14 @@ fn process_left(stand: &Stand<'_>) -> Judged {
     known(stand.ask(MONITOR)?)?;
     let stop = known(stand.ask(STOP)?)?;
     if !stop.is(OK) {
-        return Err(Trouble::unknown(format!("{} (see the check stop)", stop.summary())));
+        return Err(Finding::unknown(format!("{} (see the check stop)", stop.summary())));
     }
     let left: Vec<_> = stand.left_over()?.iter().map(name_of).collect();
     if left.is_empty() {
         return Ok(());
     }
     stand.note_leak();
-    Err(Trouble::broken(format!("still there: {}", left.join(", "))))
+    Err(Finding::broken(format!("still there: {}", left.join(", "))))
 }
 
 fn file_left(stand: &Stand<'_>) -> Judged {
@@ -71,7 +71,7 @@ fn file_left(stand: &Stand<'_>) -> Judged {
         let done = known(within(ask).run()?)?;
         if !done.is(codes) {
             within(STOP).run()?;
-            return Err(Trouble::unknown(format!(
+            return Err(Finding::unknown(format!(
                 "{} where its files can be watched",
                 done.summary()
             )));
@@ -85,15 +85,15 @@ fn file_left(stand: &Stand<'_>) -> Judged {
     left.retain(|path| !declared(stand, path));
     match left.as_slice() {
         [] => Ok(()),
-        [one] => Err(Trouble::broken(format!("left behind: {}", one.display()))),
+        [one] => Err(Finding::broken(format!("left behind: {}", one.display()))),
         [one, rest @ ..] => {
-            Err(Trouble::broken(format!("left behind: {} and {} more", one.display(), rest.len())))
+            Err(Finding::broken(format!("left behind: {} and {} more", one.display(), rest.len())))
         }
     }
 }
 
 /// What is in the root directory and in the one where the agent runs.
-fn top(stand: &Stand<'_>) -> Result<Vec<PathBuf>, Trouble> {
+fn top(stand: &Stand<'_>) -> Result<Vec<PathBuf>, Finding> {
     let mut found = Vec::new();
     for directory in [Path::new("/"), &stand.setup.directory] {
         for entry in std::fs::read_dir(directory)? {

@@ -7,7 +7,7 @@ use crate::ask::{Ask, MONITOR, PROBE, START, STOP};
 use crate::call::{Done, choice};
 use crate::check::{Check, OK, Proof, RUNNING, STOPPED, State, Step, Weight};
 use crate::stand::{Stand, known};
-use crate::verdict::{Judged, Trouble};
+use crate::verdict::{Finding, Judged};
 
 const IDEMPOTENT: &str = "OCF 1.1, Resource Agent Actions: actions must be idempotent; doing again what is done must be successful";
 const LEVELS: &str =
@@ -255,7 +255,7 @@ fn first_monitor(stand: &Stand<'_>) -> Judged {
             usual.as_secs_f32()
         ));
     }
-    slow.map_or(Ok(()), |slow| Err(Trouble::broken(slow)))
+    slow.map_or(Ok(()), |slow| Err(Finding::broken(slow)))
 }
 
 fn stop_twice(stand: &Stand<'_>) -> Judged {
@@ -285,7 +285,7 @@ fn restart(stand: &Stand<'_>) -> Judged {
 fn monitor_depths(stand: &Stand<'_>) -> Judged {
     let depths = stand.metadata.depths("monitor");
     if depths.iter().all(|depth| *depth == 0) {
-        return Err(Trouble::unknown("the meta-data advertise no other depth than 0"));
+        return Err(Finding::unknown("the meta-data advertise no other depth than 0"));
     }
     let mut unconfigured = Ok(());
     for (state, codes) in [(State::Stopped, STOPPED), (State::Running, RUNNING)] {
@@ -294,12 +294,12 @@ fn monitor_depths(stand: &Stand<'_>) -> Judged {
         for depth in &depths {
             let done = at_level(stand, &depth.to_string())?;
             if done.is(&[2, 5, 6]) {
-                unconfigured = Err(Trouble::unknown(format!(
+                unconfigured = Err(Finding::unknown(format!(
                     "{}: give the parameters that this depth needs",
                     done.summary()
                 )));
             } else if !done.is(codes) {
-                return Err(Trouble::broken(format!(
+                return Err(Finding::broken(format!(
                     "{}; expected {}",
                     done.summary(),
                     choice(codes)
@@ -311,7 +311,7 @@ fn monitor_depths(stand: &Stand<'_>) -> Judged {
 }
 
 /// What a running resource's monitor answers at a level.
-fn at_level(stand: &Stand<'_>, level: &str) -> Result<Done, Trouble> {
+fn at_level(stand: &Stand<'_>, level: &str) -> Result<Done, Finding> {
     known(
         stand
             .call(MONITOR)
@@ -327,7 +327,7 @@ fn alike(stand: &Stand<'_>, level: &str, as_level: u32) -> Judged {
     if done.code() == usual.code() || done.is(RUNNING) {
         return Ok(());
     }
-    Err(Trouble::broken(format!("{}; level {as_level} {}", done.summary(), usual.ending())))
+    Err(Finding::broken(format!("{}; level {as_level} {}", done.summary(), usual.ending())))
 }
 
 fn unsupported_depth(stand: &Stand<'_>) -> Judged {
@@ -380,6 +380,6 @@ fn monitor_during_start(stand: &Stand<'_>) -> Judged {
 }
 
 /// What a thread gave; a panic in it is a fault of the tester.
-fn joined<T>(thread: std::thread::Result<T>) -> Result<T, Trouble> {
-    thread.map_err(|_| Trouble::unknown("a thread of the tester panicked"))
+fn joined<T>(thread: std::thread::Result<T>) -> Result<T, Finding> {
+    thread.map_err(|_| Finding::unknown("a thread of the tester panicked"))
 }

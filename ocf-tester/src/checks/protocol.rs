@@ -14,7 +14,7 @@ use crate::explain::FIRST;
 use crate::place::Plan;
 use crate::stand::{Stand, known};
 use crate::surroundings::{WRITABLE, existing, kept, root, view};
-use crate::verdict::{Judged, Trouble};
+use crate::verdict::{Finding, Judged};
 
 /// One fault is one finding.
 const AS_UNKNOWN: &str = "as for every unknown action (see the check unknown-action)";
@@ -98,7 +98,7 @@ pub(super) const CHECKS: &[Check] = &[
 
 /// What an agent answers to everything that it does not know; `None` when that is 3, as it should
 /// be.
-fn for_all_unknown(stand: &Stand<'_>) -> Result<Option<u8>, Trouble> {
+fn for_all_unknown(stand: &Stand<'_>) -> Result<Option<u8>, Finding> {
     let done = known(stand.ask(Ask::words(&[UNKNOWN_ACTION]))?)?;
     Ok((!done.is(&[3])).then(|| done.code()))
 }
@@ -109,15 +109,15 @@ fn no_action(stand: &Stand<'_>) -> Judged {
         return Ok(());
     }
     if for_all_unknown(stand)? == Some(done.code()) {
-        return Err(Trouble::unknown(format!("{}: {AS_UNKNOWN}", done.summary())));
+        return Err(Finding::unknown(format!("{}: {AS_UNKNOWN}", done.summary())));
     }
-    Err(Trouble::broken(format!("{}; expected {}", done.summary(), named(3))))
+    Err(Finding::broken(format!("{}; expected {}", done.summary(), named(3))))
 }
 
 fn extra_arguments(stand: &Stand<'_>) -> Judged {
     let plain = known(stand.described.as_ref().clone())?;
     if !plain.is(OK) {
-        return Err(Trouble::unknown(
+        return Err(Finding::unknown(
             "meta-data does not succeed without them (see the check meta-data)",
         ));
     }
@@ -128,7 +128,7 @@ fn extra_arguments(stand: &Stand<'_>) -> Judged {
     let (probe, more) =
         (known(stand.ask(PROBE)?)?, known(stand.ask(Ask::words(&["monitor", "--nonsense"]))?)?);
     if probe.code() != more.code() {
-        return Err(Trouble::broken(format!("{}, {}", probe.summary(), more.summary())));
+        return Err(Finding::broken(format!("{}, {}", probe.summary(), more.summary())));
     }
     Ok(())
 }
@@ -138,7 +138,7 @@ fn validates(stand: &Stand<'_>) -> Judged {
     if stand.metadata.advertises("validate-all") {
         Ok(())
     } else {
-        Err(Trouble::unknown("validate-all is not advertised"))
+        Err(Finding::unknown("validate-all is not advertised"))
     }
 }
 
@@ -146,7 +146,7 @@ fn validate(stand: &Stand<'_>, ask: Ask) -> Judged {
     validates(stand)?;
     let done = known(stand.ask(ask.clone())?)?;
     if done.is(&[3]) {
-        return Err(Trouble::unknown(
+        return Err(Finding::unknown(
             "validate-all is not implemented (see the check advertised-actions)",
         ));
     }
@@ -158,20 +158,20 @@ fn validate(stand: &Stand<'_>, ask: Ask) -> Judged {
         stand.call(ask).how("with __OCF_ACTION").env("__OCF_ACTION", "validate-all").run()?;
     let hint =
         if helped.is(OK) { "; it relies on __OCF_ACTION, which Pacemaker never sets" } else { "" };
-    Err(Trouble::broken(format!("{}{hint}; expected 0", done.summary())))
+    Err(Finding::broken(format!("{}{hint}; expected 0", done.summary())))
 }
 
 fn validate_nowhere(stand: &Stand<'_>) -> Judged {
     validates(stand)?;
     if !stand.metadata.is_1_1() {
-        return Err(Trouble::unknown(
+        return Err(Finding::unknown(
             "check levels of validate-all came with OCF 1.1, which the agent does not claim to keep",
         ));
     }
     root()?;
     let here = known(stand.ask(VALIDATE.at("0"))?)?;
     if !here.is(OK) {
-        return Err(Trouble::unknown(format!("{} on this host already", here.summary())));
+        return Err(Finding::unknown(format!("{} on this host already", here.summary())));
     }
     // What programs need to run at all.
     let basics = [
@@ -195,7 +195,7 @@ fn interpreters(stand: &Stand<'_>) -> Judged {
     let first = start.split(|byte| *byte == b'\n').next().unwrap_or_default();
     let words = String::from_utf8_lossy(first).into_owned();
     if !matches!(words.trim_end(), "#!/bin/sh" | "#! /bin/sh") {
-        return Err(Trouble::unknown("its first line does not name /bin/sh"));
+        return Err(Finding::unknown("its first line does not name /bin/sh"));
     }
     let default = Path::new("/bin/sh").canonicalize()?;
     let shells = SHELLS
@@ -214,7 +214,7 @@ fn interpreters(stand: &Stand<'_>) -> Judged {
             let complains = plain.ended.stderr.is_empty() && !other.ended.stderr.is_empty();
             if plain.code() != other.code() || complains {
                 let usual = named(plain.code().into());
-                return Err(Trouble::broken(format!(
+                return Err(Finding::broken(format!(
                     "{}; under {} it gives {usual}",
                     other.summary(),
                     default.display()
@@ -225,7 +225,7 @@ fn interpreters(stand: &Stand<'_>) -> Judged {
     if tried {
         Ok(())
     } else {
-        Err(Trouble::unknown(format!("there is no other shell here than {}", default.display())))
+        Err(Finding::unknown(format!("there is no other shell here than {}", default.display())))
     }
 }
 
@@ -251,7 +251,7 @@ fn unadvertised(stand: &Stand<'_>) -> Judged {
         Ask::words(&["reload-agent"]),
     ];
     if stand.metadata.text.is_empty() {
-        return Err(Trouble::unknown("the description cannot be read (see the check well-formed)"));
+        return Err(Finding::unknown("the description cannot be read (see the check well-formed)"));
     }
     // A hang at an unknown action is a finding by itself.
     let usual = for_all_unknown(stand)?;
@@ -269,8 +269,8 @@ fn unadvertised(stand: &Stand<'_>) -> Judged {
         stand.given(crate::check::State::Stopped)?;
     }
     match (found.is_empty(), unknown) {
-        (false, _) => Err(Trouble::broken(format!("not advertised, yet {}", found.join("; ")))),
-        (true, Some(text)) => Err(Trouble::unknown(format!("{text}: {AS_UNKNOWN}"))),
+        (false, _) => Err(Finding::broken(format!("not advertised, yet {}", found.join("; ")))),
+        (true, Some(text)) => Err(Finding::unknown(format!("{text}: {AS_UNKNOWN}"))),
         (true, None) => Ok(()),
     }
 }

@@ -8,7 +8,7 @@ use crate::call::Done;
 use crate::check::{Check, OK, PROMOTED, Proof, RUNNING, STOPPED, State, Step, Weight};
 use crate::process::orphans;
 use crate::stand::{Stand, known};
-use crate::verdict::{Judged, Trouble};
+use crate::verdict::{Finding, Judged};
 
 const ROLES: Step = Step::Advertised("promote");
 
@@ -135,21 +135,21 @@ fn need(stand: &Stand<'_>, action: &str) -> Judged {
     if stand.metadata.advertises(action) {
         Ok(())
     } else {
-        Err(Trouble::unknown(format!("{action} is not advertised")))
+        Err(Finding::unknown(format!("{action} is not advertised")))
     }
 }
 
 /// An action that is advertised but answers 3 is the finding of one check alone.
-fn implemented(done: Done) -> Result<Done, Trouble> {
+fn implemented(done: Done) -> Result<Done, Finding> {
     let done = known(done)?;
     if let Some(reason) = impossible(&done) {
-        return Err(Trouble::unknown(format!(
+        return Err(Finding::unknown(format!(
             "{} is not possible with these parameters: {reason}",
             done.what
         )));
     }
     if done.is(&[3]) {
-        return Err(Trouble::unknown(format!(
+        return Err(Finding::unknown(format!(
             "{} (see the check advertised-actions)",
             done.summary()
         )));
@@ -193,7 +193,7 @@ fn advertised(stand: &Stand<'_>) -> Judged {
     if missing.is_empty() {
         Ok(())
     } else {
-        Err(Trouble::broken(format!("advertised, but 3 (unimplemented): {list}")))
+        Err(Finding::broken(format!("advertised, but 3 (unimplemented): {list}")))
     }
 }
 
@@ -224,7 +224,7 @@ fn notify(stand: &Stand<'_>) -> Judged {
                 .env("OCF_RESKEY_CRM_meta_notify_start_uname", node);
             let done = implemented(call.run()?)?;
             if !done.is(OK) {
-                return Err(Trouble::broken(format!("{}; expected 0", done.summary())));
+                return Err(Finding::broken(format!("{}; expected 0", done.summary())));
             }
         }
     }
@@ -237,7 +237,7 @@ fn reloads(stand: &Stand<'_>, ask: Ask) -> Judged {
     let before = main_process()?;
     let done = implemented(stand.ask(ask)?)?;
     if !done.is(OK) {
-        return Err(Trouble::broken(format!("{}; expected 0", done.summary())));
+        return Err(Finding::broken(format!("{}; expected 0", done.summary())));
     }
     stand.expect(PROBE, RUNNING)?;
     // A restart leaves another process. If none is left, it was a helper that ended by itself.
@@ -245,7 +245,7 @@ fn reloads(stand: &Stand<'_>, ask: Ask) -> Judged {
         && !process.lives()?
         && main_process()?.is_some()
     {
-        return Err(Trouble::broken(format!(
+        return Err(Finding::broken(format!(
             "the service was restarted: process {} is gone",
             process.pid
         )));
@@ -255,7 +255,7 @@ fn reloads(stand: &Stand<'_>, ask: Ask) -> Judged {
 
 /// The oldest process that the agent has left running: the service itself, whose workers may come
 /// and go.
-fn main_process() -> Result<Option<Process>, Trouble> {
+fn main_process() -> Result<Option<Process>, Finding> {
     let oldest = orphans()?.into_iter().min_by_key(|process| (process.start_time, process.pid));
     Ok(oldest)
 }

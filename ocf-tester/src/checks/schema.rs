@@ -12,7 +12,7 @@ use crate::environment::PATH;
 use crate::metadata::MetaData;
 use crate::place::Place;
 use crate::process::{self, Program};
-use crate::verdict::{Judged, Trouble};
+use crate::verdict::{Finding, Judged};
 
 /// Where packages put the schema of OCF 1.1.
 const RNG: &[&str] =
@@ -24,7 +24,7 @@ const DTD: &str = "/usr/share/resource-agents";
 pub(super) fn judge(meta: &MetaData) -> Judged {
     let options = ParsingOptions { allow_dtd: true, ..ParsingOptions::default() };
     let document = Document::parse_with_options(&meta.text, options)
-        .map_err(|error| Trouble::unknown(error.to_string()))?;
+        .map_err(|error| Finding::unknown(error.to_string()))?;
     faults(structure(document.root_element()))?;
     lint(meta)
 }
@@ -103,7 +103,7 @@ fn lint(meta: &MetaData) -> Judged {
         (None, false) if dtd => vec!["xmllint", "--nonet", "--noout", "--valid", "-"],
         (None, is_1_1) => {
             let version = if is_1_1 { "1.1" } else { "1.0" };
-            return Err(Trouble::unknown(format!(
+            return Err(Finding::unknown(format!(
                 "the structure is well; no schema of OCF {version} to judge it by (packages pcs, resource-agents; 1.0 needs a DOCTYPE)"
             )));
         }
@@ -119,7 +119,7 @@ fn lint(meta: &MetaData) -> Judged {
     let ended = match process::run(&program, None) {
         Ok(ended) => ended,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            return Err(Trouble::unknown(
+            return Err(Finding::unknown(
                 "the structure is well; xmllint (package libxml2-utils) is not there for a second opinion",
             ));
         }
@@ -129,8 +129,8 @@ fn lint(meta: &MetaData) -> Judged {
     match ended.code {
         Some(0) => Ok(()),
         // xmllint(1): 3 and 4 are "does not conform"; the others are its own troubles.
-        Some(3 | 4) => Err(Trouble::broken(format!("xmllint: {}", complaint(&said)))),
-        _ => Err(Trouble::unknown(format!("xmllint could not judge it: {}", complaint(&said)))),
+        Some(3 | 4) => Err(Finding::broken(format!("xmllint: {}", complaint(&said)))),
+        _ => Err(Finding::unknown(format!("xmllint could not judge it: {}", complaint(&said)))),
     }
 }
 

@@ -11,7 +11,7 @@ use crate::check::{Check, OK, Proof, RUNNING, STOPPED, State, Weight};
 use crate::place::{Place, Plan};
 use crate::stand::{Stand, known};
 use crate::surroundings::{existing, nobody, reachable, root, view};
-use crate::verdict::{Judged, Trouble};
+use crate::verdict::{Finding, Judged};
 
 pub(super) const CHECKS: &[Check] = &[
     Check {
@@ -55,7 +55,7 @@ fn read_only_tmp(stand: &Stand<'_>) -> Judged {
             .any(|value| Path::new(value).starts_with(directory))
     };
     if let Some(directory) = directories.iter().find(|directory| named(directory)) {
-        return Err(Trouble::unknown(format!("a parameter names a path in {directory}")));
+        return Err(Finding::unknown(format!("a parameter names a path in {directory}")));
     }
     // What the test itself has there must stay as it is.
     let kept: Vec<PathBuf> = crate::surroundings::kept(stand);
@@ -66,7 +66,7 @@ fn read_only_tmp(stand: &Stand<'_>) -> Judged {
 }
 
 /// A call as nobody.
-fn as_nobody(stand: &Stand<'_>, ask: Ask) -> Result<Done, Trouble> {
+fn as_nobody(stand: &Stand<'_>, ask: Ask) -> Result<Done, Finding> {
     let user = nobody()?;
     reachable(&stand.setup.agent)?;
     known(stand.call(ask).how("as nobody").place(|place| place.user = Some(user)).run()?)
@@ -78,7 +78,7 @@ fn not_root(stand: &Stand<'_>) -> Judged {
     if start.is(OK) || start.is(&[4]) {
         Ok(())
     } else {
-        Err(Trouble::broken(format!("{}; expected 4", start.summary())))
+        Err(Finding::broken(format!("{}; expected 4", start.summary())))
     }
 }
 
@@ -87,7 +87,7 @@ fn not_root_truth(stand: &Stand<'_>) -> Judged {
     let start = as_nobody(stand, START)?;
     let seen = known(stand.ask(PROBE)?)?;
     if start.is(OK) && !seen.is(RUNNING) {
-        return Err(Trouble::broken(format!(
+        return Err(Finding::broken(format!(
             "start as nobody gave 0, but then {}",
             seen.summary()
         )));
@@ -95,12 +95,12 @@ fn not_root_truth(stand: &Stand<'_>) -> Judged {
     stand.given(State::Running)?;
     let probe = as_nobody(stand, PROBE)?;
     if probe.is(STOPPED) {
-        return Err(Trouble::broken(format!("{}, while the resource runs", probe.summary())));
+        return Err(Finding::broken(format!("{}, while the resource runs", probe.summary())));
     }
     let stop = as_nobody(stand, STOP)?;
     let after = known(stand.ask(PROBE)?)?;
     if stop.is(OK) && !after.is(STOPPED) {
-        return Err(Trouble::broken(format!(
+        return Err(Finding::broken(format!(
             "stop as nobody gave 0, but then {}",
             after.summary()
         )));

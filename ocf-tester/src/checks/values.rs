@@ -9,7 +9,7 @@ use crate::call::Done;
 use crate::check::{Check, OK, PROMOTED, Proof, RUNNING, State, Weight};
 use crate::metadata::Parameter;
 use crate::stand::{Stand, known};
-use crate::verdict::{Judged, Trouble};
+use crate::verdict::{Finding, Judged};
 
 const INVALID: &str =
     "OCF 1.1, Exit Status Codes: 2, invalid parameter, or 6, inherently invalid parameter";
@@ -121,7 +121,7 @@ fn names(done: &Done, name: &str, value: Option<&str>) -> bool {
 }
 
 /// What is wrong with the treatment of one bad value. Never a start: if one succeeds, it is undone.
-fn refused(stand: &Stand<'_>, name: &str, value: Option<&str>) -> Result<Option<String>, Trouble> {
+fn refused(stand: &Stand<'_>, name: &str, value: Option<&str>) -> Result<Option<String>, Finding> {
     let how = value.map_or_else(|| format!("without {name}"), |value| format!("{name}={value:?}"));
     let parameters = with(stand, name, value);
     let call = |ask| stand.call(ask).how(how.as_str()).parameters(parameters.clone());
@@ -146,7 +146,7 @@ fn refused(stand: &Stand<'_>, name: &str, value: Option<&str>) -> Result<Option<
 fn missing_required(stand: &Stand<'_>) -> Judged {
     let required: Vec<&Parameter> = required(stand).collect();
     if required.is_empty() {
-        return Err(Trouble::unknown("no parameter is required"));
+        return Err(Finding::unknown("no parameter is required"));
     }
     let found = required.iter().map(|parameter| refused(stand, &parameter.name, None));
     super::document::faults(found.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
@@ -167,7 +167,7 @@ fn required<'a>(stand: &'a Stand<'_>) -> impl Iterator<Item = &'a Parameter> {
 fn bad(stand: &Stand<'_>, kind: &str, values: &[&str]) -> Judged {
     let of_kind: Vec<&Parameter> = typed(stand, &[kind]).collect();
     if of_kind.is_empty() {
-        return Err(Trouble::unknown(format!("no parameter has the type {kind}")));
+        return Err(Finding::unknown(format!("no parameter has the type {kind}")));
     }
     stand.rehearse()?;
     let mut found = Vec::new();
@@ -185,8 +185,8 @@ fn bad(stand: &Stand<'_>, kind: &str, values: &[&str]) -> Judged {
 /// Where what is no integer at all is taken, that is the finding.
 fn large_integer(stand: &Stand<'_>) -> Judged {
     match bad(stand, "integer", &["abc"]) {
-        Err(Trouble::Broken(_)) => {
-            Err(Trouble::unknown("any text is taken for an integer (see the check bad-integer)"))
+        Err(Finding::Violation(_)) => {
+            Err(Finding::unknown("any text is taken for an integer (see the check bad-integer)"))
         }
         Err(unknown) => Err(unknown),
         Ok(()) => bad(stand, "integer", &["999999999999999999999999999999999999999999"]),
@@ -202,10 +202,10 @@ fn typed<'a>(stand: &'a Stand<'_>, kinds: &[&str]) -> impl Iterator<Item = &'a P
 
 fn odd_values(stand: &Stand<'_>) -> Judged {
     if !stand.metadata.advertises("validate-all") {
-        return Err(Trouble::unknown("validate-all is not advertised"));
+        return Err(Finding::unknown("validate-all is not advertised"));
     }
     if !known(stand.ask(VALIDATE)?)?.is(OK) {
-        return Err(Trouble::unknown(
+        return Err(Finding::unknown(
             "validate-all does not accept the given parameters (see the check validate-all)",
         ));
     }
@@ -232,7 +232,7 @@ fn odd_values(stand: &Stand<'_>) -> Judged {
 fn needs_parameters(stand: &Stand<'_>) -> Judged {
     match required(stand).next() {
         Some(_) => Ok(()),
-        None => Err(Trouble::unknown("no parameter is required")),
+        None => Err(Finding::unknown("no parameter is required")),
     }
 }
 
@@ -242,12 +242,12 @@ fn probe_without_parameters(stand: &Stand<'_>) -> Judged {
     let done =
         known(stand.call(PROBE).how("without parameters").parameters(Parameters::new()).run()?)?;
     if done.is(RUNNING) || done.is(PROMOTED) {
-        return Err(Trouble::broken(format!("{}, and nothing can be running", done.summary())));
+        return Err(Finding::broken(format!("{}, and nothing can be running", done.summary())));
     }
     if done.is(&[7, 5, 2, 6]) {
         Ok(())
     } else {
-        Err(Trouble::broken(format!("{}; expected 7, or 2, 5 or 6", done.summary())))
+        Err(Finding::broken(format!("{}; expected 7, or 2, 5 or 6", done.summary())))
     }
 }
 
@@ -277,6 +277,6 @@ fn stop_bad_values(stand: &Stand<'_>) -> Judged {
     if tried {
         Ok(())
     } else {
-        Err(Trouble::unknown("no parameter has a type that a value could violate"))
+        Err(Finding::unknown("no parameter has a type that a value could violate"))
     }
 }

@@ -13,7 +13,7 @@ use crate::explain;
 use crate::observer::Event;
 use crate::place::Place;
 use crate::process::{self, Program};
-use crate::verdict::Trouble;
+use crate::verdict::Finding;
 
 /// A call in preparation.
 #[derive(Clone, Debug)]
@@ -135,31 +135,31 @@ impl<'a> Call<'a> {
     ///
     /// # Errors
     /// When it is not, or the call could not be made.
-    pub fn expect(self, codes: &[u8]) -> Result<Done, Trouble> {
+    pub fn expect(self, codes: &[u8]) -> Result<Done, Finding> {
         let unusual = self.unusual;
         let done = self.run()?;
         let done = if unusual { done } else { known(done)? };
         if done.is(codes) && (!unusual || matches!(done.ended.code, Some(0..=9 | 190 | 191))) {
             return Ok(done);
         }
-        Err(Trouble::broken(format!("{}; expected {}", done.summary(), choice(codes))))
+        Err(Finding::broken(format!("{}; expected {}", done.summary(), choice(codes))))
     }
 
     /// Makes it.
     ///
     /// # Errors
     /// When it could not be made.
-    pub fn run(self) -> Result<Done, Trouble> {
+    pub fn run(self) -> Result<Done, Finding> {
         let stand = self.stand;
         if stand.is_interrupted() && !self.even_if_interrupted {
-            return Err(Trouble::unknown("interrupted"));
+            return Err(Finding::unknown("interrupted"));
         }
         let timeout = stand.timeout(self.ask.action());
         let what = self.ask.to_string();
         let cleans = self.even_if_interrupted;
         let allowed =
             stand.shared.hangs().allow(&what, &self.how, timeout, stand.longest(), cleans);
-        let timeout = allowed.map_err(Trouble::Unknown)?;
+        let timeout = allowed.map_err(Finding::Inconclusive)?;
         let environment = self.environment(timeout);
         let mut words = self.under.clone();
         words.push(stand.setup.agent.clone().into());
@@ -177,7 +177,7 @@ impl<'a> Call<'a> {
         let stop = if self.even_if_interrupted { None } else { Some(stand.shared.interrupted) };
         let (began, moment) = (stand.age(), Instant::now());
         let ended = process::run(&program, stop)
-            .map_err(|error| Trouble::unknown(explain::not_run(&stand.setup.agent, &error)))?;
+            .map_err(|error| Finding::unknown(explain::not_run(&stand.setup.agent, &error)))?;
         let done = Done {
             what,
             action: self.ask.action().to_owned(),
@@ -197,7 +197,7 @@ impl<'a> Call<'a> {
         if done.hung() {
             stand.shared.hangs().note(&done, moment, Instant::now());
         }
-        stand.setup.observer.tell(Event::Done(&done));
+        stand.setup.observer.report(Event::Done(&done));
         stand.shared.calls().push(done.clone());
         Ok(done)
     }

@@ -31,7 +31,7 @@ pub fn launch<S: Daemon + ?Sized>(
     server.clear(context.budget.work())?;
     server.make_way(context)?;
     // Before the server is there: a start that is killed anywhere leaves what a stop knows.
-    server.keep(context.invocation)?;
+    server.save(context.invocation)?;
     start(server, context, program, ready).inspect_err(|_| {
         let swept = server.sweep(context);
         // What still runs must be found by a stop.

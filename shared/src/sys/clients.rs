@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_told_counts_as_talking() {
+    fn what_is_not_known_counts_as_talking() {
         assert_eq!(examined(UdpSocket::bind("127.0.0.1:0").unwrap()), Clients::Talking);
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("socket");

@@ -297,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_there_is_told() {
+    fn nobody_there_is_reported() {
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let failed = answers(&Endpoint::Tcp(address), soon()).unwrap_err();
         assert_eq!(

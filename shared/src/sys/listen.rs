@@ -72,14 +72,14 @@ mod tests {
         let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = taken.local_addr().unwrap().port();
         let soon = || Deadline::after(std::time::Duration::from_secs(5));
-        let told = |host, is_held: bool| {
+        let reason = |host, is_held: bool| {
             bind(host, port, &|_| is_held, soon()).map_err(|why| why.to_string())
         };
-        assert!(told(Some("127.0.0.1"), false).unwrap_err().contains("another program does"));
-        assert!(told(Some("192.0.2.1"), false).unwrap_err().contains("not on this machine"));
-        assert_eq!(told(Some("127.0.0.2"), false), Ok(()));
-        assert_eq!(told(Some("127.0.0.1"), true), Ok(()), "it is the server's own");
-        assert!(told(Some("192.0.2.1"), true).is_err(), "the port alone is not enough");
-        assert_eq!(told(None, true), Ok(()));
+        assert!(reason(Some("127.0.0.1"), false).unwrap_err().contains("another program does"));
+        assert!(reason(Some("192.0.2.1"), false).unwrap_err().contains("not on this machine"));
+        assert_eq!(reason(Some("127.0.0.2"), false), Ok(()));
+        assert_eq!(reason(Some("127.0.0.1"), true), Ok(()), "it is the server's own");
+        assert!(reason(Some("192.0.2.1"), true).is_err(), "the port alone is not enough");
+        assert_eq!(reason(None, true), Ok(()));
     }
 }

@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn a_passing_failure_is_told_from_a_name_without_an_address() {
+    fn a_passing_failure_differs_from_a_name_without_an_address() {
         for (text, cause) in [
             (
                 "failed to lookup address information: Temporary failure in name resolution",

@@ -80,7 +80,7 @@ fn a_dry_run_shows_every_change_and_makes_none() {
 }
 
 #[test]
-fn what_cannot_be_released_is_told() {
+fn what_cannot_be_released_is_reported() {
     let copy = copy();
     for (version, reason) in [("1.2", "not of the form"), ("0.0.1", "is older than")] {
         let printed = release(copy.path(), version).unwrap_err();

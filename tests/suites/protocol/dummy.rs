@@ -66,7 +66,7 @@ fn a_start_fails_on_the_node_that_is_named() {
 }
 
 #[test]
-fn an_action_takes_as_long_as_it_is_told() {
+fn an_action_takes_as_long_as_it_is_reported() {
     let rig = L2::new();
     let dummy = dummy_on(&rig).param("op_sleep", "1");
     let start = dummy.start();

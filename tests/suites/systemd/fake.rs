@@ -354,7 +354,7 @@ fn a_manager_that_never_comes_to_its_bus_is_named_whatever_the_last_try_had_time
 }
 
 #[test]
-fn errors_that_stay_are_told() {
+fn errors_that_stay_are_reported() {
     let Some(host) = place() else { return };
     for (error, code) in [
         ("org.freedesktop.DBus.Error.AccessDenied", 4),

@@ -40,14 +40,14 @@ fn take(gate: &Path) -> io::Result<Duration> {
     };
     // The same for all processes, and never set back; it begins anew with the boot, as /run does.
     let now = Duration::from(clock_gettime(ClockId::CLOCK_MONOTONIC)?);
-    let mine = turn(now, next);
+    let mine = free_moment(now, next);
     let following = u64::try_from((mine + SPACING).as_nanos()).map_err(io::Error::other)?;
     lock.file().write_all_at(&following.to_le_bytes(), 0)?;
     Ok(mine.saturating_sub(now))
 }
 
 /// The moment to take, when the next free one is `next`.
-fn turn(now: Duration, next: Duration) -> Duration {
+fn free_moment(now: Duration, next: Duration) -> Duration {
     if next > now + LONGEST { now } else { next.max(now) }
 }
 
@@ -58,9 +58,9 @@ mod tests {
     #[test]
     fn turns_follow_each_other_and_never_lie_in_the_past() {
         let ms = Duration::from_millis;
-        assert_eq!(turn(ms(1000), ms(0)), ms(1000));
-        assert_eq!(turn(ms(1000), ms(1500)), ms(1500));
-        assert_eq!(turn(ms(1000), ms(3_600_000)), ms(1000), "a mistake in the file");
+        assert_eq!(free_moment(ms(1000), ms(0)), ms(1000));
+        assert_eq!(free_moment(ms(1000), ms(1500)), ms(1500));
+        assert_eq!(free_moment(ms(1000), ms(3_600_000)), ms(1000), "a mistake in the file");
     }
 
     #[test]

@@ -144,7 +144,11 @@ pub struct ClusterIp {
 
 /// Judges the combinations and gives the settings; `None` when a value that all depends on is
 /// missing or faulty.
-pub fn settle(values: &Values, invocation: &Invocation, faults: &mut Faults) -> Option<Settings> {
+pub fn from_values(
+    values: &Values,
+    invocation: &Invocation,
+    faults: &mut Faults,
+) -> Option<Settings> {
     let nic = values.get(&params::NIC);
     let mask = mask(values);
     let ip = effective_address(values, invocation, faults);
@@ -362,7 +366,7 @@ mod tests {
             .map(|(n, v)| (OsString::from(format!("OCF_RESKEY_{n}")), OsString::from(v)));
         let call = Invocation::new([OsString::from("IPaddr2"), "start".into()], environment);
         let mut faults = call.values.faults(params::ALL);
-        let settings = settle(&call.values, &call, &mut faults);
+        let settings = from_values(&call.values, &call, &mut faults);
         (settings, faults)
     }
 

@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_client_must_know_is_told() {
+    fn what_a_client_must_know_is_reported() {
         let listen = read("443 ssl http2 default_server").unwrap();
         assert!(listen.ssl && !listen.h2_only && !listen.proxied);
         assert_eq!(listen.base_url(), "https://127.0.0.1:443");

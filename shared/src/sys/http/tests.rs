@@ -183,7 +183,7 @@ fn a_body_as_long_as_the_limit_is_whole() {
 }
 
 #[test]
-fn what_is_no_http_is_told() {
+fn what_is_no_http_is_reported() {
     for broken in [
         b"SSH-2.0-OpenSSH_9.9\r\n".to_vec(),
         b"\0\xff\xfe garbage".to_vec(),
@@ -201,7 +201,7 @@ fn what_is_no_http_is_told() {
 }
 
 #[test]
-fn a_server_that_is_gone_is_told() {
+fn a_server_that_is_gone_is_reported() {
     let unused = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
     assert_eq!(
         kind_and_text(ask(&unused).unwrap_err()),
@@ -237,7 +237,7 @@ fn redirects_are_reported_and_not_followed() {
 }
 
 #[test]
-fn the_request_says_what_it_was_told_to() {
+fn the_request_has_what_was_given() {
     let (sent, requests) = mpsc::channel();
     let peer = serve(move |mut stream, request| {
         sent.send(request).unwrap();
@@ -307,7 +307,7 @@ fn ng_05_unix_sockets_and_ipv6_addresses_are_reached() {
 }
 
 #[test]
-fn a_name_that_nobody_has_is_told() {
+fn a_name_that_nobody_has_is_reported() {
     let (kind, text) = kind_and_text(
         get(&Get::new("http://no-such-host.invalid/", Deadline::after(Duration::from_secs(5))))
             .unwrap_err(),
@@ -318,7 +318,7 @@ fn a_name_that_nobody_has_is_told() {
 }
 
 #[test]
-fn urls_that_cannot_be_asked_are_told() {
+fn urls_that_cannot_be_asked_are_reported() {
     for bad in
         ["", "/status", "ftp://127.0.0.1/", "http://", "http://a b/", "http://127.0.0.1:99999/"]
     {

@@ -125,7 +125,7 @@ fn a_definition_becomes_a_test() {
 }
 
 #[test]
-fn files_that_cannot_be_read_are_told() {
+fn files_that_cannot_be_read_are_reported() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("tests.cf");
     let failed = load(&path, None).unwrap_err();

@@ -9,7 +9,7 @@ fn settings(pairs: &[(&str, &str)]) -> Settings {
         pairs.iter().map(|(n, v)| (OsString::from(format!("OCF_RESKEY_{n}")), OsString::from(v)));
     let call = Invocation::new([OsString::from("IPaddr2"), "start".into()], environment);
     let mut faults = ocf::values::Faults::default();
-    crate::config::settings::settle(&call.values, &call, &mut faults).expect("settings")
+    crate::config::settings::from_values(&call.values, &call, &mut faults).expect("settings")
 }
 
 /// lo, ethA and ethC, with these routes.

@@ -155,7 +155,7 @@ fn a_certificate_that_is_its_own_authority_is_good_where_it_is_named() {
 }
 
 #[test]
-fn what_is_no_tls_is_told() {
+fn what_is_no_tls_is_reported() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let peer = listener.local_addr().unwrap().to_string();
     std::thread::spawn(move || {
@@ -171,7 +171,7 @@ fn what_is_no_tls_is_told() {
 }
 
 #[test]
-fn a_file_without_certificates_is_told() {
+fn a_file_without_certificates_is_reported() {
     let folder = tempfile::tempdir().unwrap();
     for trust in [file(&folder, "empty.pem", ""), Trust::File(folder.path().join("missing.pem"))] {
         let failed = ask("127.0.0.1:9", trust).unwrap_err();
