@@ -68,8 +68,12 @@ help:
 # Paths of this machine stay out of the binaries: two builds give the same files, wherever they are made.
 SOURCES    = --remap-path-prefix=$(CURDIR)=/usr/src/ocf-agents
 SOURCES   += --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=/usr/src/cargo
-build bench cluster-test: export RUSTFLAGS := $(strip $(RUSTFLAGS) $(SOURCES))
-build bench cluster-test: export CFLAGS := $(strip $(CFLAGS) $(subst --remap-path-prefix,-ffile-prefix-map,$(SOURCES)))
+# Once only, also where one make calls another: with other flags everything would be compiled again.
+C_SOURCES  = $(subst --remap-path-prefix,-ffile-prefix-map,$(SOURCES))
+OWN_FLAGS := $(filter-out $(SOURCES),$(RUSTFLAGS))
+OWN_CFLAGS := $(filter-out $(C_SOURCES),$(CFLAGS))
+build bench cluster-test: export RUSTFLAGS := $(strip $(OWN_FLAGS) $(SOURCES))
+build bench cluster-test: export CFLAGS := $(strip $(OWN_CFLAGS) $(C_SOURCES))
 
 # The members of the workspace that are installed. MEMBERS="ocf-ipaddr2 …" builds these alone.
 SHIPPED  = $(patsubst %,ocf-%,$(notdir $(wildcard agents/*))) ocf-tester
@@ -82,8 +86,8 @@ build:
 # One set of files for every distribution: static and position-independent, with musl, which no system has to have.
 TARGET   = $(ARCH)-unknown-linux-musl
 PORTABLE = $(or $(CARGO_TARGET_DIR),target)/$(TARGET)/portable
-portable: export RUSTFLAGS := $(strip $(RUSTFLAGS) $(SOURCES) $(if $(filter aarch64,$(ARCH)),-Crelocation-model=pic))
-portable: export CFLAGS := $(strip $(CFLAGS) $(subst --remap-path-prefix,-ffile-prefix-map,$(SOURCES)))
+portable: export RUSTFLAGS := $(strip $(OWN_FLAGS) $(SOURCES) $(if $(filter aarch64,$(ARCH)),-Crelocation-model=pic))
+portable: export CFLAGS := $(strip $(OWN_CFLAGS) $(C_SOURCES))
 portable: export CC_x86_64_unknown_linux_musl  ?= musl-gcc
 portable: export CC_aarch64_unknown_linux_musl ?= aarch64-linux-gnu-gcc
 # Linked by rustc's own linker, with rustc's own musl: no other toolchain of that architecture is needed.
@@ -108,7 +112,9 @@ portable-test:
 		OCF_PORTABLE='$(or $(CARGO_TARGET_DIR),target)/$(TARGET)/debug' \
 			$(CARGO) test -p ocf-agents-tests --test packaging --locked -- portable:: --ignored; \
 	else \
-		echo '*** The portable files are NOT tested here.' >&2; \
+		{ echo; echo '***'; \
+		echo '*** The portable files are NOT tested here: rustup target add $(TARGET)'; \
+		echo '***'; } >&2; \
 	fi
 
 lint:
