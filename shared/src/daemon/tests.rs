@@ -90,7 +90,7 @@ impl Daemon for Fake {
         self.forks_twice
     }
 
-    fn keep(&self, _invocation: &Invocation) -> Result<(), Failure> {
+    fn save(&self, _invocation: &Invocation) -> Result<(), Failure> {
         Ok(())
     }
 
