@@ -26,7 +26,7 @@ use nix::unistd::Pid;
 
 use ocf::sys::clock::Deadline;
 use ocf::sys::file;
-use ocf::sys::process::Process;
+use ocf::sys::process::{self, Process};
 
 use crate::place::Place;
 use crate::stream::Stream;
@@ -167,23 +167,30 @@ pub fn began_in_a_call(pid: i32) -> bool {
 
 /// Processes that agents left behind and that still live, and what those have started.
 ///
+/// Other threads start and end calls meanwhile. A call that is under way before or after the look
+/// at the machine, or has just ended, is no orphan.
+///
 /// # Errors
 /// When /proc cannot be read.
 pub fn orphans() -> io::Result<Vec<Process>> {
-    let ours: Vec<i32> = children().ours.keys().copied().collect();
-    if adopted(&ours) == Some(false) {
+    let mut calls = calls();
+    if adopted(&calls) == Some(false) {
         return Ok(Vec::new());
     }
-    let own = Process { pid: std::process::id() as i32, start_time: 0 };
-    let all = own.descendants()?;
-    let mut running = Vec::new();
-    for pid in ours {
-        running.push(pid);
-        running.extend(
-            Process { pid, start_time: 0 }.descendants()?.iter().map(|process| process.pid),
-        );
-    }
-    Ok(all.into_iter().filter(|process| !running.contains(&process.pid)).collect())
+    let everybody = process::everybody()?;
+    calls.extend(self::calls());
+    let below = |pid: i32| Process { pid, start_time: 0 }.below(&everybody);
+    let running: Vec<i32> = calls.iter().flat_map(|pid| below(*pid)).map(|it| it.pid).collect();
+    let left = below(std::process::id() as i32).into_iter();
+    let left = left.filter(|it| !calls.contains(&it.pid) && !running.contains(&it.pid));
+    left.filter_map(|it| it.lives().map(|lives| lives.then_some(it)).transpose()).collect()
+}
+
+/// The processes of calls that are under way or have just ended.
+fn calls() -> Vec<i32> {
+    let children = children();
+    let ended = children.ended.iter().map(|(pid, _)| *pid);
+    children.ours.keys().copied().chain(ended).collect()
 }
 
 /// Whether we have other children than these, from the kernel's short list of them
