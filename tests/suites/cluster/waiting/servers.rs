@@ -33,13 +33,14 @@ fn prepare(node: &Node) {
 /// Kills a service again and again while its monitor waits, and prints how long it was away.
 fn killed(what: &str, service: &Service, program: &str) -> f64 {
     let (mut away, mut verdicts) = (Vec::new(), Vec::new());
+    let mut start = 0.0;
     for _ in 0..TRIES {
         service.armed();
         away.push(service.away(|node| node.kill_all(program)));
+        start = ms(service.cluster.wait_idle().last("WEB", "start").took);
         let reason = service.one_failure();
         verdicts.push(verdict_after(&reason).unwrap_or_else(|| panic!("no event: {reason}")));
     }
-    let start = ms(service.cluster.status().last("WEB", "start").took);
     tell(&row(&format!("{what} killed (its last start took {start:.0} ms)"), away.clone()));
     tell(&row(&format!("{what} killed: verdict after the event"), verdicts));
     median(away).unwrap_or_default() - start
@@ -107,7 +108,9 @@ fn watch_1_a_link_that_goes_is_a_verdict_at_once() {
     let Some(_turn) = turn(&["pcs"]) else { return };
     let cluster = Cluster::builder(1).also(Net::of("eth1", "192.168.7", 10, 2)).start();
     let node = cluster.node(1);
-    node.pcs(&format!("resource create VIP ocf:native:IPaddr2 ip=192.168.7.50 nic=eth1 {WAITING}"));
+    node.pcs(&format!(
+        "resource create VIP ocf:native:IPaddr2 ip=192.168.7.50 nic=eth1 cidr_netmask=24 {WAITING}"
+    ));
     for (what, down) in [("link down", true), ("carrier lost", false)] {
         let mut verdicts = Vec::new();
         for _ in 0..TRIES / 2 {
