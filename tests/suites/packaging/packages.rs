@@ -229,10 +229,24 @@ fn the_debian_packages_live_through_installation_use_and_purge() {
     live_and_die(&Machine { host: builder.start(), root: None }, PLACES);
 }
 
-/// A release as it was made: updates of an old one are no longer kept on every mirror.
-const RELEASE: &[&str] = &["http://deb.debian.org/debian"];
+/// Releases of Ubuntu. The other names are Debian's.
+const UBUNTU: [&str; 3] = ["focal", "jammy", "noble"];
 
-/// Makes a system of Debian's essential packages and some more, as a directory or an archive;
+/// Where a release is, as it was made: updates of an old one are no longer kept on every mirror.
+/// Debian 12 has no package with the keys of Ubuntu.
+fn release(suite: &str) -> String {
+    const KEYS: &str = "/usr/share/keyrings/ubuntu-archive-keyring.gpg";
+    if !UBUNTU.contains(&suite) {
+        return "http://deb.debian.org/debian".to_owned();
+    }
+    let trust = match std::path::Path::new(KEYS).is_file() {
+        true => format!("signed-by={KEYS}"),
+        false => "trusted=yes".to_owned(),
+    };
+    format!("deb [{trust}] http://archive.ubuntu.com/ubuntu {suite} main universe")
+}
+
+/// Makes a system of the essential packages and some more, as a directory or an archive;
 /// without mirrors from those that mmdebstrap knows, updates included.
 fn fresh(suite: &str, packages: &str, target: &Path, mirrors: &[&str]) {
     let (more, target) = (format!("--include={packages}"), target.to_str().unwrap());
@@ -254,7 +268,7 @@ fn the_debian_packages_live_in_fresh_roots() {
     let directory = tempfile::tempdir().unwrap();
     for suite in suites.split_whitespace() {
         let archive = directory.path().join(format!("{suite}.tar"));
-        fresh(suite, "pcs,crmsh,pacemaker-cli-utils,iproute2", &archive, RELEASE);
+        fresh(suite, "pcs,crmsh,pacemaker-cli-utils,iproute2", &archive, &[&release(suite)]);
         let host =
             Host::builder("fresh").tmpfs("/srv").bind(directory.path(), "/srv/given").start();
         host.sh(&format!(
@@ -326,10 +340,11 @@ fn the_list_of_packages_is_whole_in_fresh_roots() {
         return;
     }
     let sources = sources();
-    for system in suites.split_whitespace() {
+    // The list is of Debian's packages.
+    for system in suites.split_whitespace().filter(|system| !UBUNTU.contains(system)) {
         let directory = tempfile::tempdir().unwrap();
         let root = directory.path().join("root");
-        fresh(system, "apt", &root, RELEASE);
+        fresh(system, "apt", &root, &[&release(system)]);
         let inside = |words: &[&str]| {
             let mut command = Command::new("unshare");
             command.args([

@@ -91,7 +91,8 @@ fn packages_are_built_from_source_in_fresh_roots_without_a_network() {
     }
     let name = name();
     let archive = sources().join(format!("target/package/{name}.tar.xz"));
-    for suite in suites.split_whitespace() {
+    // Ubuntu has no compiler that is new enough, in its release.
+    for suite in suites.split_whitespace().filter(|suite| !super::UBUNTU.contains(suite)) {
         let directory = tempfile::tempdir().unwrap();
         let root = directory.path().join("root");
         // Debian's newer Rust comes with its updates.
