@@ -84,7 +84,8 @@ fn test(options: &Options, table: &[&'static Check]) -> Result<u8, String> {
     if !options.unused.is_empty() {
         let names = options.unused.join(", ");
         complain(&format!(
-            "{names} in the environment: not used, for agents of a cluster get none of it; give it with -o"
+            "{names} in the environment: not used, for agents of a cluster get none of it; give it \
+             with -o"
         ));
     }
     if options.meta_data_only {

@@ -17,7 +17,8 @@ pub fn not_run(agent: &Path, error: &io::Error) -> String {
     let cause = match error.raw_os_error().map(Errno::from_raw) {
         Some(Errno::ENOENT) => interpreter(agent),
         Some(Errno::ENOEXEC) => Some(
-            "it does not begin with #!, and is no program for this machine: name an interpreter, as in #!/bin/sh"
+            "it does not begin with #!, and is no program for this machine: name an interpreter, \
+             as in #!/bin/sh"
                 .to_owned(),
         ),
         Some(Errno::EACCES) if is_noexec(agent) => Some(noexec().to_owned()),
@@ -60,13 +61,16 @@ fn fault(line: &str, is_there: impl Fn(&Path) -> bool) -> Option<String> {
     }
     if line.ends_with('\r') {
         return Some(
-            "its lines end with CR LF, and no interpreter has a name with a CR: sed -i 's/\\r$//' mends it".to_owned(),
+            "its lines end with CR LF, and no interpreter has a name with a CR: sed -i 's/\\r$//' \
+             mends it"
+                .to_owned(),
         );
     }
     match name {
         "" => Some("its first line names no interpreter".to_owned()),
         name if !is_there(Path::new(name)) => Some(format!(
-            "its first line names the interpreter {name}, which is not here: install it, or correct the line"
+            "its first line names the interpreter {name}, which is not here: install it, or \
+             correct the line"
         )),
         _ => None,
     }

@@ -203,7 +203,8 @@ mod tests {
             (&["-Z", "a"], "unexpected argument '-Z' found"),
             (
                 &["--format", "yaml"],
-                "invalid value 'yaml' for '--format <FORMAT>' [possible values: text, tap, junit, json, html, github]",
+                "invalid value 'yaml' for '--format <FORMAT>' [possible values: text, tap, junit, \
+                 json, html, github]",
             ),
             (&["-n"], "a value is required for '-n <NAME>' but none was supplied"),
             (&["-q", "-v"], "the argument '-q' cannot be used with '-v'"),

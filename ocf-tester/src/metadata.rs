@@ -226,9 +226,12 @@ mod tests {
 
     #[test]
     fn fuzz_any_description_is_read_or_refused() {
-        let text = "<?xml version=\"1.0\"?><resource-agent name=\"X\"><version>1.1</version><longdesc>a <b>b</b></longdesc><parameters>\
-                    <parameter name=\"p\" required=\"1\"><content type=\"integer\" default=\"3\"/></parameter></parameters><actions>\
-                    <action name=\"monitor\" timeout=\"20s\" interval=\"10s\" depth=\"10\"/></actions></resource-agent>";
+        let text = "<?xml version=\"1.0\"?><resource-agent \
+                    name=\"X\"><version>1.1</version><longdesc>a <b>b</b></longdesc><parameters>\
+                    <parameter name=\"p\" required=\"1\"><content type=\"integer\" \
+                    default=\"3\"/></parameter></parameters><actions>\
+                    <action name=\"monitor\" timeout=\"20s\" interval=\"10s\" \
+                    depth=\"10\"/></actions></resource-agent>";
         ocf::testing::fuzz::survives_text(&[text], |text| {
             let Ok(meta) = parse(text) else { return };
             let _ = (

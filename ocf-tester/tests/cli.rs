@@ -2,7 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot prepare itself fails")]
 #![allow(
     clippy::disallowed_methods,
-    reason = "tests make their own files; the tester ends by itself, and a test runner has its own limit"
+    reason = "tests make their own files; the tester ends by itself, and a test runner has its own \
+              limit"
 )]
 
 use std::ffi::OsStr;

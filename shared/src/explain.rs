@@ -258,7 +258,8 @@ mod tests {
         command.args(["-c", "a b", ""]);
         all.command("start", &command);
         all.line("page", "http://u:secret@host/\nx");
-        let expected = "program: /usr/sbin/x\ninterface: eth1 (the only one)\nlistens on: a\nlistens on: b\nrequests: nothing\nstart: /usr/sbin/x -c 'a b' ''\n\
+        let expected = "program: /usr/sbin/x\ninterface: eth1 (the only one)\nlistens on: a\n\
+                        listens on: b\nrequests: nothing\nstart: /usr/sbin/x -c 'a b' ''\n\
                         page: http://u:***@host/ x\n";
         assert_eq!(all.text(), expected);
     }

@@ -329,7 +329,8 @@ mod tests {
     fn fuzz_any_text_of_others_becomes_one_bounded_line() {
         let texts = [
             "http://user:s3cret@127.0.0.1:99999/x?a=b: not a URL; see \"http://a:b@c/d://e:f@g/\"",
-            "web: password=\"a b\", Authorization: Basic dTpw\nocf-exit-reason:x\u{202e}; pwd=x&token=y; restart it",
+            "web: password=\"a b\", Authorization: Basic dTpw\n\
+             ocf-exit-reason:x\u{202e}; pwd=x&token=y; restart it",
         ];
         crate::testing::fuzz::survives_text(&texts, |text| {
             let (reason, line) = (reason(text, PREFIX), line(text, PREFIX));

@@ -238,7 +238,8 @@ pub const TRACE_RA: Param<bool> = Param::new(
     "trace_ra",
     boolean,
     "Write a trace of each action",
-    "Whether each action writes a readable trace of its steps and of every change it makes to the system.",
+    "Whether each action writes a readable trace of its steps and of every change it makes to the \
+     system.",
 )
 .boolean()
 .or("false")

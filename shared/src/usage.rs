@@ -29,11 +29,19 @@ pub fn text(spec: &Spec) -> String {
         .version(spec.version)
         .about(spec.short)
         .disable_help_flag(true)
-        .arg(Arg::new("action").required(true).value_name("ACTION").help("What to do").value_parser(words))
+        .arg(
+            Arg::new("action")
+                .required(true)
+                .value_name("ACTION")
+                .help("What to do")
+                .value_parser(words),
+        )
         .after_help(format!(
-            "--explain shows what a start would do here and why, and what a monitor sees. It changes nothing.\n\n\
+            "--explain shows what a start would do here and why, and what a monitor sees. It \
+             changes nothing.\n\n\
              Parameters (each in the environment as OCF_RESKEY_<name>):\n{parameters}\n\
-             Exit codes: 0 done or running, 1 failed, 2 value wrong here, 3 no such action, 4 not allowed, \
+             Exit codes: 0 done or running, 1 failed, 2 value wrong here, 3 no such action, 4 not \
+             allowed, \
              5 not installed, 6 value wrong everywhere, 7 not running, 190 running but degraded.\n\
              Every other exit than 0 and 7 comes with one reason line on stderr."
         ));

@@ -57,7 +57,8 @@ pub const WATCH_GRACE: Param<Duration> = Param::new(
     "watch_grace",
     seconds,
     "Time between an event and the check",
-    "How long a waiting monitor leaves between an event and its check, for services that people restart by hand.",
+    "How long a waiting monitor leaves between an event and its check, for services that people \
+     restart by hand.",
 )
 .or("0")
 .reloadable();
@@ -180,7 +181,8 @@ fn save(context: &Context<'_>, spec: &Spec, known: &Appointments) -> bool {
 /// Not to stderr: the executor would log it a second time, and a healthy monitor prints nothing.
 fn warn_of_coverage(context: &Context<'_>, rule: Rule) {
     let text = format_args!(
-        "watch={}s with interval={}s notices {} % of all failures at once: set op monitor interval=1s timeout=60s",
+        "watch={}s with interval={}s notices {} % of all failures at once: set op monitor \
+         interval=1s timeout=60s",
         rule.wait.as_secs_f32(),
         rule.interval.as_secs_f32(),
         rule.coverage()

@@ -106,7 +106,8 @@ fn judge(test: &Test, answer: &Answer, deadline: Deadline) -> Result<Status, Str
                 "401 Unauthorized: give a user and a password, or expect_status=401".to_owned()
             }
             _ => format!(
-                "{}, expected {expected}: look at the server's error log, give another URL, or expect_status={status}",
+                "{}, expected {expected}: look at the server's error log, give another URL, or \
+                 expect_status={status}",
                 answer.status_text()
             ),
         });
@@ -118,7 +119,8 @@ fn judge(test: &Test, answer: &Answer, deadline: Deadline) -> Result<Status, Str
             Some(false) => {
                 let first = if answer.truncated { "first " } else { "" };
                 return Err(format!(
-                    "{status}, but none of the {first}{} bytes of the page match \"{}\": look at the page, or give another \
+                    "{status}, but none of the {first}{} bytes of the page match \"{}\": look at \
+                     the page, or give another \
                      expression",
                     answer.body.len(),
                     regex.text()
@@ -126,7 +128,8 @@ fn judge(test: &Test, answer: &Answer, deadline: Deadline) -> Result<Status, Str
             }
             None => {
                 return Err(format!(
-                    "{status}, but looking for \"{}\" in the page takes too long: give a simpler expression",
+                    "{status}, but looking for \"{}\" in the page takes too long: give a simpler \
+                     expression",
                     regex.text()
                 ));
             }

@@ -192,7 +192,10 @@ impl Host {
     pub fn crash(&self, pid: &str) {
         // A killed process runs on until its processor comes round to it; then it is a zombie, or
         // no more.
-        self.sh(&format!("kill -9 {pid}; while grep -q '^State:[[:space:]]*[^ZX]' /proc/{pid}/status 2>/dev/null; do sleep 0.01; done"));
+        self.sh(&format!(
+            "kill -9 {pid}; while grep -q '^State:[[:space:]]*[^ZX]' \
+                          /proc/{pid}/status 2>/dev/null; do sleep 0.01; done"
+        ));
     }
 
     /// Runs a shell script inside for set-up; panics with all that it said when it fails.

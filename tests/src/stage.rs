@@ -217,7 +217,8 @@ impl Stage {
             monitor(address_interval)
         ));
         admin.pcs(&format!(
-            "resource create WEB ocf:{provider}:nginx configfile=/etc/nginx/nginx.conf {} --disabled",
+            "resource create WEB ocf:{provider}:nginx configfile=/etc/nginx/nginx.conf {} \
+             --disabled",
             monitor(server_interval)
         ));
         admin.pcs("constraint colocation add WEB with IP_VIRTUAL INFINITY");

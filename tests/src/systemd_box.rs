@@ -193,7 +193,8 @@ impl SystemdBox {
     /// How often systemd has read all of its files since it came up.
     #[must_use]
     pub fn reloads(&self) -> usize {
-        let said = self.sh("journalctl --sync; journalctl --quiet --output=cat _PID=1 | grep -c '^Reloading' || true");
+        let said = self.sh("journalctl --sync; journalctl --quiet --output=cat _PID=1 | grep -c \
+                            '^Reloading' || true");
         said.trim().parse().unwrap_or_default()
     }
 }

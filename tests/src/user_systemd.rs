@@ -33,7 +33,8 @@ const BUS_UNITS: [(&str, &str); 2] = [
     (
         "dbus.service",
         "[Unit]\nRequires=dbus.socket\n[Service]\nType=notify\n\
-         ExecStart=dbus-daemon --session --address=systemd: --nofork --nopidfile --systemd-activation\n",
+         ExecStart=dbus-daemon --session --address=systemd: --nofork --nopidfile \
+         --systemd-activation\n",
     ),
 ];
 

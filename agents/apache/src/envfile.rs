@@ -337,7 +337,8 @@ mod tests {
     const DEBIAN: &str = "# comment's quote\nunset HOME\n\
         if [ \"${APACHE_CONFDIR##/etc/apache2-}\" != \"${APACHE_CONFDIR}\" ] ; then\n\
         \tSUFFIX=\"-${APACHE_CONFDIR##/etc/apache2-}\"\nelse\n\tSUFFIX=\nfi\n\
-        export APACHE_RUN_USER=www-data\nexport APACHE_PID_FILE=/var/run/apache2$SUFFIX/apache2.pid\n\
+        export APACHE_RUN_USER=www-data\nexport \
+        APACHE_PID_FILE=/var/run/apache2$SUFFIX/apache2.pid\n\
         export LANG=C\nexport LANG # said twice\n";
 
     fn read(text: &str, given: &[(&str, &str)]) -> Result<Variables, NotData> {
@@ -379,7 +380,8 @@ mod tests {
             ("B=/x/y.conf; export A=${B%.conf}", "/x/y"),
             ("if [ -f /there ]; then export A=1; else export A=2; fi", "1"),
             (
-                "if ! test -n \"\"\nthen\nexport A=1\nfi\nif [ -z \"$A\" ]\nthen\nA=2\nelif [ $A = x ]\nthen\nA=3\nelse\nA=4\nfi\nexport A",
+                "if ! test -n \"\"\nthen\nexport A=1\nfi\nif [ -z \"$A\" ]\nthen\nA=2\n\
+                 elif [ $A = x ]\nthen\nA=3\nelse\nA=4\nfi\nexport A",
                 "4",
             ),
         ];

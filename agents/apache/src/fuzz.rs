@@ -11,13 +11,18 @@ use crate::config::{self, Surroundings};
 use crate::envfile::Variables;
 
 const CONFIGURATIONS: [&str; 2] = [
-    "ServerRoot \"/etc/apache2\"\nPidFile ${APACHE_PID_FILE}\nUser www-data\nListen [::1]:8081\nListen 443 https\n<IfModule \
-     mod_status.c>\n<Location /server-status>\nSetHandler server-status\n</Location>\n</IfModule>\nInclude conf.d/*.conf\n",
-    "Define a b\n<IfDefine !SSL>\nListen 80 \\\n http\n</IfDefine>\n<VirtualHost *:81>\nServerName 'x y'\n</VirtualHost>\nUse M 1\n",
+    "ServerRoot \"/etc/apache2\"\nPidFile ${APACHE_PID_FILE}\nUser www-data\nListen [::1]:8081\n\
+     Listen 443 https\n<IfModule \
+     mod_status.c>\n<Location /server-status>\nSetHandler server-status\n</Location>\n</IfModule>\n\
+     Include conf.d/*.conf\n",
+    "Define a b\n<IfDefine !SSL>\nListen 80 \\\n http\n</IfDefine>\n<VirtualHost *:81>\n\
+     ServerName 'x y'\n</VirtualHost>\nUse M 1\n",
 ];
 
-const VARIABLES: &str = "# comment\nunset HOME\nif [ \"${A##/x-}\" != \"${A}\" ] ; then\n\tSUFFIX=\"-${A##/x-}\"\nelse\n\tSUFFIX=\nfi\n\
-                         export APACHE_PID_FILE=/run/apache2$SUFFIX.pid\nexport LANG=C\n. /etc/default/locale\n";
+const VARIABLES: &str = "# comment\nunset HOME\nif [ \"${A##/x-}\" != \"${A}\" ] ; then\n\
+                         \tSUFFIX=\"-${A##/x-}\"\nelse\n\tSUFFIX=\nfi\n\
+                         export APACHE_PID_FILE=/run/apache2$SUFFIX.pid\nexport LANG=C\n\
+                         . /etc/default/locale\n";
 
 #[test]
 fn any_configuration_is_read() {

@@ -125,11 +125,15 @@ mod tests {
 
     #[test]
     fn the_telling_line_is_the_last_of_the_most_serious() {
-        let log = "[Sat Nov 28 19:44:43.419848 2026] [ssl:warn] [pid 1:tid 1] AH01882: Init: this version\n\
-                   [Sat Nov 28 19:44:43.434441 2026] [ssl:emerg] [pid 1:tid 1] AH02312: Fatal error\n\
-                   [Sat Nov 28 19:44:43.434441 2026] [ssl:emerg] [pid 1:tid 1] AH02565: Certificate and private key x:443:0 \
+        let log = "[Sat Nov 28 19:44:43.419848 2026] [ssl:warn] [pid 1:tid 1] AH01882: Init: this \
+                   version\n\
+                   [Sat Nov 28 19:44:43.434441 2026] [ssl:emerg] [pid 1:tid 1] AH02312: Fatal \
+                   error\n\
+                   [Sat Nov 28 19:44:43.434441 2026] [ssl:emerg] [pid 1:tid 1] AH02565: \
+                   Certificate and private key x:443:0 \
                    from /c and /k do not match\n\
-                   [Sat Nov 28 19:44:43.5 2026] [:emerg] [pid 1:tid 1] AH00020: Configuration Failed, exiting\n";
+                   [Sat Nov 28 19:44:43.5 2026] [:emerg] [pid 1:tid 1] AH00020: Configuration \
+                   Failed, exiting\n";
         let line = "AH02565: Certificate and private key x:443:0 from /c and /k do not match";
         assert_eq!(telling(log).as_deref(), Some(line));
         assert_eq!(telling("[x] [ssl:warn] AH01882: y\n"), None);

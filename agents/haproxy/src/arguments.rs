@@ -105,14 +105,16 @@ mod tests {
         assert_eq!(first.pid_file.as_deref(), Some(Path::new("/run/a.pid")));
         assert_eq!(first.master_socket.as_deref(), Some(Path::new("/run/a.sock")));
         assert!(first.master_worker && !first.asks);
-        let later = "haproxy -sf 7 12 -x sockpair@3 -W -D -p /run/a.pid -S /run/a.sock,mode,600 -f /etc/a.cfg -f /etc/d";
+        let later = "haproxy -sf 7 12 -x sockpair@3 -W -D -p /run/a.pid -S /run/a.sock,mode,600 -f \
+                     /etc/a.cfg -f /etc/d";
         assert_eq!(read(later), first);
     }
 
     #[test]
     fn forms_of_debian_and_others_are_known() {
         let unit = read(
-            "/usr/sbin/haproxy -Ws -f /etc/haproxy/haproxy.cfg -p /run/haproxy.pid -S /run/haproxy-master.sock",
+            "/usr/sbin/haproxy -Ws -f /etc/haproxy/haproxy.cfg -p /run/haproxy.pid -S \
+             /run/haproxy-master.sock",
         );
         assert!(unit.master_worker);
         assert_eq!(unit.master_socket.as_deref(), Some(Path::new("/run/haproxy-master.sock")));

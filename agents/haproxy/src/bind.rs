@@ -87,7 +87,8 @@ mod tests {
                 "cannot listen on 127.0.0.1:80: another program does (Address already in use)"
             );
         }
-        let local = "[ALERT] (7) : Binding [a.cfg:2] for frontend GLOBAL: cannot bind UNIX socket (No such file or directory) [/x/y]";
+        let local = "[ALERT] (7) : Binding [a.cfg:2] for frontend GLOBAL: cannot bind UNIX socket \
+                     (No such file or directory) [/x/y]";
         assert_eq!(here(local), "cannot listen on /x/y: No such file or directory");
         assert!(
             here("cannot bind socket (Permission denied) for [127.0.0.1:80]")

@@ -132,11 +132,14 @@ mod tests {
 
     #[test]
     fn the_reason_has_file_and_line() {
-        let new = "[NOTICE]   (10) : haproxy version is 2.6.12\n[NOTICE]   (10) : path to executable is /usr/sbin/haproxy\n\
-                   [ALERT]    (10) : config : parsing [/e/a.cfg:17] : unknown keyword 'bogus' in 'backend' section\n\
+        let new = "[NOTICE]   (10) : haproxy version is 2.6.12\n\
+                   [NOTICE]   (10) : path to executable is /usr/sbin/haproxy\n\
+                   [ALERT]    (10) : config : parsing [/e/a.cfg:17] : unknown keyword 'bogus' in \
+                   'backend' section\n\
                    [ALERT]    (10) : config : Error(s) found in configuration file : /e/a.cfg\n\
                    [ALERT]    (10) : config : Fatal errors found in configuration.\n";
-        let old = "[ALERT] 324/103456 (10) : parsing [/e/a.cfg:17] : unknown keyword 'bogus' in 'backend' section\n\
+        let old = "[ALERT] 324/103456 (10) : parsing [/e/a.cfg:17] : unknown keyword 'bogus' in \
+                   'backend' section\n\
                    [ALERT] 324/103456 (10) : Error(s) found in configuration file : /e/a.cfg\n";
         let expected = "parsing [/e/a.cfg:17] : unknown keyword 'bogus' in 'backend' section";
         for said in [new, old] {
@@ -150,7 +153,8 @@ mod tests {
 
     #[test]
     fn what_may_be_right_in_a_minute_is_no_fault_of_the_configuration() {
-        let name = "[ALERT] (1) : config : parsing [/e/a.cfg:9] : 'server app/s1' : could not resolve address 'web1'.\n";
+        let name = "[ALERT] (1) : config : parsing [/e/a.cfg:9] : 'server app/s1' : could not \
+                    resolve address 'web1'.\n";
         assert!(matches!(judge(name, "", true), Verdict::NotNow(_)));
         let with_sum =
             format!("{name}[ALERT] (1) : config : Failed to initialize server(s) addr.\n");

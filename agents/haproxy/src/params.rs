@@ -52,7 +52,8 @@ pub const MODE: Param<Mode> = Param::new(
     "mode",
     Mode::parse,
     "Whether there is a master process",
-    "master-worker: a master process reloads and looks after the workers. daemon: one process, and a new one at each reload.",
+    "master-worker: a master process reloads and looks after the workers. daemon: one process, and \
+     a new one at each reload.",
 )
 .or("master-worker");
 pub const MASTER_SOCKET: Param<PathBuf> = Param::new(
@@ -84,7 +85,8 @@ pub const CHECK_BACKENDS: Param<Vec<String>> = Param::new(
     "check_backends",
     names,
     "Backends to look at",
-    "The backends that a monitor at level 20 looks at, separated by commas or spaces. If unset, all that have servers.",
+    "The backends that a monitor at level 20 looks at, separated by commas or spaces. If unset, \
+     all that have servers.",
 )
 .reloadable();
 pub const MIN_UP: Param<Least> = Param::new(

@@ -100,8 +100,10 @@ mod tests {
 
     #[test]
     fn sockets_have_a_path() {
-        let text = "global\n  stats socket /run/haproxy/admin.sock mode 660\n  stats socket ipv4@127.0.0.1:99\n  stats timeout 3s\n\
-                    frontend a\n  bind :80\n  bind unix@/run/x/s\n  bind \"/run/y/s\"\n  bind abns@z\n";
+        let text = "global\n  stats socket /run/haproxy/admin.sock mode 660\n  stats socket \
+                    ipv4@127.0.0.1:99\n  stats timeout 3s\n\
+                    frontend a\n  bind :80\n  bind unix@/run/x/s\n  bind \"/run/y/s\"\n  bind \
+                    abns@z\n";
         assert_eq!(
             sockets(text),
             [PathBuf::from("/run/haproxy/admin.sock"), PathBuf::from("/run/x/s")]

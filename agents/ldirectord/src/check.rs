@@ -78,7 +78,9 @@ fn read(conf: &Path, deadline: Option<Deadline>) -> Result<Described, Failure> {
             return Err(refused(&conf, &[fault]));
         }
         if let Some(line) = config.supervised {
-            let text = "with supervised=yes the daemon never detaches and a start never returns; remove it".to_owned();
+            let text = "with supervised=yes the daemon never detaches and a start never returns; \
+                        remove it"
+                .to_owned();
             return Err(refused(&conf, &[Note { line, text }]));
         }
         let names = System::new(deadline);

@@ -42,7 +42,8 @@ pub fn monitor(context: &Context<'_>, settings: &Settings) -> Result<Status, Fai
         return match found.orphans.len() {
             0 => Ok(Status::STOPPED),
             count => Err(Failure::generic(format!(
-                "the daemon has died, or lost its pid file {}, and {count} processes of it are left; stop ends them",
+                "the daemon has died, or lost its pid file {}, and {count} processes of it are \
+                 left; stop ends them",
                 main.pid_file.display()
             ))),
         };

@@ -87,7 +87,8 @@ mod tests {
 
     #[test]
     fn services_have_names_and_protocols() {
-        let file = "# services\nhttp 80/tcp www # WorldWideWeb\ndomain\t53/tcp\ndomain\t53/udp\nsyslog 514/udp\n";
+        let file = "# services\nhttp 80/tcp www # WorldWideWeb\ndomain\t53/tcp\ndomain\t53/udp\n\
+                    syslog 514/udp\n";
         for (name, protocol, expected) in [
             ("http", "tcp", Some(80)),
             ("www", "", Some(80)),

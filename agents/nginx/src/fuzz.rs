@@ -12,7 +12,9 @@ const CONFIGURATIONS: [&str; 2] = [
     "user www-data;\npid /run/nginx.pid;\nevents { worker_connections 64; }\nhttp {\n  include \
      /etc/nginx/*.conf;\n  server {\n    listen [::1]:8082 ssl http2;\n    listen \
      unix:/run/a.sock;\n    location = /status { stub_status; }\n  }\n}\n",
-    "# \"a comment\nhttp { server { listen 80 default_server; server_name 'a b' \\\"c; set $x \"${y}\"; } }\nstream { server { listen 1; } }",
+    "# \"a comment\nhttp \
+     { server { listen 80 default_server; server_name 'a b' \\\"c; set $x \"${y}\"; } }\n\
+     stream { server { listen 1; } }",
 ];
 
 const BUILT: &str = "nginx version: nginx/1.22.1\nconfigure arguments: --with-cc-opt='-g -O2' \

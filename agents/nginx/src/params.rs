@@ -29,7 +29,8 @@ pub const PORT: Param<u16> = Param::new(
     "port",
     port,
     "Port to ask",
-    "The port of the server to ask, where the configuration has several. If unset, the first one that answers HTTP.",
+    "The port of the server to ask, where the configuration has several. If unset, the first one \
+     that answers HTTP.",
 )
 .integer()
 .reloadable();
@@ -46,7 +47,8 @@ pub const STATUS10REGEX: Param<Ere> = Param::new(
     "status10regex",
     web::expression,
     "What the status page shows",
-    "The extended regular expression that a line of the status page must match; letters match in either case.",
+    "The extended regular expression that a line of the status page must match; letters match in \
+     either case.",
 )
 .or("Reading: [0-9]+ Writing: [0-9]+ Waiting: [0-9]+")
 .reloadable();
@@ -54,7 +56,8 @@ pub const TESTCLIENT: Param<String> = Param::new(
     "testclient",
     text,
     "HTTP client",
-    "Accepted, and without effect: the agent asks by itself, without curl or wget. It may also be called client.",
+    "Accepted, and without effect: the agent asks by itself, without curl or wget. It may also be \
+     called client.",
 )
 .reloadable()
 .aliases(&["client"]);
@@ -70,7 +73,8 @@ pub const TEST20REGEX: Param<Ere> = Param::new(
     "test20regex",
     web::expression,
     "What that page shows",
-    "The extended regular expression that a line of the page of test20url must match; letters match in either case.",
+    "The extended regular expression that a line of the page of test20url must match; letters \
+     match in either case.",
 )
 .reloadable();
 pub const TEST20CONFFILE: Param<PathBuf> = Param::new(

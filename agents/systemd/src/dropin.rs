@@ -73,7 +73,8 @@ pub fn ensure(
     let facts = manager.facts(unit, name);
     if !holds(&facts, name.kind) {
         context.log.warn(format_args!(
-            "{}: other settings override Restart=no or the order before Pacemaker: look at systemctl cat {}",
+            "{}: other settings override Restart=no or the order before Pacemaker: look at \
+             systemctl cat {}",
             unit.id, unit.id
         ));
     }
@@ -167,7 +168,8 @@ fn content(kind: Kind) -> String {
     let later = LATER.join(" ");
     let restart = if kind == Kind::Service { "\n[Service]\nRestart=no\n" } else { "" };
     format!(
-        "# Made by the resource agent \"systemd\" while the cluster runs this unit.\n[Unit]\nBefore={later}\n{restart}"
+        "# Made by the resource agent \"systemd\" while the cluster runs this unit.\n[Unit]\n\
+         Before={later}\n{restart}"
     )
 }
 

@@ -91,7 +91,8 @@ pub const CHECK_MATCH: Param<Ere> = Param::new(
     "check_match",
     web::expression,
     "What that page shows",
-    "The extended regular expression that a line of the page of check_http must match; letters match in either case.",
+    "The extended regular expression that a line of the page of check_http must match; letters \
+     match in either case.",
 )
 .reloadable();
 pub const CHECK_TCP: Param<Place> = Param::new(
@@ -107,7 +108,8 @@ pub const CHECK_UNIX: Param<PathBuf> = Param::new(
     "check_unix",
     absolute_path,
     "Local socket that must take connections",
-    "The absolute path of a socket that must accept a connection before a start counts as good, and in monitors at level 10.",
+    "The absolute path of a socket that must accept a connection before a start counts as good, \
+     and in monitors at level 10.",
 )
 .reloadable();
 pub const CHECK_COMMAND: Param<Vec<String>> = Param::new(

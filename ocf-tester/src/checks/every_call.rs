@@ -11,16 +11,20 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         id: "in-time",
         says: "every action ends by itself within its advertised time-out",
-        clause: "Pacemaker kills an action at its time-out with its process group; the result is a failure without a reason",
-        fix: "wait with a deadline below OCF_RESKEY_CRM_meta_timeout, then fail with a reason; or advertise more time",
-        costs: "Pacemaker kills it: a stop that is killed fences the node, and no failure has a reason",
+        clause: "Pacemaker kills an action at its time-out with its process group; the result is a \
+                 failure without a reason",
+        fix: "wait with a deadline below OCF_RESKEY_CRM_meta_timeout, then fail with a reason; or \
+              advertise more time",
+        costs: "Pacemaker kills it: a stop that is killed fences the node, and no failure has a \
+                reason",
         weight: Weight::Must,
         proof: Proof::Calls(|done, _| done.hung().then(|| done.summary())),
     },
     Check {
         id: "codes",
         says: "every call ends by an exit with a code of the specification",
-        clause: "OCF 1.1, Exit Status Codes: 0 to 9, 190 and 191; Pacemaker makes all others 1 (services_ocf.c)",
+        clause: "OCF 1.1, Exit Status Codes: 0 to 9, 190 and 191; Pacemaker makes all others 1 \
+                 (services_ocf.c)",
         fix: "map the codes of programs that the agent calls; catch what makes it crash",
         costs: "Pacemaker takes the result for an error that the agent did not mean",
         weight: Weight::Must,
@@ -29,9 +33,12 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         id: "held-output",
         says: "nothing keeps the output open after the agent's end",
-        clause: "Pacemaker closes its ends then (services_linux.c): the next write of a process that holds them is a SIGPIPE",
-        fix: "start background processes with stdin, stdout and stderr of their own, in a session of their own",
-        costs: "a background process dies at its next line of output, or keeps older clusters waiting",
+        clause: "Pacemaker closes its ends then (services_linux.c): the next write of a process \
+                 that holds them is a SIGPIPE",
+        fix: "start background processes with stdin, stdout and stderr of their own, in a session \
+              of their own",
+        costs: "a background process dies at its next line of output, or keeps older clusters \
+                waiting",
         weight: Weight::Must,
         proof: Proof::Calls(|done, _| {
             (!done.ended.holders.is_empty())
@@ -41,8 +48,10 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         id: "foreign-signal",
         says: "an agent sends no signal to the process that has called it",
-        clause: "OCF 1.1, stop: ends the resource; every other process on the node, such as an editor or a log reader, is none of it",
-        fix: "find processes by a pid file and what /proc says of them, never by a pattern of their command line (pkill -f)",
+        clause: "OCF 1.1, stop: ends the resource; every other process on the node, such as an \
+                 editor or a log reader, is none of it",
+        fix: "find processes by a pid file and what /proc says of them, never by a pattern of \
+              their command line (pkill -f)",
         costs: "the agent ends what is not its own: a cluster's tool, another resource, an editor",
         weight: Weight::Must,
         proof: Proof::Calls(|done, _| {
@@ -53,8 +62,10 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         id: "reason",
         says: "every failure has a reason",
-        clause: "Pacemaker Administration, Resource Agents: OCF_EXIT_REASON_PREFIX; crm_mon shows what follows it",
-        fix: "print one line on stderr that begins with ocf-exit-reason: and says what failed and what to do",
+        clause: "Pacemaker Administration, Resource Agents: OCF_EXIT_REASON_PREFIX; crm_mon shows \
+                 what follows it",
+        fix: "print one line on stderr that begins with ocf-exit-reason: and says what failed and \
+              what to do",
         costs: "crm_mon shows a failure and no reason",
         weight: Weight::Should,
         proof: Proof::Calls(reason),
@@ -62,7 +73,8 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         id: "one-reason",
         says: "a call gives one reason at most",
-        clause: "Pacemaker shows what follows the last prefix, to the end of its line (services_linux.c)",
+        clause: "Pacemaker shows what follows the last prefix, to the end of its line \
+                 (services_linux.c)",
         fix: "fold the reason into one line; print it once, at the end",
         costs: "crm_mon shows the last reason, and not the first, which has caused it",
         weight: Weight::Should,
@@ -74,7 +86,8 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         id: "streams",
         says: "the reason of a failure is printed on stderr, not on stdout",
-        clause: "Pacemaker looks for the reason on stderr only, and shows stderr of what failed (services_linux.c)",
+        clause: "Pacemaker looks for the reason on stderr only, and shows stderr of what failed \
+                 (services_linux.c)",
         fix: "print it to stderr",
         costs: "crm_mon shows a failure and no reason",
         weight: Weight::Should,

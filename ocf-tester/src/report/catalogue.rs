@@ -23,7 +23,8 @@ pub fn explain(check: &Check) -> String {
     };
     let Check { id, says, costs, clause, fix, .. } = check;
     format!(
-        "{id}\n  {says}\n  weight: {means}\n  costs:  {costs}\n  rule:   {clause}\n  fix:    {fix}\n"
+        "{id}\n  {says}\n  weight: {means}\n  costs:  {costs}\n  rule:   {clause}\n  fix:    \
+         {fix}\n"
     )
 }
 

@@ -39,8 +39,10 @@ pub fn page(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <meta name=\"color-scheme\" content=\"light dark\">\n<title>{name}: ocf-tester</title>\n\
-         <style>\n{STYLE}</style>\n</head>\n<body>\n<header>\n<h1>{name}</h1>\n<p class=\"path\">{}</p>\n{outcome}\n\
-         </header>\n<main>\n{runs}</main>\n<footer>ocf-tester {}; a rule is kept, broken, or could not be tested: a skip is \
+         <style>\n{STYLE}</style>\n</head>\n<body>\n<header>\n<h1>{name}</h1>\n\
+         <p class=\"path\">{}</p>\n{outcome}\n\
+         </header>\n<main>\n{runs}</main>\n<footer>ocf-tester {}; a rule is kept, broken, or could \
+         not be tested: a skip is \
          no pass.</footer>\n</body>\n</html>\n",
         escaped(agent),
         env!("CARGO_PKG_VERSION"),
@@ -77,7 +79,8 @@ fn run(report: &Report, table: &[&'static Check], strict: bool) -> String {
     .concat();
     let (seconds, calls) = (report.took.as_secs_f64(), report.calls.len());
     let mut text = format!(
-        "<section>\n{title}<ul class=\"counts\">\n{counts}</ul>\n<p>{calls} calls in {seconds:.1} s</p>\n"
+        "<section>\n{title}<ul class=\"counts\">\n{counts}</ul>\n\
+         <p>{calls} calls in {seconds:.1} s</p>\n"
     );
     let list = |heading: &str, lines: &[String]| {
         let items: String =
@@ -121,7 +124,8 @@ fn finding(report: &Report, judgement: &Judgement, table: &[&'static Check], ope
     let check = find(judgement.id, table);
     let says = check.map_or_else(String::new, |check| escaped(check.says));
     let mut text = format!(
-        "<article class=\"{word}\" id=\"{id}\">\n<h4><span class=\"word\">{word}</span> {says}</h4>\n\
+        "<article class=\"{word}\" id=\"{id}\">\n\
+         <h4><span class=\"word\">{word}</span> {says}</h4>\n\
          <p class=\"id\">{id}</p>\n<p class=\"found\">{found}</p>\n<dl>\n",
         id = escaped(judgement.id)
     );
@@ -136,7 +140,8 @@ fn finding(report: &Report, judgement: &Judgement, table: &[&'static Check], ope
     if let (Some(call), Some(command)) = (&judgement.call, shown(report, judgement)) {
         let open = if open { " open" } else { "" };
         text += &format!(
-            "<details{open}>\n<summary>What was called, and what came</summary>\n{}<pre class=\"command\">{}</pre>\n{}</details>\n",
+            "<details{open}>\n<summary>What was called, and what came</summary>\n\
+             {}<pre class=\"command\">{}</pre>\n{}</details>\n",
             before(report, call),
             escaped(&command),
             came(call)
@@ -205,13 +210,17 @@ fn everything(report: &Report, table: &[&'static Check]) -> String {
             id
         };
         rows += &format!(
-            "<tr class=\"{word}\"><td><span class=\"word\">{word}</span></td><td>{shown}</td><td>{says}{why}</td><td>{} ms</td></tr>\n",
+            "<tr class=\"{word}\"><td><span \
+             class=\"word\">{word}</span></td><td>{shown}</td><td>{says}{why}</td><td>{} \
+             ms</td></tr>\n",
             judgement.took.as_millis()
         );
     }
     format!(
-        "<details>\n<summary>Every check</summary>\n<div class=\"wide\"><table>\n<thead><tr><th>Verdict</th><th>Check</th>\
-         <th>Rule</th><th>Time</th></tr></thead>\n<tbody>\n{rows}</tbody>\n</table></div>\n</details>\n"
+        "<details>\n<summary>Every check</summary>\n<div class=\"wide\"><table>\n\
+         <thead><tr><th>Verdict</th><th>Check</th>\
+         <th>Rule</th><th>Time</th></tr></thead>\n<tbody>\n{rows}</tbody>\n</table></div>\n\
+         </details>\n"
     )
 }
 

@@ -143,7 +143,8 @@ fn summary(report: &Report, style: Style) -> String {
     let informed = report.count("info");
     let informed = if informed > 0 { format!("{informed} informed, ") } else { String::new() };
     let mut text = format!(
-        "checks: {passed} passed, {failed} failed, {warned} warned, {informed}{skipped} skipped; {} calls in {:.1} s\n",
+        "checks: {passed} passed, {failed} failed, {warned} warned, {informed}{skipped} skipped; \
+         {} calls in {:.1} s\n",
         report.calls.len(),
         report.took.as_secs_f64()
     );

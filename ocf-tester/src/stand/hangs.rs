@@ -76,7 +76,8 @@ impl Hangs {
         let first = self.known.first().map_or("", |hang| hang.ending.as_str());
         let (count, seconds) = (self.known.len(), self.wasted.as_secs());
         Err(format!(
-            "not called after {seconds} s of waiting for calls that {HUNG} their time-outs ({count}); the first: {first}"
+            "not called after {seconds} s of waiting for calls that {HUNG} their time-outs \
+             ({count}); the first: {first}"
         ))
     }
 }
@@ -143,7 +144,8 @@ mod tests {
         let text = most.allow("status", "", LONGEST, LONGEST, false).unwrap_err();
         assert!(
             text.contains(
-                "after 55 s of waiting for calls that did not end within their time-outs (3); the first: start"
+                "after 55 s of waiting for calls that did not end within their time-outs (3); the \
+                 first: start"
             ),
             "{text}"
         );

@@ -39,12 +39,14 @@ impl Doubt {
         Failure::generic(match missing {
             Missing::Trace => {
                 format!(
-                    "{name}: process {pid} ({program}) cannot be looked at; give the agent CAP_SYS_PTRACE"
+                    "{name}: process {pid} ({program}) cannot be looked at; give the agent \
+                     CAP_SYS_PTRACE"
                 )
             }
             Missing::Arguments => {
                 format!(
-                    "{name}: process {pid} ({program}) has a command line over 128 KiB; end it if it is foreign"
+                    "{name}: process {pid} ({program}) has a command line over 128 KiB; end it if \
+                     it is foreign"
                 )
             }
         })

@@ -397,7 +397,8 @@ mod tests {
         if !nix::unistd::geteuid().is_root() {
             return;
         }
-        let script = "echo $$; cat /proc/sys/net/ipv4/ip_nonlocal_bind; /bin/sleep 61.25 >/dev/null 2>&1 & exit 3";
+        let script = "echo $$; cat /proc/sys/net/ipv4/ip_nonlocal_bind; /bin/sleep 61.25 \
+                      >/dev/null 2>&1 & exit 3";
         let output = match run_apart(sh(script), soon()) {
             Err(RunError::Start(error)) if error.raw_os_error() == Some(nix::libc::EPERM) => return,
             other => other.unwrap(),

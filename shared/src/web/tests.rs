@@ -113,7 +113,8 @@ fn a_check_asks_and_judges() {
     let (seen, _) = checked("HTTP/1.1 500 No\r\nContent-Length: 7\r\n\r\n</html>", |test| {
         test.regex = Some(Ere::new("</html>").unwrap());
     });
-    let why = "500 Internal Server Error, expected 2xx: look at the server's error log, give another URL, or expect_status=500";
+    let why = "500 Internal Server Error, expected 2xx: look at the server's error log, give \
+               another URL, or expect_status=500";
     assert_eq!(seen, Err(format!("http://SERVER/page: {why}")));
     let (seen, _) = checked(
         "HTTP/1.1 301 Moved\r\nLocation: https://www.example.com/\r\nContent-Length: 0\r\n\r\n",

@@ -24,7 +24,8 @@ const AFTER: f64 = 30e6;
 const UNITS: [(&str, &str); 2] = [
     (
         "notifies.service",
-        "[Service]\nType=notify\nNotifyAccess=all\nExecStart=/bin/sh -c 'systemd-notify --ready; exec sleep infinity'",
+        "[Service]\nType=notify\nNotifyAccess=all\n\
+         ExecStart=/bin/sh -c 'systemd-notify --ready; exec sleep infinity'",
     ),
     ("plain.service", "[Service]\nExecStart=/bin/sleep infinity"),
 ];

@@ -55,10 +55,12 @@ const NGINX: Kind = Kind {
 
 const APACHE: Kind = Kind {
     agent: "apache",
-    config: "ServerRoot @\nServerName localhost\nPidFile @/pid\nMutex file:@ default\nListen 127.0.0.1:#\n\
+    config: "ServerRoot @\nServerName localhost\nPidFile @/pid\nMutex file:@ default\n\
+             Listen 127.0.0.1:#\n\
              LoadModule mpm_event_module /usr/lib/apache2/modules/mod_mpm_event.so\n\
              LoadModule authz_core_module /usr/lib/apache2/modules/mod_authz_core.so\n\
-             LoadModule status_module /usr/lib/apache2/modules/mod_status.so\nErrorLog @/error.log\n\
+             LoadModule status_module /usr/lib/apache2/modules/mod_status.so\n\
+             ErrorLog @/error.log\n\
              DocumentRoot @\n<Location /server-status>\nSetHandler server-status\n</Location>",
     parameters: &[
         ("httpd", "/usr/sbin/apache2"),
@@ -75,7 +77,8 @@ const APACHE: Kind = Kind {
 
 const HAPROXY: Kind = Kind {
     agent: "haproxy",
-    config: "defaults\nmode http\ntimeout connect 1s\ntimeout client 9s\ntimeout server 9s\nfrontend web\nbind 127.0.0.1:#\n\
+    config: "defaults\nmode http\ntimeout connect 1s\ntimeout client 9s\ntimeout server 9s\n\
+             frontend web\nbind 127.0.0.1:#\n\
              http-request return status 200 content-type text/plain string well",
     parameters: &[("pidfile", "@/pid"), ("master_socket", "@/socket")],
     plain: &["/usr/sbin/haproxy", "-W", "-D", "-p", "@/pid", "-S", "@/socket", "-f"],
@@ -118,7 +121,8 @@ impl Server<'_> {
         let directory = self.directory();
         let config = self.filled(self.kind.config);
         host.sh(&format!(
-            "mkdir -p {directory}; echo well >{directory}/page; cat >{directory}/conf <<'END'\n{config}\nEND"
+            "mkdir -p {directory}; echo well >{directory}/page; cat >{directory}/conf <<'END'\n\
+             {config}\nEND"
         ));
     }
 

@@ -10,7 +10,8 @@
 //! adopted and reaped, as a real init would.
 #![allow(
     clippy::disallowed_methods,
-    reason = "the harness is the caller: it owns the environment, waits and processes of what it tests"
+    reason = "the harness is the caller: it owns the environment, waits and processes of what it \
+              tests"
 )]
 
 use std::ffi::CString;

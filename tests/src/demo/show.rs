@@ -32,8 +32,10 @@ pub fn run(
 ) -> io::Result<()> {
     let paper = Paper { colour };
     for line in [
-        "Three nodes, simulated on this machine, with Corosync and Pacemaker; they have no way out to your network.",
-        "A client asks http://192.168.100.200/ every 20 ms. Each line is a second: where the address (IP) and the server",
+        "Three nodes, simulated on this machine, with Corosync and Pacemaker; they have no way out \
+         to your network.",
+        "A client asks http://192.168.100.200/ every 20 ms. Each line is a second: where the \
+         address (IP) and the server",
         "(WEB) are, the requests in their order (# served, x failed), and how many.",
     ] {
         paper.line(line)?;
@@ -96,9 +98,11 @@ fn table(paper: &Paper, accounts: &[Account]) -> io::Result<()> {
     }
     paper.line("")?;
     for line in [
-        "down             longest time between two good pages: the monitor's 2 s, or Corosync's time-out, are in it",
+        "down             longest time between two good pages: the monitor's 2 s, or Corosync's \
+         time-out, are in it",
         "announced, page  after the address came to its node",
-        "agents           processor time of all actions; start, stop: what they took, by Pacemaker's record",
+        "agents           processor time of all actions; start, stop: what they took, by \
+         Pacemaker's record",
     ] {
         paper.line(line)?;
     }

@@ -19,7 +19,8 @@ fn a_server_that_runs_is_adopted_whoever_started_it() {
     let foreground =
         by(format!("setsid {program} -DFOREGROUND -f {ROOT}/a.conf </dev/null >/dev/null 2>&1 &"));
     let unit = by(format!(
-        "unshare --mount --propagation private sh -c 'mount -t tmpfs tmpfs /tmp; exec {program} -f {ROOT}/a.conf'"
+        "unshare --mount --propagation private sh -c 'mount -t tmpfs tmpfs /tmp; exec {program} -f \
+         {ROOT}/a.conf'"
     ));
     let own = Adoption {
         agent: site.usual(),

@@ -65,15 +65,19 @@ fn ap_13_no_client_needs_to_be_installed() {
 fn ap_14_https_is_asked_and_a_redirect_is_explained() {
     let Some(site) = Site::new() else { return };
     site.host.sh(&format!(
-        "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=web -keyout {ROOT}/key.pem -out {ROOT}/cert.pem 2>/dev/null"
+        "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=web -keyout {ROOT}/key.pem \
+         -out {ROOT}/cert.pem 2>/dev/null"
     ));
     site.config(
         "a.conf",
         &format!(
             "LoadModule socache_shmcb_module /usr/lib/apache2/modules/mod_socache_shmcb.so\n\
-             LoadModule ssl_module /usr/lib/apache2/modules/mod_ssl.so\nListen 127.0.0.1:8081\nListen 127.0.0.1:8443\n\
-             Redirect 301 /old https://127.0.0.1:8443/\n<VirtualHost 127.0.0.1:8443>\nSSLEngine on\n\
-             SSLCertificateFile {ROOT}/cert.pem\nSSLCertificateKeyFile {ROOT}/key.pem\n</VirtualHost>"
+             LoadModule ssl_module /usr/lib/apache2/modules/mod_ssl.so\nListen 127.0.0.1:8081\n\
+             Listen 127.0.0.1:8443\n\
+             Redirect 301 /old https://127.0.0.1:8443/\n<VirtualHost 127.0.0.1:8443>\n\
+             SSLEngine on\n\
+             SSLCertificateFile {ROOT}/cert.pem\nSSLCertificateKeyFile {ROOT}/key.pem\n\
+             </VirtualHost>"
         ),
     );
     let agent = site.agent("a.conf").param("statusurl", "https://127.0.0.1:8443/");
@@ -187,7 +191,8 @@ fn the_status_page_is_found_in_the_configuration() {
     let Some(site) = Site::new() else { return };
     site.config(
         "a.conf",
-        "Listen 127.0.0.1:8081\n<Location \"/my-status\">\nSetHandler server-status\nRequire local\n</Location>",
+        "Listen 127.0.0.1:8081\n<Location \"/my-status\">\nSetHandler server-status\n\
+         Require local\n</Location>",
     );
     let agent = site.agent("a.conf").param("testregex", "Apache Server Status");
     agent.start().expect_code(0);
@@ -228,7 +233,8 @@ fn level_10_reads_a_file_of_tests() {
     site.host.sh(&format!("echo 'This application is alive' >{ROOT}/htdocs/app"));
     site.write(
         "tests",
-        "# two\ntest good\nurl /app\nmatch is alive\nend\n\ntest bad\nurl /app\nmatch is dead\nclient curl\nend",
+        "# two\ntest good\nurl /app\nmatch is alive\nend\n\ntest bad\nurl /app\nmatch is dead\n\
+         client curl\nend",
     );
     let agent =
         site.usual().env("OCF_CHECK_LEVEL", "10").param("testconffile", &format!("{ROOT}/tests"));
@@ -277,7 +283,8 @@ fn wt_1_files_that_include_each_other_are_read_to_an_end() {
     let agent = site.usual();
     agent.start().expect_code(0);
     site.host.sh(&format!(
-        "mkdir {ROOT}/loop.d; echo 'Include {ROOT}/loop.d/*.conf' | tee {ROOT}/loop.d/a.conf > {ROOT}/loop.d/b.conf"
+        "mkdir {ROOT}/loop.d; echo 'Include {ROOT}/loop.d/*.conf' | tee {ROOT}/loop.d/a.conf > \
+         {ROOT}/loop.d/b.conf"
     ));
     site.config("a.conf", &format!("Listen 127.0.0.1:8081\nInclude {ROOT}/loop.d/*.conf"));
     agent.monitor().expect_code(0).expect_within(seconds(8));

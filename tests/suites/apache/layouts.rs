@@ -37,7 +37,8 @@ fn rt_1_a_directory_behind_another_user_s_link_is_not_made() {
     let Some(site) = Site::new() else { return };
     let nobody = "setpriv --reuid 65534 --regid 65534 --clear-groups";
     site.host.sh(&format!(
-        "mkdir -p -m 1777 {ROOT}/open; chmod 1777 {ROOT}/open; {nobody} ln -s {ROOT}/victim {ROOT}/open/lock"
+        "mkdir -p -m 1777 {ROOT}/open; chmod 1777 {ROOT}/open; {nobody} ln -s {ROOT}/victim \
+         {ROOT}/open/lock"
     ));
     let mutex = "Listen 127.0.0.1:8081\nMutex file:";
     site.config("a.conf", &format!("{mutex}{ROOT}/open/lock default"));
@@ -94,7 +95,8 @@ fn ap_21_a_module_may_be_a_link() {
     ));
     site.config(
         "a.conf",
-        "Listen 127.0.0.1:8081\nLoadModule headers_module h.so\nLoadModule env_module mods/mod_env.so",
+        "Listen 127.0.0.1:8081\nLoadModule headers_module h.so\n\
+         LoadModule env_module mods/mod_env.so",
     );
     site.agent("a.conf").start().expect_code(0);
     site.agent("a.conf").monitor().expect_code(0);

@@ -43,7 +43,13 @@ fn ap_01_a_broken_configuration_is_told_at_once() {
 #[test]
 fn ap_01_missing_directories_are_made() {
     let Some(site) = Site::new() else { return };
-    site.bare("a.conf", &format!("PidFile run/deep/x.pid\nDefaultRuntimeDir {ROOT}/rt\nMutex file:{ROOT}/locks/web default\nListen 127.0.0.1:8081"));
+    site.bare(
+        "a.conf",
+        &format!(
+            "PidFile run/deep/x.pid\nDefaultRuntimeDir {ROOT}/rt\n\
+                                  Mutex file:{ROOT}/locks/web default\nListen 127.0.0.1:8081"
+        ),
+    );
     site.agent("a.conf").start().expect_code(0);
     site.host.sh(&format!("test -s {ROOT}/run/deep/x.pid"));
     site.agent("a.conf").stop().expect_code(0);

@@ -28,8 +28,8 @@ fn a_changed_serial_loads_the_configuration_and_keeps_the_master() {
 }
 
 /// Loaded into a server, it delays the end of a process with the number 1.
-const LINGER: &str = "#include <unistd.h>\n__attribute__((destructor)) static void linger(void) { if (getpid() == 1) \
-                      sleep(1); }\n";
+const LINGER: &str = "#include <unistd.h>\n__attribute__((destructor)) static void linger(void) { \
+                      if (getpid() == 1) sleep(1); }\n";
 
 /// The trial of a new configuration went on behind its detaching for as long as its first process
 /// took to end: it wrote its number over that of the server, and took its socket for CGI scripts.

@@ -34,7 +34,8 @@ impl Site {
     /// Writes a file below [`ROOT`].
     pub fn write(&self, name: &str, text: &str) {
         self.host.sh(&format!(
-            "mkdir -p \"$(dirname {ROOT}/{name})\"; cat >{ROOT}/{name} <<'END_OF_FILE'\n{text}\nEND_OF_FILE"
+            "mkdir -p \"$(dirname {ROOT}/{name})\"; cat >{ROOT}/{name} <<'END_OF_FILE'\n{text}\n\
+             END_OF_FILE"
         ));
     }
 
@@ -55,8 +56,10 @@ impl Site {
         self.write(
             name,
             &format!(
-                "ServerName web\nServerRoot {ROOT}\n{modules}User www-data\nGroup www-data\nStartServers 1\n\
-                 ErrorLog {ROOT}/error.log\nTypesConfig /dev/null\nDocumentRoot {ROOT}/htdocs\nDirectoryIndex index.html\n{more}\n"
+                "ServerName web\nServerRoot {ROOT}\n{modules}User www-data\nGroup www-data\n\
+                 StartServers 1\n\
+                 ErrorLog {ROOT}/error.log\nTypesConfig /dev/null\nDocumentRoot {ROOT}/htdocs\n\
+                 DirectoryIndex index.html\n{more}\n"
             ),
         );
     }
@@ -91,7 +94,8 @@ impl Site {
     /// The server's processes whose arguments have this word, by their numbers inside.
     pub fn processes(&self, word: &str) -> Vec<i32> {
         let script = format!(
-            "for p in $(pgrep -x apache2); do tr '\\0' '\\n' </proc/$p/cmdline 2>/dev/null | grep -qxF '{word}' && echo $p; done; :"
+            "for p in $(pgrep -x apache2); do tr '\\0' '\\n' </proc/$p/cmdline 2>/dev/null | grep \
+             -qxF '{word}' && echo $p; done; :"
         );
         self.host.sh(&script).lines().filter_map(|line| line.trim().parse().ok()).collect()
     }

@@ -51,9 +51,12 @@ const FAULTS: [Fault; 13] = [
     fault("unresolvable name", "Listen nosuch.invalid:8087", 1, 1, &["nosuch.invalid"]),
 ];
 
-const TLS_HOST: &str = "LoadModule socache_shmcb_module /usr/lib/apache2/modules/mod_socache_shmcb.so\n\
-                        LoadModule ssl_module /usr/lib/apache2/modules/mod_ssl.so\nListen 127.0.0.1:8443\n\
-                        <VirtualHost 127.0.0.1:8443>\nSSLEngine on\nSSLCertificateFile CERT\nSSLCertificateKeyFile KEY\nMORE\n\
+const TLS_HOST: &str = "LoadModule socache_shmcb_module \
+                        /usr/lib/apache2/modules/mod_socache_shmcb.so\n\
+                        LoadModule ssl_module /usr/lib/apache2/modules/mod_ssl.so\n\
+                        Listen 127.0.0.1:8443\n\
+                        <VirtualHost 127.0.0.1:8443>\nSSLEngine on\nSSLCertificateFile CERT\n\
+                        SSLCertificateKeyFile KEY\nMORE\n\
                         </VirtualHost>";
 
 fn lines(text: &str) -> String {
@@ -91,7 +94,8 @@ fn ap_f1_a_faulty_configuration_is_named_and_costs_no_service() {
 #[test]
 fn directories_that_a_configuration_needs_are_made_by_a_start() {
     let Some(site) = Site::new() else { return };
-    let lines = "PidFile /run/deep/er/a.pid\nDefaultRuntimeDir /run/deep/runtime\nMutex file:/run/deep/locks default\n\
+    let lines = "PidFile /run/deep/er/a.pid\nDefaultRuntimeDir /run/deep/runtime\n\
+                 Mutex file:/run/deep/locks default\n\
                  Listen 127.0.0.1:8081";
     site.bare("a.conf", lines);
     let agent = site.agent("a.conf");

@@ -71,7 +71,8 @@ fn configure(node: &Node) {
     node.sh("mkdir -p /etc/haproxy/errors /run/haproxy");
     node.write(
         "/etc/haproxy/errors/none.http",
-        "HTTP/1.0 503 Service Unavailable\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\nnobody is there\n",
+        "HTTP/1.0 503 Service Unavailable\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\n\
+         nobody is there\n",
     );
     node.write(
         "/etc/haproxy/haproxy.cfg",
@@ -217,7 +218,8 @@ fn a_pair_of_load_balancers_survives_what_was_tried_on_them() {
 fn create(admin: &Node, definition: &str) {
     for (id, ip, nic) in [("VIP_externa", OUTER, "enp0s3"), ("VIP_interna", INNER, "enp0s8")] {
         admin.pcs(&format!(
-            "resource create {id} ocf:native:IPaddr2 ip={ip} nic={nic} cidr_netmask=24 op monitor interval=10s"
+            "resource create {id} ocf:native:IPaddr2 ip={ip} nic={nic} cidr_netmask=24 op monitor \
+             interval=10s"
         ));
     }
     admin.pcs(&format!("resource create HAproxy {definition} op monitor interval=5s --disabled"));

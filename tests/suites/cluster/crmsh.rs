@@ -13,7 +13,8 @@ const VIP: &str = "192.168.2.101";
 #[ignore = "takes a minute: make cluster-test"]
 fn a_front_web_server_survives_the_end_of_corosync() {
     let web = format!(
-        "primitive FAILOVER-APACHE ocf:native:apache params configfile={HTTPD} op monitor interval=15s"
+        "primitive FAILOVER-APACHE ocf:native:apache params configfile={HTTPD} op monitor \
+         interval=15s"
     );
     front(&web, "ocf:native:apache");
 }
@@ -32,7 +33,8 @@ fn front(web: &str, name: &str) {
     admin.write(
         "/root/front.crm",
         &format!(
-            "primitive FAILOVER-ADDR ocf:native:IPaddr2 params ip=\"{VIP}\" nic=\"eth2:0\" op monitor interval=\"10s\" \
+            "primitive FAILOVER-ADDR ocf:native:IPaddr2 params ip=\"{VIP}\" nic=\"eth2:0\" op \
+             monitor interval=\"10s\" \
              meta is-managed=\"true\"\n{web}\ngroup mi_cluster_web FAILOVER-ADDR FAILOVER-APACHE\n\
              property no-quorum-policy=ignore\n"
         ),

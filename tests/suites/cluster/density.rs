@@ -37,10 +37,14 @@ fn five_hundred_addresses_are_watched_every_second_as_far_as_the_processors_go()
         let found = watch(whose);
         let said = match &found {
             Ok(found) => format!(
-                "{:.0} monitors a second, agents {:.2} processors, executor {:.2}; failed operations {}",
+                "{:.0} monitors a second, agents {:.2} processors, executor {:.2}; failed \
+                 operations {}",
                 found.rate, found.agents, found.executor, found.failures
             ),
-            Err(came) => format!("{came} of them were there after {LIMIT:?}; their monitors leave no time for more"),
+            Err(came) => format!(
+                "{came} of them were there after {LIMIT:?}; their monitors leave \
+                                  no time for more"
+            ),
         };
         tell(&format!("{COUNT} addresses, a monitor each second, {whose}: {said}"));
         found

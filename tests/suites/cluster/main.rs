@@ -52,10 +52,12 @@ fn addresses(provider: &str, count: usize, interval: u32) -> String {
         let address = format!("10.9.{}.{}", 1 + (number - 1) / 200, 1 + (number - 1) % 200);
         format!(
             "<primitive id=\"V{number}\" class=\"ocf\" provider=\"{provider}\" type=\"IPaddr2\">\
-             <instance_attributes id=\"V{number}-a\"><nvpair id=\"V{number}-i\" name=\"ip\" value=\"{address}\"/>\
+             <instance_attributes id=\"V{number}-a\"><nvpair id=\"V{number}-i\" name=\"ip\" \
+             value=\"{address}\"/>\
              <nvpair id=\"V{number}-n\" name=\"nic\" value=\"eth0\"/>\
              <nvpair id=\"V{number}-c\" name=\"cidr_netmask\" value=\"32\"/></instance_attributes>\
-             <operations><op id=\"V{number}-m\" name=\"monitor\" interval=\"{interval}s\" timeout=\"20s\"/></operations></primitive>"
+             <operations><op id=\"V{number}-m\" name=\"monitor\" interval=\"{interval}s\" \
+             timeout=\"20s\"/></operations></primitive>"
         )
     };
     (1..=count).map(one).collect()

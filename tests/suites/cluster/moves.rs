@@ -34,7 +34,8 @@ fn a_planned_move_takes_no_longer_with_ipv6_than_with_ipv4() {
         let middle = median(down.clone()).expect("moves");
         let most = largest(&down).unwrap_or_default();
         tell(&format!(
-            "planned move, {family}, defaults: down {middle:.0} ms (median of {TRIES}), most {most:.0} ms"
+            "planned move, {family}, defaults: down {middle:.0} ms (median of {TRIES}), most \
+             {most:.0} ms"
         ));
         medians.push(middle);
     }
@@ -54,7 +55,8 @@ fn moves(cluster: &mut Cluster, vip: &str) -> Vec<f64> {
         "resource create VIP ocf:native:IPaddr2 ip={vip} op monitor interval=5s --group SITE"
     ));
     admin.pcs(
-        "resource create WEB ocf:native:nginx configfile=/etc/nginx/nginx.conf op monitor interval=5s --group SITE",
+        "resource create WEB ocf:native:nginx configfile=/etc/nginx/nginx.conf op monitor \
+         interval=5s --group SITE",
     );
     cluster.wait_for("address and server", SOON, |status| status.are_well(&["VIP", "WEB"]));
     let mut look =

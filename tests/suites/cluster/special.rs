@@ -38,7 +38,10 @@ fn a_cluster_ip_is_shared_by_two_nodes_and_taken_over_by_one() {
          clusterip_mac_mangle=true op monitor interval=5s clone globally-unique=true clone-max=2 \
          clone-node-max=2 interleave=true"
     ));
-    admin.pcs("resource create WEB ocf:native:nginx configfile=/etc/nginx/nginx.conf op monitor interval=5s clone");
+    admin.pcs(
+        "resource create WEB ocf:native:nginx configfile=/etc/nginx/nginx.conf op monitor \
+               interval=5s clone",
+    );
     cluster.wait_for("both instances on a node each", SOON, |status| {
         ["CIP", "WEB"].into_iter().all(|id| {
             let all: Vec<_> = status
@@ -103,10 +106,12 @@ fn a_cluster_without_ipv4_moves_its_address() {
     pages(&cluster);
     let admin = cluster.node(1);
     admin.pcs(&format!(
-        "resource create VIP ocf:native:IPaddr2 ip={VIP6} cidr_netmask=64 op monitor interval=5s --group SITE"
+        "resource create VIP ocf:native:IPaddr2 ip={VIP6} cidr_netmask=64 op monitor interval=5s \
+         --group SITE"
     ));
     admin.pcs(
-        "resource create WEB ocf:native:nginx configfile=/etc/nginx/nginx.conf op monitor interval=5s --group SITE",
+        "resource create WEB ocf:native:nginx configfile=/etc/nginx/nginx.conf op monitor \
+         interval=5s --group SITE",
     );
     admin.pcs("constraint location SITE prefers node1=10");
     cluster.wait_for("address and server on node1", SOON, |status| {
@@ -175,7 +180,8 @@ fn a_hundred_addresses_in_a_group_move_at_once() {
     let ours = hundred(Whose::Native);
     let theirs = hundred(Whose::Shell);
     tell(&format!(
-        "100 addresses in a group, from the wish until the last one is on the other node: native {:.1} s, shell {:.1} s",
+        "100 addresses in a group, from the wish until the last one is on the other node: native \
+         {:.1} s, shell {:.1} s",
         ours.as_secs_f64(),
         theirs.as_secs_f64()
     ));

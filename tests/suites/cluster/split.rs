@@ -25,7 +25,8 @@ fn after_a_split_brain_the_neighbours_are_right_within_a_monitor() {
         ("VIP6", format!("ip={VIP6} cidr_netmask=64")),
     ] {
         admin.pcs(&format!(
-            "resource create {id} ocf:native:IPaddr2 {words} arp_count_refresh=1 op monitor interval={INTERVAL}s"
+            "resource create {id} ocf:native:IPaddr2 {words} arp_count_refresh=1 op monitor \
+             interval={INTERVAL}s"
         ));
         admin.pcs(&format!("constraint location {id} prefers node1=10"));
     }

@@ -303,7 +303,8 @@ fn table(accounts: &[Account]) -> String {
         }
     }
     text.push_str(
-        "down: longest time between two good pages, one being requested every 20 ms; failed: requests; medians;\n\
+        "down: longest time between two good pages, one being requested every 20 ms; failed: \
+         requests; medians;\n\
          stop, start: of haproxy's resource, by Pacemaker's own record\n",
     );
     text

@@ -21,10 +21,13 @@ pub fn httpd(node: &Node) {
     node.write(
         HTTPD,
         &format!(
-            "ServerRoot /etc/httpd\nListen 80\nServerName {}\n{modules}User www-data\nGroup www-data\n\
-             PidFile /run/httpd.pid\nErrorLog /var/log/httpd/error_log\nTypesConfig /etc/mime.types\n\
+            "ServerRoot /etc/httpd\nListen 80\nServerName {}\n{modules}User www-data\n\
+             Group www-data\n\
+             PidFile /run/httpd.pid\nErrorLog /var/log/httpd/error_log\n\
+             TypesConfig /etc/mime.types\n\
              DocumentRoot /var/www/html\nDirectoryIndex index.html\n\
-             <Location /server-status>\n  SetHandler server-status\n  Require ip 127.0.0.1\n</Location>\n",
+             <Location /server-status>\n  SetHandler server-status\n  Require ip 127.0.0.1\n\
+             </Location>\n",
             node.name()
         ),
     );
@@ -37,7 +40,10 @@ fn an_active_passive_apache_fails_over_and_goes_back_where_it_is_preferred() {
     let mut cluster = Cluster::builder(2).net(net).property("no-quorum-policy", "ignore").start();
     cluster.alive().for_each(httpd);
     let admin = cluster.node(1);
-    admin.pcs("resource create Cluster_VIP ocf:native:IPaddr2 ip=192.168.1.26 cidr_netmask=24 op monitor interval=20s");
+    admin.pcs(
+        "resource create Cluster_VIP ocf:native:IPaddr2 ip=192.168.1.26 cidr_netmask=24 op \
+               monitor interval=20s",
+    );
     admin.pcs(&format!(
         "resource create WebServer ocf:native:apache configfile={HTTPD} \
          statusurl=http://127.0.0.1/server-status op monitor interval=20s --disabled"

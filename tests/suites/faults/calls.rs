@@ -279,7 +279,8 @@ fn an_4_what_a_library_panics_over_is_named_when_the_machine_is_short_of_it() {
 #[test]
 fn calls_are_counted_for_each_process_and_beyond_the_loader() {
     let loader = "7 openat(3) = 3\n7 read(3) = 1\n7 exit_group(0) = ?\n";
-    let action = "9 openat(3) = 3\n9 read(3) = 1\n9 openat(1) = 4\n10 openat(1) = 4\n9 clone(x) = 10\n9 exit_group(0) = ?\n";
+    let action = "9 openat(3) = 3\n9 read(3) = 1\n9 openat(1) = 4\n10 openat(1) = 4\n\
+                  9 clone(x) = 10\n9 exit_group(0) = ?\n";
     assert_eq!(occurrences(action)["openat"], 2);
     let found = all(loader, action);
     let calls: Vec<_> =

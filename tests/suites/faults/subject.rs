@@ -75,7 +75,8 @@ impl Subject {
     }
 
     pub fn haproxy() -> Option<Subject> {
-        let text = "global\n  maxconn 50\ndefaults\n  mode http\n  timeout connect 1s\n  timeout client 9s\n  timeout server 9s\n\
+        let text = "global\n  maxconn 50\ndefaults\n  mode http\n  timeout connect 1s\n  timeout \
+                    client 9s\n  timeout server 9s\n\
                     frontend web\n  bind 127.0.0.1:8081\n\
                     \x20 http-request return status 200 content-type text/plain string alive";
         Subject::server("haproxy", "haproxy", "/srv/web.cfg", text, Look::Site("haproxy"))
@@ -88,15 +89,18 @@ impl Subject {
             })
             .concat();
         let text = format!(
-            "ServerName web\nServerRoot /srv\nPidFile /run/web.pid\n{modules}User www-data\nGroup www-data\nStartServers 1\n\
-             ErrorLog /srv/error.log\nDocumentRoot /srv\nDirectoryIndex index.html\nListen 127.0.0.1:8081"
+            "ServerName web\nServerRoot /srv\nPidFile /run/web.pid\n{modules}User www-data\n\
+             Group www-data\nStartServers 1\n\
+             ErrorLog /srv/error.log\nDocumentRoot /srv\nDirectoryIndex index.html\n\
+             Listen 127.0.0.1:8081"
         );
         Subject::server("apache", "apache2", "/srv/web.conf", &text, Look::Site("apache2"))
     }
 
     /// It cannot start without IP Virtual Server: all but a start that succeeds is tried.
     pub fn ldirectord() -> Option<Subject> {
-        let text = "checkinterval=1\nvirtual=10.9.0.50:80\n\treal=127.0.0.1:8081 gate\n\tservice=http\n\tprotocol=tcp";
+        let text = "checkinterval=1\nvirtual=10.9.0.50:80\n\treal=127.0.0.1:8081 gate\n\
+                    \tservice=http\n\tprotocol=tcp";
         Subject::server(
             "ldirectord",
             "ldirectord",

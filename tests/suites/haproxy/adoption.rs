@@ -17,7 +17,8 @@ fn a_haproxy_that_runs_is_adopted_whoever_started_it() {
     let hand = by(format!("haproxy -W -D -f {path} {socket}"));
     let unit = by(format!("setsid haproxy -Ws -f {path} {socket} </dev/null >/dev/null 2>&1 &"));
     let private = by(format!(
-        "unshare --mount --propagation private sh -c 'mount -t tmpfs tmpfs /tmp; exec haproxy -W -D -f {path} {socket}'"
+        "unshare --mount --propagation private sh -c 'mount -t tmpfs tmpfs /tmp; exec haproxy -W \
+         -D -f {path} {socket}'"
     ));
     let with_master = Adoption {
         agent: balancer(&host, &path),

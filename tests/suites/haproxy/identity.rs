@@ -119,7 +119,10 @@ fn id_5_what_cannot_be_looked_at_is_no_stopped_server() {
         let number = master(&host);
         // A worker that runs notices the death of its master, and ends.
         let worker = workers(&host, &number).remove(0);
-        host.sh(&format!("kill -STOP {worker}; until grep -q '^State:.T' /proc/{worker}/status; do sleep 0.01; done"));
+        host.sh(&format!(
+            "kill -STOP {worker}; until grep -q '^State:.T' /proc/{worker}/status; do \
+                          sleep 0.01; done"
+        ));
         host.crash(&number);
         eventually("the master is gone", || processes(&host).len() == 1);
         if has_note {

@@ -116,7 +116,8 @@ fn a_closed_frontend_fails_and_a_full_one_is_shown() {
     let agent = balancer(&host, &configure(&host, "a", PLAIN));
     agent.start().expect_code(0);
     host.sh("python3 - <<'END'\nimport socket\ns = socket.socket(socket.AF_UNIX)\n\
-             s.connect('/run/resource-agents/haproxy-lb.sock')\ns.sendall(b'@1 disable frontend web\\n')\n\
+             s.connect('/run/resource-agents/haproxy-lb.sock')\n\
+             s.sendall(b'@1 disable frontend web\\n')\n\
              s.shutdown(socket.SHUT_WR)\nprint(s.recv(9999))\nEND");
     at(&agent, 0).expect_code(0);
     at(&agent, 10).expect_code(1).expect_reason(&["take no connections", "web ("]);

@@ -42,7 +42,8 @@ const HEAD: &str = "global\n  maxconn 300\ndefaults\n  mode http\n  timeout conn
                     client 60s\n  timeout server 60s\n  timeout http-keep-alive 60s\n";
 
 /// A frontend that answers by itself.
-const PLAIN: &str = "frontend web\n  bind 127.0.0.1:8081\n  http-request return status 200 content-type text/plain string alive\n";
+const PLAIN: &str = "frontend web\n  bind 127.0.0.1:8081\n  http-request return status 200 \
+                     content-type text/plain string alive\n";
 
 /// Writes a configuration.
 fn configure(host: &Host, name: &str, body: &str) -> String {

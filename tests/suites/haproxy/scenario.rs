@@ -136,6 +136,7 @@ fn servers_die_one_by_one_and_haproxy_is_killed() {
 /// IPaddr2 may keep files of its own.
 #[track_caller]
 fn expect_gone_but_addresses(host: &Host) {
-    host.sh("mkdir -p /run/resource-agents; find /run/resource-agents -mindepth 1 ! -name 'haproxy*' -delete");
+    host.sh("mkdir -p /run/resource-agents; find /run/resource-agents -mindepth 1 ! -name \
+             'haproxy*' -delete");
     expect_gone(host);
 }

@@ -88,7 +88,8 @@ fn an_installation_that_fails_is_shown_and_leaves_no_guard() {
     host.sh(&format!("test ! -e {GUARD}"));
     // The administrator's own stays.
     host.sh(&format!(
-        "printf '#!/bin/sh\nexit 101\n' >{GUARD}; chmod 755 {GUARD}; touch /run/works; rm /usr/local/sbin/apt-get"
+        "printf '#!/bin/sh\nexit 101\n' >{GUARD}; chmod 755 {GUARD}; touch /run/works; rm \
+         /usr/local/sbin/apt-get"
     ));
     host.sh(MACHINE.replace(&format!(" {GUARD}"), "").as_str());
     let done = host.run(&script, &[]);

@@ -305,8 +305,9 @@ fn shared_by_two(firewall: &str) {
         vip(one, number).stop().expect_code(0);
     }
     one.expect_absent(VIP4);
-    let left =
-        one.sh("nft list ruleset; iptables -t mangle -S PREROUTING 2>/dev/null; arptables -L OUTPUT 2>/dev/null");
+    let left = one
+        .sh("nft list ruleset; iptables -t mangle -S PREROUTING 2>/dev/null; arptables -L \
+                OUTPUT 2>/dev/null");
     assert!(!left.contains(VIP4), "rules stay: {left}");
 }
 
@@ -322,7 +323,8 @@ fn two_nodes_share_the_clients_of_a_cluster_ip_by_nft() {
 #[test]
 fn two_nodes_share_the_clients_of_a_cluster_ip_by_iptables() {
     let rig = L2::new();
-    let rule = "PREROUTING -t mangle -m cluster --cluster-total-nodes 2 --cluster-local-node 1 --cluster-hash-seed 1";
+    let rule = "PREROUTING -t mangle -m cluster --cluster-total-nodes 2 --cluster-local-node 1 \
+                --cluster-hash-seed 1";
     if rig.a.run("/bin/sh", &["-c", &format!("iptables -A {rule} -j ACCEPT && arptables -L")]).code
         != Some(0)
     {

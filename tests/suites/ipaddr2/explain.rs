@@ -27,8 +27,10 @@ fn an_explanation_says_what_a_start_would_do_and_why() {
         "interface: lo, up, 127.0.0.1/8 (not considered: the loopback interface)",
         "routing table: 254 (the main one)",
         "route: 0.0.0.0/0 dev ethA proto boot metric 0 (left out: it is the default route)",
-        "route: 10.9.0.0/16 dev ethC proto kernel metric 0 (fits; the longest prefix counts, then the lowest metric)",
-        "route: 10.9.0.0/24 dev ethA proto kernel metric 0 (fits; the longest prefix counts, then the lowest metric)",
+        "route: 10.9.0.0/16 dev ethC proto kernel metric 0 (fits; the longest prefix counts, then \
+         the lowest metric)",
+        "route: 10.9.0.0/24 dev ethA proto kernel metric 0 (fits; the longest prefix counts, then \
+         the lowest metric)",
         "monitor: not running",
         "chosen interface: ethA (the route to 10.9.0.0/24)",
         "prefix length: 24 (the route to 10.9.0.0/24)",
@@ -36,7 +38,8 @@ fn an_explanation_says_what_a_start_would_do_and_why() {
         "label: ethA:web (iflabel, or the part of nic after the colon)",
         "metric: the kernel's own",
         "prefix route: comes with the address, in table 254",
-        "announcements: 5: at once, 0.2 s, 1.3 s, 2.4 s, 3.5 s (ARP requests and replies, in the background)",
+        "announcements: 5: at once, 0.2 s, 1.3 s, 2.4 s, 3.5 s (ARP requests and replies, in the \
+         background)",
         "announcements: 1 in each monitor (arp_count_refresh)",
         "announced directly to: 10.9.0.2 (its MAC address is not known yet)",
         "start: adds 10.9.0.50/24 to ethA",
@@ -71,9 +74,11 @@ fn an_explanation_of_what_is_here_says_what_monitor_and_record_say() {
     rig.a.ip("address add 2001:db8:aa::1/128 dev ethA nodad");
     rig.a.ip("-6 route add 2001:db8:aa::/64 dev ethA proto ra metric 100");
     rig.ipaddr2("2001:db8:aa::50").explain().expect_code(0).expect_lines(&[
-        "route: 2001:db8:aa::/64 dev ethA proto ra metric 100 (fits; the longest prefix counts, then the lowest metric)",
+        "route: 2001:db8:aa::/64 dev ethA proto ra metric 100 (fits; the longest prefix counts, \
+         then the lowest metric)",
         "metric: 100 (the route to 2001:db8:aa::/64)",
-        "prefix route: none (another's route to this network is there, and would go with the address)",
+        "prefix route: none (another's route to this network is there, and would go with the \
+         address)",
     ]);
 }
 

@@ -159,7 +159,8 @@ fn stop_without_a_record_prefers_the_named_device() {
 fn what_the_shell_agent_has_set_aside_is_put_back() {
     let rig = L2::new();
     rig.a.sh(&format!(
-        "mkdir -p /run/resource-agents; echo '{VIP4} 32 255.255.255.255 lo' > /run/resource-agents/{VIP4}"
+        "mkdir -p /run/resource-agents; echo '{VIP4} 32 255.255.255.255 lo' > \
+         /run/resource-agents/{VIP4}"
     ));
     rig.a.ip(&format!("address add {VIP4}/24 dev ethA"));
     rig.vip4().param("lvs_support", "true").stop().expect_code(0);

@@ -98,11 +98,15 @@ fn ip_48_servers_can_listen_on_the_address_while_detection_runs() {
     rig.vip6().start().expect_code(0);
     rig.a.sh(&format!(
         "mkdir -p /run/t/logs && cd /run/t && \
-         echo 'pid /run/t/nginx.pid; error_log /run/t/n.log; events {{}} http {{ access_log off; server {{ \
+         echo 'pid /run/t/nginx.pid; error_log /run/t/n.log; events {{}} http \
+         {{ access_log off; server {{ \
                listen [{VIP6}]:8001; return 200 nginx; }} }}' >nginx.conf && \
-         echo 'ServerRoot /run/t\nPidFile /run/t/a.pid\nServerName x\nListen [{VIP6}]:8002\nErrorLog /run/t/a.log\n\
-               LoadModule mpm_event_module /usr/lib/apache2/modules/mod_mpm_event.so' >apache.conf && \
-         printf 'defaults\n mode http\n timeout client 5s\n timeout server 5s\n timeout connect 5s\n\
+         echo 'ServerRoot /run/t\nPidFile /run/t/a.pid\nServerName x\nListen [{VIP6}]:8002\n\
+         ErrorLog /run/t/a.log\n\
+               LoadModule mpm_event_module /usr/lib/apache2/modules/mod_mpm_event.so' >apache.conf \
+               && \
+         printf 'defaults\n mode http\n timeout client 5s\n timeout server 5s\n timeout connect \
+         5s\n\
                  frontend f\n bind {VIP6}:8003\n' >haproxy.cfg"
     ));
     let servers = [

@@ -108,6 +108,7 @@ fn the_shell_agent_starts_with_each_of_these_values() {
             .peer(SHELL);
         vip.start().expect_code(0);
         vip.stop();
-        rig.a.sh("ip address flush dev ethA to 10.9.0.50/32; ip -6 address flush dev ethA to 2001:db8:9::50/128");
+        rig.a.sh("ip address flush dev ethA to 10.9.0.50/32; ip -6 address flush dev ethA to \
+                  2001:db8:9::50/128");
     }
 }

@@ -248,7 +248,8 @@ fn ip_39_stop_kills_nobody_because_a_file_names_them() {
     let pid = bystander.pid_inside();
     // Every file of state, and those of the peer.
     rig.a.sh(&format!(
-        "cd /run/resource-agents; for f in $(find . -type f) send_arp-{VIP4} IPaddr2-{VIP4}; do echo {pid} > $f; done"
+        "cd /run/resource-agents; for f in $(find . -type f) send_arp-{VIP4} IPaddr2-{VIP4}; do \
+         echo {pid} > $f; done"
     ));
     vip.stop().expect_code(0);
     assert!(bystander.is_alive(), "stop killed a bystander");

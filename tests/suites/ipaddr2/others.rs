@@ -79,7 +79,8 @@ fn ip_f4_a_state_directory_that_is_read_only_fails_neither_stop_nor_start() {
     let rig = L2::new();
     let vip = rig.vip4().param("arp_count", "1");
     vip.start().expect_code(0);
-    rig.a.sh("mount -t tmpfs none /mnt && cp -a /run/resource-agents/. /mnt && mount --move /mnt /run/resource-agents");
+    rig.a.sh("mount -t tmpfs none /mnt && cp -a /run/resource-agents/. /mnt && mount --move /mnt \
+              /run/resource-agents");
     rig.a.sh("mount -o remount,ro /run/resource-agents");
     vip.stop().expect_code(0);
     rig.a.expect_absent(VIP4);
@@ -302,7 +303,8 @@ fn busy() -> L2 {
     rig.a.ip("-6 route add 2001:db8:5::/64 via 2001:db8:9::2 proto static");
     rig.a.ip("addrlabel add prefix 2001:db8:9::/64 label 33");
     // The kernel's own work on these is over.
-    rig.a.sh("until test $(ip -6 route show table local | grep -c '^local 2001:db8:') = 3; do sleep 0.05; done");
+    rig.a.sh("until test $(ip -6 route show table local | grep -c '^local 2001:db8:') = 3; do \
+              sleep 0.05; done");
     wait_quiet(&rig);
     rig
 }

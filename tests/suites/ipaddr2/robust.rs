@@ -79,7 +79,8 @@ fn a_background_that_hangs_or_died_holds_nobody_up() {
         let vip = busy(VIP4);
         vip.start().expect_code(0);
         rig.a.sh(&format!(
-            "for f in $(grep -l IPaddr2 /proc/[0-9]*/comm); do f=${{f%/comm}}; kill -{signal} ${{f#/proc/}}; done"
+            "for f in $(grep -l IPaddr2 /proc/[0-9]*/comm); do f=${{f%/comm}}; kill -{signal} \
+             ${{f#/proc/}}; done"
         ));
         vip.clone()
             .param("arp_count_refresh", "1")
@@ -191,7 +192,8 @@ fn monitor_is_right_among_a_thousand_addresses_that_come_and_go() {
     std::thread::scope(|scope| {
         scope.spawn(|| {
             while !over.load(Ordering::Relaxed) {
-                rig.a.sh("ip -force -batch /run/come 2>/dev/null || :; ip -force -batch /run/go 2>/dev/null || :");
+                rig.a.sh("ip -force -batch /run/come 2>/dev/null || :; ip -force -batch /run/go \
+                          2>/dev/null || :");
             }
         });
         let ended = std::panic::catch_unwind(|| {

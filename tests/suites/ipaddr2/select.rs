@@ -57,7 +57,8 @@ fn ip_05_the_longest_prefix_wins() {
 #[test]
 fn ip_06_no_awk_is_needed_of_any_kind() {
     let rig = L2::new();
-    rig.a.sh("mkdir /run/mawk /run/busybox /run/none; ln -s /usr/bin/mawk /run/mawk/awk; ln -s /bin/busybox /run/busybox/awk");
+    rig.a.sh("mkdir /run/mawk /run/busybox /run/none; ln -s /usr/bin/mawk /run/mawk/awk; ln -s \
+              /bin/busybox /run/busybox/awk");
     for tools in ["mawk", "busybox", "none"] {
         let vip = rig.vip4().env("PATH", &format!("/run/{tools}"));
         full_life(&vip, &rig.a, VIP4, "ethA", 24);

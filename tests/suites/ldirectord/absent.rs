@@ -52,7 +52,8 @@ fn ld_02_mistakes_are_named_with_their_lines_before_anything_is_started() {
     }
     let host = machine("nodea");
     let agent = director(&host);
-    let text = "checkinterval=1\nvirtual=10.9.0.50:80\n\treal=10.240.0.20:80 nat\n\tservice=gopher\n\tbogus=1\n";
+    let text = "checkinterval=1\nvirtual=10.9.0.50:80\n\treal=10.240.0.20:80 nat\n\
+                \tservice=gopher\n\tbogus=1\n";
     write(&host, CONF, text);
     let lines = [3, 4, 5].map(|line| format!("{CONF}:{line}: "));
     let lines: Vec<&str> = lines.iter().map(String::as_str).collect();

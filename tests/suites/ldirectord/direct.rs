@@ -32,7 +32,8 @@ fn the_tutorials_director_shares_requests_and_keeps_dead_servers_out() {
         set_up(lvs, &[], "address add 10.240.1.1/24 dev eth0");
         for (number, address) in [(2, "10.240.1.20"), (3, "10.240.1.21")] {
             let lines = format!(
-                "address flush dev eth0 scope global\naddress add {address}/24 dev eth0\nroute add default via 10.240.1.1"
+                "address flush dev eth0 scope global\naddress add {address}/24 dev eth0\n\
+                 route add default via 10.240.1.1"
             );
             set_up(nat.real(number), &[], &lines);
         }
@@ -44,7 +45,8 @@ fn the_tutorials_director_shares_requests_and_keeps_dead_servers_out() {
             CONF,
             &tutorial.replace("VIP", VIP).replace("/etc/init.d/apache2", "/srv/fallback"),
         );
-        lvs.sh("printf '#!/bin/sh\\necho \"$*\" >> /srv/called\\n' > /srv/fallback; chmod 755 /srv/fallback");
+        lvs.sh("printf '#!/bin/sh\\necho \"$*\" >> /srv/called\\n' > /srv/fallback; chmod 755 \
+                /srv/fallback");
         serve(lvs, "sorry");
         let agent = director(lvs);
         agent.start().expect_code(0);

@@ -29,7 +29,8 @@ fn an_explanation_says_what_was_found_and_what_a_start_would_do() {
             "record: /etc/ha.d/ldirectord.cf (a monitor goes by it)",
             "record of the table before the start: no virtual service",
             "monitor: running",
-            "virtual service: tcp 10.9.0.50:80 (in the kernel's table, with 1 servers that get clients)",
+            "virtual service: tcp 10.9.0.50:80 (in the kernel's table, with 1 servers that get \
+             clients)",
             "start: does nothing (the daemon runs and directs)",
         ]);
         assert!(running.stdout.contains(&format!("process: {} (", daemon(&host))), "{running}");

@@ -116,7 +116,8 @@ impl fmt::Display for Account {
         };
         write!(
             out,
-            "{} ({}): node{} > node{}, {}; whole after {:.0} ms; start {}, stop {}, processor {:.0} ms; cluster: {}",
+            "{} ({}): node{} > node{}, {}; whole after {:.0} ms; start {}, stop {}, processor \
+             {:.0} ms; cluster: {}",
             self.fault,
             self.whose,
             self.from,

@@ -24,7 +24,8 @@ impl Net {
         let hosts: Vec<Host> = names.iter().map(|name| machine(name)).collect();
         let port = |(number, host): (usize, &Host)| {
             format!(
-                "link add p{number} type veth peer name eth0 netns {}\nlink set p{number} master br0 up\n",
+                "link add p{number} type veth peer name eth0 netns {}\n\
+                 link set p{number} master br0 up\n",
                 host.pid()
             )
         };
@@ -72,8 +73,10 @@ impl Nat {
             "net.ipv6.conf.all.forwarding=1",
         ];
         let own = format!(
-            "address add 10.9.0.1/24 dev eth0\naddress add {VIP}/32 dev eth0\naddress add 10.240.0.1/24 dev eth0\n\
-             address add 2001:db8:9::50/64 dev eth0 nodad\naddress add 2001:db8:240::1/64 dev eth0 nodad"
+            "address add 10.9.0.1/24 dev eth0\naddress add {VIP}/32 dev eth0\n\
+             address add 10.240.0.1/24 dev eth0\n\
+             address add 2001:db8:9::50/64 dev eth0 nodad\n\
+             address add 2001:db8:240::1/64 dev eth0 nodad"
         );
         set_up(nat.director(), &forward, &own);
         set_up(
@@ -144,7 +147,8 @@ pub fn address(number: usize) -> String {
 }
 
 /// The usual check.
-pub const CHECK: &str = "service=http\nrequest=\".testpage\"\nreceive=\"test page\"\nscheduler=rr\nprotocol=tcp\nchecktype=negotiate";
+pub const CHECK: &str = "service=http\nrequest=\".testpage\"\nreceive=\"test page\"\nscheduler=rr\n\
+                         protocol=tcp\nchecktype=negotiate";
 
 /// What `curl` gets, each by a connection of its own.
 pub fn page(host: &Host, urls: &[&str]) -> String {
@@ -165,8 +169,12 @@ pub fn page(host: &Host, urls: &[&str]) -> String {
 
 /// Starts a web server whose page is its name, with a page to test; returns when it answers.
 pub fn serve(host: &Host, name: &str) {
-    host.sh(&format!("mkdir -p /srv/www && echo {name} > /srv/www/index.html && echo 'this is a test page' > /srv/www/.testpage && chmod 755 /srv /srv/www"));
-    let conf = "user root; worker_processes 1; pid /srv/nginx.pid; error_log /srv/error.log; events {}\n\
+    host.sh(&format!(
+        "mkdir -p /srv/www && echo {name} > /srv/www/index.html && echo 'this is a \
+                      test page' > /srv/www/.testpage && chmod 755 /srv /srv/www"
+    ));
+    let conf = "user root; worker_processes 1; pid /srv/nginx.pid; error_log /srv/error.log; \
+                events {}\n\
                 http { access_log /srv/access.log; server { listen *:80; listen [::]:80; root /srv/www; } }";
     write(host, "/srv/nginx.conf", conf);
     again(host);

@@ -31,7 +31,8 @@ fn the_address_is_on_the_director_and_on_loopback_of_the_real_servers() {
                 .param("arp_count", "1")
         };
         let conf = format!(
-            "checktimeout=20\ncheckinterval=1\nvirtual={VIP}:80\n\treal=10.9.0.3:80 gate\n\treal=10.9.0.4:80 gate\n\
+            "checktimeout=20\ncheckinterval=1\nvirtual={VIP}:80\n\treal=10.9.0.3:80 gate\n\
+             \treal=10.9.0.4:80 gate\n\
              \tscheduler=rr\n\trequest=\".testpage\"\n\treceive=\"test page\"\n"
         );
         write(lvs, CONF, &conf);

@@ -21,7 +21,11 @@ fn ld_02_ld_08_a_server_that_never_answers_holds_up_nothing_for_ever() {
         kill(nat.real(1));
         let _hole = nat.real(1).spawn(
             "python3",
-            &["-c", "import socket,time\ns=socket.create_server(('0.0.0.0',80),backlog=200)\ntime.sleep(3600)"],
+            &[
+                "-c",
+                "import socket,time\ns=socket.create_server(('0.0.0.0',80),backlog=200)\n\
+                     time.sleep(3600)",
+            ],
         );
         nat.configure("quiescent=yes\nnegotiatetimeout=5", CHECK);
         let agent = director(lvs);
@@ -60,9 +64,12 @@ fn ld_05_ld_06_ld_11_each_server_is_checked_as_it_is() {
             CONF,
             &format!(
                 "checktimeout=20\ncheckinterval=1\nquiescent=yes\n\
-                 virtual={VIP}:https\n\treal=10.240.0.20:https masq\n\tservice=https\n\trequest=\".testpage\"\n\treceive=\"test page\"\n\tscheduler=rr\n\
-                 virtual={VIP}:http\n\treal=10.240.0.20:http masq\n\treal=10.240.0.21:http masq\n\tscheduler=rr\n\
-                 virtual6=[2001:db8:9::50]:80\n\treal6=[2001:db8:240::20]:80 masq\n\treal6=[2001:db8:240::21]:80 masq\n\tscheduler=rr\n\tchecktype=connect\n"
+                 virtual={VIP}:https\n\treal=10.240.0.20:https masq\n\tservice=https\n\
+                 \trequest=\".testpage\"\n\treceive=\"test page\"\n\tscheduler=rr\n\
+                 virtual={VIP}:http\n\treal=10.240.0.20:http masq\n\treal=10.240.0.21:http masq\n\
+                 \tscheduler=rr\n\
+                 virtual6=[2001:db8:9::50]:80\n\treal6=[2001:db8:240::20]:80 masq\n\
+                 \treal6=[2001:db8:240::21]:80 masq\n\tscheduler=rr\n\tchecktype=connect\n"
             ),
         );
         // Perl's libraries have learnt to verify certificates by default; the name is still of no
@@ -113,9 +120,12 @@ fn ld_05_ld_06_ld_11_each_server_is_checked_as_it_is() {
 fn ld_09_round_after_round_there_are_as_many_processes() {
     with_ipvs(|| {
         let host = crate::machine("lvs01");
-        host.sh("printf '#!/bin/sh\\necho >> /srv/rounds\\nexec sleep 30\\n' > /srv/check; chmod 755 /srv/check");
-        let conf = "checktimeout=1\ncheckinterval=1\nquiescent=yes\nvirtual=10.9.0.50:80\n\treal=10.240.0.20:80 masq\n\
-                    \treal=10.240.0.21:80 masq\n\tchecktype=external\n\tcheckcommand=\"/srv/check\"\n\tscheduler=rr\n";
+        host.sh("printf '#!/bin/sh\\necho >> /srv/rounds\\nexec sleep 30\\n' > /srv/check; chmod \
+                 755 /srv/check");
+        let conf = "checktimeout=1\ncheckinterval=1\nquiescent=yes\nvirtual=10.9.0.50:80\n\
+                    \treal=10.240.0.20:80 masq\n\
+                    \treal=10.240.0.21:80 masq\n\tchecktype=external\n\
+                    \tcheckcommand=\"/srv/check\"\n\tscheduler=rr\n";
         write(&host, CONF, conf);
         let agent = director(&host);
         agent.start().expect_code(0);

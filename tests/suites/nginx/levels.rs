@@ -6,11 +6,17 @@ use crate::{PLAIN, at, configure, machine, web, write};
 fn level_20_reads_a_page_or_a_test_from_a_file() {
     let Some(host) = machine() else { return };
     let http = "server { listen 8081; location /name { return 200 \"site $host\\n\"; } location /auth { auth_basic x; \
-                auth_basic_user_file /etc/nginx/users; } location /old { return 301 https://other.example/new; } }";
+                auth_basic_user_file /etc/nginx/users; } location /old \
+                { return 301 https://other.example/new; } }";
     let agent = web(&host, &configure(&host, "a", http));
-    host.sh("echo \"me:$(openssl passwd -1 secret)\" > /etc/nginx/users; mkdir /srv/www/auth; echo 'come IN' > /srv/www/auth/index.html");
-    let tests = "# tests\ntest wrong\nurl /index.html\nmatch dead\nend\n\ntest site\nurl /name\nmatch ^site www\\\\.a$\n\
-                 client curl\nclient_opts --header 'Host: www.a'\nend\n\ntest login\nurl /auth/\nuser me\npassword secret\n\
+    host.sh(
+        "echo \"me:$(openssl passwd -1 secret)\" > /etc/nginx/users; mkdir /srv/www/auth; echo \
+             'come IN' > /srv/www/auth/index.html",
+    );
+    let tests = "# tests\ntest wrong\nurl /index.html\nmatch dead\nend\n\ntest site\nurl /name\n\
+                 match ^site www\\\\.a$\n\
+                 client curl\nclient_opts --header 'Host: www.a'\nend\n\ntest login\nurl /auth/\n\
+                 user me\npassword secret\n\
                  match come in\nend";
     write(&host, "/etc/nginx/tests", tests);
     agent.start().expect_code(0);
@@ -59,10 +65,12 @@ fn al_2_a_level_that_is_not_configured_is_the_next_lower_one() {
 fn an_encrypted_server_is_asked_like_any_other() {
     let Some(host) = machine() else { return };
     host.sh(
-        "openssl req -x509 -newkey rsa:2048 -nodes -days 9 -subj /CN=a -keyout /etc/nginx/key -out /etc/nginx/crt 2>&1",
+        "openssl req -x509 -newkey rsa:2048 -nodes -days 9 -subj /CN=a -keyout /etc/nginx/key -out \
+         /etc/nginx/crt 2>&1",
     );
     let http = "ssl_certificate /etc/nginx/crt; ssl_certificate_key /etc/nginx/key;\n\
-                server { listen 127.0.0.1:8443 ssl http2; location /nginx_status { stub_status; } }";
+                server { listen 127.0.0.1:8443 ssl http2; location /nginx_status { stub_status; } \
+                }";
     let agent = web(&host, &configure(&host, "a", http));
     crate::full_life(&host, &agent);
     agent.start().expect_code(0);

@@ -156,7 +156,8 @@ fn a_local_socket_left_by_a_crash_hinders_nobody() {
     let Some(host) = machine() else { return };
     let agent = web(&host, &configure(&host, "a", "server { listen unix:/run/a.sock; }"));
     agent.start().expect_code(0);
-    host.sh("pkill -KILL -x nginx; while pgrep -x nginx >/dev/null; do sleep 0.01; done; test -S /run/a.sock");
+    host.sh("pkill -KILL -x nginx; while pgrep -x nginx >/dev/null; do sleep 0.01; done; test -S \
+             /run/a.sock");
     agent.monitor().expect_code(7);
     agent.start().expect_code(0);
     agent.monitor().expect_code(0);

@@ -38,7 +38,8 @@ fn machine_of(more: impl FnOnce(Builder) -> Builder) -> Option<Host> {
     }
     let empty = ["/tmp", "/etc/nginx", "/var/log", "/var/lib/nginx", "/srv"];
     let host = empty.into_iter().fold(more(Host::builder("nodea")), Builder::tmpfs).start();
-    host.sh("mkdir /var/log/nginx /srv/www; echo 'it is alive' > /srv/www/index.html; chmod 755 /srv /srv/www");
+    host.sh("mkdir /var/log/nginx /srv/www; echo 'it is alive' > /srv/www/index.html; chmod 755 \
+             /srv /srv/www");
     Some(host)
 }
 
@@ -46,7 +47,8 @@ fn machine_of(more: impl FnOnce(Builder) -> Builder) -> Option<Host> {
 fn configure(host: &Host, name: &str, http: &str) -> String {
     let path = format!("/etc/nginx/{name}.conf");
     let text = format!(
-        "user root;\nworker_processes 2;\npid /run/{name}.pid;\nerror_log /var/log/nginx/{name}-error.log;\n\
+        "user root;\nworker_processes 2;\npid /run/{name}.pid;\n\
+         error_log /var/log/nginx/{name}-error.log;\n\
          events {{ worker_connections 64; }}\n\
          http {{\n  access_log /var/log/nginx/{name}.log;\n  root /srv/www;\n  {http}\n}}\n"
     );

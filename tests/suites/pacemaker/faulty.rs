@@ -43,8 +43,10 @@ fn apache() -> Server {
         })
         .concat();
     let good = format!(
-        "ServerName web\nServerRoot /etc/apache2\n{modules}User www-data\nGroup www-data\nPidFile /run/own.pid\n\
-         ErrorLog /var/log/own.log\nListen 10.9.0.1:80\nDocumentRoot /var/www/html\nDirectoryIndex index.html\n"
+        "ServerName web\nServerRoot /etc/apache2\n{modules}User www-data\nGroup www-data\n\
+         PidFile /run/own.pid\n\
+         ErrorLog /var/log/own.log\nListen 10.9.0.1:80\nDocumentRoot /var/www/html\n\
+         DirectoryIndex index.html\n"
     );
     // No check of apache's sees this one; a graceful restart would end the server.
     let faulty = format!("{good}Listen 192.0.2.1:81\n");
@@ -58,8 +60,10 @@ fn apache() -> Server {
 }
 
 fn haproxy() -> Server {
-    let good = "global\n  maxconn 100\ndefaults\n  mode http\n  timeout connect 1s\n  timeout client 9s\n  timeout server 9s\n\
-                frontend web\n  bind 10.9.0.1:80\n  http-request return status 200 content-type text/plain string node1\n";
+    let good = "global\n  maxconn 100\ndefaults\n  mode http\n  timeout connect 1s\n  timeout \
+                client 9s\n  timeout server 9s\n\
+                frontend web\n  bind 10.9.0.1:80\n  http-request return status 200 content-type \
+                text/plain string node1\n";
     let faulty = format!("{good}  bogus\n");
     Server {
         agent: "haproxy",

@@ -88,7 +88,8 @@ fn watch_3_and_4_no_change_waits_for_a_monitor_that_waits_and_none_is_a_failure(
     for change in [
         "crm_resource --cleanup --resource WEB",
         "crm_resource --refresh --resource WEB",
-        "crm_attribute --name maintenance-mode --update true|crm_attribute --name maintenance-mode --update false",
+        "crm_attribute --name maintenance-mode --update true|crm_attribute --name maintenance-mode \
+         --update false",
         "crm_resource --resource WEB --meta --set-parameter is-managed --parameter-value false|\
          crm_resource --resource WEB --meta --set-parameter is-managed --parameter-value true",
         "crm_resource --resource WEB --set-parameter watch --parameter-value 31s",

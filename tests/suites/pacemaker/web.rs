@@ -51,7 +51,8 @@ fn apache_comes_back_when_killed_and_reloads_without_a_restart() {
     life(&cluster, &APACHE, |node, id| {
         let file = APACHE.configfile;
         node.crm(&format!(
-            "configure primitive {id} ocf:native:apache params configfile={file} op monitor interval=1s"
+            "configure primitive {id} ocf:native:apache params configfile={file} op monitor \
+             interval=1s"
         ));
     });
     cluster.down();

@@ -274,7 +274,8 @@ fn the_debian_packages_live_in_fresh_roots() {
         host.sh(&format!(
             "mkdir /srv/root; tar -C /srv/root --exclude='./dev/*' -xf /srv/given/{suite}.tar"
         ));
-        host.sh("cd /srv/root; mount --rbind /dev dev; mount -t proc proc proc; mount -t tmpfs tmpfs run");
+        host.sh("cd /srv/root; mount --rbind /dev dev; mount -t proc proc proc; mount -t tmpfs \
+                 tmpfs run");
         for (package, place) in debs().iter().zip(PLACES) {
             std::fs::copy(package, directory.path().join("package")).unwrap();
             host.sh(&format!("cp /srv/given/package /srv/root{place}"));

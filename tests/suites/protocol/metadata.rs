@@ -25,9 +25,18 @@ fn meta_data_is_fast_complete_and_well_formed() {
             assert!(xml.contains(part), "{part} is missing:\n{xml}");
         }
         rig.a.sh(&format!("cat > /run/{kind}.xml <<'END'\n{xml}\nEND"));
-        let parsed = rig.a.run("python3", &["-c", &format!(
-            "import xml.etree.ElementTree as e\nr=e.parse('/run/{kind}.xml').getroot()\nfor p in r.iter('parameter'):\n  k=[c.tag for c in p]\n  assert k==['longdesc','shortdesc','content'],(p.get('name'),k)\n  assert all(c.text.strip() for c in p if c.tag!='content'),p.get('name')"
-        )]);
+        let parsed = rig.a.run(
+            "python3",
+            &[
+                "-c",
+                &format!(
+                    "import xml.etree.ElementTree as e\nr=e.parse('/run/{kind}.xml').getroot()\n\
+             for p in r.iter('parameter'):\n  k=[c.tag for c in p]\n  assert \
+             k==['longdesc','shortdesc','content'],(p.get('name'),k)\n  assert all(c.text.strip() \
+             for c in p if c.tag!='content'),p.get('name')"
+                ),
+            ],
+        );
         assert_eq!(parsed.code, Some(0), "{parsed:#?}");
     }
 }

@@ -123,7 +123,8 @@ fn a_start_that_takes_too_long_is_taken_back_in_time() {
 fn a_service_that_ignores_sigterm_is_told_or_killed() {
     let Some(machine) = machine(&[]) else { return };
     let stubborn = "[Service]\nType=notify\nNotifyAccess=all\nTimeoutStopSec=300\n\
-                    ExecStart=/bin/sh -c 'trap \"\" TERM; systemd-notify --ready; while :; do sleep 1; done'\n";
+                    ExecStart=/bin/sh -c 'trap \"\" TERM; systemd-notify --ready; while :; do \
+                    sleep 1; done'\n";
     machine.units(&[("stubborn.service", stubborn)]);
     let agent = unit(&machine, "stubborn").timeout(Duration::from_secs(3));
     agent.start().expect_code(0);
@@ -151,7 +152,8 @@ fn processes_that_outlive_their_unit_are_no_clean_stop_unless_it_wants_them() {
     let Some(machine) = machine(&[]) else { return };
     let leaves = |mode: &str| {
         format!(
-            "[Service]\nType=forking\nKillMode={mode}\nExecStart=/bin/sh -c 'setsid sleep 1000 & setsid sleep 2000 &'\n"
+            "[Service]\nType=forking\nKillMode={mode}\n\
+             ExecStart=/bin/sh -c 'setsid sleep 1000 & setsid sleep 2000 &'\n"
         )
     };
     machine.units(&[("wanted.service", &leaves("process"))]);
@@ -161,7 +163,8 @@ fn processes_that_outlive_their_unit_are_no_clean_stop_unless_it_wants_them() {
     agent.monitor().expect_code(7);
     // A unit whose stop means all of it, and that systemd gives up on.
     let stays = "[Service]\nType=notify\nNotifyAccess=all\nSendSIGKILL=no\nTimeoutStopSec=1\n\
-                 ExecStart=/bin/sh -c 'trap \"\" TERM; systemd-notify --ready; while :; do sleep 1; done'\n";
+                 ExecStart=/bin/sh -c 'trap \"\" TERM; systemd-notify --ready; while :; do sleep \
+                 1; done'\n";
     machine.units(&[("all.service", stays)]);
     let agent = unit(&machine, "all");
     agent.start().expect_code(0);

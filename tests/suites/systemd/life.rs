@@ -38,7 +38,8 @@ fn sd_06_nginx_lives() {
     lives(
         "nginx",
         "nginx",
-        "mkdir -p /var/www/html; echo alive >/var/www/html/index.html; rm -f /var/www/html/index.nginx*",
+        "mkdir -p /var/www/html; echo alive >/var/www/html/index.html; rm -f \
+         /var/www/html/index.nginx*",
     );
 }
 

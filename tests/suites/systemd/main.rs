@@ -72,7 +72,8 @@ fn wait_state(machine: &SystemdBox, name: &str, wanted: &str) {
 }
 
 /// A service that stays, and says when it is ready.
-const READY: &str = "[Service]\nType=notify\nNotifyAccess=all\nExecStart=/bin/sh -c 'systemd-notify --ready; exec sleep infinity'\n";
+const READY: &str = "[Service]\nType=notify\nNotifyAccess=all\n\
+                     ExecStart=/bin/sh -c 'systemd-notify --ready; exec sleep infinity'\n";
 
 /// A service that only runs.
 const SIMPLE: &str = "[Service]\nExecStart=/bin/sleep infinity\n";

@@ -22,8 +22,10 @@ const COROSYNC: &str = "totem {\n  version: 2\n  cluster_name: box\n  crypto_cip
 
 /// A lone node waits for others for `dc-deadtime` before it decides anything, unless it is in the
 /// CIB before the start.
-const FIRST_CIB: &str = "cd /var/lib/pacemaker/cib; rm -f cib.*; cibadmin --empty >cib.xml; export CIB_file=$PWD/cib.xml\n\
-                         for p in dc-deadtime=2s stonith-enabled=false no-quorum-policy=ignore; do\n\
+const FIRST_CIB: &str = "cd /var/lib/pacemaker/cib; rm -f cib.*; cibadmin --empty >cib.xml; export \
+                         CIB_file=$PWD/cib.xml\n\
+                         for p in dc-deadtime=2s stonith-enabled=false no-quorum-policy=ignore; \
+                         do\n\
                          crm_attribute -t crm_config -n ${p%%=*} -v ${p#*=}; done\n\
                          rm -f cib.xml.sig; chown hacluster:haclient cib.xml; chmod 600 cib.xml";
 
@@ -63,7 +65,8 @@ fn cluster() -> Option<SystemdBox> {
             ),
         );
         let text = format!(
-            "[Service]\nType=notify\nExecStart=/usr/sbin/haproxy -Ws -f /etc/haproxy/{name}.cfg -p /run/{name}.pid\n\
+            "[Service]\nType=notify\nExecStart=/usr/sbin/haproxy -Ws -f /etc/haproxy/{name}.cfg -p \
+             /run/{name}.pid\n\
              KillMode=mixed\nRestart=always\nSuccessExitStatus=143\n"
         );
         machine.write(&format!("/etc/systemd/system/{name}.service"), &text);
@@ -84,7 +87,11 @@ fn cluster() -> Option<SystemdBox> {
 /// Defines a resource, and waits until its recurring monitor has said that all is well.
 fn create(machine: &SystemdBox, pair: &Pair, more: &str) {
     let Pair { resource, definition, .. } = pair;
-    machine.sh(&format!("crm configure primitive {resource} {definition} {more} op start timeout=60 interval=0 op stop timeout=60 interval=0 op monitor interval=1s timeout=30s"));
+    machine.sh(&format!(
+        "crm configure primitive {resource} {definition} {more} op start \
+                         timeout=60 interval=0 op stop timeout=60 interval=0 op monitor \
+                         interval=1s timeout=30s"
+    ));
     well(machine, pair);
 }
 

@@ -135,7 +135,8 @@ fn sd_f4_a_stop_fails_while_others_start_the_unit_again_and_says_which() {
         machine.sh(&format!("systemctl start {starter}"));
         // A client that is never answered keeps the socket ready to be read.
         let client = (name == "called").then(|| {
-            let talk = "import socket, time; s = socket.socket(socket.AF_UNIX); s.connect('/run/called.sock'); time.sleep(600)";
+            let talk = "import socket, time; s = socket.socket(socket.AF_UNIX); \
+                        s.connect('/run/called.sock'); time.sleep(600)";
             machine.spawn("python3", &["-c", talk])
         });
         wait_state(&machine, name, "active");

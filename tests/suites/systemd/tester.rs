@@ -13,7 +13,8 @@ fn the_shell_tester_finds_nothing() {
     let Some(machine) = machine(&["ocf-tester", "xmllint", "su"]) else { return };
     machine.units(&[("app.service", READY)]);
     machine.sh(&format!(
-        "mkdir -p -m 1755 /run/resource-agents; mkdir -m 755 /srv/native; install -m 755 {} /srv/native/systemd",
+        "mkdir -p -m 1755 /run/resource-agents; mkdir -m 755 /srv/native; install -m 755 {} \
+         /srv/native/systemd",
         executable("systemd").display()
     ));
     let (mut command, pid) = machine.command_as("/usr/sbin/ocf-tester", Entry::default());

@@ -82,7 +82,8 @@ impl Animal {
         // Only whether a file can be run is kept with it: the rest of its mode is the developer's
         // umask.
         host.sh(&format!(
-            "cp -R /media/source {PLACE}; chmod -R u=rwX,go=rX {PLACE}; chmod {mode} {}; umount /media/source",
+            "cp -R /media/source {PLACE}; chmod -R u=rwX,go=rX {PLACE}; chmod {mode} {}; umount \
+             /media/source",
             self.path()
         ));
         if let Some(commands) = self.says("prepare") {

@@ -45,7 +45,8 @@ fn project(agent: &str) -> Host {
 
 /// The agent of the example, and one whose second start fails.
 fn agents() -> [String; 2] {
-    let refuse = "case $1 in start|stop) [ \"$(id -u)\" = 0 ] || { echo ocf-exit-reason:not root >&2; exit 4; } ;; esac";
+    let refuse = "case $1 in start|stop) [ \"$(id -u)\" = 0 ] || \
+                  { echo ocf-exit-reason:not root >&2; exit 4; } ;; esac";
     let named = |first| {
         file_agent(&format!("{refuse}\n{first}")).replace("name=\"agent\"", "name=\"my-agent\"")
     };

@@ -21,7 +21,8 @@ fn judged(first: &str) -> (Said, Duration) {
 
 #[test]
 fn ts_1_an_agent_that_hangs_anywhere_costs_three_time_outs_and_a_minute_at_most() {
-    let sometimes = "n=$(cat /media/n 2>/dev/null || echo 0); echo $((n+1)) >/media/n; [ $((n%9)) != 8 ] || sleep 1000";
+    let sometimes = "n=$(cat /media/n 2>/dev/null || echo 0); echo $((n+1)) >/media/n; [ $((n%9)) \
+                     != 8 ] || sleep 1000";
     let hangs = [
         ("start", "[ \"$1\" != start ] || sleep 1000"),
         ("stop", "[ \"$1\" != stop ] || sleep 1000"),
@@ -117,7 +118,8 @@ fn with_integer(validate: &str) -> Said {
 fn ts_3_an_integer_that_is_too_large_is_information_and_no_bad_integer() {
     let refuse = "echo \"ocf-exit-reason:p=$OCF_RESKEY_p is no number\" >&2; exit 6";
     let digits = format!(
-        "case $1 in start|validate-all) case ${{OCF_RESKEY_p#-}} in *[!0-9]*|'') {refuse} ;; esac ;; esac"
+        "case $1 in start|validate-all) case ${{OCF_RESKEY_p#-}} in *[!0-9]*|'') {refuse} ;; esac \
+         ;; esac"
     );
     let said = with_integer(&digits);
     assert_eq!(
@@ -137,7 +139,8 @@ fn ts_3_an_integer_that_is_too_large_is_information_and_no_bad_integer() {
     );
     // One that refuses both has no finding.
     let short = format!(
-        "case $1 in start|validate-all) [ ${{#OCF_RESKEY_p}} -lt 19 ] || {{ {refuse}; }} ;; esac\n{digits}"
+        "case $1 in start|validate-all) [ ${{#OCF_RESKEY_p}} -lt 19 ] || {{ {refuse}; }} ;; esac\n\
+         {digits}"
     );
     let said = with_integer(&short);
     assert_eq!(

@@ -94,8 +94,10 @@ fn a_load_balancer_keeps_every_rule() {
         .bind(&executable("haproxy"), "/media/native/haproxy")
         .start();
     machine.sh(
-        "printf '%s\\n' defaults 'mode http' 'timeout client 9s' 'timeout server 9s' 'timeout connect 1s' 'frontend web' \\
-        'bind 127.0.0.1:8081' 'http-request return status 200 content-type text/plain string alive' >/srv/haproxy.cfg",
+        "printf '%s\\n' defaults 'mode http' 'timeout client 9s' 'timeout server 9s' 'timeout \
+         connect 1s' 'frontend web' \\
+        'bind 127.0.0.1:8081' 'http-request return status 200 content-type text/plain string \
+        alive' >/srv/haproxy.cfg",
     );
     let options = ["configfile=/srv/haproxy.cfg", "statusurl=http://127.0.0.1:8081/"];
     judge(&machine, "/media/native/haproxy", &options);

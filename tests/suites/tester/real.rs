@@ -67,8 +67,10 @@ fn table(versions: &str, reports: &[Value]) -> String {
         .iter()
         .map(|(id, [fail, warn, info])| format!("{id:20} {fail:>4} {warn:>4} {info:>4}\n"));
     format!(
-        "# What ocf-tester --meta-data-only finds in the agents of these packages of Debian: the number of agents for each\n\
-         # check. {UPDATE}=1 cargo test -p ocf-agents-tests --test tester -- of_debian writes it anew.\n\
+        "# What ocf-tester --meta-data-only finds in the agents of these packages of Debian: the \
+         number of agents for each\n\
+         # check. {UPDATE}=1 cargo test -p ocf-agents-tests --test tester -- of_debian writes it \
+         anew.\n\
          {versions}agents {}\n\n{:20} fail warn info\n{}",
         reports.len(),
         "check",

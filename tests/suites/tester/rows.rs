@@ -55,7 +55,8 @@ fn ot_02_without_xmllint_the_structure_is_judged_and_the_schema_is_skipped() {
     let (host, agent) = with_agent(&file_agent(""));
     // Nothing is installed on a machine whose programs are elsewhere.
     host.sh(
-        "mkdir /media/bin; for p in sh cat rm; do cp -L /bin/$p /media/bin/; done; mount --bind /media/bin /usr/bin",
+        "mkdir /media/bin; for p in sh cat rm; do cp -L /bin/$p /media/bin/; done; mount --bind \
+         /media/bin /usr/bin",
     );
     let said = Said::of(&run(&host, &["--format", "json", "--only", "schema,well-formed", agent]));
     assert_eq!(said.verdict("schema"), "skip", "{said:?}");
@@ -66,7 +67,8 @@ fn ot_02_without_xmllint_the_structure_is_judged_and_the_schema_is_skipped() {
 #[test]
 fn ot_05_values_and_names_arrive_byte_for_byte() {
     let (host, agent) = with_agent(&file_agent(
-        "[ -z \"$OCF_RESKEY_p\" ] || printf '%s|%s|' \"$OCF_RESKEY_p\" \"$OCF_RESOURCE_INSTANCE\" >/media/seen",
+        "[ -z \"$OCF_RESKEY_p\" ] || printf '%s|%s|' \"$OCF_RESKEY_p\" \"$OCF_RESOURCE_INSTANCE\" \
+         >/media/seen",
     ));
     let value = "a'b \"c\" $d `e` \\ \n ü *=;&";
     let done = run(&host, &["-n", "it's", "-o", &format!("p={value}"), "--only", "start", agent]);
@@ -185,7 +187,8 @@ fn an_interrupted_run_stops_the_resource() {
 
 #[test]
 fn random_actions_find_a_stop_that_forgets() {
-    let forgets = "n=$(cat /media/n 2>/dev/null || echo 0); [ \"$1\" != stop ] || { n=$((n+1)); echo $n >/media/n; \
+    let forgets = "n=$(cat /media/n 2>/dev/null || echo 0); [ \"$1\" != stop ] || \
+                   { n=$((n+1)); echo $n >/media/n; \
                    [ $((n%5)) != 0 ] || exit 0; }";
     let (host, agent) = with_agent(&file_agent(forgets));
     let said = Said::of(&run(&host, &["--format", "json", "--stress", "20", "--seed", "7", agent]));

@@ -92,7 +92,8 @@ fn watch_8_other_addresses_and_links_that_flap_cost_little_and_are_no_verdict() 
         fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
     };
     let (before, began) = (ticks(), Instant::now());
-    let lines = "echo address add 10.8.0.1/24 dev other; echo address del 10.8.0.1/24 dev other; echo link set other mtu 1$((400 + n % 9))";
+    let lines = "echo address add 10.8.0.1/24 dev other; echo address del 10.8.0.1/24 dev other; \
+                 echo link set other mtu 1$((400 + n % 9))";
     rig.a.sh(&format!("for n in $(seq 2500); do {lines}; done >/run/flap"));
     // Without a pause: thousands of changes a second, more than the buffer of a socket that sleeps
     // takes.

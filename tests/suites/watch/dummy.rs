@@ -65,8 +65,8 @@ fn watch_3_a_waiting_monitor_looks_like_no_agent_and_is_kept_when_memory_is_shor
     assert_eq!(run.file("comm"), "ocf-wait");
     assert_eq!(run.file("cmdline").trim_end_matches('\0'), "ocf-wait: some");
     // Without CAP_SYS_RESOURCE outside of all namespaces no process may be kept (fs/proc/base.c).
-    let allowed =
-        host.sh("(echo -900 >/proc/self/oom_score_adj) 2>/dev/null && echo -900 || cat /proc/self/oom_score_adj");
+    let allowed = host.sh("(echo -900 >/proc/self/oom_score_adj) 2>/dev/null && echo -900 || cat \
+                 /proc/self/oom_score_adj");
     assert_eq!(run.file("oom_score_adj"), allowed.trim());
     // Neither by the name nor by the arguments.
     assert_eq!(

@@ -21,7 +21,8 @@ fn machine(program: &str) -> Option<Host> {
     let host =
         empty.into_iter().fold(Host::builder("nodea"), harness::host::Builder::tmpfs).start();
     host.sh(
-        "mkdir -p /var/log/nginx /var/log/apache2 /srv/www; echo alive >/srv/www/index.html; chmod 755 /srv /srv/www",
+        "mkdir -p /var/log/nginx /var/log/apache2 /srv/www; echo alive >/srv/www/index.html; chmod \
+         755 /srv /srv/www",
     );
     Some(host)
 }
@@ -31,7 +32,8 @@ fn write(host: &Host, path: &str, text: &str) {
 }
 
 fn nginx(host: &Host) -> Agent<'_> {
-    let text = "user root;\nworker_processes 1;\npid /run/nginx.pid;\nerror_log /var/log/nginx/error.log;\nevents {}\n\
+    let text = "user root;\nworker_processes 1;\npid /run/nginx.pid;\n\
+                error_log /var/log/nginx/error.log;\nevents {}\n\
                 http { access_log off; root /srv/www; server { listen 127.0.0.1:8081; } }";
     write(host, "/etc/nginx/web.conf", text);
     // Resources are often called like the server.
@@ -60,9 +62,12 @@ fn configure(host: &Host, answer: &str) {
 fn apache(host: &Host) -> Agent<'_> {
     let modules = "/usr/lib/apache2/modules";
     let text = format!(
-        "ServerName localhost\nListen 127.0.0.1:8081\nPidFile /run/apache.pid\nDocumentRoot /srv/www\nErrorLog /var/log/apache2/e\n\
-         LoadModule mpm_event_module {modules}/mod_mpm_event.so\nLoadModule authz_core_module {modules}/mod_authz_core.so\n\
-         LoadModule status_module {modules}/mod_status.so\n<Location /server-status>\nSetHandler server-status\n</Location>"
+        "ServerName localhost\nListen 127.0.0.1:8081\nPidFile /run/apache.pid\n\
+         DocumentRoot /srv/www\nErrorLog /var/log/apache2/e\n\
+         LoadModule mpm_event_module {modules}/mod_mpm_event.so\n\
+         LoadModule authz_core_module {modules}/mod_authz_core.so\n\
+         LoadModule status_module {modules}/mod_status.so\n<Location /server-status>\n\
+         SetHandler server-status\n</Location>"
     );
     write(host, "/srv/apache.conf", &text);
     watched(agent(host, "apache").instance("site").param("configfile", "/srv/apache.conf"), "30s")

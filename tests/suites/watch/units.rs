@@ -20,7 +20,8 @@ fn watch_1_and_6_a_unit_that_ends_is_reported_at_once_and_a_new_manager_is_no_fa
         return skip(&why);
     }
     let machine = SystemdBox::up("box");
-    machine.sh("printf '[Service]\\nExecStart=/bin/sleep infinity\\n' >/run/systemd/system/one.service; systemctl daemon-reload");
+    machine.sh("printf '[Service]\\nExecStart=/bin/sleep infinity\\n' \
+                >/run/systemd/system/one.service; systemctl daemon-reload");
     let agent = watched(agent(&machine, "systemd").instance("unit").param("unit", "one"), "30s");
     let executor = Executor::new(&machine);
     for (deed, is_reexecuted) in

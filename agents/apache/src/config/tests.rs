@@ -32,8 +32,10 @@ fn debians_layout() {
     let files = Tree(&[
         (
             "/etc/apache2/apache2.conf",
-            "DefaultRuntimeDir ${APACHE_RUN_DIR}\nPidFile ${APACHE_PID_FILE}\nUser ${APACHE_RUN_USER}\n\
-             IncludeOptional mods-enabled/*.load\nIncludeOptional mods-enabled/*.conf\nInclude ports.conf\n\
+            "DefaultRuntimeDir ${APACHE_RUN_DIR}\nPidFile ${APACHE_PID_FILE}\n\
+             User ${APACHE_RUN_USER}\n\
+             IncludeOptional mods-enabled/*.load\nIncludeOptional mods-enabled/*.conf\n\
+             Include ports.conf\n\
              IncludeOptional sites-enabled/*.conf\n",
         ),
         (
@@ -46,7 +48,8 @@ fn debians_layout() {
         ),
         (
             "/etc/apache2/ports.conf",
-            "Listen 80\n<IfModule ssl_module>\n\tListen 443\n</IfModule>\n<IfModule mod_status.c>\nListen 81\n</IfModule>\n",
+            "Listen 80\n<IfModule ssl_module>\n\tListen 443\n</IfModule>\n<IfModule mod_status.c>\n\
+             Listen 81\n</IfModule>\n",
         ),
         (
             "/etc/apache2/sites-enabled/000-default.conf",
@@ -86,7 +89,8 @@ fn red_hats_layout() {
         ),
         (
             "/etc/httpd/conf.d/ssl.conf",
-            "Listen 443 https\nListen 8443\n<VirtualHost _default_:8443>\nSSLEngine on\n</VirtualHost>\n",
+            "Listen 443 https\nListen 8443\n<VirtualHost _default_:8443>\nSSLEngine on\n\
+             </VirtualHost>\n",
         ),
     ]);
     let facts = read_now(Path::new("/etc/httpd/conf/httpd.conf"), &with(&[]), &files);
@@ -102,13 +106,16 @@ fn suses_layout() {
         (
             "/etc/apache2/httpd.conf",
             "Include /etc/apache2/uid.conf\nInclude /etc/apache2/listen.conf\n\
-             Include /etc/apache2/sysconfig.d/loadmodule.conf\nInclude /etc/apache2/mod_status.conf\n\
-             Include /etc/apache2/sysconfig.d/include.conf\nIncludeOptional /etc/apache2/vhosts.d/*.conf\n",
+             Include /etc/apache2/sysconfig.d/loadmodule.conf\n\
+             Include /etc/apache2/mod_status.conf\n\
+             Include /etc/apache2/sysconfig.d/include.conf\n\
+             IncludeOptional /etc/apache2/vhosts.d/*.conf\n",
         ),
         ("/etc/apache2/uid.conf", "User wwwrun\nGroup www\n"),
         (
             "/etc/apache2/listen.conf",
-            "Listen 80\n<IfDefine SSL>\n  <IfDefine !NOSSL>\n<IfModule mod_ssl.c>\nListen 443\n</IfModule>\n  </IfDefine>\n\
+            "Listen 80\n<IfDefine SSL>\n  <IfDefine !NOSSL>\n<IfModule mod_ssl.c>\nListen 443\n\
+             </IfModule>\n  </IfDefine>\n\
              </IfDefine>\n",
         ),
         (
@@ -117,7 +124,8 @@ fn suses_layout() {
         ),
         (
             "/etc/apache2/mod_status.conf",
-            "<IfModule mod_status.c>\n    <Location \"/server-status\">\n        SetHandler server-status\n\
+            "<IfModule mod_status.c>\n    <Location \"/server-status\">\n        SetHandler \
+             server-status\n\
              </Location>\n</IfModule>\n",
         ),
     ]);
@@ -161,11 +169,13 @@ fn a_file_that_includes_itself_comes_to_an_end() {
 
 #[test]
 fn definitions_and_conditions_decide() {
-    let facts = one(
-        "Define PORT 8085\n<IfDefine STATUS>\nListen ${PORT}\n<IfDefine PORT>\n</IfDefine>\n</IfDefine>\n\
-                     <IfDefine !STATUS>\nListen 2\n</IfDefine>\n<IfFile /c>\nListen 3\n</IfFile>\n<IfFile /d>\nListen 4\n\
-                     </IfFile>\n<IfModule !mod_ssl.c>\nListen 5\n</IfModule>\nUnDefine PORT\nListen ${PORT}\n",
-    );
+    let facts =
+        one("Define PORT 8085\n<IfDefine STATUS>\nListen ${PORT}\n<IfDefine PORT>\n</IfDefine>\n\
+         </IfDefine>\n\
+                     <IfDefine !STATUS>\nListen 2\n</IfDefine>\n<IfFile /c>\nListen 3\n</IfFile>\n\
+                     <IfFile /d>\nListen 4\n\
+                     </IfFile>\n<IfModule !mod_ssl.c>\nListen 5\n</IfModule>\nUnDefine PORT\n\
+                     Listen ${PORT}\n");
     assert_eq!(facts.listens, [plain(8085), plain(3), plain(5)]);
 }
 
@@ -173,7 +183,8 @@ fn definitions_and_conditions_decide() {
 fn a_status_page_belongs_to_its_virtual_host() {
     let facts = one(
         "<VirtualHost 127.0.0.1:8099>\n<Location /s>\nSetHandler \"server-status\"\n</Location>\n\
-                     </VirtualHost>\n<Directory /x>\nSetHandler server-status\n</Directory>\n<LocationMatch ^/y>\n\
+                     </VirtualHost>\n<Directory /x>\nSetHandler server-status\n</Directory>\n\
+                     <LocationMatch ^/y>\n\
                      SetHandler server-status\n</LocationMatch>\n",
     );
     assert_eq!(facts.status_pages, [StatusPage { path: "/s".into(), port: Some(8099) }]);

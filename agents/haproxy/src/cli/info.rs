@@ -34,8 +34,10 @@ pub mod tests {
     use super::*;
 
     /// Of a real 2.6, shortened.
-    pub const V2_6: &str = "Name: HAProxy\nVersion: 2.6.12-1+deb12u4\nRelease_date: 2026/10/17\nNbthread: 2\nNbproc: 1\n\
-                            Process_num: 1\nPid: 7\nUptime: 0d 0h00m03s\nStopping: 0\nJobs: 4\nnode: vm\n\n";
+    pub const V2_6: &str = "Name: HAProxy\nVersion: 2.6.12-1+deb12u4\nRelease_date: 2026/10/17\n\
+                            Nbthread: 2\nNbproc: 1\n\
+                            Process_num: 1\nPid: 7\nUptime: 0d 0h00m03s\nStopping: 0\nJobs: 4\n\
+                            node: vm\n\n";
 
     #[test]
     fn who_answers_is_found() {
@@ -44,7 +46,8 @@ pub mod tests {
         };
         assert_eq!(parse(V2_6), expected("2.6.12-1+deb12u4", 7, false));
         // 2.2 has as much; 3.0 and later say more between and after.
-        let new = "Name: HAProxy\nVersion: 3.2.4\nNbthread: 8\nPid: 99\nStopping: 1\nNiceness: 0\nCurrStreams: 1\n";
+        let new = "Name: HAProxy\nVersion: 3.2.4\nNbthread: 8\nPid: 99\nStopping: 1\nNiceness: 0\n\
+                   CurrStreams: 1\n";
         assert_eq!(parse(new), expected("3.2.4", 99, true));
         assert_eq!(
             parse("Name: HAProxy\nVersion: 2.2.9\nProcess_num: 2\nPid: 5\n"),

@@ -113,10 +113,13 @@ pub mod tests {
 
     /// `show proc debug` of 3.1.
     const DEBUG: &str = "\
-#<PID>          <type>          <reloads>       <uptime>        <version>      \t\t <ipc_fd[0]>     <ipc_fd[1]>    \n\
-100             master          0 [failed: 0]   0d00h00m01s     3.1.0          \t\t 3               4              \n\
+#<PID>          <type>          <reloads>       <uptime>        <version>      \t\t \
+<ipc_fd[0]>     <ipc_fd[1]>    \n\
+100             master          0 [failed: 0]   0d00h00m01s     3.1.0          \t\t \
+3               4              \n\
 # workers\n\
-101             worker          0               0d00h00m01s     3.1.0          \t\t 5               6              \n";
+101             worker          0               0d00h00m01s     3.1.0          \t\t \
+5               6              \n";
 
     #[test]
     fn every_versions_table_is_read() {
@@ -144,7 +147,8 @@ pub mod tests {
 
     #[test]
     fn a_master_without_workers_is_one() {
-        let text = "#<PID> <type> <reloads> <uptime> <version>\n7 master 0 [failed: 0] 0d00h00m01s 2.6\n# workers\n\n";
+        let text = "#<PID> <type> <reloads> <uptime> <version>\n\
+                    7 master 0 [failed: 0] 0d00h00m01s 2.6\n# workers\n\n";
         assert_eq!(parse(text).unwrap().workers, [0; 0]);
     }
 

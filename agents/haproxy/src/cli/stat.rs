@@ -140,8 +140,11 @@ pub mod tests {
 
     /// Of a real 2.6, shortened at its end.
     pub const V2_6: &str = "\
-# pxname,svname,qcur,qmax,scur,smax,slim,stot,bin,bout,dreq,dresp,ereq,econ,eresp,wretr,wredis,status,weight,act,bck,\
-chkfail,chkdown,lastchg,downtime,qlimit,pid,iid,sid,throttle,lbtot,tracked,type,rate,rate_lim,rate_max,check_status,\
+# \
+pxname,svname,qcur,qmax,scur,smax,slim,stot,bin,bout,dreq,dresp,ereq,econ,eresp,wretr,wredis,\
+status,weight,act,bck,\
+chkfail,chkdown,lastchg,downtime,qlimit,pid,iid,sid,throttle,lbtot,tracked,type,rate,rate_lim,\
+rate_max,check_status,\
 check_code,check_duration,hrsp_1xx,hrsp_2xx,hrsp_3xx,hrsp_4xx,hrsp_5xx,hrsp_other,hanafail,\n\
 web,FRONTEND,,,0,0,100,0,0,0,0,0,0,,,,,OPEN,,,,,,,,,1,1,0,,,,0,0,0,0,,,,0,0,0,0,0,0,,\n\
 app,s1,0,0,0,0,,0,0,0,,0,,0,0,0,0,DOWN,1,1,0,1,1,9,9,,1,2,1,,0,,2,0,,0,L4CON,,0,0,0,0,0,0,0,,\n\
@@ -183,7 +186,8 @@ app,BACKEND,0,0,0,0,10,0,0,0,0,0,,0,0,0,0,UP,1,1,0,,1,9,9,,1,2,0,,0,,1,0,,0,,,,0
         assert_eq!(parse(&format!("Name: HAProxy\nPid: 7\n\n{V2_6}more")), parse(V2_6));
         // A table of nothing, and 2.2, which has fewer columns.
         assert_eq!(parse("# pxname,svname,status,type,\n\n"), Some(vec![]));
-        let old = "# pxname,svname,qcur,status,weight,act,bck,pid,type,rate,\nw,FRONTEND,,FULL,,,,1,0,3,\n";
+        let old = "# pxname,svname,qcur,status,weight,act,bck,pid,type,rate,\n\
+                   w,FRONTEND,,FULL,,,,1,0,3,\n";
         assert_eq!(closed_and_full(&parse(old).unwrap()), (vec![], vec!["w".to_owned()]));
     }
 

@@ -18,7 +18,8 @@ pub const IP: Param<Ip> = Param::new(
     "ip",
     parse::ip,
     "IPv4 or IPv6 address",
-    "The virtual address, IPv4 (192.0.2.10) or IPv6 (2001:db8::10). Any valid way to write an IPv6 address will do.",
+    "The virtual address, IPv4 (192.0.2.10) or IPv6 (2001:db8::10). Any valid way to write an IPv6 \
+     address will do.",
 )
 .required()
 .unique("address");
@@ -111,7 +112,8 @@ pub const MAC: Param<Mac> = Param::new(
     "mac",
     parse::multicast_mac,
     "MAC address of a cluster IP",
-    "The multicast MAC address that the nodes of a cluster IP share. If unset, one that follows from the address.",
+    "The multicast MAC address that the nodes of a cluster IP share. If unset, one that follows \
+     from the address.",
 );
 
 /// Which firewall tool.
@@ -119,7 +121,8 @@ pub const CLUSTERIP_FIREWALL: Param<Firewall> = Param::new(
     "clusterip_firewall",
     parse::firewall,
     "Firewall tool for a cluster IP",
-    "What drops the requests that other nodes answer: nft, iptables, or auto for nft where it is installed.",
+    "What drops the requests that other nodes answer: nft, iptables, or auto for nft where it is \
+     installed.",
 )
 .or("auto");
 
@@ -137,7 +140,8 @@ pub const CLUSTERIP_TABLE: Param<String> = Param::new(
     "clusterip_table",
     parse::identifier,
     "iptables table for a cluster IP",
-    "The iptables table for the rules of a cluster IP. With nft each cluster IP has a table of its own.",
+    "The iptables table for the rules of a cluster IP. With nft each cluster IP has a table of its \
+     own.",
 )
 .or("mangle");
 
@@ -277,7 +281,8 @@ pub const NODAD: Param<bool> = Param::new(
     "nodad",
     boolean,
     "No duplicate address detection (IPv6)",
-    "Whether to use the IPv6 address at once, without duplicate address detection. The same as dad=off.",
+    "Whether to use the IPv6 address at once, without duplicate address detection. The same as \
+     dad=off.",
 )
 .boolean()
 .or("false");
@@ -319,7 +324,8 @@ pub const NETWORK_NAMESPACE: Param<String> = Param::new(
     "network_namespace",
     parse::file_name,
     "Network namespace",
-    "The name of the network namespace (as in ip netns) that has the interface. It must exist already.",
+    "The name of the network namespace (as in ip netns) that has the interface. It must exist \
+     already.",
 );
 
 /// What a lost link means.
@@ -340,7 +346,8 @@ pub const TABLE: Param<u32> = Param::new(
     "table",
     parse::route_table,
     "Routing table to look the network up in",
-    "The number of the routing table in which the address's network is looked up, for policy routing. If unset, main.",
+    "The number of the routing table in which the address's network is looked up, for policy \
+     routing. If unset, main.",
 )
 .integer();
 
@@ -349,7 +356,8 @@ pub const METRIC: Param<u32> = Param::new(
     "metric",
     |text| whole(text, 1, u32::MAX),
     "Metric of the prefix route",
-    "The metric of the route that comes with the address. If unset, that of the connected network's own route.",
+    "The metric of the route that comes with the address. If unset, that of the connected \
+     network's own route.",
 )
 .integer();
 

@@ -177,9 +177,11 @@ fn what_the_daemon_puts_up_with_is_no_mistake() {
         "fallback=some words 127.0.0.1:80 gate  \n",
         "supervised\n",
         "maintenancedir=/no/such\n",
-        "virtual = 1.2.3.4:80 and so on\n\treal = 1.2.3.5 gate\n# not indented\n\tservice = http or so\n",
+        "virtual = 1.2.3.4:80 and so on\n\treal = 1.2.3.5 gate\n# not indented\n\
+         \tservice = http or so\n",
         "virtual=1.2.3.4:80\n\treal=1.2.3.5:80 gate 5 \"a\", \"b\" l:1 u:9\n",
-        "virtual=1.2.3.4:80\n\treal=1.2.3.5:80 masq \"http://x/y\" \"b, c\"\n\tchecktype=3\n\tvirtualhost=\n",
+        "virtual=1.2.3.4:80\n\treal=1.2.3.5:80 masq \"http://x/y\" \"b, c\"\n\tchecktype=3\n\
+         \tvirtualhost=\n",
         "virtual=1.2.3.4:80\n        # deep\n    quiescent=no\nautoreload=no",
         "virtual=1.2.3.4:80\n\treal=192.168.6.2::5060 gate\n",
     ] {

@@ -76,9 +76,11 @@ impl Compiled {
 mod tests {
     use super::*;
 
-    const DEBIAN: &str = "nginx version: nginx/1.22.1\nbuilt with OpenSSL 3.0.20\nTLS SNI support enabled\n\
+    const DEBIAN: &str = "nginx version: nginx/1.22.1\nbuilt with OpenSSL 3.0.20\n\
+                          TLS SNI support enabled\n\
         configure arguments: --with-cc-opt='-g -O2 --pid-path=/no' --prefix=/usr/share/nginx \
-        --conf-path=/etc/nginx/nginx.conf --http-log-path=/var/log/nginx/access.log --error-log-path=stderr \
+        --conf-path=/etc/nginx/nginx.conf --http-log-path=/var/log/nginx/access.log \
+        --error-log-path=stderr \
         --pid-path=/run/nginx.pid --http-client-body-temp-path=/var/lib/nginx/body\n";
 
     #[test]

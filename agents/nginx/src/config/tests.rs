@@ -88,7 +88,8 @@ fn only_servers_of_http_are_asked() {
 #[test]
 fn a_socket_that_asks_less_of_a_client_comes_first() {
     let config = text(
-        "http { server { listen 1 proxy_protocol; listen 2 http2; } server { listen 3; listen 4; } }",
+        "http \
+         { server { listen 1 proxy_protocol; listen 2 http2; } server { listen 3; listen 4; } }",
     );
     assert_eq!(places(&config), ["127.0.0.1:3", "127.0.0.1:4", "127.0.0.1:1", "127.0.0.1:2"]);
 }

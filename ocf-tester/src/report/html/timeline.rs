@@ -30,7 +30,8 @@ pub(super) fn of(report: &Report) -> String {
             let bars: String = own.map(|call| bar(call, whole)).collect();
             let name = if check.is_empty() { "(between checks)" } else { check };
             format!(
-                "<tr><th scope=\"row\">{}</th><td><svg viewBox=\"0 0 {WIDTH} 14\" preserveAspectRatio=\"none\" role=\"img\" \
+                "<tr><th scope=\"row\">{}</th><td><svg viewBox=\"0 0 {WIDTH} 14\" \
+                 preserveAspectRatio=\"none\" role=\"img\" \
                  aria-label=\"calls of {0}\">{bars}</svg></td></tr>\n",
                 escaped(name)
             )
@@ -64,7 +65,8 @@ fn bar(call: &Done, whole: f64) -> String {
         call.ended.elapsed.as_millis()
     );
     format!(
-        "<rect class=\"{class}\" x=\"{left:.1}\" y=\"1\" width=\"{width:.1}\" height=\"12\"><title>{}</title></rect>",
+        "<rect class=\"{class}\" x=\"{left:.1}\" y=\"1\" width=\"{width:.1}\" \
+         height=\"12\"><title>{}</title></rect>",
         escaped(&title)
     )
 }

@@ -104,8 +104,10 @@ fn watch_3_the_first_run_after_a_change_never_waits() {
         ("reload-agent", "crm_resource --resource WEB --set-parameter watch --parameter-value 31s"),
         (
             "stopped and started",
-            "crm_resource --resource WEB --meta --set-parameter target-role --parameter-value Stopped|\
-             crm_resource --resource WEB --meta --set-parameter target-role --parameter-value Started",
+            "crm_resource --resource WEB --meta --set-parameter target-role --parameter-value \
+             Stopped|\
+             crm_resource --resource WEB --meta --set-parameter target-role --parameter-value \
+             Started",
         ),
     ] {
         service.armed();

@@ -23,7 +23,8 @@ fn dummies(count: usize, watch: &str, interval: u32) -> String {
                 "<primitive id=\"D{number}\" class=\"ocf\" provider=\"native\" type=\"Dummy\">\
                  <instance_attributes id=\"D{number}-a\"><nvpair id=\"D{number}-w\" name=\"watch\" \
                  value=\"{watch}\"/></instance_attributes><operations><op id=\"D{number}-m\" \
-                 name=\"monitor\" interval=\"{interval}s\" timeout=\"60s\"/></operations></primitive>"
+                 name=\"monitor\" interval=\"{interval}s\" \
+                 timeout=\"60s\"/></operations></primitive>"
             )
         })
         .collect()

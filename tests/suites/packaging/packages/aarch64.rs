@@ -34,7 +34,8 @@ fn the_programs_for_aarch64_describe_themselves_and_an_address_comes_and_goes() 
         [("IPaddr2", parameters), ("Dummy", "OCF_RESKEY_state=/run/dummy.state")]
     {
         let call = format!(
-            "OCF_ROOT=/usr/lib/ocf OCF_RESOURCE_INSTANCE=r {parameters} exec {QEMU} /srv/unpacked/bin/{agent}"
+            "OCF_ROOT=/usr/lib/ocf OCF_RESOURCE_INSTANCE=r {parameters} exec {QEMU} \
+             /srv/unpacked/bin/{agent}"
         );
         for (action, code) in [
             ("validate-all", 0),

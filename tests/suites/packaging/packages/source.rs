@@ -79,7 +79,8 @@ fn made(directory: &Path, kind: &str) -> Vec<String> {
 }
 
 #[test]
-#[ignore = "builds everything on fresh systems: make package-test FRESH='bookworm trixie' FROM_SOURCE=1"]
+#[ignore = "builds everything on fresh systems: make package-test FRESH='bookworm trixie' \
+            FROM_SOURCE=1"]
 fn packages_are_built_from_source_in_fresh_roots_without_a_network() {
     let suites = std::env::var("OCF_FRESH_ROOTS").unwrap_or_default();
     assert!(
@@ -112,7 +113,8 @@ fn packages_are_built_from_source_in_fresh_roots_without_a_network() {
         inside(
             &root,
             &format!(
-                "cd /build/{name}; rpmbuild --quiet -bb --nodeps --build-in-place --define '_topdir /build/rpm' ocf-agents.spec"
+                "cd /build/{name}; rpmbuild --quiet -bb --nodeps --build-in-place --define \
+                 '_topdir /build/rpm' ocf-agents.spec"
             ),
         );
         let known = sources().join("metadata/packaging/rpmlint.toml");
