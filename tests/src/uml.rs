@@ -40,12 +40,12 @@ const MODULES: &str = "/usr/lib/uml/modules";
 /// Memory of the machine; taken from this one as far as it is used.
 const MEMORY: &str = "mem=1024M";
 
-/// Runs a test where the kernel has IP Virtual Server, as [`with`] does.
+/// Runs a test where the kernel has IP Virtual Server, as `with` does.
 pub fn with_ipvs<T: FnOnce()>(limit: Duration, test: T) {
     with("IP_VS", Path::new("/proc/net/ip_vs").exists(), limit, test);
 }
 
-/// Runs a test where the kernel has devices of these kinds, as [`with`] does. The modules of the
+/// Runs a test where the kernel has devices of these kinds, as `with` does. The modules of the
 /// kernel of its own are listed in `ocf-test-uml`.
 pub fn with_devices<T: FnOnce()>(kinds: &[&str], limit: Duration, test: T) {
     if let Err(reason) = crate::root::available() {
