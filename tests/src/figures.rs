@@ -76,7 +76,9 @@ fn today() -> String {
 pub fn machine() -> String {
     let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
-    format!("Linux {}, {cores} processors", kernel.trim())
+    // What follows is the builder's.
+    let version = kernel.trim().split('-').next().unwrap_or_default();
+    format!("Linux {version}, {cores} processors")
 }
 
 /// How long a client had no answer, for each fault.

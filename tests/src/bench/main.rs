@@ -174,7 +174,10 @@ fn measure(options: &ArgMatches) -> Result<bool, String> {
         }
     }
     let report = bench.report;
-    MONITOR.record(&harness::figures::machine(), &report.costs());
+    let costs = report.costs();
+    let costs: Vec<(&str, &str, f64)> =
+        costs.iter().map(|(of, series, value)| (of.as_str(), *series, *value)).collect();
+    MONITOR.record(&harness::figures::machine(), &costs);
     if let Some(path) = options.get_one::<String>("json") {
         std::fs::write(path, format!("{:#}\n", report.json()))
             .map_err(|error| format!("{path}: {error}"))?;

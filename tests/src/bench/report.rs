@@ -204,16 +204,17 @@ impl Report {
     }
 
     /// What healthy monitors cost, in millions of instructions: of whom, by whom, and the number.
-    pub fn costs(&self) -> Vec<(&str, &'static str, f64)> {
+    pub fn costs(&self) -> Vec<(String, &'static str, f64)> {
         let monitors = self.sections.iter().filter_map(|section| {
-            let of = section.title.strip_prefix("Healthy monitor, ")?;
+            let of = section.title.strip_prefix("Healthy monitor, ")?.replace("depth", "level");
+            let of = if of.starts_with("IPv") { format!("IPaddr2, {of}") } else { of };
             let row = section.rows.iter().find(|row| row.what.starts_with("instructions"))?;
             Some((of, row))
         });
         let both = monitors.flat_map(|(of, row)| {
             [(Who::Ours, "native"), (Who::Shell, "shell")]
                 .into_iter()
-                .filter_map(move |(who, series)| Some((of, series, row.get(who)? / 1e6)))
+                .filter_map(move |(who, series)| Some((of.clone(), series, row.get(who)? / 1e6)))
         });
         both.collect()
     }
