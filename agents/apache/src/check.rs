@@ -9,15 +9,15 @@ use ocf::sys::clock::Deadline;
 use ocf::sys::http::{self, Get, Trust};
 use ocf::web::{self, Test, testfile};
 
-use crate::known::Known;
 use crate::listen::{self, Listen};
+use crate::record::Record;
 use crate::settings::Checks;
 
 /// A server that takes longer to say anything at all does not work.
 const LONGEST: Duration = Duration::from_secs(10);
 
 /// The URL of the server, without a path.
-fn base(known: &Known, checks: &Checks, port: Option<u16>) -> String {
+fn base(known: &Record, checks: &Checks, port: Option<u16>) -> String {
     let nothing_known = Listen { host: None, port: 80, tls: false };
     listen::choose(&known.listens, checks.port.or(port))
         .unwrap_or(nothing_known)
@@ -25,7 +25,7 @@ fn base(known: &Known, checks: &Checks, port: Option<u16>) -> String {
 }
 
 /// The page that every monitor asks for.
-pub fn page(known: &Known, checks: &Checks) -> String {
+pub fn page(known: &Record, checks: &Checks) -> String {
     if let Some(url) = &checks.statusurl {
         return web::absolute(&base(known, checks, None), url);
     }
@@ -41,7 +41,7 @@ pub fn page(known: &Known, checks: &Checks) -> String {
 ///
 /// # Errors
 /// What is wrong with the answer, or that there is none.
-pub fn basic(known: &Known, checks: &Checks, deadline: Deadline) -> Result<Status, Failure> {
+pub fn basic(known: &Record, checks: &Checks, deadline: Deadline) -> Result<Status, Failure> {
     let url = page(known, checks);
     if checks.is_strict {
         let test = Test { regex: checks.regex.clone(), ..Test::new(url, checks.rules.clone()) };
@@ -113,7 +113,7 @@ fn life(url: &str, checks: &Checks, deadline: Deadline) -> Result<Life, Failure>
 /// As [`basic`], and what is wrong with the file.
 pub fn deep(
     context: &Context<'_>,
-    known: &Known,
+    known: &Record,
     checks: &Checks,
     deadline: Deadline,
 ) -> Result<Status, Failure> {
@@ -129,7 +129,7 @@ pub fn deep(
 /// What is wrong with the file of tests.
 pub fn test(
     context: &Context<'_>,
-    known: &Known,
+    known: &Record,
     checks: &Checks,
 ) -> Result<Option<Test>, Failure> {
     let Some(path) = &checks.testconffile else {
@@ -157,9 +157,9 @@ mod tests {
     use crate::config::StatusPage;
     use ocf::web::Rules;
 
-    fn known(pages: &[(&str, Option<u16>)]) -> Known {
+    fn known(pages: &[(&str, Option<u16>)]) -> Record {
         let listen = |port| Listen { host: Some("192.0.2.1".into()), port, tls: false };
-        Known {
+        Record {
             key: String::new(),
             config: "/c".into(),
             programs: Vec::new(),
@@ -203,7 +203,7 @@ mod tests {
             assert_eq!(page(&known, &checks), expected);
         }
         assert_eq!(
-            page(&Known { listens: vec![], ..known(&[]) }, &checks(None, None)),
+            page(&Record { listens: vec![], ..known(&[]) }, &checks(None, None)),
             "http://localhost:80/"
         );
     }

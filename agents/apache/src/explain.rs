@@ -4,7 +4,7 @@
 use ocf::prelude::*;
 
 use crate::instance::{self, Instance};
-use crate::known::Known;
+use crate::record::Record;
 use crate::server::Server;
 use crate::settings::Settings;
 use crate::{check, monitor, start};
@@ -18,8 +18,8 @@ pub fn explain(
     settings: &Settings,
     explanation: &mut Explanation,
 ) -> Result<(), Failure> {
-    let remembered = Known::load(context.invocation);
-    let is_same = |known: &Known| known.key == settings.identity.key();
+    let remembered = Record::load(context.invocation);
+    let is_same = |known: &Record| known.key == settings.identity.key();
     explanation.record(
         remembered
             .as_ref()
@@ -80,7 +80,7 @@ fn files(
 /// What a monitor requests.
 fn questions(
     context: &Context<'_>,
-    known: &Known,
+    known: &Record,
     settings: &Settings,
     explanation: &mut Explanation,
 ) -> Result<(), Failure> {

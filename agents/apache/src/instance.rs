@@ -11,13 +11,13 @@ use ocf::daemon::{About, Daemon, Polite};
 use ocf::prelude::*;
 use ocf::sys::file;
 
-use crate::known::Known;
+use crate::record::Record;
 use crate::server::Server;
 use crate::settings::{CONFIGS, Identity};
 
 /// What is known of the server as the parameters and its configuration describe it now.
-pub fn describe(server: &Server, identity: &Identity) -> Known {
-    Known {
+pub fn describe(server: &Server, identity: &Identity) -> Record {
+    Record {
         key: identity.key(),
         config: server.config.clone(),
         programs: identity.programs(),
@@ -30,22 +30,22 @@ pub fn describe(server: &Server, identity: &Identity) -> Known {
 
 /// What is known of a server that this resource has started, if it is the one that the parameters
 /// describe.
-pub fn remembered(context: &Context<'_>, identity: &Identity) -> Option<Known> {
-    Known::load(context.invocation).filter(|known| known.key == identity.key())
+pub fn remembered(context: &Context<'_>, identity: &Identity) -> Option<Record> {
+    Record::load(context.invocation).filter(|known| known.key == identity.key())
 }
 
 /// An instance, by what is known of it.
 pub struct Instance {
-    known: Known,
+    known: Record,
     name: String,
     note: PathBuf,
 }
 
 impl Instance {
     /// The server that this is known of.
-    pub fn new(context: &Context<'_>, known: Known) -> Self {
+    pub fn new(context: &Context<'_>, known: Record) -> Self {
         let name = format!("the web server of {}", known.config.display());
-        Self { known, name, note: Known::path(context.invocation, "master") }
+        Self { known, name, note: Record::path(context.invocation, "master") }
     }
 }
 
@@ -78,7 +78,7 @@ impl Daemon for Instance {
     }
 
     fn forget(&self, invocation: &Invocation) -> Result<(), Failure> {
-        Known::forget(invocation)
+        Record::forget(invocation)
     }
 
     /// The server would take any process with the number in the pid file for itself, and leave.

@@ -35,10 +35,10 @@ mod explain;
 #[cfg(test)]
 mod fuzz;
 mod instance;
-mod known;
 mod listen;
 mod monitor;
 mod params;
+mod record;
 mod reload;
 mod server;
 mod settings;

@@ -10,7 +10,7 @@ use ocf::sys::process::Process;
 
 use crate::check;
 use crate::instance::{self, Instance};
-use crate::known::Known;
+use crate::record::Record;
 use crate::server::Server;
 use crate::settings::{Identity, Settings};
 
@@ -74,7 +74,7 @@ pub fn running(
     settings: &Settings,
     server: &Server,
 ) -> Result<Option<(Instance, Process)>, Failure> {
-    let there = |known: &Known| {
+    let there = |known: &Record| {
         let instance = Instance::new(context, known.clone());
         let found = instance.observe(context.budget.work())?;
         Ok(found.master.map(|master| (instance, master)))
@@ -93,7 +93,7 @@ pub fn running(
 ///
 /// # Errors
 /// When that is not known.
-pub fn observe(context: &Context<'_>, known: &Known) -> Result<Found, Failure> {
+pub fn observe(context: &Context<'_>, known: &Record) -> Result<Found, Failure> {
     Instance::new(context, known.clone()).observe(context.budget.work())
 }
 
@@ -117,7 +117,7 @@ impl Seen {
 fn look(
     context: &Context<'_>,
     settings: &Settings,
-    known: &Known,
+    known: &Record,
     depth: Depth,
 ) -> Result<Seen, Failure> {
     let found = observe(context, known)?;
@@ -143,7 +143,7 @@ fn look(
 }
 
 /// The master's children answer on without it, but nothing supervises them.
-fn without_master(found: &Found, known: &Known) -> Seen {
+fn without_master(found: &Found, known: &Record) -> Seen {
     if found.orphans.is_empty() {
         return Seen::Nothing;
     }
@@ -155,17 +155,17 @@ fn without_master(found: &Found, known: &Known) -> Seen {
 
 /// What is known by the configuration as it is now. The server's program is not run, for a monitor
 /// starts no program: whose a process is, its arguments tell.
-pub fn resolve(context: &Context<'_>, identity: &Identity, before: Option<&Known>) -> Known {
+pub fn resolve(context: &Context<'_>, identity: &Identity, before: Option<&Record>) -> Record {
     merge(&Server::read(context, identity), identity, before)
 }
 
-fn merge(server: &Server, identity: &Identity, before: Option<&Known>) -> Known {
+fn merge(server: &Server, identity: &Identity, before: Option<&Record>) -> Record {
     let now = instance::describe(server, identity);
     match before {
         // What the server itself has said about its number, and when it was ordered to read its
         // configuration, still holds.
         Some(before) if before.config == now.config => {
-            Known { pid_file: before.pid_file.clone(), serial: before.serial.clone(), ..now }
+            Record { pid_file: before.pid_file.clone(), serial: before.serial.clone(), ..now }
         }
         _ => now,
     }

@@ -12,8 +12,8 @@ use ocf::sys::listen;
 use ocf::sys::process::Process;
 
 use crate::instance;
-use crate::known::Known;
 use crate::monitor::{self, Depth};
+use crate::record::Record;
 use crate::server::Server;
 use crate::settings::Settings;
 use crate::start;
@@ -95,7 +95,7 @@ fn renew(context: &Context<'_>, settings: &Settings) -> Result<Reloaded, Failure
         Err(failure) if master.lives().or_fail("/proc")? => return refused(&failure),
         other => other?,
     }
-    let known = Known {
+    let known = Record {
         serial: Some(settings.serial.clone()),
         ..instance::describe(&server, &settings.identity)
     };

@@ -13,8 +13,8 @@ use ocf::sys::file::{Owner, make_dir};
 use crate::check;
 use crate::config::Facts;
 use crate::instance::{self, Instance};
-use crate::known::Known;
 use crate::monitor::{self, Depth};
+use crate::record::Record;
 use crate::server::Server;
 use crate::settings::Settings;
 use crate::trial::{self, Logs};
@@ -94,7 +94,7 @@ pub fn start(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> 
     if let Some(directory) = server.pid_file.parent() {
         make_directory(directory, None)?;
     }
-    let known = Known {
+    let known = Record {
         serial: Some(settings.serial.clone()),
         ..instance::describe(&server, &settings.identity)
     };
@@ -104,7 +104,7 @@ pub fn start(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> 
 fn bring_up(
     context: &Context<'_>,
     settings: &Settings,
-    known: Known,
+    known: Record,
     server: &Server,
     program: &Path,
 ) -> Result<(), Failure> {

@@ -5,7 +5,7 @@ use ocf::daemon;
 use ocf::prelude::*;
 
 use crate::instance::{self, Instance};
-use crate::known::Known;
+use crate::record::Record;
 use crate::server::Server;
 use crate::settings::Identity;
 
@@ -14,7 +14,7 @@ use crate::settings::Identity;
 /// # Errors
 /// What is left, or could not be looked at.
 pub fn stop(context: &Context<'_>, identity: &Identity) -> Result<(), Failure> {
-    let remembered = Known::load(context.invocation);
+    let remembered = Record::load(context.invocation);
     let is_same = remembered.as_ref().is_some_and(|known| known.key == identity.key());
     let instance = |known| Instance::new(context, known);
     // Without a memory of these parameters, for instance because another agent has started it.
@@ -29,5 +29,5 @@ pub fn stop(context: &Context<'_>, identity: &Identity) -> Result<(), Failure> {
 pub fn probe_without_params(context: &Context<'_>, identity: &Identity) -> Result<Status, Failure> {
     let instance = |known| Instance::new(context, known);
     let meant = || instance(instance::describe(&Server::read(context, identity), identity));
-    daemon::probe(context, Known::load(context.invocation).map(instance), || Some(meant()))
+    daemon::probe(context, Record::load(context.invocation).map(instance), || Some(meant()))
 }

@@ -18,7 +18,7 @@ use crate::announce::{self, Subject};
 use crate::cluster_ip::rules::Rules;
 use crate::cluster_ip::share::Share;
 use crate::config::settings::Settings;
-use crate::kernel::dad::{self, Verdict};
+use crate::kernel::dad::{self, DadResult};
 use crate::kernel::labels::Asker;
 use crate::kernel::place::Place;
 use crate::kernel::questions::Questions;
@@ -89,7 +89,7 @@ fn quick(
         IpAddr::V4(ip) => asker.prefix_of(place.stands_under(), ip).or_fail(context())?,
         IpAddr::V6(ip) => Questions::open(deadline)?
             .address_v6(ip, place.index)?
-            .filter(|found| dad::verdict(found.flags) == Verdict::Unique)
+            .filter(|found| dad::verdict(found.flags) == DadResult::Unique)
             .map(|found| found.prefix),
     };
     // The rare link that is not running may still be one that counts (dormant, or not looked at):
@@ -131,12 +131,14 @@ pub fn thorough(
             link.index,
             context.budget.work().min(Deadline::after(DAD_AGAIN)),
         )? {
-            Verdict::Unique => {}
-            Verdict::Gone => return Ok((Status::STOPPED, None)),
-            Verdict::Duplicate => return Err(conflict::duplicate(ip, link, context.budget.work())),
+            DadResult::Unique => {}
+            DadResult::Gone => return Ok((Status::STOPPED, None)),
+            DadResult::Duplicate => {
+                return Err(conflict::duplicate(ip, link, context.budget.work()));
+            }
             // Without a link there is no verdict; the link has its own say below.
-            Verdict::Pending if link.is_lost() => {}
-            Verdict::Pending => {
+            DadResult::Pending if link.is_lost() => {}
+            DadResult::Pending => {
                 let text = format!(
                     "{ip} on {} is not usable: duplicate address detection does not end",
                     link.name
@@ -194,12 +196,12 @@ fn refresh(context: &Context<'_>, settings: &Settings, subject: &Subject) {
     if settings.announce.refresh == 0 || settings.cluster_ip.is_some() || !subject.has_neighbours {
         return;
     }
-    let places = observe::places(context.invocation, subject.place.index);
+    let files = observe::lock_files(context.invocation, subject.place.index);
     let direct =
         observe::direct(settings, subject.place.index, context.budget.work()).unwrap_or_default();
     let subject = Subject { direct, ..subject.clone() };
     if let Err(failure) =
-        announce::refresh(&subject, &settings.announce, &places, context.budget.work())
+        announce::refresh(&subject, &settings.announce, &files, context.budget.work())
     {
         context.log.warn(format_args!("{failure}"));
     }

@@ -19,7 +19,7 @@ use crate::cluster_ip::share::Share;
 use crate::config::parse::{Dad, LinkCheck};
 use crate::config::settings::Settings;
 use crate::kernel::changes::Changes;
-use crate::kernel::dad::{self, Verdict};
+use crate::kernel::dad::{self, DadResult};
 use crate::kernel::place::{Place, prefix_table};
 use crate::kernel::questions::{AddressEvents, Questions};
 use crate::kernel::{Link, Snapshot, labels, sysctl};
@@ -55,7 +55,7 @@ pub fn start(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> 
     // A start after a start that was killed: what that one announced must not outlive the decision
     // made now.
     announce::end(
-        &observe::places(context.invocation, plan.place.index).lock,
+        &observe::lock_files(context.invocation, plan.place.index).lock,
         context.budget.work(),
     )?;
     note(context, &record);
@@ -141,13 +141,13 @@ fn bring_up(
     context.log.trace(format_args!("announce {subject:?} with {:?}", link.hardware));
     let announced =
         announcer.or_fail(format!("announcing {}", settings.ip)).and_then(|announcer| {
-            let places = observe::places(context.invocation, place.index);
+            let files = observe::lock_files(context.invocation, place.index);
             announce::after_start(
                 announcer,
                 &subject,
                 &link,
                 &settings.announce,
-                &places,
+                &files,
                 context.budget.work(),
             )
         });
@@ -288,16 +288,16 @@ fn add(
     }
     drop(alone);
     match dad::wait(questions, &events, ip, place.index, verdict_by(context, link))? {
-        Verdict::Unique => confirm(questions, settings, place),
-        Verdict::Duplicate => Err(conflict::duplicate(ip, link, context.budget.work())),
-        Verdict::Gone => {
+        DadResult::Unique => confirm(questions, settings, place),
+        DadResult::Duplicate => Err(conflict::duplicate(ip, link, context.budget.work())),
+        DadResult::Gone => {
             Err(Failure::generic(format!("{ip} was removed from {} while it started", place.name)))
         }
-        Verdict::Pending if link.is_lost() => {
+        DadResult::Pending if link.is_lost() => {
             context.log.warn(format_args!("{ip} is not usable before {} has a link", place.name));
             confirm(questions, settings, place)
         }
-        Verdict::Pending => Err(Failure::generic(format!(
+        DadResult::Pending => Err(Failure::generic(format!(
             "duplicate address detection for {ip} on {} does not end",
             place.name
         ))),

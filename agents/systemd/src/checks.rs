@@ -11,7 +11,7 @@ use ocf::sys::process::Member;
 use ocf::sys::resolve::resolve;
 use ocf::web::{self, Test};
 
-use crate::params::{self, Place};
+use crate::params::{self, HostPort};
 use crate::settings::Checks;
 
 /// A port or a local socket that takes longer for a connection does not work.
@@ -57,7 +57,7 @@ pub fn any(checks: &Checks) -> bool {
         || checks.command.is_some()
 }
 
-fn reachable(place: &Place, limit: Deadline) -> Result<(), Failure> {
+fn reachable(place: &HostPort, limit: Deadline) -> Result<(), Failure> {
     let mut last = None;
     for address in resolve(&place.host, place.port, limit)
         .map_err(|error| Failure::generic(error.to_string()))?

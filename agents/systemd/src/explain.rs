@@ -6,7 +6,7 @@ use ocf::prelude::*;
 use crate::manager::Manager;
 use crate::name::Kind as UnitKind;
 use crate::settings::{Checks, Settings};
-use crate::state::{Facts, Unit, Verdict};
+use crate::state::{Facts, Unit, UnitState};
 use crate::{dropin, host, monitor, start};
 
 /// Explains.
@@ -40,7 +40,7 @@ pub fn explain(
     }
     settings_of_ours(&mut manager, &unit, settings, explanation)?;
     monitor::installed(&others)?;
-    if matches!(unit.verdict(), Verdict::Running | Verdict::Reloading) {
+    if matches!(unit.verdict(), UnitState::Running | UnitState::Reloading) {
         explanation.because("start", "does nothing but the checks", "the unit is active");
         return Ok(());
     }

@@ -10,7 +10,7 @@ use crate::manager::{Manager, early};
 use crate::name::UnitName;
 use crate::params::Reloading;
 use crate::settings::{Identity, Settings};
-use crate::state::{Facts, Unit, Verdict};
+use crate::state::{Facts, Unit, UnitState};
 
 /// As many letters of a command line are shown.
 const COMMAND: usize = 20;
@@ -26,12 +26,12 @@ pub fn monitor(context: &Context<'_>, settings: &Settings) -> Result<Status, Fai
         settled(&mut manager, settings, early(early(context.budget.work())), wait_for_reload)?;
     let unit = &seen.unit;
     match unit.verdict() {
-        Verdict::Running | Verdict::Reloading => {}
-        Verdict::Stopped | Verdict::Failed => {
+        UnitState::Running | UnitState::Reloading => {}
+        UnitState::Stopped | UnitState::Failed => {
             return stopped(context, &mut manager, settings, unit);
         }
-        Verdict::Changing => return Err(stuck(&mut manager, settings, unit)),
-        Verdict::Unknown => {
+        UnitState::Changing => return Err(stuck(&mut manager, settings, unit)),
+        UnitState::Unknown => {
             return Err(Failure::generic(format!("{unit}: this state is not known to the agent")));
         }
     }
@@ -39,7 +39,7 @@ pub fn monitor(context: &Context<'_>, settings: &Settings) -> Result<Status, Fai
     let status = works(context, &mut manager, settings, unit)?;
     Ok(match status {
         Status::Running
-            if unit.verdict() == Verdict::Reloading
+            if unit.verdict() == UnitState::Reloading
                 && settings.reloading == Reloading::Degraded =>
         {
             Status::Degraded(format!("{} reads its configuration again", unit.id))
@@ -63,12 +63,12 @@ pub fn probe_without_params(
         other => other?,
     };
     match unit.verdict() {
-        Verdict::Running | Verdict::Reloading => Ok(Status::Running),
-        Verdict::Stopped | Verdict::Failed => {
+        UnitState::Running | UnitState::Reloading => Ok(Status::Running),
+        UnitState::Stopped | UnitState::Failed => {
             let facts = manager.facts(&unit, &identity.unit);
             left(&mut manager, &unit, &facts).map(|()| Status::STOPPED)
         }
-        Verdict::Changing | Verdict::Unknown => Err(Failure::generic(unit.to_string())),
+        UnitState::Changing | UnitState::Unknown => Err(Failure::generic(unit.to_string())),
     }
 }
 
@@ -130,7 +130,7 @@ fn until_settled(
         Err(failure) => Some(Err(failure)),
         Ok(seen) => {
             let verdict = seen.unit.verdict();
-            if verdict == Verdict::Changing || (reload && verdict == Verdict::Reloading) {
+            if verdict == UnitState::Changing || (reload && verdict == UnitState::Reloading) {
                 last = Some(seen);
                 None
             } else {
@@ -150,7 +150,7 @@ fn until_settled(
 /// # Errors
 /// The first that is not, with its state.
 pub fn required(others: &[Unit]) -> Result<(), Failure> {
-    let active = |unit: &&Unit| matches!(unit.verdict(), Verdict::Running | Verdict::Reloading);
+    let active = |unit: &&Unit| matches!(unit.verdict(), UnitState::Running | UnitState::Reloading);
     installed(others)?;
     match others.iter().find(|unit| !active(unit)) {
         Some(unit) => Err(Failure::generic(format!("required_units: {unit}"))),
@@ -213,7 +213,7 @@ fn stopped(
 ) -> Result<Status, Failure> {
     let facts = manager.facts(unit, &settings.identity.unit);
     left(manager, unit, &facts)?;
-    if unit.verdict() == Verdict::Failed {
+    if unit.verdict() == UnitState::Failed {
         return Ok(Status::NotRunning(Some(format!("{unit}{}", story(context, unit, &facts)))));
     }
     // Recurring monitors are of what should run: what has happened to it?

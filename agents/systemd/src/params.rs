@@ -95,7 +95,7 @@ pub const CHECK_MATCH: Param<Ere> = Param::new(
      match in either case.",
 )
 .reloadable();
-pub const CHECK_TCP: Param<Place> = Param::new(
+pub const CHECK_TCP: Param<HostPort> = Param::new(
     "check_tcp",
     place,
     "Port that must take connections",
@@ -186,7 +186,7 @@ pub const ALL: &[&dyn AnyParam] = &[
 
 /// A host and a port.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct HostPort {
     /// A name or an address, without brackets.
     pub host: String,
     /// The port.
@@ -224,7 +224,7 @@ fn time(text: &str) -> Result<Duration, String> {
     ocf::param::time(text, Duration::from_secs(1))
 }
 
-fn place(text: &str) -> Result<Place, String> {
+fn place(text: &str) -> Result<HostPort, String> {
     let allowed =
         || "an address and a port, such as 127.0.0.1:80, [::1]:80 or localhost:80".to_owned();
     let (host, port) = text.rsplit_once(':').unwrap_or(("", text));
@@ -239,7 +239,7 @@ fn place(text: &str) -> Result<Place, String> {
         (None, host) if named(host) => host,
         _ => return Err(allowed()),
     };
-    Ok(Place { host: host.to_owned(), port })
+    Ok(HostPort { host: host.to_owned(), port })
 }
 
 fn command(text: &str) -> Result<Vec<String>, String> {
@@ -277,7 +277,7 @@ mod tests {
 
     #[test]
     fn places_have_a_host_and_a_port() {
-        let at = |host: &str, port| Ok(Place { host: host.into(), port });
+        let at = |host: &str, port| Ok(HostPort { host: host.into(), port });
         assert_eq!(place("80"), at("localhost", 80));
         assert_eq!(place("*:80"), at("localhost", 80));
         assert_eq!(place("10.0.0.1:80"), at("10.0.0.1", 80));

@@ -9,7 +9,7 @@ use ocf::sys::clock::Deadline;
 use crate::manager::{Ended, Manager, Verb, early};
 use crate::monitor;
 use crate::settings::Settings;
-use crate::state::{Verdict, job_failure};
+use crate::state::{UnitState, job_failure};
 
 /// How long a unit that is on its way to another state, or reads its configuration, is waited for.
 const SETTLING: Duration = Duration::from_secs(30);
@@ -27,7 +27,7 @@ pub fn reload(context: &Context<'_>, settings: &Settings) -> Result<(), Failure>
         true,
     )?
     .unit;
-    if unit.verdict() != Verdict::Running {
+    if unit.verdict() != UnitState::Running {
         return Err(Failure::generic(format!("{unit}: what does not run cannot be reloaded")));
     }
     let facts = manager.facts(&unit, &settings.identity.unit);
@@ -56,7 +56,7 @@ pub fn reload(context: &Context<'_>, settings: &Settings) -> Result<(), Failure>
             let facts = manager.facts(&seen, &settings.identity.unit);
             Err(Failure::generic(format!("{why}{}", monitor::story(context, &seen, &facts))))
         }
-        None if seen.verdict() == Verdict::Running => Ok(()),
+        None if seen.verdict() == UnitState::Running => Ok(()),
         None => Err(Failure::generic(format!("after the reload, {seen}"))),
     }
 }
@@ -69,7 +69,7 @@ pub fn reload_agent(context: &Context<'_>, settings: &Settings) -> Result<(), Fa
     let mut manager = Manager::new(context, &settings.identity)?;
     let unit = manager.look_at(&settings.identity.unit)?;
     match unit.verdict() {
-        Verdict::Running | Verdict::Reloading => Ok(()),
+        UnitState::Running | UnitState::Reloading => Ok(()),
         _ => Err(Failure::generic(format!("{unit}: it does not run on this node"))),
     }
 }

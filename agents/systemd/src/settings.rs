@@ -9,7 +9,7 @@ use ocf::prelude::*;
 use ocf::web::Rules;
 
 use crate::name::{self, UnitName};
-use crate::params::{self, Place, Reloading};
+use crate::params::{self, HostPort, Reloading};
 
 /// What must work besides the unit's processes.
 pub struct Checks {
@@ -18,7 +18,7 @@ pub struct Checks {
     /// What holds for its answer.
     pub rules: Rules,
     /// A port.
-    pub tcp: Option<Place>,
+    pub tcp: Option<HostPort>,
     /// A local socket.
     pub unix: Option<PathBuf>,
     /// A program.

@@ -10,7 +10,7 @@ use crate::manager::{Ended, Manager, Verb};
 use crate::monitor::{self, story};
 use crate::name::Kind as UnitKind;
 use crate::settings::Settings;
-use crate::state::{Unit, Verdict, job_failure};
+use crate::state::{Unit, UnitState, job_failure};
 
 /// Starts the unit. One that is active already is adopted.
 ///
@@ -24,7 +24,7 @@ pub fn start(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> 
     }
     let monitor::Seen { unit, others } = monitor::look(&mut manager, settings)?;
     monitor::installed(&others)?;
-    let is_up = matches!(unit.verdict(), Verdict::Running | Verdict::Reloading);
+    let is_up = matches!(unit.verdict(), UnitState::Running | UnitState::Reloading);
     if !is_up {
         startable(&unit, settings, || manager.facts(&unit, &settings.identity.unit).load_error)?;
     }
@@ -160,7 +160,7 @@ impl Attempt<'_> {
         }
         let moment = Deadline::after(self.settings.start_settle).min(self.limit);
         let ended = moment.poll(|| match self.manager.look_at(&self.settings.identity.unit) {
-            Ok(unit) if unit.verdict() == Verdict::Running => None,
+            Ok(unit) if unit.verdict() == UnitState::Running => None,
             other => Some(other),
         });
         if let Some(seen) = ended {
@@ -174,12 +174,12 @@ impl Attempt<'_> {
     /// The unit must be active now.
     fn expect_active(&mut self) -> Result<(), Failure> {
         match self.unit.verdict() {
-            Verdict::Running | Verdict::Reloading => Ok(()),
-            Verdict::Changing => {
+            UnitState::Running | UnitState::Reloading => Ok(()),
+            UnitState::Changing => {
                 let state = self.unit.to_string();
                 Err(self.withdraw(&format!("was not active in time ({state})")))
             }
-            Verdict::Stopped | Verdict::Failed | Verdict::Unknown => {
+            UnitState::Stopped | UnitState::Failed | UnitState::Unknown => {
                 let why = format!("{} does not stay active", self.unit.id);
                 Err(self.failed(&why))
             }
@@ -199,7 +199,7 @@ impl Attempt<'_> {
                 self.unit.id
             ));
         }
-        if self.unit.verdict() == Verdict::Stopped
+        if self.unit.verdict() == UnitState::Stopped
             && facts.end().is_none()
             && facts.service_type.as_deref() == Some("oneshot")
         {

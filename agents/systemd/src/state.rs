@@ -40,7 +40,7 @@ impl fmt::Display for Unit {
 
 /// What a unit's state means for the cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum UnitState {
     /// It does its work.
     Running,
     /// It does its work, and reads its configuration again.
@@ -58,7 +58,7 @@ pub enum Verdict {
 impl Unit {
     /// Judges the state.
     #[must_use]
-    pub fn verdict(&self) -> Verdict {
+    pub fn verdict(&self) -> UnitState {
         // Between the two halves of a restart a unit may look stopped.
         let comes = self.job.as_ref().is_some_and(|job| {
             matches!(
@@ -67,14 +67,14 @@ impl Unit {
             )
         });
         match self.active.as_str() {
-            "active" => Verdict::Running,
+            "active" => UnitState::Running,
             // Newer versions refresh parts of a service's file systems, too.
-            "reloading" | "refreshing" => Verdict::Reloading,
-            "inactive" | "failed" if comes => Verdict::Changing,
-            "inactive" => Verdict::Stopped,
-            "failed" => Verdict::Failed,
-            "activating" | "deactivating" => Verdict::Changing,
-            _ => Verdict::Unknown,
+            "reloading" | "refreshing" => UnitState::Reloading,
+            "inactive" | "failed" if comes => UnitState::Changing,
+            "inactive" => UnitState::Stopped,
+            "failed" => UnitState::Failed,
+            "activating" | "deactivating" => UnitState::Changing,
+            _ => UnitState::Unknown,
         }
     }
 
@@ -278,15 +278,15 @@ mod tests {
     #[test]
     fn states_mean_what_they_say() {
         for (active, expected) in [
-            ("active", Verdict::Running),
-            ("reloading", Verdict::Reloading),
-            ("refreshing", Verdict::Reloading),
-            ("inactive", Verdict::Stopped),
-            ("failed", Verdict::Failed),
-            ("activating", Verdict::Changing),
-            ("deactivating", Verdict::Changing),
-            ("maintenance", Verdict::Unknown),
-            ("", Verdict::Unknown),
+            ("active", UnitState::Running),
+            ("reloading", UnitState::Reloading),
+            ("refreshing", UnitState::Reloading),
+            ("inactive", UnitState::Stopped),
+            ("failed", UnitState::Failed),
+            ("activating", UnitState::Changing),
+            ("deactivating", UnitState::Changing),
+            ("maintenance", UnitState::Unknown),
+            ("", UnitState::Unknown),
         ] {
             assert_eq!(unit(active, None).verdict(), expected, "{active}");
         }
@@ -294,10 +294,10 @@ mod tests {
 
     #[test]
     fn a_restart_is_no_stop() {
-        assert_eq!(unit("inactive", Some("restart")).verdict(), Verdict::Changing);
-        assert_eq!(unit("failed", Some("start")).verdict(), Verdict::Changing);
-        assert_eq!(unit("inactive", Some("stop")).verdict(), Verdict::Stopped);
-        assert_eq!(unit("active", Some("stop")).verdict(), Verdict::Running);
+        assert_eq!(unit("inactive", Some("restart")).verdict(), UnitState::Changing);
+        assert_eq!(unit("failed", Some("start")).verdict(), UnitState::Changing);
+        assert_eq!(unit("inactive", Some("stop")).verdict(), UnitState::Stopped);
+        assert_eq!(unit("active", Some("stop")).verdict(), UnitState::Running);
     }
 
     #[test]

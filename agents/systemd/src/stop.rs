@@ -10,7 +10,7 @@ use crate::dropin;
 use crate::manager::{Ended, Manager, Verb, early};
 use crate::monitor;
 use crate::settings::Identity;
-use crate::state::{Facts, Unit, Verdict, job_failure};
+use crate::state::{Facts, Unit, UnitState, job_failure};
 
 /// How long what was killed may take to end. So much of the time for a stop is kept for it, if
 /// killing is wanted.
@@ -40,7 +40,7 @@ pub fn stop(context: &Context<'_>, identity: Option<&Identity>) -> Result<(), Fa
         other => other?,
     };
     let is_down =
-        unit.job.is_none() && matches!(unit.verdict(), Verdict::Stopped | Verdict::Failed);
+        unit.job.is_none() && matches!(unit.verdict(), UnitState::Stopped | UnitState::Failed);
     if !is_down {
         if identity.drop_in
             && let Err(failure) = dropin::release(&mut manager, &unit, &identity.unit)
@@ -95,12 +95,12 @@ fn end(
         _ => monitor::settled_alone(manager, &identity.unit, limit)?,
     };
     match (seen.verdict(), ended) {
-        (Verdict::Stopped | Verdict::Failed, _) => Ok(()),
+        (UnitState::Stopped | UnitState::Failed, _) => Ok(()),
         (_, Some(Ended::With(result))) if result != "done" => {
             let why = job_failure("stop", &unit.id, &result).unwrap_or_default();
             Err(Failure::generic(format!("{why}; {seen}")))
         }
-        (Verdict::Changing, _) => Err(Failure::generic(format!(
+        (UnitState::Changing, _) => Err(Failure::generic(format!(
             "{seen} and does not end; set stop_force=yes, or a shorter TimeoutStopSec in the unit"
         ))),
         _ => Err(Failure::generic(started_again(&seen, &manager.facts(&seen, &identity.unit)))),
@@ -109,7 +109,7 @@ fn end(
 
 /// Whether a unit that others start again stays down.
 fn stays_down(manager: &mut Manager, identity: &Identity, limit: Deadline) -> Result<(), Failure> {
-    let is_down = |unit: &Unit| matches!(unit.verdict(), Verdict::Stopped | Verdict::Failed);
+    let is_down = |unit: &Unit| matches!(unit.verdict(), UnitState::Stopped | UnitState::Failed);
     let back = Deadline::after(AGAIN).min(limit).poll(|| match manager.look_at(&identity.unit) {
         Ok(unit) if is_down(&unit) => None,
         seen => Some(seen),

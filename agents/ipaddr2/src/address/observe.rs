@@ -8,7 +8,7 @@ use ocf::state::StateFile as _;
 use ocf::sys::clock::Deadline;
 
 use crate::address::judge::Wanted;
-use crate::announce::{Neighbour, Places, Subject};
+use crate::announce::{LockFiles, Neighbour, Subject};
 use crate::config::settings::Settings;
 use crate::kernel::place::Place;
 use crate::kernel::questions::Questions;
@@ -44,10 +44,10 @@ pub fn added(settings: &Settings, place: &Place) -> Added {
 }
 
 /// Where the announcements of this resource keep their locks.
-pub fn places(invocation: &Invocation, index: u32) -> Places {
-    Places {
+pub fn lock_files(invocation: &Invocation, index: u32) -> LockFiles {
+    LockFiles {
         lock: Record::path(invocation, "announce"),
-        gate: ocf::state::directory(invocation).join(format!("IPaddr2-interface-{index}.gate")),
+        pacing: ocf::state::directory(invocation).join(format!("IPaddr2-interface-{index}.gate")),
     }
 }
 

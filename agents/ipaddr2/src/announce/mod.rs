@@ -125,13 +125,13 @@ fn forwards(name: &str) -> bool {
     file::read_kernel_text(&path).is_ok_and(|text| text != "0")
 }
 
-/// Where the background's lock and the interface's gate are.
+/// Where the locks of the background process and of the pacing on the interface are.
 #[derive(Clone, Debug)]
-pub struct Places {
+pub struct LockFiles {
     /// Held by the process that announces this resource's address.
     pub lock: PathBuf,
     /// Where those who announce on this interface take turns.
-    pub gate: PathBuf,
+    pub pacing: PathBuf,
 }
 
 /// Announces after a start: once before this returns, the other times in the background or, if so
@@ -144,7 +144,7 @@ pub fn after_start(
     subject: &Subject,
     link: &Link,
     how: &Announce,
-    places: &Places,
+    files: &LockFiles,
     deadline: Deadline,
 ) -> Result<(), Failure> {
     let began = Instant::now();
@@ -154,10 +154,10 @@ pub fn after_start(
         // Even without later announcements: the background closes the socket, which takes its time.
         // This process's copy goes with the closure, long before it ends and the work there begins.
         let fd = announcer.as_raw_fd();
-        let rest = move || repeat(Some(announcer), subject, later, began, &places.gate, None);
-        background::run(&places.lock, Some(fd), rest).or_fail("announcing in the background")?;
+        let rest = move || repeat(Some(announcer), subject, later, began, &files.pacing, None);
+        background::run(&files.lock, Some(fd), rest).or_fail("announcing in the background")?;
     } else {
-        repeat(Some(announcer), subject, later, began, &places.gate, Some(deadline));
+        repeat(Some(announcer), subject, later, began, &files.pacing, Some(deadline));
     }
     first.or_fail(format!("announcing {} on {}", subject.ip, link.name))
 }
@@ -169,20 +169,20 @@ pub fn after_start(
 pub fn refresh(
     subject: &Subject,
     how: &Announce,
-    places: &Places,
+    files: &LockFiles,
     deadline: Deadline,
 ) -> Result<(), Failure> {
     let moments =
         || std::iter::once(Duration::ZERO).chain(schedule::later(how.refresh, how.interval));
     if !how.background {
-        repeat(None, subject, moments(), Instant::now(), &places.gate, Some(deadline));
+        repeat(None, subject, moments(), Instant::now(), &files.pacing, Some(deadline));
         return Ok(());
     }
-    if lock::holder(&places.lock).or_fail(places.lock.display())?.is_some() {
+    if lock::holder(&files.lock).or_fail(files.lock.display())?.is_some() {
         return Ok(());
     }
-    background::run(&places.lock, None, || {
-        repeat(None, subject, moments(), Instant::now(), &places.gate, None)
+    background::run(&files.lock, None, || {
+        repeat(None, subject, moments(), Instant::now(), &files.pacing, None)
     })
     .or_fail("announcing in the background")
 }
@@ -208,7 +208,7 @@ fn repeat(
     subject: &Subject,
     moments: impl Iterator<Item = Duration>,
     began: Instant,
-    gate: &Path,
+    pacing: &Path,
     deadline: Option<Deadline>,
 ) -> Option<Announcer> {
     for moment in moments {
@@ -222,7 +222,7 @@ fn repeat(
             announcer = None;
         }
         due.sleep(Duration::MAX);
-        pacing::wait(gate);
+        pacing::wait(pacing);
         let Ok(Some(link)) =
             Questions::open(soon()).and_then(|questions| questions.link(subject.place.index))
         else {

@@ -16,7 +16,7 @@ const LOST_EVENT: Duration = Duration::from_millis(250);
 
 /// What the kernel has found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum DadResult {
     /// No other host has the address.
     Unique,
     /// Another host has it.
@@ -28,13 +28,13 @@ pub enum Verdict {
 }
 
 /// The verdict that the flags tell, once there is one. An optimistic address is usable without.
-pub fn verdict(flags: AddressFlags) -> Verdict {
+pub fn verdict(flags: AddressFlags) -> DadResult {
     if flags.dadfailed {
-        Verdict::Duplicate
+        DadResult::Duplicate
     } else if flags.tentative && !flags.optimistic {
-        Verdict::Pending
+        DadResult::Pending
     } else {
-        Verdict::Unique
+        DadResult::Unique
     }
 }
 
@@ -49,10 +49,10 @@ pub fn wait(
     ip: Ipv6Addr,
     index: u32,
     deadline: Deadline,
-) -> Result<Verdict, Failure> {
+) -> Result<DadResult, Failure> {
     loop {
         let now = look(questions, ip, index)?;
-        if now != Verdict::Pending || deadline.expired() {
+        if now != DadResult::Pending || deadline.expired() {
             return Ok(now);
         }
         // Any event about this address is a reason to look again. One may be lost when hundreds
@@ -70,15 +70,15 @@ pub fn poll(
     ip: Ipv6Addr,
     index: u32,
     deadline: Deadline,
-) -> Result<Verdict, Failure> {
+) -> Result<DadResult, Failure> {
     deadline
         .poll(|| match look(questions, ip, index) {
-            Ok(Verdict::Pending) => None,
+            Ok(DadResult::Pending) => None,
             answer => Some(answer),
         })
-        .unwrap_or(Ok(Verdict::Pending))
+        .unwrap_or(Ok(DadResult::Pending))
 }
 
-fn look(questions: &Questions, ip: Ipv6Addr, index: u32) -> Result<Verdict, Failure> {
-    Ok(questions.address_v6(ip, index)?.map_or(Verdict::Gone, |address| verdict(address.flags)))
+fn look(questions: &Questions, ip: Ipv6Addr, index: u32) -> Result<DadResult, Failure> {
+    Ok(questions.address_v6(ip, index)?.map_or(DadResult::Gone, |address| verdict(address.flags)))
 }

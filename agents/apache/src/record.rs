@@ -15,7 +15,7 @@ use crate::listen::Listen;
 
 /// What is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Known {
+pub struct Record {
     /// The parameters that it is about, as [`crate::settings::Identity::key`] has them.
     pub key: String,
     /// The configuration that the server was started with.
@@ -33,7 +33,7 @@ pub struct Known {
     pub serial: Option<String>,
 }
 
-impl StateFile for Known {
+impl StateFile for Record {
     const AGENT: &'static str = "apache";
 
     fn to_pairs(&self) -> Vec<(&'static str, String)> {
@@ -102,7 +102,7 @@ mod tests {
 
     #[test]
     fn what_is_written_is_what_is_read() {
-        let known = Known {
+        let known = Record {
             key: "a \"b\\n\" c".into(),
             config: "/etc/x y\nz".into(),
             programs: vec!["/usr/sbin/apache2".into(), "/opt/a=b".into()],
@@ -117,8 +117,8 @@ mod tests {
             ],
             serial: Some(String::new()),
         };
-        let through = |known: &Known| {
-            Known::from_pairs(
+        let through = |known: &Record| {
+            Record::from_pairs(
                 known
                     .to_pairs()
                     .into_iter()
@@ -127,7 +127,7 @@ mod tests {
             )
         };
         assert_eq!(through(&known), Some(known.clone()));
-        let bare = Known {
+        let bare = Record {
             serial: None,
             listens: vec![],
             status_pages: vec![],
@@ -148,8 +148,8 @@ mod tests {
             &["key", "config", "pid_file", "new"],
             &["key", "config", "pid_file", "listen"],
         ] {
-            assert_eq!(Known::from_pairs(pairs(bad)), None, "{bad:?}");
+            assert_eq!(Record::from_pairs(pairs(bad)), None, "{bad:?}");
         }
-        assert!(Known::from_pairs(pairs(&["key", "config", "pid_file"])).is_some());
+        assert!(Record::from_pairs(pairs(&["key", "config", "pid_file"])).is_some());
     }
 }
