@@ -30,7 +30,7 @@ mod look;
 mod note;
 mod polite;
 
-pub use launch::{WORDLESS, complaint, rolled_back};
+pub use launch::{WORDLESS, complaint, one_start_at_a_time, rolled_back};
 pub use look::described;
 pub use polite::{Polite, STOP_GRACE};
 

@@ -49,6 +49,31 @@ impl Adoption<'_> {
                 self.expect_same_server(start, is_started);
             }
         }
+        self.expect_one_of_many_starts();
+    }
+
+    /// Starts of the resource under several names at once make one server, and all of them succeed.
+    #[track_caller]
+    fn expect_one_of_many_starts(&self) {
+        let Self { agent, masters, serves, expect_gone, .. } = self;
+        let names: Vec<Agent<'_>> =
+            ["one", "two", "three"].iter().map(|name| agent.clone().instance(name)).collect();
+        std::thread::scope(|scope| {
+            let starts: Vec<_> = names.iter().map(|name| scope.spawn(|| name.start())).collect();
+            for start in starts {
+                start.join().expect("a start").expect_code(0);
+            }
+        });
+        let all = masters();
+        assert_eq!(all.len(), 1, "never a second master: {all:?}");
+        assert!(serves());
+        for name in &names {
+            name.monitor().expect_code(0).expect_silent();
+        }
+        for name in &names {
+            name.stop().expect_code(0);
+        }
+        expect_gone();
     }
 
     #[track_caller]

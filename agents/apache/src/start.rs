@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use nix::unistd::{Uid, User};
-use ocf::daemon::{Daemon as _, Readiness};
+use ocf::daemon::{Daemon as _, Readiness, one_start_at_a_time};
 use ocf::prelude::*;
 use ocf::sys::clock::Deadline;
 use ocf::sys::file::{Owner, make_dir};
@@ -77,6 +77,11 @@ pub fn check_host(context: &Context<'_>, settings: &Settings) -> Result<(), Fail
 /// Why not. Nothing of the attempt is left.
 pub fn start(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> {
     let server = Server::read(context, &settings.identity);
+    let config = server.config.clone();
+    one_start_at_a_time(context, "apache", &config, || start_alone(context, settings, server))
+}
+
+fn start_alone(context: &Context<'_>, settings: &Settings, server: Server) -> Result<(), Failure> {
     if let Some((instance, master)) = monitor::running(context, settings, &server)? {
         return match monitor::status(context, settings, Depth::Basic)? {
             // It may have been started by other means; a stop must know it all the same.

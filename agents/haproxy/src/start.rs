@@ -1,8 +1,7 @@
 //! Starts haproxy, and returns when all its frontends listen.
 #![forbid(unsafe_code)]
 
-use ocf::daemon::{Daemon, STARTING};
-use ocf::lock::{Lock, LockError, lock_common};
+use ocf::daemon::{Daemon, STARTING, one_start_at_a_time};
 use ocf::prelude::*;
 use ocf::state;
 use ocf::sys::clock::Deadline;
@@ -23,10 +22,12 @@ use crate::sum;
 /// # Errors
 /// Why it does not; nothing of the attempt is left then.
 pub fn start(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> {
-    let turn = wait_for_other_starts(context, settings)?;
-    let started = start_alone(context, settings);
-    turn.into_iter().for_each(Lock::remove);
-    started
+    let start = || start_alone(context, settings);
+    match settings.identity.configs.first() {
+        // SO_REUSEPORT would let each of two starts have a master.
+        Some(path) => one_start_at_a_time(context, "haproxy", path, start),
+        None => start(),
+    }
 }
 
 fn start_alone(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> {
@@ -56,26 +57,6 @@ fn start_alone(context: &Context<'_>, settings: &Settings) -> Result<(), Failure
         Some(reason) => Failure::new(failure.kind, reason),
         None => failure,
     })
-}
-
-/// Lets starts of one configuration take turns, whatever their resources: SO_REUSEPORT would let
-/// each of them have a master.
-fn wait_for_other_starts(
-    context: &Context<'_>,
-    settings: &Settings,
-) -> Result<Option<Lock>, Failure> {
-    let Some(path) = settings.identity.configs.first() else { return Ok(None) };
-    match lock_common(context.invocation, "haproxy", &path.to_string_lossy(), context.budget.work())
-    {
-        Ok(lock) => Ok(Some(lock)),
-        // Without a state directory there is no start either: that is said where the record is
-        // written.
-        Err(LockError::File(_)) => Ok(None),
-        Err(LockError::Busy(_)) => Err(Failure::generic(format!(
-            "another start with {} hangs; look at ps for its agent",
-            path.display()
-        ))),
-    }
 }
 
 /// Whether a haproxy that runs already serves with this configuration.

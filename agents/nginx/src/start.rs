@@ -3,12 +3,12 @@
 
 use std::path::Path;
 
-use ocf::daemon::{Daemon, STARTING};
+use ocf::daemon::{Daemon, STARTING, one_start_at_a_time};
 use ocf::prelude::*;
 
 use crate::ask;
 use crate::check;
-use crate::instance::{self, Instance};
+use crate::instance::{self, Described, Instance};
 use crate::record::Record;
 use crate::settings::Settings;
 
@@ -18,6 +18,16 @@ use crate::settings::Settings;
 /// Why it does not; nothing of the attempt is left then.
 pub fn start(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> {
     let described = instance::describe(context, &settings.identity);
+    let conf = described.instance.record.conf.clone();
+    // With `reuseport` each of two starts would have a master.
+    one_start_at_a_time(context, "nginx", &conf, || start_alone(context, settings, described))
+}
+
+fn start_alone(
+    context: &Context<'_>,
+    settings: &Settings,
+    described: Described,
+) -> Result<(), Failure> {
     let mut instance = described.instance;
     instance.record.serial.clone_from(&settings.config_serial);
     let work = context.budget.work();
@@ -26,7 +36,7 @@ pub fn start(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> 
     {
         return adopt(context, &instance);
     }
-    let described = instance::Described { instance, ..described };
+    let described = Described { instance, ..described };
     check::check(context, &described)?.for_start()?;
     let instance = described.instance;
     if let Some(directory) = instance.record.pid_file.parent() {

@@ -1,12 +1,14 @@
 //! How a server is started, and what is undone when it does not come to serve.
 #![forbid(unsafe_code)]
 
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
 use super::{Daemon, Found, Readiness, STARTING};
 use crate::agent::Context;
 use crate::failure::Failure;
+use crate::lock::{Lock, LockError, lock_common};
 use crate::sys::clock::Deadline;
 use crate::sys::command::{self, RunError};
 use crate::sys::process::Process;
@@ -53,6 +55,35 @@ pub fn start<S: Daemon + ?Sized>(
 ) -> Result<(), Failure> {
     let started = bring_up(server, program, context.budget.work(), ready);
     started.map_err(|failure| rolled_back(failure, server.end(None, context.budget.rollback())))
+}
+
+/// Lets starts with one configuration take turns, whatever their resources are called: of two at
+/// once each would find no server, and make one.
+///
+/// # Errors
+/// Those of `start`, and that another start hangs.
+pub fn one_start_at_a_time(
+    context: &Context<'_>,
+    agent: &str,
+    config: &Path,
+    start: impl FnOnce() -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let deadline = context.budget.work();
+    let turn = match lock_common(context.invocation, agent, &config.to_string_lossy(), deadline) {
+        Ok(lock) => Some(lock),
+        // Without a state directory there is no start either: that is said where the record is
+        // written.
+        Err(LockError::File(_)) => None,
+        Err(LockError::Busy(_)) => {
+            return Err(Failure::generic(format!(
+                "another start with {} hangs; look at ps for its agent",
+                config.display()
+            )));
+        }
+    };
+    let started = start();
+    turn.into_iter().for_each(Lock::remove);
+    started
 }
 
 /// The failure of a start, and what its rollback could not undo.

@@ -21,7 +21,7 @@ fn adoption<'a>(
 #[test]
 fn a_server_that_runs_is_adopted_whoever_started_it() {
     let Some(host) = machine() else { return };
-    let path = configure(&host, "a", PLAIN);
+    let path = configure(&host, "a", &PLAIN.replace("8081;", "8081 reuseport;"));
     let masters = || leaders(&host, "nginx");
     let serves = || page(&host, &["http://127.0.0.1:8081/"]).contains("alive");
     let gone = || expect_gone(&host);
