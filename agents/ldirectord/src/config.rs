@@ -124,6 +124,8 @@ pub struct Config {
     pub supervised: Option<usize>,
     /// Other configurations that get daemons of their own.
     pub executes: Vec<String>,
+    /// Whether each service has a process of its own, and its checks cannot end the daemon.
+    pub forks: bool,
     /// `logfile=`, a file or a facility of syslog, with its line.
     pub log: Option<(usize, String)>,
     /// What the daemon would refuse.
@@ -150,6 +152,7 @@ pub fn read(text: &str) -> Config {
         autoreload: false,
         supervised: None,
         executes: Vec::new(),
+        forks: false,
         log: None,
         faults: Vec::new(),
         remarks: Vec::new(),

@@ -56,8 +56,12 @@ pub struct Need {
     pub module: &'static str,
 }
 
-/// The modules that the checks of a configuration need, with the line of each service.
+/// The modules without which the checks of a configuration end the daemon, with the line of each
+/// service. With `fork=yes` they end only the process of that service, and the others are served.
 pub fn needed(config: &Config, names: &dyn Names, conf: &Path) -> Vec<Need> {
+    if config.forks {
+        return Vec::new();
+    }
     let of = |section: &Virtual| {
         let service = spoken(section, names)?;
         let place = format!("{}:{}", conf.display(), section.line);
@@ -175,6 +179,12 @@ mod tests {
         ] {
             assert_eq!(needs(head, more), expected, "{head} {more:?}");
         }
+    }
+
+    #[test]
+    fn the_process_of_a_service_may_end() {
+        let text = "fork=yes\nvirtual=10.0.0.1:3306\n\treal=10.0.0.2:3306 masq\n";
+        assert_eq!(needed(&crate::config::read(text), &NoNames, Path::new("/x")), []);
     }
 
     #[test]

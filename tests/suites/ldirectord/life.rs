@@ -142,6 +142,39 @@ fn ld_f1_a_daemon_that_its_unit_has_started_is_taken_over_and_its_services_go_wi
     });
 }
 
+/// The resource is renamed while nothing watches it.
+#[test]
+fn a_daemon_that_was_started_under_another_name_is_adopted() {
+    with_ipvs(|| {
+        let host = machine("lvs01");
+        write(&host, CONF, PLAIN);
+        host.sh("ipvsadm -A -t 10.9.0.60:80 -s wlc");
+        let others = ["TCP 10.9.0.60:80 wlc"];
+        let former = director(&host);
+        let agent = director(&host).instance("renamed");
+        for is_started in [true, false] {
+            former.start().expect_code(0);
+            let before = processes(&host);
+            agent.probe().expect_code(0);
+            if is_started {
+                agent.start().expect_code(0);
+            }
+            for level in [0, 10, 20] {
+                at(&agent, level).expect_code(0).expect_silent();
+            }
+            assert_eq!(processes(&host), before, "never a second daemon");
+            agent.stop().expect_code(0);
+            expect_table(&host, &others);
+            expect_gone(&host);
+            for name in [&agent, &former] {
+                name.probe().expect_code(7);
+            }
+            former.stop().expect_code(0);
+            expect_table(&host, &others);
+        }
+    });
+}
+
 #[test]
 fn a_recovery_goes_on_with_what_the_dead_daemon_had_in_the_table() {
     with_ipvs(|| {

@@ -20,7 +20,7 @@ const FILES: &[(&str, usize)] = &[
     ("virtual=10.0.0.1:80\n        # deep\n    quiescent=no\nautoreload=no", 0),
     ("virtual=10.0.0.1:http\n\treal=10.0.0.2:http masq\n\tfallback=127.0.0.1:http\n", 0),
     (
-        "virtual6=[2001:db8::1]:80\n\treal6=[2001:db8::2]:80 masq\n\tfallback6=[::1]:80 gate\n\tnetmask=64\n",
+        "virtual6=[2001:db8::1]:80\n\treal6=[2001:db8::2]:80 masq\n\tfallback6=[::1]:80 gate\n\tnetmask=64\n\tchecktype=connect\n",
         0,
     ),
     ("virtual=1\n\tprotocol=fwm\n\tfallback=127.0.0.1 gate\n", 0),

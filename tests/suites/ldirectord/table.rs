@@ -176,6 +176,15 @@ fn a_faulty_configuration_is_named_and_costs_no_service() {
     });
 }
 
+/// Ends what goes on until this is set, also where a test fails.
+struct End<'a>(&'a AtomicBool);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 fn without_what_parameters_name(lvs: &Host, agent: &Agent<'_>) {
     configure(lvs, "", "");
     for (name, value) in [("ca", "/none.pem"), ("ldirectord", "/none"), ("configfile", "/none")] {
@@ -221,6 +230,7 @@ fn al_1_a_faulty_file_costs_no_request_and_is_reported_until_it_is_mended() {
                 }
                 (asked, answered)
             });
+            let end = End(&over);
             let seen = |what: &str, count: usize| {
                 let there = || (log(lvs).matches(what).count() >= count).then_some(());
                 assert!(wait_until(PATIENCE, there).is_some(), "{what}: {}", log(lvs));
@@ -239,12 +249,16 @@ fn al_1_a_faulty_file_costs_no_request_and_is_reported_until_it_is_mended() {
             // Mended, with another service.
             replace(&good("82"));
             seen("reread new configuration", 3);
-            let new = || table(lvs).iter().any(|line| line.contains(":82 ")).then_some(());
+            // A service comes before its real servers.
+            let new = || {
+                let is_there = table(lvs).iter().any(|line| line.contains(":82 "));
+                (is_there && at(&agent, 20).code == 0).then_some(())
+            };
             assert!(wait_until(PATIENCE, new).is_some(), "{:?}", table(lvs));
             for level in [0, 10, 20] {
                 at(&agent, level).expect_code(0).expect_silent();
             }
-            over.store(true, Ordering::Relaxed);
+            drop(end);
             client.join().expect("a client")
         });
         assert_eq!((answered, daemon(lvs)), (asked, number), "of {asked} requests");

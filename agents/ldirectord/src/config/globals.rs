@@ -34,7 +34,8 @@ fn directive(config: &mut Config, line: &str, number: usize) -> Result<(), Strin
         }
         "autoreload" => yes_or_no(name, found).map(|yes| config.autoreload = yes),
         "cleanstop" => yes_or_no(name, found).map(|yes| config.cleanstop = yes),
-        "fork" | "quiescent" | "readdquiescent" => yes_or_no(name, found).map(drop),
+        "fork" => yes_or_no(name, found).map(|yes| config.forks = yes),
+        "quiescent" | "readdquiescent" => yes_or_no(name, found).map(drop),
         "supervised" => yes_or_no(name, found).map(|yes| config.supervised = yes.then_some(number)),
         "callback" | "logfile" => {
             let text = quoted(found)
