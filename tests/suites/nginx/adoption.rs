@@ -1,6 +1,6 @@
 //! nginx that was started by other means, and the generations of one that was reloaded or upgraded.
 
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::time::Duration;
 
 use harness::adoption::{Adoption, leaders};
@@ -50,18 +50,21 @@ fn a_server_that_runs_is_adopted_whoever_started_it() {
     adoption(usual, &masters, &serves, &gone).expect_adopted(&[("Debian's unit", &unit)]);
 }
 
-/// A worker of the old configuration with a client that takes its time.
+/// A client that a worker has begun to answer, and that takes its time.
 fn lingering(host: &Host) -> std::net::TcpStream {
     let mut slow =
         host.in_network(|| std::net::TcpStream::connect("127.0.0.1:8081")).expect("a connection");
-    slow.write_all(b"GET / HTTP/1.1\r\n").expect("half a request");
+    slow.write_all(b"GET /big HTTP/1.0\r\n\r\n").expect("a request");
+    slow.read_exact(&mut [0; 8]).expect("the begin of an answer");
     slow
 }
 
 #[test]
 fn a_stop_leaves_no_generation_of_a_reloaded_or_upgraded_server() {
     let Some(host) = machine() else { return };
-    let agent = web(&host, &configure(&host, "a", PLAIN));
+    let path = configure(&host, "a", &format!("limit_rate 1k; {PLAIN}"));
+    let agent = web(&host, &path).param("stop_grace", "1s");
+    host.sh("head -c 500000 /dev/zero > /srv/www/big");
     for is_upgraded in [false, true] {
         for is_crashed in [false, true] {
             agent.start().expect_code(0);
