@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 /// Where a server accepts connections, as a client on this machine gets there.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Socket {
     /// An address or a name, without brackets, and a port.
     Inet(String, u16),
@@ -14,7 +14,7 @@ pub enum Socket {
 }
 
 /// One `listen` of a server that answers HTTP.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Listen {
     /// Where.
     pub socket: Socket,

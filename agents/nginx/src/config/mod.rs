@@ -10,6 +10,7 @@ pub mod grammar;
 pub mod include;
 pub mod listen;
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use compiled::Compiled;
@@ -56,6 +57,9 @@ pub fn read(directives: &[Directive], globals: &str, compiled: &Compiled) -> Con
     }
     // The order of the file decides among those that ask for as little.
     config.listens.sort_by_key(Listen::demands);
+    // Thousands of servers with names of their own share one place.
+    let mut known = HashSet::new();
+    config.listens.retain(|listen| known.insert(listen.clone()));
     walk(directives, &mut |directive| note(directive, &compiled.prefix, &mut config));
     config.made.push(config.pid.clone());
     config.made.sort();

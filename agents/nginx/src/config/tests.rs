@@ -31,6 +31,15 @@ fn places(config: &Config) -> Vec<String> {
 }
 
 #[test]
+fn a_place_that_servers_share_is_one() {
+    let server =
+        |name: &str| format!("server {{ listen 8081; listen 8443 ssl; server_name {name}; }}");
+    let config =
+        text(&format!("http {{ {} {} server {{ listen 8082; }} }}", server("a"), server("b")));
+    assert_eq!(places(&config), ["127.0.0.1:8081", "127.0.0.1:8443", "127.0.0.1:8082"]);
+}
+
+#[test]
 fn debians_layout_is_read() {
     let config = of(&DEBIAN);
     assert_eq!(config.pid, Path::new("/run/nginx.pid"));
