@@ -86,7 +86,7 @@ fn say(to: &mut impl Write, text: &str, code: ExitCode) -> ExitCode {
     code
 }
 
-fn tell(text: &str) {
+fn print(text: &str) {
     let _ = writeln!(io::stdout(), "{text}");
 }
 
@@ -148,7 +148,7 @@ fn perform(wish: &Wish, disks: &Path) -> io::Result<ExitCode> {
     std::fs::create_dir_all(&out)?;
     let name = format!("{}-{}", plan.provider, plan.seed);
     let file = out.join(format!("{name}.jsonl"));
-    tell(&format!(
+    print(&format!(
         "seed {}, {} agents, {}, {}; history: {}",
         plan.seed,
         plan.provider,
@@ -156,9 +156,9 @@ fn perform(wish: &Wish, disks: &Path) -> io::Result<ExitCode> {
         if plan.fencing { "with fencing" } else { "without fencing" },
         file.display()
     ));
-    let outcome = run(&plan, disks, &file, tell)?;
+    let outcome = run(&plan, disks, &file, print)?;
     let calls = outcome.history.calls().count();
-    tell(&format!("{:.0} s of faults, {calls} calls of agents", outcome.seconds));
+    print(&format!("{:.0} s of faults, {calls} calls of agents", outcome.seconds));
     let code = report(&outcome.history, &outcome.violations, &out, &name)?;
     if wish.shrink > 0 && !outcome.violations.is_empty() {
         let rules: Vec<Rule> = outcome.violations.iter().map(|it| it.rule).collect();
@@ -166,17 +166,17 @@ fn perform(wish: &Wish, disks: &Path) -> io::Result<ExitCode> {
         let small = out.join(format!("{name}-small.jsonl"));
         let part = out.join(format!("{name}-part.jsonl"));
         let smallest = shrink(&plan, &suspects, wish.shrink, |plan| {
-            tell(&format!("again, with {} steps", plan.steps()));
+            print(&format!("again, with {} steps", plan.steps()));
             let again = run(plan, disks, &part, |_| {});
             let fails =
                 again.is_ok_and(|it| it.violations.iter().any(|it| rules.contains(&it.rule)));
             if fails {
                 let _ = std::fs::rename(&part, &small);
             }
-            tell(if fails { "it fails" } else { "it does not fail" });
+            print(if fails { "it fails" } else { "it does not fail" });
             fails
         });
-        tell(&format!("{} steps are left, in {}", smallest.steps(), small.display()));
+        print(&format!("{} steps are left, in {}", smallest.steps(), small.display()));
     }
     Ok(code)
 }
@@ -200,14 +200,14 @@ fn report(
     violations.iter().for_each(|it| *count.entry(it.rule).or_default() += 1);
     for it in violations {
         let episode = it.episode.map_or("-".to_owned(), |number| number.to_string());
-        tell(&format!("{:7.1} s  episode {episode}  {:?}: {}", it.t, it.rule, it.found));
+        print(&format!("{:7.1} s  episode {episode}  {:?}: {}", it.t, it.rule, it.found));
     }
     for rule in Rule::ALL {
         let times = count.get(&rule).copied().unwrap_or_default();
-        tell(&format!("{times:5}  {}", rule.says()));
+        print(&format!("{times:5}  {}", rule.says()));
     }
     let page = out.join(format!("{name}.html"));
     std::fs::write(&page, page::page(history, violations))?;
-    tell(&format!("{} violations; report: {}", violations.len(), page.display()));
+    print(&format!("{} violations; report: {}", violations.len(), page.display()));
     Ok(if violations.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }

@@ -64,7 +64,7 @@ fn ask(socket: &OwnedFd, index: u32, mut capture: Capture, over: &AtomicBool, re
     let mut known: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     let mut read = capture.heard().len();
     while !over.load(Ordering::Relaxed) {
-        let asked = SystemTime::now();
+        let sent = SystemTime::now();
         for address in &addresses {
             send(socket, index, &question(address.parse().expect("an address")));
         }
@@ -81,7 +81,7 @@ fn ask(socket: &OwnedFd, index: u32, mut capture: Capture, over: &AtomicBool, re
             nodes.dedup();
             if known.get(address) != Some(&nodes) {
                 let event = Event::Answer { address: (*address).to_owned(), nodes: nodes.clone() };
-                recorder.note_at(recorder.seconds(asked), event);
+                recorder.note_at(recorder.seconds(sent), event);
                 known.insert(address, nodes);
             }
         }

@@ -190,7 +190,7 @@ impl Deed {
         // The next monitor, and a restart.
         let noticed = if plan.watch { 4 } else { 6 };
         match self {
-            // Whoever asks is served all the while.
+            // Every client is served all the while.
             D::Cleanup | D::Refresh | D::Reloadable | D::BadConfig | D::Reload => Bound::Nothing,
             D::Maintenance | D::Unmanage | D::StateFull | D::StateReadOnly => Bound::Nothing,
             D::SilentNames | D::SwapAgents => Bound::Nothing,

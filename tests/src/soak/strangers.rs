@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 use crate::cluster::Node;
 use crate::host::Resident;
 
-/// The last part of the address that is nobody's resource, without the node's number.
+/// The last part of the address that is no resource's, without the node's number.
 const ADDRESS: usize = 200;
 
-/// A route that is nobody's resource, and goes with no device.
+/// A route that is no resource's, and goes with no device.
 const ROUTE: &str = "10.77.0.0/24";
 
-/// Files that are nobody's, one of them beside the agents' state.
+/// Files that are no resource's, one of them beside the agents' state.
 const FILES: [&str; 2] = ["/run/stranger/keep", "/run/resource-agents/stranger.pid"];
 
 /// The strangers of one node, from one boot to the next.

@@ -3,6 +3,7 @@
 //! requests.
 
 mod clients;
+mod log;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv6Addr, SocketAddr};
@@ -14,6 +15,7 @@ use super::arp::Asker;
 use super::history::{Event, Recorder};
 use super::{CLONED, SERVICES};
 use clients::Reader;
+use log::Log;
 
 use crate::cluster::census::{Stat, network_of, stat};
 use crate::cluster::{Cluster, Node};
@@ -43,6 +45,7 @@ struct Eye {
     seen: BTreeMap<&'static str, (BTreeSet<i32>, usize)>,
     ports: BTreeMap<u16, bool>,
     six: BTreeMap<Ipv6Addr, bool>,
+    log: Log,
 }
 
 /// A process of a server.
@@ -107,6 +110,7 @@ impl Witness {
             seen: BTreeMap::new(),
             ports: BTreeMap::new(),
             six: BTreeMap::new(),
+            log: Log::of(node),
         };
         self.recorder.note(Event::Power { node: eye.name.clone(), on: true });
         self.eyes.lock().unwrap_or_else(PoisonError::into_inner).push(eye);
@@ -136,6 +140,13 @@ impl Witness {
                     .is_none_or(|parent| parent.stat.name != program),
             })
             .collect()
+    }
+
+    /// How many lines the agents have written into a node's log since its boot.
+    #[must_use]
+    pub fn log_lines(&self, node: &str) -> u64 {
+        let eyes = self.eyes.lock().unwrap_or_else(PoisonError::into_inner);
+        eyes.iter().find(|eye| eye.name == node).map_or(0, |eye| eye.log.lines())
     }
 
     /// Whether each client's requests since a moment went well, and the last one before it.
@@ -293,7 +304,7 @@ impl Eye {
         for change in &changes[self.read..] {
             let address = change.address.to_string();
             let ours = SERVICES.iter().flat_map(|it| it.addresses).chain([&CLONED]);
-            // The kernel tells of an IPv6 address only when nobody else has it.
+            // The kernel announces an IPv6 address only when it has found no other that has it.
             if change.address.is_ipv4() && ours.into_iter().any(|(_, one)| *one == address) {
                 let event =
                     Event::Address { node: self.name.clone(), address, there: change.added };

@@ -223,7 +223,8 @@ impl Actor {
                 directory.map(|it| it.file_name().to_string_lossy().into_owned()).collect();
             files.sort();
             let waiters = node.processes("ocf-wait").into_iter().map(waiter).collect();
-            let event = Event::Sample { node: node.name().to_owned(), files, waiters, lines: 0 };
+            let lines = self.witness.log_lines(node.name());
+            let event = Event::Sample { node: node.name().to_owned(), files, waiters, lines };
             self.recorder.note(event);
             let number = node_number(node.name()).unwrap_or_default();
             let strangers = self.strangers.get(number - 1).and_then(Option::as_ref);

@@ -10,6 +10,10 @@ use super::{Rule, Violation, Window, violation};
 /// The first repetitions of an announcement, in seconds.
 const ANNOUNCED: f64 = 1.0;
 
+/// As long as a node without quorum, and without fencing, may have what others have taken: both begin
+/// when they miss each other, and Pacemaker 2.1 may sleep a second before it decides to stop.
+const PARTED: f64 = 3.0;
+
 /// How long after such a deed a node without fencing may still have what others have taken, in
 /// seconds.
 const UNFENCED: f64 = 30.0;
@@ -19,7 +23,8 @@ pub(super) fn judge(history: &History, windows: &[Window]) -> Vec<Violation> {
     let mut since: BTreeMap<&str, (f64, &[String])> = BTreeMap::new();
     let mut found = Vec::new();
     let mut close = |address: &str, from: f64, to: f64, nodes: &[String]| {
-        if to - from > ANNOUNCED && (fencing || !excused(windows, from)) {
+        let limit = if !fencing && parted(windows, from) { PARTED } else { ANNOUNCED };
+        if to - from > limit && (fencing || !excused(windows, from)) {
             let nodes = nodes.join(" and ");
             found.push(violation(
                 Rule::OneOwner,
@@ -46,6 +51,11 @@ pub(super) fn judge(history: &History, windows: &[Window]) -> Vec<Violation> {
         close(address, from, history.end(), nodes);
     }
     found
+}
+
+/// Whether a node has lost the others.
+fn parted(windows: &[Window], t: f64) -> bool {
+    windows.iter().any(|it| it.deed.parts() && t >= it.began && t <= it.mended)
 }
 
 /// Without fencing Pacemaker takes a node for dead whose controller is, and starts elsewhere what
@@ -87,6 +97,23 @@ mod tests {
         assert_eq!(after(1.4).len(), 1);
         let to_the_end = history(vec![(6.0, answer(&["a", "b"])), (8.0, answer(&["a", "b"]))]);
         assert_eq!(judged(&to_the_end).len(), 1);
+    }
+
+    #[test]
+    fn a_node_without_quorum_and_fencing_may_take_three_seconds() {
+        let of = |seed, seconds: f64| {
+            judged(&with_plan(
+                Plan::of(seed, 60, "native"),
+                vec![
+                    (5.0, deed(Deed::DeleteRoute, "node1", "node1", true)),
+                    (6.0, answer(&["node1", "node2"])),
+                    (6.0 + seconds, answer(&["node2"])),
+                    (20.0, Event::Mended { number: 0 }),
+                ],
+            ))
+        };
+        assert_eq!(of(0, 2.0), []);
+        assert_eq!((of(0, 4.0).len(), of(2, 2.0).len()), (1, 1));
     }
 
     #[test]

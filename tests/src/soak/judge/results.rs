@@ -109,7 +109,7 @@ mod tests {
         assert_eq!(with_address(call("VIP4", "stop", 5.0, 5.1, 0)).len(), 1);
         assert_eq!(with_address(call("VIP4", "stop", 19.9, 20.1, 0)), [] as [String; 0]);
         assert_eq!(with_address(call("VIP4", "start", 30.0, 30.1, 0)).len(), 1);
-        // It waited healthy for a minute, and was told nothing when the address went.
+        // It waited for a minute, and missed that the address went.
         assert_eq!(with_address(call("VIP4", "monitor", 5.0, 65.0, 0)).len(), 1);
     }
 
@@ -127,7 +127,7 @@ mod tests {
         assert_eq!(of(call("WEB", "monitor", 25.0, 25.1, 0)).len(), 1);
         assert_eq!(of(call("WEB", "monitor", 5.0, 5.1, 7)).len(), 1);
         assert_eq!(of(call("WEB", "stop", 5.0, 6.0, 0)).len(), 1);
-        // The processes are gone, and somebody listens still.
+        // The processes are gone, and the port is still in use.
         assert!(of(call("WEB", "stop", 19.0, 20.1, 0))[0].contains("port 80"));
     }
 
