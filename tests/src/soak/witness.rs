@@ -43,7 +43,7 @@ struct Eye {
     /// All of the strangers' processes, once they are known, with the moments of their beginning.
     company: Option<BTreeSet<(i32, u64)>>,
     seen: BTreeMap<&'static str, (BTreeSet<i32>, usize)>,
-    ports: BTreeMap<u16, bool>,
+    ports: BTreeMap<u16, BTreeSet<u64>>,
     six: BTreeMap<Ipv6Addr, bool>,
     log: Log,
 }
@@ -230,7 +230,7 @@ fn look(
             let all = census(&networks);
             for eye in eyes.iter_mut() {
                 eye.processes(&all, before, recorder);
-                eye.ports(recorder);
+                eye.ports(before, recorder);
                 eye.addresses(recorder);
             }
         }
@@ -289,12 +289,19 @@ impl Eye {
         }
     }
 
-    fn ports(&mut self, recorder: &Recorder) {
+    fn ports(&mut self, before: SystemTime, recorder: &Recorder) {
         let listening = listening(self.init);
         for port in SERVICES.map(|it| it.port) {
-            let there = listening.contains(&port);
-            if self.ports.insert(port, there) != Some(there) {
-                recorder.note(Event::Port { node: self.name.clone(), port, there });
+            let sockets = listening.get(&port).cloned().unwrap_or_default();
+            let known = self.ports.insert(port, sockets.clone());
+            let event = |there| Event::Port { node: self.name.clone(), port, there };
+            let (had, has) = (known.as_ref().is_some_and(|it| !it.is_empty()), !sockets.is_empty());
+            // Others than before: between two looks there was a moment without any.
+            if had && has && known.as_ref().is_some_and(|known| known.is_disjoint(&sockets)) {
+                recorder.note_at(recorder.seconds(before) + 0.0005, event(false));
+                recorder.note(event(true));
+            } else if had != has || known.is_none() {
+                recorder.note(event(has));
             }
         }
     }
@@ -332,22 +339,24 @@ fn six(line: &str) -> Option<Ipv6Addr> {
     Some(Ipv6Addr::from_bits(u128::from_str_radix(bits, 16).ok()?))
 }
 
-/// The ports at which something listens in the network of a process.
-fn listening(pid: i32) -> BTreeSet<u16> {
-    let mut ports = BTreeSet::new();
+/// The ports at which something listens in the network of a process, and the sockets.
+fn listening(pid: i32) -> BTreeMap<u16, BTreeSet<u64>> {
+    let mut ports: BTreeMap<u16, BTreeSet<u64>> = BTreeMap::new();
     for table in ["tcp", "tcp6"] {
         let text = std::fs::read_to_string(format!("/proc/{pid}/net/{table}")).unwrap_or_default();
-        ports.extend(text.lines().filter_map(port_of));
+        for (port, socket) in text.lines().filter_map(listener) {
+            ports.entry(port).or_default().insert(socket);
+        }
     }
     ports
 }
 
-/// The port of a line of `/proc/net/tcp` that is about a socket that listens.
-fn port_of(line: &str) -> Option<u16> {
-    let mut words = line.split_whitespace();
-    let (_, local, _, state) = (words.next()?, words.next()?, words.next()?, words.next()?);
-    let (_, port) = local.rsplit_once(':')?;
-    (state == "0A").then(|| u16::from_str_radix(port, 16).ok()).flatten()
+/// The port and the number of the socket, if a line of `/proc/net/tcp` is about one that listens.
+fn listener(line: &str) -> Option<(u16, u64)> {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let (_, port) = words.get(1)?.rsplit_once(':')?;
+    let found = (u16::from_str_radix(port, 16).ok()?, words.get(9)?.parse().ok()?);
+    (words[3] == "0A").then_some(found)
 }
 
 #[cfg(test)]
@@ -356,10 +365,10 @@ mod tests {
 
     #[test]
     fn sockets_and_addresses_are_found_in_the_kernels_tables() {
-        let line = "   0: 00000000:1F40 00000000:0000 0A 00000000:00000000 00:00000000 00000000";
-        assert_eq!(port_of(line), Some(8000));
-        assert_eq!(port_of(&line.replace(" 0A ", " 01 ")), None);
-        assert_eq!(port_of("  sl  local_address rem_address   st"), None);
+        let line = "   0: 00000000:1F40 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4711 1 0";
+        assert_eq!(listener(line), Some((8000, 4711)));
+        assert_eq!(listener(&line.replace(" 0A ", " 01 ")), None);
+        assert_eq!(listener("  sl  local_address rem_address   st"), None);
         let line = "20010db8000900000000000000000050 02 40 00 80     eth0";
         assert_eq!(six(line).map(|it| it.to_string()).as_deref(), Some("2001:db8:9::50"));
     }
