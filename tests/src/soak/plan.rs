@@ -67,6 +67,12 @@ impl Plan {
         }
     }
 
+    /// Whether an address is a clone: the shell agents take that for a cluster IP, and want modprobe.
+    #[must_use]
+    pub fn has_clone(&self) -> bool {
+        self.provider == "native"
+    }
+
     /// How many steps it has.
     #[must_use]
     pub fn steps(&self) -> usize {

@@ -107,7 +107,7 @@ pub fn power_on(node: &Node) {
 #[must_use]
 pub fn text_of(service: &Service) -> String {
     match service.agent {
-        "nginx" => "user www-data; worker_processes 2; pid /run/nginx-soak.pid;\n\
+        "nginx" => "user www-data;\nworker_processes 2;\npid /run/nginx-soak.pid;\n\
              error_log /var/log/nginx/soak.log;\nevents { worker_connections 256; }\n\
              http {\n  access_log off;\n  server {\n    listen 80; listen [::]:80; root /srv/site;\n    \
              location /status { stub_status; }\n  }\n}\n"
@@ -158,12 +158,14 @@ pub fn create(cluster: &Cluster, plan: &Plan) {
             .collect();
         let _ = write!(xml, "<group id=\"{}\">{members}</group>", service.name);
     }
-    let _ = write!(
-        xml,
-        "<clone id=\"{}S\">{}</clone>",
-        CLONED.0,
-        address(CLONED.0, CLONED.1, "lo", plan)
-    );
+    if plan.has_clone() {
+        let _ = write!(
+            xml,
+            "<clone id=\"{}S\">{}</clone>",
+            CLONED.0,
+            address(CLONED.0, CLONED.1, "lo", plan)
+        );
+    }
     if plan.fencing {
         xml += "<primitive id=\"FENCE\" class=\"stonith\" type=\"fence_harness\">\
                 <instance_attributes id=\"FENCE-a\"><nvpair id=\"FENCE-h\" name=\"pcmk_host_list\" \

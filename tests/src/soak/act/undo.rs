@@ -191,7 +191,8 @@ impl Actor {
             let now = SystemTime::now();
             let Some(status) = self.admin().and_then(|node| node.try_status()) else { continue };
             view = format!("{}; failures: {:?}", status.brief(), status.failures);
-            let wanted = SERVICES.iter().map(|it| it.addresses.len() + 1).sum::<usize>() + NODES;
+            let cloned = if self.plan.has_clone() { NODES } else { 0 };
+            let wanted = SERVICES.iter().map(|it| it.addresses.len() + 1).sum::<usize>() + cloned;
             let well =
                 status.resources.iter().filter(|it| it.is_well() && it.id != "FENCE").count();
             let is_calm = status.online() == NODES

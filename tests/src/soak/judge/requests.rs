@@ -28,7 +28,7 @@ pub(super) fn judge(history: &History, windows: &[Window]) -> Vec<Violation> {
         let allowed = allowed(history, &timeline, windows, service.name);
         // Until all was well for the first time nothing is served.
         let first = history.entries.iter().position(|it| matches!(it.event, Event::Calm { .. }));
-        for entry in &history.entries[first.unwrap_or_default()..] {
+        for entry in &history.entries[first.unwrap_or(history.entries.len())..] {
             let Event::Requests { service: of, address, until, count, page: None, error } =
                 &entry.event
             else {
@@ -206,7 +206,8 @@ mod tests {
     use super::super::windows;
     use super::*;
 
-    fn found(events: Vec<(f64, Event)>) -> usize {
+    fn found(mut events: Vec<(f64, Event)>) -> usize {
+        events.push((0.1, Event::Calm { number: None }));
         let history = history(events);
         judge(&history, &windows(&history)).len()
     }

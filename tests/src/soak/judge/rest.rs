@@ -1,6 +1,7 @@
 //! Ten seconds after the faults everything runs that can run, nothing twice, and nothing is left.
 
 use super::super::history::{Event, History};
+use super::super::plan::Plan;
 use super::super::{CLONED, NODES, SERVICES, node_name};
 use super::timeline::Fact;
 use super::{Rule, Timeline, Violation, violation};
@@ -15,6 +16,7 @@ pub(super) fn judge(history: &History, timeline: &Timeline) -> Vec<Violation> {
     let mut found = Vec::new();
     let mut mended = None;
     let mut stalled = 0.0;
+    let cloned = history.plan().is_some_and(Plan::has_clone);
     for entry in &history.entries {
         match &entry.event {
             Event::Mended { .. } => (mended, stalled) = (Some(entry.t), 0.0),
@@ -34,7 +36,7 @@ pub(super) fn judge(history: &History, timeline: &Timeline) -> Vec<Violation> {
                     let text = format!("all was well only {took:.1} s after the faults");
                     found.push(violation(Rule::AtRest, entry.t, text));
                 }
-                let wrong = wrong(timeline, entry.t + SEEN);
+                let wrong = wrong(timeline, entry.t + SEEN, cloned);
                 found.extend(wrong.into_iter().map(|it| violation(Rule::AtRest, entry.t, it)));
             }
             _ => {}
@@ -44,7 +46,7 @@ pub(super) fn judge(history: &History, timeline: &Timeline) -> Vec<Violation> {
 }
 
 /// What is not as it must be at a moment of rest.
-fn wrong(timeline: &Timeline, t: f64) -> Vec<String> {
+fn wrong(timeline: &Timeline, t: f64, cloned: bool) -> Vec<String> {
     let nodes: Vec<String> = (1..=NODES).map(node_name).collect();
     let with = |fact: &Fact| -> Vec<&str> {
         nodes.iter().filter(|it| timeline.at(it, fact, t)).map(String::as_str).collect()
@@ -67,9 +69,9 @@ fn wrong(timeline: &Timeline, t: f64) -> Vec<String> {
             }
         }
     }
-    let cloned = with(&Fact::Address(CLONED.1.to_owned()));
-    if cloned.len() != NODES {
-        wrong.push(format!("the cloned address is on {}", list(&cloned)));
+    let has = with(&Fact::Address(CLONED.1.to_owned()));
+    if cloned && has.len() != NODES {
+        wrong.push(format!("the cloned address is on {}", list(&has)));
     }
     wrong
 }
