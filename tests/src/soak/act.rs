@@ -20,6 +20,9 @@ use crate::host::Resident;
 /// A command of an administrator has so long.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// A command that has effects of its own has them within this.
+const RECENT: Duration = Duration::from_secs(3);
+
 /// From a fence's cut of the power to the node's next boot.
 const REBOOT: Duration = Duration::from_secs(3);
 
@@ -160,6 +163,14 @@ impl Actor {
             let name = node_name(number);
             self.report(usize::MAX, Deed::Fenced, &name, &name, false, Ok(String::new()));
         }
+    }
+
+    /// Whether a command was given a moment ago, and has not ended: one that waits for the answer of
+    /// a controller that was killed waits much longer.
+    #[must_use]
+    pub fn is_ordering(&self) -> bool {
+        let recent = Instant::now() + PATIENCE - RECENT;
+        self.orders.iter().any(|(deadline, _)| *deadline > recent)
     }
 
     /// Whether a machine is still to boot.

@@ -6,7 +6,7 @@ mod clients;
 mod log;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
@@ -311,12 +311,17 @@ impl Eye {
         for change in &changes[self.read..] {
             let address = change.address.to_string();
             let ours = SERVICES.iter().flat_map(|it| it.addresses).chain([&CLONED]);
-            // The kernel announces an IPv6 address only when it has found no other that has it.
-            if change.address.is_ipv4() && ours.into_iter().any(|(_, one)| *one == address) {
-                let event =
-                    Event::Address { node: self.name.clone(), address, there: change.added };
-                recorder.note_at(recorder.seconds(change.at), event);
+            if !ours.into_iter().any(|(_, one)| *one == address) {
+                continue;
             }
+            if let IpAddr::V6(six) = change.address {
+                // The kernel announces an IPv6 address only when it has found no other that has it.
+                if change.added || self.six.insert(six, false) == Some(false) {
+                    continue;
+                }
+            }
+            let event = Event::Address { node: self.name.clone(), address, there: change.added };
+            recorder.note_at(recorder.seconds(change.at), event);
         }
         self.read = changes.len();
         let table = format!("/proc/{}/net/if_inet6", self.init);

@@ -197,7 +197,7 @@ impl Actor {
                 status.resources.iter().filter(|it| it.is_well() && it.id != "FENCE").count();
             let is_calm = status.online() == NODES
                 && well == wanted
-                && self.orders.is_empty()
+                && !self.is_ordering()
                 && self.witness.is_served(since.unwrap_or(now));
             since = is_calm.then(|| since.unwrap_or(now));
             let steady = since.and_then(|since| now.duration_since(since).ok());
