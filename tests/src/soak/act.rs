@@ -100,6 +100,23 @@ impl Actor {
         Ok(())
     }
 
+    /// Gives a command, and waits for its end as long as an administrator does.
+    pub(super) fn obey(&mut self, words: &[&str]) {
+        let given = Instant::now();
+        let _ = self.order(words[0], &words[1..]);
+        let deadline = given + PATIENCE;
+        while self.orders.iter().any(|(limit, _)| *limit >= deadline) {
+            self.tick();
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Runs a shell script on a node; what it says when it fails.
+    fn script(&self, node: &str, script: &str) -> Result<(), String> {
+        let done = self.node(node)?.run("/bin/sh", &["-euc", script]);
+        if done.code == Some(0) { Ok(()) } else { Err(done.stderr.trim().to_owned()) }
+    }
+
     fn set(&mut self, resource: &str, name: &str, value: &str) -> Result<(), String> {
         self.order(
             "crm_resource",

@@ -160,11 +160,12 @@ impl Actor {
             D::StateFull => {
                 let script =
                     format!("dd if=/dev/zero of={}/filler bs=4k 2>/dev/null || true", scene::STATE);
-                self.node(node)?.sh(&script);
+                self.script(node, &script)?;
                 Ok(true)
             }
             D::StateReadOnly => {
-                self.node(node)?.sh(&format!("mount -o remount,ro {}", scene::STATE));
+                // Not while an agent has a file open there.
+                self.script(node, &format!("mount -o remount,ro {}", scene::STATE))?;
                 Ok(true)
             }
             D::Starve => {
@@ -182,10 +183,10 @@ impl Actor {
             }
             D::SwapAgents => {
                 let provider = &self.plan.provider;
-                self.node(node)?.sh(&format!(
+                self.script(node, &format!(
                     "mkdir -p /opt/soak/{provider}; for kind in IPaddr2 nginx apache; do
                      cp /usr/lib/ocf/resource.d/{provider}/$kind /opt/soak/{provider}/.new; mv /opt/soak/{provider}/.new /opt/soak/{provider}/$kind; done"
-                ));
+                ))?;
                 Ok(false)
             }
             D::Fenced => Err("the cluster does it".into()),

@@ -78,10 +78,10 @@ impl Actor {
                 self.push(service, configuration(service).0, &scene::text_of(service))?;
             }
             D::StateFull => {
-                self.node(target)?.sh(&format!("rm -f {STATE}/filler"));
+                self.script(target, &format!("rm -f {STATE}/filler"))?;
             }
             D::StateReadOnly => {
-                self.node(target)?.sh(&format!("mount -o remount,rw {STATE}"));
+                self.script(target, &format!("mount -o remount,rw {STATE}"))?;
             }
             D::Starve => self.busy.clear(),
             D::SilentNames => self.node(target)?.write("/etc/resolv.conf", ""),
@@ -144,17 +144,15 @@ impl Actor {
             ],
         ];
         for words in commands {
-            if let Some(node) = self.admin() {
-                node.tool(words[0], &words[1..]);
-            }
+            self.obey(words);
         }
         let failed = self.admin().and_then(|node| node.try_status()).is_some_and(|status| {
             let blocked = status.resources.iter().any(|it| it.blocked || it.failed);
             blocked || !status.failures.is_empty()
         });
         self.recorder.note(Event::Mended { number: self.episode });
-        if failed && let Some(node) = self.admin() {
-            node.tool("crm_resource", &["--cleanup"]);
+        if failed {
+            self.obey(&["crm_resource", "--cleanup"]);
         }
         self.wait_calm(Some(self.episode))
     }
