@@ -96,7 +96,10 @@ fn an_interrupted_soak_leaves_nothing() {
     assert!(first.contains("native-1.jsonl"), "{first}");
     let disks = disks(soak.id()).expect("where the disks are");
     let node = disks.clone();
-    let has_node = move || std::fs::read_dir(&node).is_ok_and(|mut it| it.next().is_some());
+    let has_node = move || {
+        let clusters = std::fs::read_dir(&node).into_iter().flatten().flatten();
+        clusters.map(|it| it.path().join("node3")).any(|disk| disk.exists())
+    };
     let begun = wait_until(Duration::from_secs(60), || has_node().then_some(()));
     assert!(begun.is_some(), "no machine came up");
     // SAFETY: plain system call; the soak has not been waited for.
