@@ -162,7 +162,9 @@ fn perform(wish: &Wish, disks: &Path) -> io::Result<ExitCode> {
     let code = report(&outcome.history, &outcome.violations, &out, &name)?;
     if wish.shrink > 0 && !outcome.violations.is_empty() {
         let rules: Vec<Rule> = outcome.violations.iter().map(|it| it.rule).collect();
-        let suspects: Vec<usize> = outcome.violations.iter().filter_map(|it| it.episode).collect();
+        let mut suspects: Vec<usize> =
+            outcome.violations.iter().filter_map(|it| it.episode).collect();
+        suspects.dedup();
         let small = out.join(format!("{name}-small.jsonl"));
         let part = out.join(format!("{name}-part.jsonl"));
         let smallest = shrink(&plan, &suspects, wish.shrink, |plan| {
