@@ -252,12 +252,9 @@ impl Actor {
         }
         let done = node.and_then(|node| self.inflict(step, &node, service));
         let lasts = matches!(done, Ok(true));
-        let note = match done {
-            Ok(true) => return lasts,
-            Ok(false) => String::new(),
-            Err(why) => format!("not done: {why}"),
-        };
-        self.report(index, step.deed, &step.target, &place, false, Ok(note));
+        if !lasts {
+            self.report(index, step.deed, &step.target, &place, false, done.map(|_| String::new()));
+        }
         lasts
     }
 }

@@ -81,7 +81,7 @@ pub enum Event {
         begins: bool,
         /// What was done in words; why not, if it could not be done.
         note: String,
-        /// It could not be done.
+        /// At its end: it could not be done at all.
         idle: bool,
     },
     /// All deeds are over and undone.

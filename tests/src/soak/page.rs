@@ -100,9 +100,11 @@ fn deeds(history: &History) -> String {
         "<h2>What was done</h2>\n<table>\n<tr><th>s</th><th>episode</th><th>deed</th><th>to</th><th>on</th><th></th></tr>\n",
     );
     for entry in &history.entries {
-        let Event::Deed { episode, deed, target, node, begins, note, .. } = &entry.event else {
+        let Event::Deed { episode, deed, target, node, begins, note, idle, .. } = &entry.event
+        else {
             continue;
         };
+        let note = if *idle { format!("not done: {note}") } else { note.clone() };
         if *begins || !note.is_empty() {
             let _ = writeln!(
                 text,
@@ -110,7 +112,7 @@ fn deeds(history: &History) -> String {
                 entry.t,
                 escaped(target),
                 escaped(node),
-                escaped(note)
+                escaped(&note)
             );
         }
     }

@@ -23,14 +23,9 @@ impl Actor {
     /// Undoes a step that lasts.
     pub fn end(&mut self, index: usize, step: &Step) {
         let done = self.undo(step);
-        self.report(
-            index,
-            step.deed,
-            &step.target,
-            &step.target,
-            false,
-            done.map(|()| String::new()),
-        );
+        // Such as a cable to a machine that has been turned off since.
+        let note = done.err().unwrap_or_default();
+        self.report(index, step.deed, &step.target, &step.target, false, Ok(note));
     }
 
     fn undo(&mut self, step: &Step) -> Result<(), String> {

@@ -46,12 +46,15 @@ pub fn windows(history: &History) -> Vec<Window> {
         match &entry.event {
             Event::Deed { episode, step, deed, target, node, begins, idle, .. } => {
                 let key = (*episode, *step);
-                let open = windows.iter_mut().rev().find(|(known, window)| {
+                let open = windows.iter().rposition(|(known, window)| {
                     *known == key && window.deed == *deed && window.target == *target
                 });
                 match open {
-                    Some((_, window)) if !begins => window.ended = entry.t,
-                    _ if *begins && !idle => windows.push((
+                    Some(at) if !begins && *idle => {
+                        windows.remove(at);
+                    }
+                    Some(at) if !begins => windows[at].1.ended = entry.t,
+                    _ if *begins => windows.push((
                         key,
                         Window {
                             deed: *deed,
@@ -92,10 +95,16 @@ mod tests {
 
     #[test]
     fn a_deed_lasts_until_it_ends_or_all_is_mended() {
+        let mut not_done = deed(Deed::Reload, "PAGES", "node2", false);
+        if let Event::Deed { idle, .. } = &mut not_done {
+            *idle = true;
+        }
         let found = windows(&history(vec![
             (1.0, deed(Deed::Kill, "SITE", "node1", true)),
             (2.0, deed(Deed::Cable, "node2", "node2", true)),
             (5.0, deed(Deed::Cable, "node2", "node2", false)),
+            (5.5, deed(Deed::Reload, "PAGES", "node2", true)),
+            (5.6, not_done),
             (7.0, Event::Mended { number: 0 }),
         ]));
         let times: Vec<_> = found.iter().map(|it| (it.began, it.ended, it.mended)).collect();

@@ -30,7 +30,7 @@ pub(super) fn of(history: &History, violations: &[Violation]) -> String {
     cuts.push(history.end());
     let pictures = cuts.windows(2).enumerate().map(|(number, pair)| {
         let drawing = Drawing { history, timeline: &timeline, from: pair[0], to: pair[1] };
-        format!("<h3>Episode {number}</h3>\n{}", drawing.whole(violations))
+        format!("<h3>Episode {number}</h3>\n{}", drawing.whole(number, violations))
     });
     format!("<h2>Timelines</h2>\n{}", pictures.collect::<String>())
 }
@@ -64,7 +64,7 @@ impl Drawing<'_> {
         )
     }
 
-    fn whole(&self, violations: &[Violation]) -> String {
+    fn whole(&self, number: usize, violations: &[Violation]) -> String {
         let mut body = String::new();
         let mut row = 1.0;
         let name = |body: &mut String, row: f64, text: &str| {
@@ -116,7 +116,7 @@ impl Drawing<'_> {
         }
         let (width, height) = (self.x(self.to) + 260.0, row * ROW + 4.0);
         format!(
-            "<div class=\"wide\"><svg width=\"{width:.0}\" height=\"{height:.0}\" role=\"img\">\n{}{body}</svg></div>\n",
+            "<div class=\"wide\"><svg width=\"{width:.0}\" height=\"{height:.0}\" role=\"img\" aria-label=\"Episode {number}\">\n{}{body}</svg></div>\n",
             self.grid(height)
         )
     }
