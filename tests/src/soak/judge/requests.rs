@@ -5,6 +5,7 @@ use super::super::history::{Event, History};
 use super::super::{SERVICES, Service, service_of};
 use super::timeline::Fact;
 use super::{Rule, Timeline, Violation, Window, violation};
+use crate::visitor::NO_ANSWER;
 
 /// A restart that Pacemaker makes of a change, in seconds.
 const RESTART: f64 = 6.0;
@@ -12,8 +13,8 @@ const RESTART: f64 = 6.0;
 /// A stop or start that was killed: fencing, or a start on another node.
 const STOPPED: f64 = 25.0;
 
-/// After a graceful reload of apache: the visitor's patience, and some.
-const RELOAD: f64 = 1.5;
+/// From a wish for a graceful reload of apache until its new workers serve.
+const RELOAD: f64 = 2.5;
 
 /// After all is mended, where nothing else helps.
 const MENDED: f64 = 10.0;
@@ -26,6 +27,7 @@ pub(super) fn judge(history: &History, windows: &[Window]) -> Vec<Violation> {
     let mut found = Vec::new();
     for service in &SERVICES {
         let allowed = allowed(history, &timeline, windows, service.name);
+        let late: Vec<_> = allowed.iter().copied().chain(late(windows, service)).collect();
         // Until all was well for the first time nothing is served.
         let first = history.entries.iter().position(|it| matches!(it.event, Event::Calm { .. }));
         for entry in &history.entries[first.unwrap_or(history.entries.len())..] {
@@ -34,7 +36,8 @@ pub(super) fn judge(history: &History, windows: &[Window]) -> Vec<Violation> {
             else {
                 continue;
             };
-            if of != service.name || covered(entry.t, *until, &allowed) {
+            let is_late = error == NO_ANSWER && covered(entry.t, *until, &late);
+            if of != service.name || covered(entry.t, *until, &allowed) || is_late {
                 continue;
             }
             let near: Vec<String> = windows
@@ -128,8 +131,6 @@ fn part(
         }
         // What is not recorded is not started.
         Deed::StateFull | Deed::StateReadOnly if overlaps(window, service.name, windows) => mended,
-        // Of what it accepts at that moment, apache itself answers some late.
-        Deed::Reload if service.agent == "apache" => after(RELOAD),
         Deed::KillAgent => match killed(history, window)? {
             "stop" if matches!(window.bound, Bound::Mended(_)) => mended,
             "stop" | "start" => after(STOPPED),
@@ -142,6 +143,18 @@ fn part(
             Bound::Nothing => None,
         },
     }
+}
+
+/// When answers of apache may come later than a visitor waits, though none is lost: at a graceful
+/// reload its idle workers end at once, and the master makes new ones in the next round of its loop, a
+/// second later; connections wait for that.
+fn late(windows: &[Window], service: &Service) -> Vec<(f64, f64)> {
+    let reloads = windows.iter().filter(|it| {
+        let own = it.target == service.name || it.target == service.server;
+        own && matches!(it.deed, Deed::Reload | Deed::Reloadable | Deed::BadConfig)
+    });
+    let spans = reloads.map(|it| (it.ended - 1.0, it.ended + RELOAD));
+    if service.agent == "apache" { spans.collect() } else { Vec::new() }
 }
 
 /// Whether a service is taken down by something else meanwhile.
@@ -275,6 +288,19 @@ mod tests {
         ];
         assert_eq!(found(bad.to_vec()), 1);
         assert_eq!(found([bad.to_vec(), at(15.0, Deed::Kill, "SITE").to_vec()].concat()), 0);
+    }
+
+    #[test]
+    fn apache_may_answer_late_at_a_reload_and_may_refuse_nothing() {
+        let of = |error: &str, service: &str| {
+            let mut lost = lost(service, 10.3, 2);
+            if let Event::Requests { error: said, .. } = &mut lost {
+                error.clone_into(said);
+            }
+            found([at(10.0, Deed::Reload, service).to_vec(), vec![(10.1, lost)]].concat())
+        };
+        assert_eq!((of(NO_ANSWER, "PAGES"), of("Connection refused", "PAGES")), (0, 1));
+        assert_eq!(of(NO_ANSWER, "SITE"), 1);
     }
 
     #[test]

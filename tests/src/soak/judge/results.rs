@@ -1,7 +1,7 @@
 //! Every result of a call agrees with what the witnesses saw.
 
 use super::super::deed::Deed;
-use super::super::history::{Call, History};
+use super::super::history::{Call, Event, History};
 use super::super::{address_of, service_of};
 use super::timeline::Fact;
 use super::{Rule, Timeline, Violation, Window, violation};
@@ -14,9 +14,17 @@ pub(super) const SLACK: f64 = 0.4;
 const CHECKED: f64 = 3.0;
 
 pub(super) fn judge(history: &History, timeline: &Timeline, windows: &[Window]) -> Vec<Violation> {
+    let stalls: Vec<(f64, f64)> = history
+        .entries
+        .iter()
+        .filter_map(|entry| match entry.event {
+            Event::Stall { seconds } => Some((entry.t - seconds, entry.t)),
+            _ => None,
+        })
+        .collect();
     let said = history.calls().filter_map(|call| Some((call, call.ended?, call.code?)));
     let lie = |(call, ended, code): (&Call, f64, i32)| {
-        let why = contradiction(call, ended, code, timeline, windows)?;
+        let why = contradiction(call, ended, code, timeline, windows, &stalls)?;
         let text = format!(
             "{} of {} on {} said {code}{}, but {why}",
             call.action,
@@ -35,6 +43,7 @@ fn contradiction(
     code: i32,
     timeline: &Timeline,
     windows: &[Window],
+    stalls: &[(f64, f64)],
 ) -> Option<String> {
     let claims_to_run = match (call.action.as_str(), code) {
         ("start" | "monitor" | "reload-agent", 0) => true,
@@ -42,7 +51,10 @@ fn contradiction(
         _ => return None,
     };
     let from = if call.action == "monitor" { call.began.max(ended - CHECKED) } else { call.began };
-    let (from, to) = (from - SLACK, ended + SLACK);
+    // What a witness does not see while it stands still it sees after that.
+    let stalled = stalls.iter().filter(|(began, over)| *began <= ended + SLACK && *over >= from);
+    let seen = stalled.map(|(_, over)| *over).fold(ended, f64::max);
+    let (from, to) = (from - SLACK, seen + SLACK);
     let node = call.node.as_str();
     let ever = |fact: &Fact, wanted| timeline.ever(node, fact, from, to, wanted);
     if let Some(address) = address_of(&call.resource) {
@@ -85,7 +97,6 @@ mod tests {
     use super::super::made_up::{address, call, deed, done, history, processes};
     use super::super::windows;
     use super::*;
-    use crate::soak::history::Event;
 
     fn found(events: Vec<(f64, Event)>) -> Vec<String> {
         let history = history(events);
@@ -125,8 +136,17 @@ mod tests {
         };
         assert_eq!(of(call("WEB", "monitor", 5.0, 5.1, 0)), [] as [String; 0]);
         assert_eq!(of(call("WEB", "monitor", 25.0, 25.1, 0)).len(), 1);
+        assert_eq!(of(call("WEB", "start", 0.2, 0.3, 0)).len(), 1);
         assert_eq!(of(call("WEB", "monitor", 5.0, 5.1, 7)).len(), 1);
         assert_eq!(of(call("WEB", "stop", 5.0, 6.0, 0)).len(), 1);
+        // Seen only after a stall.
+        let late = found(vec![
+            (5.9, Event::Stall { seconds: 0.8 }),
+            (5.95, processes("node1", "nginx", 3)),
+            (5.95, Event::Port { node: "node1".into(), port: 80, there: true }),
+            done(call("WEB", "start", 5.1, 5.3, 0)),
+        ]);
+        assert_eq!(late, [] as [String; 0]);
         // The processes are gone, and the port is still in use.
         assert!(of(call("WEB", "stop", 19.0, 20.1, 0))[0].contains("port 80"));
     }
