@@ -257,14 +257,16 @@ fn ld_07_what_keeps_the_daemon_from_its_work_is_named() {
         // With a child for each service, which outlive the daemon.
         write(&host, CONF, &format!("fork=yes\n{PLAIN}"));
         agent.start().expect_code(0);
-        let forked = wait_until(PATIENCE, || (processes(&host).len() == 3).then_some(()));
-        assert!(forked.is_some(), "{:?}\n{}", processes(&host), log(&host));
+        // By their titles: commands of the daemon have its words until they run their program.
+        let children =
+            || host.run("pgrep", &["-f", "^ldirectord (tcp|fwm):"]).stdout.lines().count();
+        let forked = || wait_until(PATIENCE, || (children() == 2).then_some(()));
+        assert!(forked().is_some(), "{:?}\n{}", processes(&host), log(&host));
         agent.monitor().expect_code(0);
         host.sh(&format!("kill -9 {}", daemon(&host)));
         agent.monitor().expect_code(1).expect_reason(&["2 processes", "stop ends them"]);
         agent.start().expect_code(0);
-        let forked = wait_until(PATIENCE, || (processes(&host).len() == 3).then_some(()));
-        assert!(forked.is_some(), "{:?}", processes(&host));
+        assert!(forked().is_some(), "{:?}", processes(&host));
         agent.stop().expect_code(0);
         expect_table(&host, &[]);
         expect_gone(&host);
