@@ -47,9 +47,8 @@ fn watch_2_the_failure_has_our_reason_and_the_monitor_s_on_fail_is_honoured() {
     let Some(_turn) = turn(&["pcs", "nginx"]) else { return };
     let cluster = Cluster::builder(2).property("no-quorum-policy", "ignore").start();
     let node = cluster.node(1);
-    node.pcs("resource defaults update resource-stickiness=100");
     node.pcs(&format!("resource create WEB {NGINX} {WAITING}"));
-    node.pcs("constraint location WEB prefers node1=10");
+    node.pcs("constraint location WEB prefers node1=INFINITY");
     for policy in ["restart", "block", "standby"] {
         node.pcs(&format!(
             "resource update WEB op monitor interval=1s timeout=60s on-fail={policy}"
