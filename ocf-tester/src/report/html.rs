@@ -49,8 +49,9 @@ pub fn page(
     )
 }
 
-/// Text as the page shows it.
-fn escaped(text: &str) -> String {
+/// Text as an HTML page shows it, in an attribute's quotes as well.
+#[must_use]
+pub fn escaped(text: &str) -> String {
     plain(text)
         .replace('&', "&amp;")
         .replace('<', "&lt;")

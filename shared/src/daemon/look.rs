@@ -199,9 +199,10 @@ pub fn tell_apart(own: &[Member], forks_twice: bool) -> Found {
 }
 
 /// The sessions that are the instance's: of the note, of masters of a moment ago, and of the pid
-/// file. The number of a session is not used again while one of its processes lives; so one whose
-/// first process lives is what that process is. One that is ending tells nothing any more: it is
-/// the instance's if it was there before the note or the pid file was written.
+/// file. The number of a session is not used again while one of its processes lives, so a session
+/// whose first process lives belongs to whatever that process belongs to. A first process that is
+/// ending has no program to judge by: its session is the instance's if it began before the note or
+/// the pid file was written.
 fn sessions<S: Daemon + ?Sized>(server: &S, former: &[i32]) -> io::Result<Vec<Session>> {
     let note = Note::load(server.note());
     let recorded = note.iter().map(|note| note.session).chain(former.iter().copied());

@@ -105,7 +105,7 @@ impl Fake {
     }
 }
 
-/// Begins a session with one worker in it. Its main thread leaves when it is told to, and another
+/// Begins a session with one worker in it. Its main thread ends after a line of input, and another
 /// one stays: the kernel shows it then as it shows each process that is ending, without program
 /// and arguments, and for as long as a test needs.
 const MASTER: &str = "import ctypes, os, sys, threading, time\n\

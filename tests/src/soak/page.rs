@@ -5,7 +5,7 @@ mod timeline;
 
 use std::fmt::Write as _;
 
-use ocf_tester::report::plain;
+use ocf_tester::report::html::escaped;
 
 use super::history::{Event, History};
 use super::judge::{Rule, Violation};
@@ -44,15 +44,6 @@ pub fn page(history: &History, violations: &[Violation]) -> String {
         timeline::of(history, violations),
         deeds(history),
     )
-}
-
-/// Text as the page shows it.
-fn escaped(text: &str) -> String {
-    plain(text)
-        .replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-        .replace('"', "&quot;")
 }
 
 /// How many requests there were, or how many of them were lost after all was well for the first
