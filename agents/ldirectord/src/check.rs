@@ -16,6 +16,7 @@ use crate::argv;
 use crate::config::{self, Checks, Config, Note, resolve};
 use crate::modules::{self, Need};
 use crate::names::System;
+use crate::schedulers::{self, Scheduler};
 use crate::settings::{Identity, Settings};
 use crate::table::Wanted;
 
@@ -41,6 +42,8 @@ pub struct Described {
     pub remarks: Vec<String>,
     /// Perl modules that its checks load later.
     pub needs: Vec<Need>,
+    /// Schedulers that the kernel must have.
+    pub schedulers: Vec<Scheduler>,
 }
 
 /// Describes a resource; names are looked up before the deadline.
@@ -67,6 +70,7 @@ fn read(conf: &Path, deadline: Option<Deadline>) -> Result<Described, Failure> {
         autoreload: false,
         remarks: Vec::new(),
         needs: Vec::new(),
+        schedulers: Vec::new(),
     };
     let mut next = 0;
     while let Some(conf) = described.confs.get(next).cloned() {
@@ -89,6 +93,7 @@ fn read(conf: &Path, deadline: Option<Deadline>) -> Result<Described, Failure> {
             None => Ok(resolve::known(&config, &names)),
         };
         described.needs.extend(modules::needed(&config, &names, &conf));
+        described.schedulers.extend(schedulers::used(&config, &conf));
         // The daemon would not start, and a name server that is away comes back: as with other
         // servers the node must not be barred for it.
         let kind = if names.found_all() { Kind::Installed } else { Kind::Generic };
@@ -137,7 +142,7 @@ fn no_commands(config: &Config) -> Vec<Note> {
     commands.filter(is_absent).map(note).collect()
 }
 
-/// Whether the daemon can load what its checks need.
+/// Whether the daemon can load what its checks need, and the kernel what its services need.
 ///
 /// # Errors
 /// The first that is missing, and what needs it.
@@ -146,7 +151,8 @@ pub fn loadable(
     identity: &Identity,
     deadline: Deadline,
 ) -> Result<(), Failure> {
-    modules::check(&described.needs, &identity.program, deadline)
+    modules::check(&described.needs, &identity.program, deadline)?;
+    schedulers::check(&described.schedulers)
 }
 
 fn load(conf: &Path) -> Result<Config, Failure> {

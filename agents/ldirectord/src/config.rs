@@ -99,6 +99,8 @@ pub struct Virtual {
     pub checks: Checks,
     /// `service=`, where it is given: what a negotiating check speaks.
     pub service: Option<String>,
+    /// What chooses a real server for a client, with its line.
+    pub scheduler: (usize, String),
     /// `checkcommand=`, with its line.
     pub command: Option<(usize, String)>,
     /// What it says itself of `cleanstop`.

@@ -39,7 +39,10 @@ mod svc {
     pub const ADDR: u16 = 3;
     pub const PORT: u16 = 4;
     pub const FWMARK: u16 = 5;
+    pub const SCHEDULER: u16 = 6;
     pub const FLAGS: u16 = 7;
+    pub const TIMEOUT: u16 = 8;
+    pub const NETMASK: u16 = 9;
     pub const STATS: u16 = 10;
     pub const STATS64: u16 = 12;
 }
@@ -156,6 +159,20 @@ impl Message {
         std::iter::once(first).chain(service.servers.iter().map(server)).collect()
     }
 
+    /// Adds a virtual service without servers, which has this scheduler.
+    pub fn with_scheduler(id: &Id, scheduler: &str) -> Self {
+        let number = |kind, value: u32| Attribute { kind, value: value.to_ne_bytes().to_vec() };
+        let mut own = name(id);
+        own.extend([
+            Attribute { kind: svc::SCHEDULER, value: [scheduler.as_bytes(), &[0]].concat() },
+            // No flag is set.
+            Attribute { kind: svc::FLAGS, value: vec![0; 8] },
+            number(svc::TIMEOUT, 0),
+            number(svc::NETMASK, u32::MAX),
+        ]);
+        Self { command: command::NEW_SERVICE, attributes: vec![nested(SERVICE, &own)] }
+    }
+
     /// The virtual service of an answer, without its servers.
     pub fn service(&self) -> Option<Service> {
         let inner = attributes(&self.inside(SERVICE)?.value).ok()?;
@@ -175,6 +192,14 @@ impl Message {
 
     fn inside(&self, kind: u16) -> Option<&Attribute> {
         self.attributes.iter().find(|attribute| attribute.kind == kind)
+    }
+}
+
+impl Service {
+    /// What chooses a real server for a client.
+    pub fn scheduler(&self) -> Option<&str> {
+        let bytes = value(&self.attributes, svc::SCHEDULER)?;
+        str::from_utf8(bytes.split(|byte| *byte == 0).next()?).ok()
     }
 }
 

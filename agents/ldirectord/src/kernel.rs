@@ -1,12 +1,14 @@
 //! Talks to the kernel's IPVS by generic netlink.
 #![forbid(unsafe_code)]
 
+use std::thread;
 use std::time::Duration;
 
 use netlink_packet_generic::GenlMessage;
 use netlink_packet_generic::ctrl::nlas::GenlCtrlAttrs;
 use netlink_packet_generic::ctrl::{GenlCtrl, GenlCtrlCmd};
 use nix::Error;
+use nix::sched::{CloneFlags, unshare};
 use nix::sys::socket::SockProtocol;
 use ocf::sys::clock::Deadline;
 use ocf::sys::netlink::{Fault, Netlink};
@@ -63,6 +65,33 @@ impl Kernel {
             }
         }
         Ok(services)
+    }
+
+    /// The first of some schedulers that this kernel does not have, nor a module of. It is asked in
+    /// a network namespace of its own, whose table directs nobody and ends with this call; where that
+    /// cannot be made, as in most containers, none is known to be missing.
+    pub fn first_unknown_of<'name>(schedulers: &[&'name str]) -> Option<&'name str> {
+        if schedulers.is_empty() {
+            return None;
+        }
+        let ask = || {
+            unshare(CloneFlags::CLONE_NEWNET).ok()?;
+            let apart = Self::open().ok()??;
+            schedulers.iter().copied().find(|name| !apart.takes(name))
+        };
+        thread::scope(|scope| scope.spawn(ask).join().ok().flatten())
+    }
+
+    /// Whether a virtual service with a scheduler is not refused for it.
+    fn takes(&self, scheduler: &str) -> bool {
+        let id = Id::Mark { six: false, mark: 1 };
+        match self.send(Message::with_scheduler(&id, scheduler)) {
+            // ERANGE: the name is longer than any.
+            Err(Fault::Refused(Error::ENOENT | Error::ERANGE, _)) => false,
+            // The next one may have the mark.
+            Ok(()) => self.delete(&id).is_ok(),
+            Err(_) => true,
+        }
     }
 
     /// Carries out a change.

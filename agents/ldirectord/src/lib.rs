@@ -14,6 +14,8 @@
 //! - **A mistake in the configuration** is 5 at the start, with its line. A running daemon is not
 //!   restarted for one: level 10 says 190. The daemon's own `status` removes the pid file of a
 //!   running daemon then; the agent does not ask it.
+//! - **A reload** (new), by `config_serial` too, makes the daemon read its file again, if that has
+//!   no mistake; the kernel directs on meanwhile.
 //! - **Start returns when the kernel has the virtual services**, and waits a little for the first
 //!   live real servers.
 //! - **Stop waits** until the daemon has ended, and leaves the table as it was before the start,
@@ -41,6 +43,8 @@ mod monitor;
 mod names;
 mod params;
 mod record;
+mod reload;
+mod schedulers;
 mod settings;
 mod start;
 mod stop;
@@ -63,12 +67,14 @@ pub const SPEC: Spec = Spec {
            A monitor at level 0 sees that the daemon of this configuration runs. Level 10 asks the daemon's own status. Level \
            20 sees that the kernel's table has every virtual service of the configuration, and each of them a real server or \
            the fallback to send clients to.\n\n\
+           The action reload makes the daemon read its configuration again; with pcs or crm, change config_serial.\n\n\
            A stop leaves the kernel's table as it was before the start.",
     parameters: params::ALL,
     actions: &[
         ActionSpec::new(Action::Start, 30),
         ActionSpec::new(Action::Stop, 30),
-        ActionSpec::new(Action::ReloadAgent, 15),
+        ActionSpec::new(Action::Reload, 30),
+        ActionSpec::new(Action::ReloadAgent, 30),
         ActionSpec::new(Action::Status, 15),
         ActionSpec::new(Action::Monitor, 15).every(20, 0),
         ActionSpec::new(Action::Monitor, 30).every(60, 10),
@@ -134,9 +140,12 @@ impl Agent for Ldirectord {
         monitor::sources(context, settings)
     }
 
-    /// `on_low` is read by each monitor; the daemon need not know it.
-    fn reload_agent(_context: &Context<'_>, _settings: &Settings) -> Result<Reloaded, Failure> {
-        Ok(Reloaded::Done)
+    fn reload(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> {
+        reload::reload(context, settings)
+    }
+
+    fn reload_agent(context: &Context<'_>, settings: &Settings) -> Result<Reloaded, Failure> {
+        reload::reload_agent(context, settings)
     }
 }
 

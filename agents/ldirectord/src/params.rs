@@ -1,5 +1,5 @@
-//! Each parameter once. Names, defaults and meanings are those of `ocf:heartbeat:ldirectord`; `ca`
-//! and `on_low` are new and optional.
+//! Each parameter once. Names, defaults and meanings are those of `ocf:heartbeat:ldirectord`; `ca`,
+//! `on_low` and `config_serial` are new and optional.
 #![allow(missing_docs, reason = "each constant carries its own texts")]
 #![forbid(unsafe_code)]
 
@@ -41,9 +41,27 @@ pub const ON_LOW: Param<OnLow> = Param::new(
 )
 .or("degraded")
 .reloadable();
+pub const CONFIG_SERIAL: Param<String> = Param::new(
+    "config_serial",
+    text,
+    "Change it to reload",
+    "Any text, such as a date or a checksum. When it changes, the daemon reads its configuration \
+     again while the kernel directs on; a faulty configuration is refused, and the old one stays in \
+     effect. With autoreload=yes in the file the daemon does so by itself.",
+)
+.reloadable();
 
-pub const ALL: &[&dyn AnyParam] =
-    &[&CONFIGFILE, &LDIRECTORD, &CA, &ON_LOW, &WATCH, &WATCH_GRACE, &TRACE_RA, &TRACE_FILE];
+pub const ALL: &[&dyn AnyParam] = &[
+    &CONFIGFILE,
+    &LDIRECTORD,
+    &CA,
+    &ON_LOW,
+    &CONFIG_SERIAL,
+    &WATCH,
+    &WATCH_GRACE,
+    &TRACE_RA,
+    &TRACE_FILE,
+];
 
 /// What too few servers mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -22,6 +22,8 @@ pub struct Record {
     pub wanted: Vec<Wanted>,
     /// What the kernel's table had before.
     pub before: Vec<Service>,
+    /// The parameter `config_serial` when the daemon last read its configuration.
+    pub serial: Option<String>,
 }
 
 impl StateFile for Record {
@@ -33,6 +35,7 @@ impl StateFile for Record {
         add("configfile", &self.identity.configfile.to_string_lossy());
         add("program", &self.identity.program.to_string_lossy());
         self.confs.iter().for_each(|conf| add("conf", &conf.to_string_lossy()));
+        self.serial.iter().for_each(|serial| add("serial", serial));
         for wanted in &self.wanted {
             let key = match (wanted.kept, wanted.off) {
                 (false, false) => "virtual",
@@ -59,6 +62,7 @@ impl StateFile for Record {
                 "configfile" => record.identity.configfile = value.into(),
                 "program" => record.identity.program = value.into(),
                 "conf" => record.confs.push(value.into()),
+                "serial" => record.serial = Some(value),
                 "before" => {
                     record.before.push(Service {
                         id: Id::parse(&value)?,
@@ -153,6 +157,7 @@ mod tests {
                 attributes: vec![attribute(1, &[2, 0]), attribute(6, b"rr\0")],
                 servers,
             }],
+            serial: Some("2026-11-29".into()),
         };
         let least = Record { confs: vec!["/x".into()], ..Record::default() };
         for record in [full, least] {

@@ -40,6 +40,8 @@ pub struct Settings {
     pub ca: Option<PathBuf>,
     /// What it means when no server is there.
     pub on_low: OnLow,
+    /// A change of it makes the daemon read its configuration again.
+    pub config_serial: Option<String>,
 }
 
 /// Types the parameters.
@@ -48,5 +50,6 @@ pub fn from_values(values: &Values) -> Option<Settings> {
         identity: Identity::of(values)?,
         ca: values.get(&params::CA),
         on_low: values.get(&params::ON_LOW)?,
+        config_serial: values.get(&params::CONFIG_SERIAL),
     })
 }

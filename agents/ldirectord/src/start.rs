@@ -59,6 +59,7 @@ pub fn start(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> 
         confs: described.confs,
         wanted: described.wanted,
         before: Vec::new(),
+        serial: settings.config_serial.clone(),
     };
     let table = || kernel.table().or_fail("the kernel's table of virtual services");
     if let Some(master) = main.observe(context.budget.work())?.master {

@@ -17,6 +17,7 @@ mod explain;
 mod failover;
 mod identity;
 mod life;
+mod one_node;
 mod pair;
 mod reader;
 mod rig;

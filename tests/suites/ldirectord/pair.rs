@@ -22,7 +22,7 @@ use crate::{CONF, MEASURED, has, write};
 pub const SOON: Duration = Duration::from_secs(240);
 
 /// Each request costs some of the only processor.
-const PACE: Pace = Pace { interval: Duration::from_millis(100), patience: SOON };
+pub const PACE: Pace = Pace { interval: Duration::from_millis(100), patience: SOON };
 
 /// The resources.
 pub const ALL: [&str; 3] = ["VIP", "GATEWAY", "LVS"];

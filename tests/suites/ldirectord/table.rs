@@ -25,7 +25,7 @@ struct Fault {
 /// A real server that needs no check.
 const REAL: &str = "\treal=10.240.0.20:80 masq\n";
 
-const FAULTS: [Fault; 10] = [
+const FAULTS: [Fault; 11] = [
     Fault {
         name: "unknown directive",
         globals: "bogus=1",
@@ -67,6 +67,13 @@ const FAULTS: [Fault; 10] = [
         section: "virtual=10.9.0.999:81\nREAL\tchecktype=on\n",
         code: 5,
         says: &["10.9.0.999", "ldirectord.cf:"],
+    },
+    Fault {
+        name: "unknown scheduler",
+        globals: "",
+        section: "virtual=10.9.0.50:81\nREAL\tscheduler=nosuch\n\tchecktype=on\n",
+        code: 5,
+        says: &["ldirectord.cf:11: ", "this kernel has no scheduler nosuch"],
     },
     Fault {
         name: "unresolvable name",

@@ -33,6 +33,9 @@ const SERVICES: [&str; 21] = [
     "simpletcp",
 ];
 
+/// What chooses where a configuration says nothing.
+const DEFAULT_SCHEDULER: &str = "wrr";
+
 /// Ways to check.
 const CHECKS: [&str; 7] =
     ["connect", "negotiate", "ping", "off", "on", "external", "external-perl"];
@@ -71,6 +74,7 @@ pub(super) fn read(
         off: false,
         checks: Checks::Negotiate,
         service: None,
+        scheduler: (first, DEFAULT_SCHEDULER.to_owned()),
         command: None,
         cleanstop: None,
         reals: Vec::new(),
@@ -183,10 +187,9 @@ fn directive(section: &mut Virtual, text: &str, number: usize) -> Result<(), Str
                 .filter(|port| *port > 0);
             port.map(drop).ok_or_else(|| "checkport must be a number from 1 to 65535".to_owned())
         }
-        "scheduler" => {
-            let letters = found.contains(|letter: char| letter.is_ascii_lowercase());
-            letters.then_some(()).ok_or_else(|| "a scheduler's name has small letters".to_owned())
-        }
+        "scheduler" => run(found, |letter| letter.is_ascii_lowercase())
+            .map(|name| section.scheduler = (number, name.to_owned()))
+            .ok_or_else(|| "a scheduler's name has small letters".to_owned()),
         "persistent" => {
             digits(found).map(drop).ok_or_else(|| "persistent must be a number".to_owned())
         }
