@@ -19,6 +19,7 @@
 pub(crate) mod census;
 mod config;
 mod node;
+pub mod remote;
 mod status;
 
 use std::path::{Path, PathBuf};

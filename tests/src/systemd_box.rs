@@ -16,7 +16,7 @@ use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::ops::Deref;
 use std::os::fd::AsRawFd as _;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -193,8 +193,9 @@ impl SystemdBox {
     /// How often systemd has read all of its files since it came up.
     #[must_use]
     pub fn reloads(&self) -> usize {
+        // "Reloading." or "Reloading..."; 257 has a line for the end, too.
         let said = self.sh("journalctl --sync; journalctl --quiet --output=cat _PID=1 | grep -c \
-                            '^Reloading' || true");
+                            '^Reloading\\.' || true");
         said.trim().parse().unwrap_or_default()
     }
 }
@@ -318,8 +319,10 @@ impl Groups {
     /// Makes them, with a name of their own.
     pub(crate) fn make() -> io::Result<Groups> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
-        let name =
-            format!("ocf-box-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        // Process numbers are unique in their namespace only.
+        let namespace = fs::metadata("/proc/self/ns/pid")?.ino();
+        let (process, count) = (std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let name = format!("ocf-box-{namespace}-{process}-{count}");
         let mounts = fs::read_to_string("/proc/self/mounts")?;
         let mut groups = Groups { directories: Vec::new(), entries: Vec::new() };
         for root in hierarchies(&mounts) {

@@ -12,7 +12,7 @@ use crate::rig::Lan;
 use crate::systemd_box::SystemdBox;
 
 use super::config::{self, Totem};
-use super::{PROVIDER, Status, census};
+use super::{PROVIDER, Status, census, remote};
 
 /// Limit of a single command: the cluster's tools wait for the cluster.
 const TOOL: Duration = Duration::from_secs(120);
@@ -55,7 +55,9 @@ impl Deref for Node {
 impl Machine {
     fn plain(name: &str, disk: &Path) -> Machine {
         let builder = Host::builder(name).disk(disk).tmpfs("/tmp");
-        let host = agents().fold(builder, |builder, (from, to)| builder.bind(&from, &to)).start();
+        let remoted = remote::unpacked().map(|from| (from, remote::INSIDE.to_owned()));
+        let binds = agents().chain(remoted);
+        let host = binds.fold(builder, |builder, (from, to)| builder.bind(&from, &to)).start();
         // What tmpfiles.d makes on a real machine.
         host.sh("chmod 1777 /tmp; mkdir -p -m 1755 /run/resource-agents; mkdir -p /run/apache2 /run/haproxy");
         Machine::Plain(host, Vec::new())
@@ -131,20 +133,20 @@ impl Node {
             self.expect("systemctl", &["start", "corosync", "pacemaker"]);
             return;
         }
-        self.launch("corosync");
+        self.launch(&["corosync", "-f"]);
         let answers = wait_until(Duration::from_secs(30), || {
             let answer = self.tool("corosync-cmapctl", &["-g", "runtime.votequorum.this_node_id"]);
             (answer.code == Some(0)).then_some(())
         });
         assert!(answers.is_some(), "corosync does not answer on {}: {}", self.name(), self.logs());
-        self.launch("pacemakerd");
+        self.launch(&["pacemakerd", "-f"]);
     }
 
-    fn launch(&mut self, program: &str) {
+    pub(super) fn launch(&mut self, command: &[&str]) {
         if let Machine::Plain(host, daemons) = &mut self.machine {
             // env becomes the program.
-            let words: Vec<&str> =
-                self.environment.iter().map(String::as_str).chain([program, "-f"]).collect();
+            let environment = self.environment.iter().map(String::as_str);
+            let words: Vec<&str> = environment.chain(command.iter().copied()).collect();
             daemons.push(host.spawn("env", &words));
         }
     }

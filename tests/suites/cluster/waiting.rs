@@ -3,6 +3,7 @@
 
 mod changes;
 mod cost;
+mod remote;
 mod servers;
 mod site;
 mod storm;
@@ -82,17 +83,7 @@ impl Service {
     /// For how long the page was away after this was done, in milliseconds.
     #[track_caller]
     fn away(&self, deed: impl FnOnce(&Node)) -> f64 {
-        let answers = || self.visitor.last_pages(SURE).map(drop);
-        assert!(wait_until(SOON, answers).is_some(), "{}", self.cluster.status());
-        let began = SystemTime::now();
-        deed(self.node());
-        let failed = || {
-            let all = self.visitor.since(began);
-            all.iter().any(|it| it.ended.is_some() && it.said.is_err()).then_some(())
-        };
-        assert!(wait_until(SOON, failed).is_some(), "every request was answered");
-        assert!(wait_until(SOON, answers).is_some(), "{}", self.cluster.status());
-        ms(outage(&self.visitor.requests(), began - 2 * PACE, SystemTime::now()).longest_gap)
+        away(&self.cluster, &self.visitor, || deed(self.node()))
     }
 
     /// The only failure that Pacemaker knows of, which is cleaned up.
@@ -115,6 +106,22 @@ impl Service {
         drop(visitor);
         cluster.down();
     }
+}
+
+/// For how long a visitor saw no page after this was done, in milliseconds.
+#[track_caller]
+fn away(cluster: &Cluster, visitor: &Visitor, deed: impl FnOnce()) -> f64 {
+    let answers = || visitor.last_pages(SURE).map(drop);
+    assert!(wait_until(SOON, answers).is_some(), "{}", cluster.status());
+    let began = SystemTime::now();
+    deed();
+    let failed = || {
+        let all = visitor.since(began);
+        all.iter().any(|it| it.ended.is_some() && it.said.is_err()).then_some(())
+    };
+    assert!(wait_until(SOON, failed).is_some(), "every request was answered");
+    assert!(wait_until(SOON, answers).is_some(), "{}", cluster.status());
+    ms(outage(&visitor.requests(), began - 2 * PACE, SystemTime::now()).longest_gap)
 }
 
 /// How long something takes until the cluster has nothing left to do.

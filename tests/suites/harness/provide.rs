@@ -25,6 +25,9 @@ END
     rm -f /etc/systemd/system/multi-user.target.wants/nginx.service
 "#;
 
+/// What is only unpacked, from where the script is in these tests.
+const UNPACKED: &str = "/run/target/unpacked/usr/sbin/pacemaker-remoted";
+
 const GUARD: &str = "/usr/sbin/policy-rc.d";
 
 fn machine() -> Option<(Host, String)> {
@@ -37,6 +40,7 @@ fn machine() -> Option<(Host, String)> {
     // Where every user may read it: a clone can be below /root.
     let sources = Path::new(env!("CARGO_MANIFEST_DIR")).display();
     host.sh(&format!("mkdir /run/given; cp {sources}/provide {sources}/packages /run/given"));
+    host.sh(&format!("mkdir -p $(dirname {UNPACKED}); touch {UNPACKED}"));
     Some((host, "/run/given/provide".to_owned()))
 }
 
@@ -95,6 +99,26 @@ fn an_installation_that_fails_is_shown_and_leaves_no_guard() {
     let done = host.run(&script, &[]);
     assert_eq!(done.code, Some(0), "{done:#?}");
     host.sh(&format!("test -e {GUARD}"));
+}
+
+/// It conflicts with a package that is installed.
+#[test]
+fn a_package_that_cannot_be_installed_beside_another_is_unpacked() {
+    let Some((host, script)) = machine() else { return };
+    host.sh(&format!(
+        "touch /run/works; rm {UNPACKED}; rm -f /usr/sbin/pacemaker-remoted
+         mkdir -p /run/deb/DEBIAN /run/deb/usr/sbin; touch /run/deb/usr/sbin/pacemaker-remoted
+         printf 'Package: pacemaker-remote\nVersion: 1\nArchitecture: all\nMaintainer: m\nDescription: d\n' \
+             >/run/deb/DEBIAN/control
+         echo '[ \"$1\" != download ] || dpkg-deb --build /run/deb . >&2' >>/usr/local/sbin/apt-get
+         sed -i 's/ || exit 0$/ || [ \"$1\" = download ] || exit 0/' /usr/local/sbin/apt-get"
+    ));
+    let done = host.run(&script, &[]);
+    let said = "unpacked below target/unpacked: pacemaker-remote\n";
+    assert!(done.code == Some(0) && done.stdout.contains(said), "{done:#?}");
+    host.sh(&format!("test -e {UNPACKED}; ! test -e /usr/sbin/pacemaker-remoted"));
+    let again = host.run(&script, &[]);
+    assert!(again.code == Some(0) && again.stdout.is_empty(), "{again:#?}");
 }
 
 #[test]
