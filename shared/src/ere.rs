@@ -82,19 +82,22 @@ struct Search {
 
 impl Search {
     /// Whether a line of the text has a match. The engine looks only at lines with the literal:
-    /// most have nothing of it, and to find it is far cheaper.
+    /// most have nothing of it, and to find it is far cheaper. The last line comes first, for what
+    /// is searched by default, `</html>`, ends a page.
     fn finds_in(&self, text: &str) -> bool {
         if self.literal.is_empty() {
             return self.regex.is_match(text);
         }
         let mut rest = text;
-        while let Some(at) = rest.find(&self.literal) {
-            let begin = rest[..at].rfind('\n').map_or(0, |before| before + 1);
-            let end = rest[at..].find('\n').map_or(rest.len(), |length| at + length);
+        while let Some(at) = rest.rfind(&self.literal) {
+            let (before, found) = rest.split_at(at);
+            let begin = before.rfind('\n').map_or(0, |newline| newline + 1);
+            let end = found.find('\n').map_or(rest.len(), |length| at + length);
             if self.regex.is_match(&rest[begin..end]) {
                 return true;
             }
-            rest = &rest[end..];
+            // Without the newline before the line, so that an empty line is passed, too.
+            rest = &rest[..begin.saturating_sub(1)];
         }
         false
     }
@@ -104,10 +107,10 @@ impl Search {
 /// NUL bytes.
 fn prepared(body: &[u8]) -> String {
     let letter = |byte: &u8| if *byte == 0 { '\n' } else { char::from(byte.to_ascii_lowercase()) };
-    if body.is_ascii() && !body.contains(&0) {
-        return String::from_utf8_lossy(body).to_ascii_lowercase();
-    }
-    body.iter().map(letter).collect()
+    // Most pages are plain, and then their bytes are the text.
+    let is_plain = body.is_ascii() && !body.contains(&0);
+    let plain = is_plain.then(|| String::from_utf8(body.to_ascii_lowercase()).ok()).flatten();
+    plain.unwrap_or_else(|| body.iter().map(letter).collect())
 }
 
 #[cfg(test)]

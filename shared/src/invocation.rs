@@ -8,6 +8,7 @@
 
 use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
 use crate::action::Action;
@@ -15,6 +16,9 @@ use crate::values::Values;
 
 /// What a parameter's variable begins with.
 const PREFIX: &str = "OCF_RESKEY_";
+
+/// What the variable of a meta attribute begins with.
+const META: &str = "OCF_RESKEY_CRM_meta_";
 
 /// The argument that an agent was called with.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,7 +99,10 @@ impl Invocation {
     /// A meta attribute: `meta("timeout")` is `OCF_RESKEY_CRM_meta_timeout`.
     #[must_use]
     pub fn meta(&self, name: &str) -> Option<&str> {
-        self.variable(&format!("OCF_RESKEY_CRM_meta_{name}"))
+        let is_it =
+            |given: &OsStr| given.as_bytes().strip_prefix(META.as_bytes()) == Some(name.as_bytes());
+        let (_, value) = self.environment.iter().find(|(given, _)| is_it(given))?;
+        value.to_str().filter(|value| !value.is_empty())
     }
 
     /// The resource's name in the cluster, `default` where it is not given.

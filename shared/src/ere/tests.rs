@@ -291,3 +291,16 @@ fn what_every_match_contains_is_known_of_usual_expressions() {
         assert_eq!(literal(expression), expected, "{expression}");
     }
 }
+
+#[test]
+fn a_match_is_found_in_whichever_line_of_the_page_it_is() {
+    let ere = Ere::new("^< *html").unwrap();
+    let found = |page: &str| ere.is_match(page.as_bytes(), soon());
+    for page in ["<html", "\n\n<HTML>\nno html\n\nhtml", "no html\n\n\n< html", "é\n<html\nhtml\n"]
+    {
+        assert_eq!(found(page), Some(true), "{page:?}");
+    }
+    for page in ["", "\n", "html\n<\nhtml", "\nno <html\n\nhtml\n\n", "<\n\nhtml"] {
+        assert_eq!(found(page), Some(false), "{page:?}");
+    }
+}
