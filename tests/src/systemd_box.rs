@@ -286,6 +286,9 @@ fn settle_in(entries: &[i32], root: &CString, options: &CString) -> io::Result<(
             private,
             std::ptr::null(),
         ))?;
+        // There nspawn keeps what it has of a machine of a name; others may have the same one.
+        let tmpfs = c"tmpfs".as_ptr();
+        check(libc::mount(tmpfs, c"/run".as_ptr(), tmpfs, 0, c"mode=755".as_ptr().cast()))?;
         let overlay = c"overlay".as_ptr();
         check(libc::mount(overlay, root.as_ptr(), overlay, 0, options.as_ptr().cast()))
     }
