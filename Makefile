@@ -150,7 +150,7 @@ DRAW    = [ ! -d '$(FIGURES)' ] || $(CARGO) run --quiet --locked -p ocf-agents-d
 
 # Release binaries, for what is measured; as root. The scenarios take turns: what one measures no other disturbs.
 # With ROOT, the suites below run on the userland of that Debian release, with its Pacemaker, servers and systemd.
-ON_ROOT ?= cluster pacemaker systemd nginx haproxy apache ldirectord ipaddr2
+ON_ROOT ?= cluster pacemaker systemd nginx haproxy apache ldirectord ipaddr2 protocol watch tester
 ifdef ROOT
 cluster-test: build
 	$(CARGO) build --release -p ocf-agents-tests --locked --bins
