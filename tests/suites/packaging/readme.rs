@@ -192,12 +192,12 @@ fn over_a_file(program: &str, script: impl Fn(&str) -> String) {
 
 #[test]
 fn pcs_takes_what_is_written() {
-    over_a_file("pcs", |rest| format!("HOME=/root exec pcs -f /run/cib.xml {rest}"));
+    over_a_file("pcs", |rest| format!("HOME=/run exec pcs -f /run/cib.xml {rest}"));
 }
 
 #[test]
 fn crm_takes_what_is_written() {
-    over_a_file("crm", |rest| format!("HOME=/root CIB_file=/run/cib.xml exec crm {rest}"));
+    over_a_file("crm", |rest| format!("HOME=/run CIB_file=/run/cib.xml exec crm {rest}"));
 }
 
 #[test]
