@@ -261,7 +261,8 @@ fn a_late_answer_degrades() {
     let Some(site) = Site::new() else { return };
     let agent = site.usual();
     agent.start().expect_code(0);
-    site.host.sh("kill -STOP $(pgrep -x apache2)");
+    // The master first, which may be making workers.
+    site.host.sh(&format!("kill -STOP {}; kill -STOP $(pgrep -x apache2)", site.master("a.conf")));
     let pids = site.host.sh("pgrep -x apache2").split_whitespace().collect::<Vec<_>>().join(" ");
     let mut waker = site
         .host

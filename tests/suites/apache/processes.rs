@@ -78,7 +78,8 @@ fn ap_10_a_frozen_server_is_told_and_stopped() {
     let Some(site) = Site::new() else { return };
     let agent = site.usual();
     agent.start().expect_code(0);
-    site.host.sh("kill -STOP $(pgrep -x apache2)");
+    // The master first, which may be making workers.
+    site.host.sh(&format!("kill -STOP {}; kill -STOP $(pgrep -x apache2)", site.master("a.conf")));
     let seconds = Duration::from_secs;
     agent.monitor().expect_code(1).expect_reason(&["no answer"]).expect_within(seconds(15));
     agent.stop().expect_code(0).expect_within(seconds(20));

@@ -1,6 +1,7 @@
 //! Configurations with one fault each, and what serves then.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use harness::process::wait_until;
 use harness::{Agent, Host};
@@ -118,6 +119,16 @@ fn configure(host: &Host, globals: &str, section: &str) {
     );
 }
 
+/// Returns when clients are served, and will be: as it begins, the daemon puts real servers in, out
+/// and in again.
+fn settled(nat: &Nat) {
+    for _ in 0..2 {
+        let served = || (page(nat.client(), &["http://10.9.0.50/"]) == "rs0").then_some(());
+        assert!(wait_until(PATIENCE, served).is_some(), "{:?}", table(nat.director()));
+        std::thread::sleep(Duration::from_secs(2));
+    }
+}
+
 /// The daemon's own way: it served nothing, or ended at its first check, after the start.
 #[test]
 fn a_faulty_configuration_is_named_and_costs_no_service() {
@@ -155,6 +166,7 @@ fn a_faulty_configuration_is_named_and_costs_no_service() {
         // Under a director that runs.
         configure(lvs, "", "");
         agent.start().expect_code(0);
+        settled(&nat);
         let number = daemon(lvs);
         for fault in &FAULTS {
             harness::tell::tell(fault.name);
@@ -167,7 +179,8 @@ fn a_faulty_configuration_is_named_and_costs_no_service() {
             };
             agent.action("reload-agent").expect_code(0);
             assert_eq!(daemon(lvs), number);
-            assert_eq!(page(nat.client(), &["http://10.9.0.50/"]), "rs0", "{}", fault.name);
+            let got = page(nat.client(), &["http://10.9.0.50/"]);
+            assert_eq!(got, "rs0", "{}: {:?}\n{}", fault.name, table(lvs), log(lvs));
         }
         configure(lvs, "", "");
         for (name, value) in [("ca", "/none.pem"), ("ldirectord", "/none")] {
@@ -228,6 +241,7 @@ fn al_1_a_faulty_file_costs_no_request_and_is_reported_until_it_is_mended() {
         };
         replace(&good("81"));
         agent.start().expect_code(0);
+        settled(&nat);
         let number = daemon(lvs);
         let over = AtomicBool::new(false);
         let (asked, answered) = std::thread::scope(|scope| {
