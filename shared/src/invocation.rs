@@ -87,7 +87,11 @@ impl Invocation {
     /// A variable of the environment; `None` when it is unset, empty, or not UTF-8.
     #[must_use]
     pub fn variable(&self, name: &str) -> Option<&str> {
-        let (_, value) = self.environment.iter().find(|(given, _)| **given == *OsStr::new(name))?;
+        self.find(|given| given == name.as_bytes())
+    }
+
+    fn find(&self, is_it: impl Fn(&[u8]) -> bool) -> Option<&str> {
+        let (_, value) = self.environment.iter().find(|(given, _)| is_it(given.as_bytes()))?;
         value.to_str().filter(|value| !value.is_empty())
     }
 
@@ -99,10 +103,13 @@ impl Invocation {
     /// A meta attribute: `meta("timeout")` is `OCF_RESKEY_CRM_meta_timeout`.
     #[must_use]
     pub fn meta(&self, name: &str) -> Option<&str> {
-        let is_it =
-            |given: &OsStr| given.as_bytes().strip_prefix(META.as_bytes()) == Some(name.as_bytes());
-        let (_, value) = self.environment.iter().find(|(given, _)| is_it(given))?;
-        value.to_str().filter(|value| !value.is_empty())
+        // The length first: hardly any other variable has it.
+        let length = META.len() + name.len();
+        self.find(|given| {
+            given.len() == length
+                && given.ends_with(name.as_bytes())
+                && given.starts_with(META.as_bytes())
+        })
     }
 
     /// The resource's name in the cluster, `default` where it is not given.

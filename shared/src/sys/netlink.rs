@@ -25,8 +25,12 @@ use nix::sys::socket::{
 use crate::failure::{Failure, IntoFailure, Kind};
 use crate::sys::clock::Deadline;
 
-/// The kernel fills at most this much at a time.
+/// Of a list the kernel fills at most this much at a time.
 const CHUNK: usize = 32 * 1024;
+
+/// More than any single answer: the kernel makes these in at most 8 KiB (NLMSG_GOODSIZE). Less
+/// memory is touched than for a list, and its pages are a part of what a monitor costs.
+const ANSWER: usize = 8 * 1024;
 
 /// How often an interrupted list is requested before it is taken as it is. What does not change is
 /// on each of them.
@@ -164,7 +168,7 @@ impl Netlink {
             let mut interrupted = false;
             answers.clear();
             let sequence = self.send(message.clone(), NLM_F_REQUEST | NLM_F_DUMP, None)?;
-            self.receive(sequence, deadline, |header, answer| {
+            self.receive(sequence, CHUNK, deadline, |header, answer| {
                 interrupted |= header.flags & NLM_F_DUMP_INTR != 0;
                 match answer {
                     NetlinkPayload::InnerMessage(inner) => {
@@ -189,7 +193,7 @@ impl Netlink {
     pub fn ask<T: Message>(&self, message: T, deadline: Deadline) -> Result<T, Fault> {
         let sequence = self.send(message, NLM_F_REQUEST, None)?;
         let mut found = None;
-        self.receive(sequence, deadline, |_, answer| {
+        self.receive(sequence, ANSWER, deadline, |_, answer| {
             if let NetlinkPayload::InnerMessage(inner) = answer {
                 found = Some(inner);
             }
@@ -213,7 +217,7 @@ impl Netlink {
     ) -> Result<Vec<T>, Fault> {
         let sequence = self.send(message, NLM_F_REQUEST | NLM_F_ACK | flags, kind)?;
         let mut answers = Vec::new();
-        self.receive(sequence, deadline, |_, answer| match answer {
+        self.receive(sequence, CHUNK, deadline, |_, answer| match answer {
             NetlinkPayload::InnerMessage(inner) => {
                 answers.push(inner);
                 false
@@ -255,14 +259,16 @@ impl Netlink {
         Ok(sequence)
     }
 
-    /// Receives the answers to one request until `take` has the last one.
+    /// Receives the answers to one request, of at most `room` bytes at a time, until `take` has the
+    /// last one.
     fn receive<T: Message>(
         &self,
         sequence: u32,
+        room: usize,
         deadline: Deadline,
         mut take: impl FnMut(&NetlinkHeader, NetlinkPayload<T>) -> bool,
     ) -> Result<(), Fault> {
-        let mut buffer = vec![0; CHUNK];
+        let mut buffer = vec![0; room];
         loop {
             let length = self.datagram(&mut buffer, deadline)?;
             let ended = each::<T>(&buffer[..length], |header, payload| {
