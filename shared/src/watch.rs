@@ -13,7 +13,8 @@
 //!    `lib/pacemaker/pcmk_graph_consumer.c`).
 //! 3. An event leads to the ordinary check. If that finds the resource well, the sources are opened
 //!    anew, on the processes and files that there are now.
-//! 4. The wait ends with 0 after `watch`, or after half of the action's time-out.
+//! 4. The wait ends with 0 after `watch`, or after half of the action's time-out; sooner where the
+//!    executor may have tried to end it in vain ([`stamp::Now::patience`]).
 //!
 //! Whatever fails in these steps makes it a plain monitor, with a debug message.
 
@@ -145,7 +146,7 @@ pub(crate) fn monitor<A: Agent>(
     if known.remove(interval) {
         is_rerun &= save(context, A::SPEC, &known);
     }
-    let free = known.free(&now);
+    let free = known.free(&now).min(now.patience());
     let status = match rule.map(|rule| Rule { wait: rule.wait.min(free), ..rule }) {
         Some(rule) if is_rerun && !rule.wait.is_zero() => {
             let watcher =

@@ -30,6 +30,18 @@ const LATE: Duration = Duration::from_millis(500);
 /// How long before another monitor is due a wait ends.
 const LEAVE: Duration = Duration::from_millis(20);
 
+/// From a process' first moment until it looks at the clock, on a machine that is not busy. Only then
+/// has it a process group of its own, which is what the executor kills (Pacemaker,
+/// `lib/services/services_linux.c` and `lib/common/mainloop.c`): one that is cancelled before lives
+/// on, and all that is to be done to its resource has to wait for its end.
+const PROMPT: Duration = Duration::from_millis(50);
+
+/// The longest wait of a run that did not begin promptly.
+const BRIEF: Duration = Duration::from_secs(3);
+
+/// A tick of the clock of `/proc/PID/stat`, in milliseconds: the same for every program on Linux.
+const TICK: u64 = 10;
+
 /// The moment and the executor of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Now {
@@ -37,6 +49,8 @@ pub struct Now {
     pub at: Duration,
     /// The parent of this process.
     pub executor: Process,
+    /// When this process began, in full ticks.
+    pub began: Duration,
 }
 
 impl Now {
@@ -46,7 +60,17 @@ impl Now {
     pub fn look() -> Option<Self> {
         let at = clock_gettime(ClockId::CLOCK_BOOTTIME).ok()?.into();
         let executor = Process::find(nix::unistd::getppid().as_raw()).ok().flatten()?;
-        Some(Self { at, executor })
+        let own = Process::find(nix::unistd::getpid().as_raw()).ok().flatten()?;
+        let began = Duration::from_millis(own.start_time.saturating_mul(TICK));
+        Some(Self { at, executor, began })
+    }
+
+    /// How long a run that began like this may wait: the executor may have tried to kill it before it
+    /// could be killed.
+    #[must_use]
+    pub fn patience(&self) -> Duration {
+        let is_prompt = self.at.saturating_sub(self.began) < PROMPT + Duration::from_millis(TICK);
+        if is_prompt { Duration::MAX } else { BRIEF }
     }
 }
 
@@ -174,7 +198,7 @@ mod tests {
     }
 
     fn at(count: u64) -> Now {
-        Now { at: ms(count), executor: EXECUTOR }
+        Now { at: ms(count), executor: EXECUTOR, began: ms(count) }
     }
 
     /// A monitor every second that ended 100 s after the boot.
@@ -206,6 +230,14 @@ mod tests {
             slow.is_rerun(ms(10_000), &at(114_999)) && !slow.is_rerun(ms(10_000), &at(115_000))
         );
         assert!(!Appointments::none(EXECUTOR).is_rerun(ms(1_000), &at(101_000)));
+    }
+
+    #[test]
+    fn a_run_that_the_executor_could_not_kill_yet_waits_briefly() {
+        let after = |count: u64| Now { began: ms(100_000), ..at(100_000 + count) }.patience();
+        assert_eq!((after(2), after(59), after(60)), (Duration::MAX, Duration::MAX, BRIEF));
+        // A clock that cannot be.
+        assert_eq!(Now { began: ms(200), ..at(100) }.patience(), Duration::MAX);
     }
 
     #[test]
