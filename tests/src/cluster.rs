@@ -133,8 +133,7 @@ impl Builder {
         self
     }
 
-    /// A variable of the environment of Pacemaker's daemons (`NAME=value`), where nodes have no
-    /// systemd.
+    /// A variable of the environment of Pacemaker's daemons (`NAME=value`).
     #[must_use]
     pub fn environment(mut self, variable: &str) -> Self {
         self.environment.push(variable.to_owned());

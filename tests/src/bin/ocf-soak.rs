@@ -21,6 +21,7 @@ use harness::soak::page;
 use harness::soak::plan::Plan;
 use harness::soak::run::run;
 use harness::soak::shrink::shrink;
+use harness::systemd_box;
 
 const USAGE: &str = "\
 Usage: ocf-soak [--seconds N] [--seed N] [--shell] [--out DIR]
@@ -33,8 +34,8 @@ an administrator overlap as the seed says; witnesses that never ask the agents
 record what happens, and rules judge the record.
 
   --seconds N  as long as episodes begin (60)
-  --seed N     what the schedule is made of (1); its two lowest bits choose watch
-               and fencing
+  --seed N     what the schedule is made of (1); its three lowest bits choose watch,
+               fencing, and nodes with systemd
   --shell      the shell agents ocf:heartbeat:*, to compare
   --replay F   the schedule of a history that was recorded
   --shrink N   run parts of it again, N times at most, and keep what still fails
@@ -130,7 +131,9 @@ fn obstacle() -> Option<String> {
 fn plan(wish: &Wish) -> io::Result<Plan> {
     let provider = if wish.shell { "heartbeat" } else { "native" };
     let Some(file) = &wish.replay else {
-        return Ok(Plan::of(wish.seed.unwrap_or(1), wish.seconds.unwrap_or(60), provider));
+        let mut plan = Plan::of(wish.seed.unwrap_or(1), wish.seconds.unwrap_or(60), provider);
+        plan.systemd &= systemd_box::missing().is_none();
+        return Ok(plan);
     };
     let mut plan = History::read(file)?.done().ok_or_else(|| io::Error::other("no history"))?;
     // All of its episodes, however long they take.
@@ -138,6 +141,7 @@ fn plan(wish: &Wish) -> io::Result<Plan> {
     if wish.shell {
         plan.provider = provider.to_owned();
         plan.watch = false;
+        plan.systemd = false;
     }
     Ok(plan)
 }
@@ -149,11 +153,12 @@ fn perform(wish: &Wish, disks: &Path) -> io::Result<ExitCode> {
     let name = format!("{}-{}", plan.provider, plan.seed);
     let file = out.join(format!("{name}.jsonl"));
     print(&format!(
-        "seed {}, {} agents, {}, {}; history: {}",
+        "seed {}, {} agents, {}, {}, {}; history: {}",
         plan.seed,
         plan.provider,
         if plan.watch { "monitors wait for events" } else { "monitors do not wait" },
         if plan.fencing { "with fencing" } else { "without fencing" },
+        if plan.systemd { "nodes with systemd" } else { "nodes without systemd" },
         file.display()
     ));
     let outcome = run(&plan, disks, &file, print)?;

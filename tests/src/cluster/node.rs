@@ -100,6 +100,9 @@ impl Node {
              : > /etc/resolv.conf");
         self.write("/etc/hostname", &format!("{}\n", self.name()));
         self.write("/etc/hosts", &totem.hosts());
+        if let Machine::Systemd(..) = self.machine {
+            self.write("/etc/default/pacemaker", &(self.environment.join("\n") + "\n"));
+        }
         self.write("/etc/corosync/corosync.conf", &totem.corosync_conf());
         let empty = self.expect("cibadmin", &["--empty"]);
         self.write("/var/lib/pacemaker/cib/cib.xml", &config::first_cib(&empty, properties));

@@ -13,7 +13,7 @@ use super::plan::{Plan, Step};
 use super::scene::{self, FENCES, Farm};
 use super::strangers::Strangers;
 use super::witness::{Server, Witness};
-use super::{NODES, Service, address_of, node_name, node_number, service_of};
+use super::{NODES, Service, UNIT, address_of, node_name, node_number, service_of};
 use crate::cluster::{Cluster, Node};
 use crate::host::Resident;
 
@@ -43,8 +43,8 @@ pub struct Actor {
     pub(super) plan: Plan,
     reviving: Vec<(Instant, usize)>,
     frozen: Vec<i32>,
-    /// The node that the episode's deed parts from the others.
-    apart: Option<String>,
+    /// The nodes that the episode's deeds part from the others.
+    apart: Vec<String>,
     pub(super) episode: usize,
     serial: u64,
 }
@@ -66,7 +66,7 @@ impl Actor {
             plan: plan.clone(),
             reviving: Vec::new(),
             frozen: Vec::new(),
-            apart: None,
+            apart: Vec::new(),
             episode: 0,
             serial: 0,
         };
@@ -85,15 +85,21 @@ impl Actor {
 
     /// A node where an administrator can type.
     pub(super) fn admin(&self) -> Option<&Node> {
-        let usable =
-            |node: &&Node| node.has_daemons() && self.apart.as_deref() != Some(node.name());
+        let usable = |node: &&Node| {
+            node.has_daemons() && !self.apart.iter().any(|apart| apart == node.name())
+        };
         self.cluster.alive().find(usable)
     }
 
     /// Gives a command, and does not wait for its end.
     fn order(&mut self, program: &str, words: &[&str]) -> Result<(), String> {
-        let node = self.admin().ok_or("no node to type at")?;
-        let mut command = node.command(program);
+        let node = self.admin().ok_or("no node to type at")?.name().to_owned();
+        self.order_at(&node, program, words)
+    }
+
+    /// As [`Actor::order`], on this node.
+    fn order_at(&mut self, node: &str, program: &str, words: &[&str]) -> Result<(), String> {
+        let mut command = self.node(node)?.command(program);
         command.args(words).env("HOME", "/root").stdout(Stdio::null()).stderr(Stdio::null());
         let child = command.spawn().map_err(|error| error.to_string())?;
         self.orders.push((Instant::now() + PATIENCE, child));
@@ -117,6 +123,16 @@ impl Actor {
         if done.code == Some(0) { Ok(()) } else { Err(done.stderr.trim().to_owned()) }
     }
 
+    /// Gives a resource another name, or its first one back.
+    fn rename(&mut self, from: &str, to: &str) -> Result<(), String> {
+        let script = format!(
+            "cibadmin --query --scope resources | \
+             sed 's/<primitive id=\"{from}\"/<primitive id=\"{to}\"/' | \
+             cibadmin --replace --scope resources --xml-pipe"
+        );
+        self.order("/bin/sh", &["-euc", &script])
+    }
+
     fn set(&mut self, resource: &str, name: &str, value: &str) -> Result<(), String> {
         self.order(
             "crm_resource",
@@ -129,6 +145,13 @@ impl Actor {
         let has = |node: &&Node| !node.seen(address).is_empty();
         let found = self.cluster.alive().find(has).map(|node| node.name().to_owned());
         found.ok_or_else(|| format!("no node has {address}"))
+    }
+
+    /// The node where the unit runs.
+    fn owner_of_unit(&self) -> Result<String, String> {
+        let runs = |node: &&Node| !self.witness.servers(node.name(), UNIT.1).is_empty();
+        let found = self.cluster.alive().find(runs).map(|node| node.name().to_owned());
+        found.ok_or_else(|| "the unit runs nowhere".to_owned())
     }
 
     fn node(&self, name: &str) -> Result<&Node, String> {
@@ -242,13 +265,14 @@ impl Actor {
         let address = address_of(&step.target).or(service.map(|it| it.addresses[0].1));
         let node = match address {
             Some(address) => self.owner(address),
+            None if step.target == UNIT.0 => self.owner_of_unit(),
             None => Ok(step.target.clone()),
         };
         // Noted first: its consequences may come before it is done.
         let place = node.as_deref().unwrap_or_default().to_owned();
         self.report(index, step.deed, &step.target, &place, true, Ok(String::new()));
         if step.deed.parts() {
-            self.apart = Some(step.target.clone());
+            self.apart.push(step.target.clone());
         }
         let done = node.and_then(|node| self.inflict(step, &node, service));
         let lasts = matches!(done, Ok(true));

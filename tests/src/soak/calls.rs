@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use super::first_name;
 use super::history::Call;
 
 /// What Pacemaker's executor logged about a call.
@@ -21,6 +22,7 @@ enum What {
     Exit(i32),
     Signal,
     TimedOut,
+    Cancelled,
     Error(String),
 }
 
@@ -51,8 +53,10 @@ pub fn read(node: &str, shim: &str, pacemaker: &str, began: SystemTime, cuts: &[
             let t = since(line.at, epoch);
             // The executor's clock is the shim's: only the writing takes time.
             let other = !is_of(&line.operation, call);
+            // It may be killed before it has noted its beginning.
+            let early = if line.what == What::Cancelled { 1.0 } else { 0.01 };
             if other
-                || t < call.began - 0.01
+                || t < call.began - early
                 || t >= next
                 || call.ended.is_some_and(|ended| t > ended + 1.0)
             {
@@ -61,6 +65,7 @@ pub fn read(node: &str, shim: &str, pacemaker: &str, began: SystemTime, cuts: &[
             match &line.what {
                 What::Exit(code) => (call.ended, call.code) = (Some(t), Some(*code)),
                 What::Signal => call.ended = call.ended.or(Some(t)),
+                What::Cancelled => call.cancelled = Some(t),
                 What::TimedOut => (call.ended, call.timed_out) = (Some(t), true),
                 What::Error(text) => {
                     if let Some(given) = text.strip_prefix("ocf-exit-reason:") {
@@ -81,7 +86,7 @@ fn is_of(operation: &str, call: &Call) -> bool {
     let (interval, action, resource) = (parts.next(), parts.next(), parts.next());
     interval == Some(call.interval.to_string().as_str())
         && action == Some(call.action.as_str())
-        && resource.and_then(|it| it.split(':').next()) == Some(call.resource.as_str())
+        && resource.map(first_name) == Some(call.resource.as_str())
 }
 
 /// Seconds since the beginning of the run, of a time of the day.
@@ -97,8 +102,7 @@ fn call(node: &str, line: &str, began: Duration) -> Option<Call> {
     let resource = line["resource"].as_str()?;
     Some(Call {
         node: node.to_owned(),
-        // A clone's instance has a number.
-        resource: resource.split(':').next().unwrap_or(resource).to_owned(),
+        resource: first_name(resource).to_owned(),
         action: line["action"].as_str()?.to_owned(),
         interval: line["interval"].as_u64()?,
         pid: line["pid"].as_i64()? as i32,
@@ -108,6 +112,7 @@ fn call(node: &str, line: &str, began: Duration) -> Option<Call> {
         reason: String::new(),
         said: String::new(),
         timed_out: false,
+        cancelled: None,
     })
 }
 
@@ -131,6 +136,8 @@ fn executor(line: &str) -> Option<Said> {
         What::Exit(code.split_whitespace().next()?.parse().ok()?)
     } else if after.starts_with("terminated with signal ") {
         What::Signal
+    } else if after.starts_with("early because it was cancelled") {
+        What::Cancelled
     } else if after.starts_with("timed out after ") {
         What::TimedOut
     } else {
@@ -151,7 +158,7 @@ mod tests {
 
     const SHIM: &str = r#"{"action":"monitor","at":1000000010.5,"interval":2000,"pid":456,"resource":"WEB"}
 {"action":"start","at":1000000020.0,"interval":0,"pid":500,"resource":"ANY:1"}
-{"action":"stop","at":1000000030.0,"interval":0,"pid":456,"resource":"WEB"}
+{"action":"stop","at":1000000030.0,"interval":0,"pid":456,"resource":"WEB.2"}
 "#;
 
     #[test]
@@ -167,9 +174,13 @@ mod tests {
                 "01:46:50.600",
                 "WEB_monitor_2000[456] error output [ ocf-exit-reason:it has died ]",
             ),
+            line(
+                "01:46:50.450",
+                "Terminating in-flight op WEB_monitor_2000[456] early because it was cancelled",
+            ),
             line("01:46:50.600", "WEB_monitor_2000[456] exited with status 1"),
             line("01:47:00.100", "ANY:1_start_0[500] terminated with signal 9 (Killed)"),
-            line("01:48:10.000", "Stop WEB_stop_0[456] timed out after 1m"),
+            line("01:48:10.000", "Stop WEB.2_stop_0[456] timed out after 1m"),
             "nonsense\n".to_owned(),
         ]
         .concat();
@@ -190,6 +201,7 @@ mod tests {
             ]
         );
         assert_eq!(calls[0].reason, "it has died");
+        assert_eq!(calls[0].cancelled.map(|t| (t * 100.0).round()), Some(1045.0));
         // What has the same number after a cut of power is another call.
         let cut = read("node1", SHIM, &log, began, &[60.0]);
         assert_eq!((cut[1].ended.is_some(), cut[2].ended), (true, None));

@@ -56,6 +56,14 @@ pub enum Deed {
     Cleanup,
     /// `crm_resource --refresh`.
     Refresh,
+    /// `crm_resource --force-check` where it runs, which is `pcs resource debug-monitor`: the agent is
+    /// called behind Pacemaker's back.
+    ForceCheck,
+    /// `crm_resource --force-stop` where it runs, which is `pcs resource debug-stop`.
+    ForceStop,
+    /// A resource has another name for a while: what has the old one is removed, while the new one
+    /// finds that it runs already.
+    Rename,
     /// A parameter changes that can be reloaded.
     Reloadable,
     /// A parameter changes that needs a restart.
@@ -75,6 +83,10 @@ pub enum Deed {
     SilentNames,
     /// The agents' files are replaced.
     SwapAgents,
+    /// SIGKILL to the processes of the unit, where nodes have systemd.
+    KillUnit,
+    /// `systemctl daemon-reexec` there.
+    Reexec,
     /// The cluster's own: a node is fenced. No plan has it.
     Fenced,
 }
@@ -97,6 +109,8 @@ pub enum Scope {
 pub enum Bound {
     /// Not a single request.
     Nothing,
+    /// From the beginning of the deed, for so long.
+    Within(Duration),
     /// From the beginning of the deed, with this after its end.
     After(Duration),
     /// Until all is mended, and this.
@@ -105,7 +119,7 @@ pub enum Bound {
 
 impl Deed {
     /// All that a plan may have, with how often it comes.
-    pub const PLANNED: [(Deed, u64); 32] = [
+    pub const PLANNED: [(Deed, u64); 35] = [
         (Deed::Kill, 5),
         (Deed::KillMaster, 4),
         (Deed::KillWorker, 3),
@@ -129,6 +143,9 @@ impl Deed {
         (Deed::Unmanage, 2),
         (Deed::Cleanup, 3),
         (Deed::Refresh, 3),
+        (Deed::ForceCheck, 2),
+        (Deed::ForceStop, 2),
+        (Deed::Rename, 2),
         (Deed::Reloadable, 5),
         (Deed::Restarting, 2),
         (Deed::BadConfig, 4),
@@ -140,6 +157,9 @@ impl Deed {
         (Deed::SwapAgents, 2),
     ];
 
+    /// What a plan may have besides, where nodes have systemd.
+    pub const OF_SYSTEMD: [Deed; 2] = [Deed::KillUnit, Deed::Reexec];
+
     /// What it is done to.
     #[must_use]
     pub fn scope(self) -> Scope {
@@ -150,29 +170,34 @@ impl Deed {
                 Scope::Service
             }
             D::KillAgent | D::DeleteAddress | D::Cleanup | D::Refresh => Scope::Resource,
-            D::Reloadable | D::Restarting => Scope::Resource,
+            D::ForceCheck | D::ForceStop | D::Rename => Scope::Resource,
+            D::Reloadable | D::Restarting | D::KillUnit => Scope::Resource,
             D::Maintenance => Scope::Everything,
             _ => Scope::Node,
         }
     }
 
-    /// It parts a node from the others, or ends what the cluster needs there: an episode has at
-    /// most one such deed, or there would be no quorum.
+    /// The cluster loses the node: two at once, and there is no quorum.
     #[must_use]
-    pub fn parts(self) -> bool {
+    pub fn loses(self) -> bool {
         use Deed as D;
         matches!(
             self,
-            D::KillExecutor
-                | D::KillController
-                | D::DeleteRoute
+            D::DeleteRoute
                 | D::LinkDown
                 | D::RenameLink
                 | D::Cable
                 | D::OneWay
                 | D::Power
-                | D::Standby
+                | D::Fenced
         )
+    }
+
+    /// It parts a node from the others, or ends what the cluster needs there: only an episode that
+    /// is about the loss of two nodes has more than one such deed.
+    #[must_use]
+    pub fn parts(self) -> bool {
+        self.loses() || matches!(self, Deed::KillExecutor | Deed::KillController | Deed::Standby)
     }
 
     /// The cluster does nothing while it lasts, as its administrator wishes.
@@ -193,19 +218,27 @@ impl Deed {
             // Every client is served all the while.
             D::Cleanup | D::Refresh | D::Reloadable | D::BadConfig | D::Reload => Bound::Nothing,
             D::Maintenance | D::Unmanage | D::StateFull | D::StateReadOnly => Bound::Nothing,
-            D::SilentNames | D::SwapAgents => Bound::Nothing,
-            D::Kill | D::KillMaster | D::KillWorker | D::DeleteAddress => seconds(noticed),
-            // A monitor has ten seconds for the answer of a server; a stop ends it by force.
-            D::Freeze | D::FreezeMaster | D::FreezeWorkers => seconds(noticed + 12),
-            D::Move | D::Ban | D::Standby | D::Restarting => seconds(6),
+            D::SilentNames | D::SwapAgents | D::ForceCheck | D::Reexec => Bound::Nothing,
+            // No client asks for it.
+            D::KillUnit => Bound::Nothing,
+            D::Kill | D::KillMaster | D::KillWorker => seconds(noticed),
+            // The server is stopped first, which leaves three seconds (`stop_grace`) to those who have
+            // sent something, even where they cannot go on without the address.
+            D::DeleteAddress | D::ForceStop => seconds(noticed + 3),
+            // A monitor has ten seconds for the answer of a server; none stands still for so long.
+            D::Freeze | D::FreezeMaster | D::FreezeWorkers => seconds(noticed),
+            // What has moved stays there when the wish is taken back.
+            D::Move | D::Ban | D::Standby | D::Restarting => Bound::Within(Duration::from_secs(6)),
+            // The old name is stopped while the new one counts as running: its next monitor finds out.
+            D::Rename => seconds(noticed + 2),
             // A failed stop without fencing is for the administrator.
             D::KillAgent if !plan.fencing => Bound::Mended(Duration::from_secs(10)),
-            D::KillAgent => seconds(25),
+            D::KillAgent => seconds(15),
             // Token, membership, election, fencing; then the start elsewhere.
             D::Cable | D::OneWay | D::Power | D::LinkDown | D::RenameLink | D::DeleteRoute => {
-                seconds(20)
+                seconds(10)
             }
-            D::KillExecutor | D::KillController | D::Fenced => seconds(25),
+            D::KillExecutor | D::KillController | D::Fenced => seconds(10),
             // The visitor's patience is 0.9 s.
             D::Starve => seconds(2),
         }
@@ -238,6 +271,9 @@ impl std::fmt::Display for Deed {
             Deed::Unmanage => "unmanaged",
             Deed::Cleanup => "cleanup",
             Deed::Refresh => "refresh",
+            Deed::ForceCheck => "agent called by hand for a check",
+            Deed::ForceStop => "stopped by hand behind the cluster's back",
+            Deed::Rename => "resource renamed",
             Deed::Reloadable => "reloadable parameter changed",
             Deed::Restarting => "parameter changed that needs a restart",
             Deed::BadConfig => "faulty configuration pushed",
@@ -247,6 +283,8 @@ impl std::fmt::Display for Deed {
             Deed::Starve => "processor starved",
             Deed::SilentNames => "name server silent",
             Deed::SwapAgents => "agents' files replaced",
+            Deed::KillUnit => "unit killed",
+            Deed::Reexec => "systemd executed again",
             Deed::Fenced => "fenced",
         })
     }

@@ -38,6 +38,9 @@ pub struct Call {
     pub said: String,
     /// Pacemaker ended it, because its time was over.
     pub timed_out: bool,
+    /// When Pacemaker killed it, because it was not wanted any more.
+    #[serde(default)]
+    pub cancelled: Option<f64>,
 }
 
 /// A process that sleeps as a waiting monitor.
@@ -317,6 +320,15 @@ impl History {
             Event::Call(call) => Some(call),
             _ => None,
         })
+    }
+
+    /// From the moment at which Pacemaker killed a call in vain until that ended by itself: a process
+    /// that has just begun has no process group yet. Whatever is to be done to the resource waits
+    /// for it, and all that comes after that.
+    pub fn outlived(&self) -> impl Iterator<Item = (f64, f64)> {
+        self.calls()
+            .filter(|it| it.code.is_some())
+            .filter_map(|it| Some((it.cancelled?, it.ended?)))
     }
 
     /// When a node lost its power.

@@ -13,8 +13,8 @@
 //! Nothing is put between Pacemaker and the agents: in their place stands a program that notes the
 //! moment and becomes the agent (`ocf-test-shim`).
 //!
-//! Deliberately absent: jumps of the clock, for the machines share the kernel's one; and the loss
-//! of two nodes at once, for without quorum nothing can run.
+//! Deliberately absent: jumps of the clock, for the machines share the kernel's one; and slow disks,
+//! for the nodes' are in memory.
 
 pub mod act;
 pub mod arp;
@@ -79,6 +79,13 @@ pub const SERVICES: [Service; 3] = [
 /// An address that each node has on its loopback device, as a clone.
 pub const CLONED: (&str, &str) = ("ANY", "10.9.0.90");
 
+/// A unit of systemd, on nodes that have one; and the name of its processes.
+pub const UNIT: (&str, &str) = ("UNIT", "soak-unit");
+
+/// The names of all processes that are looked at.
+pub const PROGRAMS: [&str; 4] =
+    [SERVICES[0].program, SERVICES[1].program, SERVICES[2].program, UNIT.1];
+
 /// The number of nodes.
 pub const NODES: usize = 3;
 
@@ -100,7 +107,17 @@ pub fn address_of(resource: &str) -> Option<&'static str> {
 /// All resources whose calls are judged.
 pub fn resources() -> impl Iterator<Item = &'static str> {
     let of = |it: &'static Service| it.addresses.iter().map(|(id, _)| *id).chain([it.server]);
-    SERVICES.iter().flat_map(of).chain([CLONED.0])
+    SERVICES.iter().flat_map(of).chain([CLONED.0, UNIT.0])
+}
+
+/// What comes after the name of a resource while it has another one.
+pub const RENAMED: &str = ".2";
+
+/// The name of a resource as it was created: without a clone's number, and as before it was renamed.
+#[must_use]
+pub fn first_name(resource: &str) -> &str {
+    let name = resource.split(':').next().unwrap_or(resource);
+    name.strip_suffix(RENAMED).unwrap_or(name)
 }
 
 /// The name of a node.

@@ -131,6 +131,7 @@ mod tests {
             reason: "a <script> & \"more\"".into(),
             said: String::new(),
             timed_out: false,
+            cancelled: None,
         };
         let history = History::of(vec![
             at(0.0, Event::Plan { plan: Plan::of(3, 60, "native") }),

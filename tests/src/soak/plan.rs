@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::deed::{Deed, Scope};
 use super::dice::Dice;
-use super::{NODES, SERVICES, address_of, node_name, resources};
+use super::{NODES, SERVICES, UNIT, address_of, node_name, resources};
 
 /// One deed of an episode.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,6 +42,9 @@ pub struct Plan {
     pub watch: bool,
     /// Nodes are fenced.
     pub fencing: bool,
+    /// The nodes have a real systemd, and a resource is one of its units.
+    #[serde(default)]
+    pub systemd: bool,
     /// The episodes, more than there is time for.
     pub episodes: Vec<Episode>,
 }
@@ -49,13 +52,21 @@ pub struct Plan {
 /// No episode with its rest is shorter, in seconds.
 const SHORTEST: u64 = 8;
 
+/// One in so many steps is about systemd, where there is one.
+const UNIT_STEP: u64 = 8;
+
+/// One in so many episodes is the loss of two nodes at once.
+const TWO_LOST: u64 = 16;
+
 impl Plan {
-    /// The plan of a seed. Its two lowest bits choose `watch` and fencing.
+    /// The plan of a seed. Its three lowest bits choose `watch`, fencing, and nodes with systemd.
     #[must_use]
     pub fn of(seed: u64, seconds: u64, provider: &str) -> Plan {
         let mut dice = Dice::new(seed);
         let count = seconds / SHORTEST + 1;
-        let episodes = (0..count).map(|_| episode(&mut dice)).collect();
+        // The shell agents have none for a unit.
+        let systemd = seed & 4 == 4 && provider == "native";
+        let episodes = (0..count).map(|_| episode(&mut dice, systemd)).collect();
         Plan {
             seed,
             seconds,
@@ -63,6 +74,7 @@ impl Plan {
             // The shell agents know no such parameter.
             watch: seed & 1 == 1 && provider == "native",
             fencing: seed & 2 == 2,
+            systemd,
             episodes,
         }
     }
@@ -80,11 +92,30 @@ impl Plan {
     }
 }
 
-fn episode(dice: &mut Dice) -> Episode {
+/// Two nodes are lost, one while the other is: no quorum is left, and nothing may run.
+fn two_lost(dice: &mut Dice) -> Episode {
+    let deed = *dice.pick(&[Deed::Power, Deed::Cable, Deed::LinkDown]);
+    let spared = dice.between(1, NODES as u64) as usize;
+    let at = dice.between(0, 4000);
+    let lost = (1..=NODES).filter(|number| *number != spared);
+    let steps = lost.enumerate().map(|(order, number)| Step {
+        at: at + order as u64 * 500,
+        hold: dice.between(4000, 9000),
+        deed,
+        target: node_name(number),
+        number: 0,
+    });
+    Episode { steps: steps.collect() }
+}
+
+fn episode(dice: &mut Dice, systemd: bool) -> Episode {
+    if dice.one_in(TWO_LOST) {
+        return two_lost(dice);
+    }
     let count = dice.weighted(&[(1, 3), (2, 5), (3, 3)]);
     let mut steps: Vec<Step> = Vec::new();
     while steps.len() < count {
-        let step = step(dice);
+        let step = step(dice, systemd);
         let has = |is: fn(Deed) -> bool| steps.iter().any(|it| is(it.deed)) && is(step.deed);
         let twice = steps.iter().any(|it| it.deed == step.deed && it.target == step.target);
         // Where the cluster may do nothing, nothing else is done: what is broken stays so.
@@ -102,9 +133,13 @@ fn episode(dice: &mut Dice) -> Episode {
     Episode { steps }
 }
 
-fn step(dice: &mut Dice) -> Step {
-    let deed = dice.weighted(&Deed::PLANNED);
-    let all: Vec<&str> = resources().collect();
+fn step(dice: &mut Dice, systemd: bool) -> Step {
+    let deed = if systemd && dice.one_in(UNIT_STEP) {
+        *dice.pick(&Deed::OF_SYSTEMD)
+    } else {
+        dice.weighted(&Deed::PLANNED)
+    };
+    let all: Vec<&str> = resources().filter(|id| systemd || *id != UNIT.0).collect();
     let target = match deed.scope() {
         Scope::Service => dice.pick(&SERVICES).name.to_owned(),
         Scope::Node => node_name(dice.between(1, NODES as u64) as usize),
@@ -112,6 +147,8 @@ fn step(dice: &mut Dice) -> Step {
         Scope::Resource => {
             let fits = |id: &&&str| match deed {
                 Deed::DeleteAddress => address_of(id).is_some(),
+                Deed::KillUnit => **id == UNIT.0,
+                Deed::Reloadable => ![UNIT.0, super::CLONED.0].contains(id),
                 // A label is for IPv4 alone.
                 Deed::Restarting => {
                     **id != super::CLONED.0 && address_of(id).is_some_and(|it| !it.contains(':'))
@@ -147,17 +184,26 @@ mod tests {
     }
 
     #[test]
-    fn every_deed_comes_and_a_quorum_is_left() {
+    fn every_deed_comes_and_at_most_two_nodes_are_lost_at_once() {
         let plan = Plan::of(1, 36_000, "native");
         for (deed, _) in Deed::PLANNED {
             assert!(plan.episodes.iter().any(|it| it.steps.iter().any(|it| it.deed == deed)));
         }
+        let mut two = 0;
         for episode in &plan.episodes {
-            let parted = episode.steps.iter().filter(|it| it.deed.parts()).count();
-            assert!(parted <= 1 && (1..=3).contains(&episode.steps.len()), "{episode:?}");
+            let parted: Vec<&str> = episode
+                .steps
+                .iter()
+                .filter(|it| it.deed.parts())
+                .map(|it| it.target.as_str())
+                .collect();
+            two += usize::from(parted.len() == 2 && parted[0] != parted[1]);
+            assert!(parted.len() <= 1 || episode.steps.len() == 2, "{episode:?}");
+            assert!((1..=3).contains(&episode.steps.len()), "{episode:?}");
             let rests = episode.steps.iter().any(|it| it.deed.rests());
             assert!(!rests || episode.steps.len() == 1, "{episode:?}");
         }
+        assert!(two * 8 > plan.episodes.len() / 4 && two * 8 < plan.episodes.len(), "{two}");
     }
 
     #[test]

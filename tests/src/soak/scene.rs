@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use super::plan::Plan;
-use super::{CLONED, NODES, SERVICES, Service};
+use super::{CLONED, NODES, SERVICES, Service, UNIT};
 use crate::cluster::{Cluster, Node};
 use crate::host::{Host, Resident, built_directory};
 
@@ -16,6 +16,9 @@ const BACKENDS: [u16; 3] = [8101, 8102, 8103];
 
 /// The provider under which the cluster calls all agents: what notes the calls.
 const SHIM: &str = "soak";
+
+/// A unit that only runs.
+const UNIT_FILE: &str = "[Service]\nExecStart=/usr/local/bin/soak-unit infinity\n";
 
 /// Where the agents keep their state.
 pub const STATE: &str = "/run/resource-agents";
@@ -30,6 +33,12 @@ pub fn configuration(service: &Service) -> (&'static str, &'static str) {
     }
 }
 
+/// Where the master process of a service leaves its number.
+#[must_use]
+pub fn pid_file(service: &Service) -> String {
+    format!("/run/{}-soak.pid", service.agent)
+}
+
 /// The farm: a machine with three web servers.
 #[derive(Debug)]
 pub struct Farm {
@@ -42,12 +51,15 @@ pub struct Farm {
 #[must_use]
 pub fn build(plan: &Plan, disks: &Path) -> (Cluster, Farm) {
     let fencing = if plan.fencing { "true" } else { "false" };
-    let cluster = Cluster::builder(NODES)
+    let mut builder = Cluster::builder(NODES)
         .disks_in(disks)
         .property("stonith-enabled", fencing)
         // The end of each call goes to its log.
-        .environment("PCMK_debug=pacemaker-execd")
-        .start();
+        .environment("PCMK_debug=pacemaker-execd");
+    if plan.systemd {
+        builder = builder.systemd();
+    }
+    let cluster = builder.start();
     let farm = farm(&cluster);
     for number in 1..=NODES {
         furnish(cluster.node(number), plan);
@@ -90,6 +102,10 @@ fn furnish(node: &Node, plan: &Plan) {
     for service in &SERVICES {
         node.write(configuration(service).0, &text_of(service));
     }
+    if plan.systemd {
+        node.write("/etc/systemd/system/soak.service", UNIT_FILE);
+        node.sh(&format!("cp /bin/sleep /usr/local/bin/{}; systemctl daemon-reload", UNIT.1));
+    }
     if plan.fencing {
         node.write("/usr/sbin/fence_harness", FENCE);
         node.sh("chmod 755 /usr/sbin/fence_harness");
@@ -107,15 +123,21 @@ pub fn power_on(node: &Node) {
 #[must_use]
 pub fn text_of(service: &Service) -> String {
     match service.agent {
-        "nginx" => "user www-data;\nworker_processes 2;\npid /run/nginx-soak.pid;\n\
-             error_log /var/log/nginx/soak.log;\nevents { worker_connections 256; }\n\
-             http {\n  access_log off;\n  server {\n    listen 80; listen [::]:80; root /srv/site;\n    \
-             location /status { stub_status; }\n  }\n}\n"
-            .to_owned(),
+        "nginx" => format!(
+            "user www-data;\nworker_processes 2;\npid {};\n\
+             error_log /var/log/nginx/soak.log;\nevents {{ worker_connections 256; }}\n\
+             http {{\n  access_log off;\n  server {{\n    listen 80; listen [::]:80; root /srv/site;\n    \
+             location /status {{ stub_status; }}\n  }}\n}}\n",
+            pid_file(service)
+        ),
         "haproxy" => {
             let servers: String = BACKENDS
                 .iter()
-                .map(|port| format!("  server web{port} 10.9.0.{FARM}:{port} check inter 500ms fall 3 rise 1\n"))
+                .map(|port| {
+                    format!(
+                        "  server web{port} 10.9.0.{FARM}:{port} check inter 500ms fall 3 rise 1\n"
+                    )
+                })
                 .collect();
             format!(
                 "global\n  maxconn 500\ndefaults\n  mode http\n  option redispatch\n  retries 3\n  \
@@ -126,16 +148,20 @@ pub fn text_of(service: &Service) -> String {
             )
         }
         _ => {
-            let modules: String = ["mpm_event", "authz_core", "authz_host", "dir", "mime", "status"]
-                .map(|name| format!("LoadModule {name}_module /usr/lib/apache2/modules/mod_{name}.so\n"))
-                .concat();
+            let modules: String =
+                ["mpm_event", "authz_core", "authz_host", "dir", "mime", "status"]
+                    .map(|name| {
+                        format!("LoadModule {name}_module /usr/lib/apache2/modules/mod_{name}.so\n")
+                    })
+                    .concat();
             format!(
                 "ServerRoot /etc/apache2\nListen {}\nServerName site\n{modules}User www-data\n\
-                 Group www-data\nPidFile /run/apache-soak.pid\nErrorLog /var/log/apache2/soak.log\n\
+                 Group www-data\nPidFile {}\nErrorLog /var/log/apache2/soak.log\n\
                  TypesConfig /etc/mime.types\nDocumentRoot /srv/site\nDirectoryIndex index.html\n\
                  <Location /server-status>\n  SetHandler server-status\n  Require ip 127.0.0.1\n\
                  </Location>\n",
-                service.port
+                service.port,
+                pid_file(service)
             )
         }
     }
@@ -165,6 +191,9 @@ pub fn create(cluster: &Cluster, plan: &Plan) {
             CLONED.0,
             address(CLONED.0, CLONED.1, "lo", plan)
         );
+    }
+    if plan.systemd {
+        xml += &primitive(UNIT.0, "systemd", &[("unit", "soak.service")], plan, true);
     }
     if plan.fencing {
         xml += "<primitive id=\"FENCE\" class=\"stonith\" type=\"fence_harness\">\

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use super::{SERVICES, Service};
 use crate::cluster::Node;
 use crate::host::Resident;
+use crate::soak::scene;
 
 /// The last part of the address that is no resource's, without the node's number.
 const ADDRESS: usize = 200;
@@ -23,8 +25,8 @@ pub struct Strangers {
 }
 
 impl Strangers {
-    /// Starts servers of the same programs with configurations of their own, and leaves an address,
-    /// a route, files and a firewall rule.
+    /// Starts servers of the same programs with configurations of their own, the same once more in
+    /// containers, and leaves an address, a route, files and a firewall rule.
     #[must_use]
     pub fn on(node: &Node, number: usize) -> Strangers {
         node.sh(
@@ -65,11 +67,12 @@ E",
         for file in FILES {
             node.write(file, "4711\n");
         }
-        let servers = vec![
+        let mut servers = vec![
             node.spawn("nginx", &["-c", "/run/stranger/nginx.conf"]),
             node.spawn("haproxy", &["-W", "-f", "/run/stranger/haproxy.cfg"]),
             node.spawn("apache2", &["-DFOREGROUND", "-f", "/run/stranger/apache.conf"]),
         ];
+        servers.extend(SERVICES.iter().map(|service| contain(node, service)));
         // Their workers come a moment later.
         std::thread::sleep(std::time::Duration::from_millis(500));
         Strangers { servers, address, firewall: firewall(node) }
@@ -101,6 +104,46 @@ E",
         }
         changes
     }
+}
+
+/// A container on the node's network with the service's program: files and numbers of processes are
+/// its own, and there its configuration, its pid file and its command line have the same names as
+/// the resource's.
+fn contain(node: &Node, service: &Service) -> Resident {
+    let path = scene::configuration(service).0;
+    let (pid_file, port) = (scene::pid_file(service), service.port + 1000);
+    let (text, command) = match service.agent {
+        "nginx" => (
+            format!(
+                "user root;\nworker_processes 1;\npid {pid_file};\nerror_log /run/error;\n\
+                 events {{ worker_connections 64; }}\nhttp {{ access_log off;\n  \
+                 server {{ listen 127.0.0.1:{port}; location / {{ return 200 contained; }} }} }}\n"
+            ),
+            format!("nginx -g 'daemon off;' -c {path}"),
+        ),
+        "haproxy" => (
+            format!(
+                "defaults\n  mode http\n  timeout connect 1s\n  timeout client 1s\n  \
+                 timeout server 1s\nfrontend web\n  bind 127.0.0.1:{port}\n"
+            ),
+            format!("haproxy -W -p {pid_file} -f {path}"),
+        ),
+        _ => (
+            format!(
+                "ServerRoot /etc/apache2\nListen 127.0.0.1:{port}\nServerName contained\n\
+                 LoadModule mpm_event_module /usr/lib/apache2/modules/mod_mpm_event.so\n\
+                 LoadModule authz_core_module /usr/lib/apache2/modules/mod_authz_core.so\n\
+                 PidFile {pid_file}\nErrorLog /run/error\nStartServers 1\n"
+            ),
+            format!("apache2 -DFOREGROUND -f {path}"),
+        ),
+    };
+    let outside = format!("/run/stranger/contained-{}", service.agent);
+    node.write(&outside, &text);
+    let script = format!(
+        "mount --bind {outside} {path}; mount -t tmpfs run /run; mount -t proc proc /proc; exec {command}"
+    );
+    node.spawn("unshare", &["--mount", "--pid", "--fork", "--kill-child", "sh", "-euc", &script])
 }
 
 /// The strangers' rules, without the counts of packets.

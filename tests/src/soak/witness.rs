@@ -13,7 +13,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::arp::Asker;
 use super::history::{Event, Recorder};
-use super::{CLONED, SERVICES};
+use super::{CLONED, PROGRAMS, SERVICES};
 use clients::Reader;
 use log::Log;
 
@@ -23,13 +23,13 @@ use crate::visitor::{Request, Visitor};
 use crate::watch::AddressWatch;
 
 /// Between two looks.
-const INTERVAL: Duration = Duration::from_millis(100);
+pub(super) const INTERVAL: Duration = Duration::from_millis(100);
 
 /// Between two requests of a client.
 const PACE: Duration = Duration::from_millis(50);
 
 /// A look that comes so much later than it should is a stall: the machine does not let us run.
-const STALL: Duration = Duration::from_millis(400);
+pub(super) const STALL: Duration = Duration::from_millis(400);
 
 /// One node, as it is looked at.
 #[derive(Debug)]
@@ -183,10 +183,12 @@ fn census(networks: &[u64]) -> BTreeMap<i32, Process> {
     let pids = all.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
     let mut found = BTreeMap::new();
     for pid in pids {
-        let Some(stat) = stat(pid) else { continue };
-        if stat.state == "Z" || !SERVICES.iter().any(|it| it.program == stat.name) {
+        // The name alone costs a fraction of all the rest, and there are hundreds of processes.
+        let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+        if !PROGRAMS.contains(&name.trim_end()) {
             continue;
         }
+        let Some(stat) = stat(pid).filter(|stat| stat.state != "Z") else { continue };
         let network = network_of(pid);
         if networks.contains(&network) {
             found.insert(pid, Process { network, stat });
@@ -262,7 +264,7 @@ impl Eye {
             }
         }
         self.company = Some(company);
-        for program in SERVICES.map(|it| it.program) {
+        for program in PROGRAMS {
             let of = own.iter().filter(|(pid, it)| it.stat.name == program && !strange(***pid));
             let of: Vec<_> = of.collect();
             let pids: BTreeSet<i32> = of.iter().map(|(pid, _)| ***pid).collect();

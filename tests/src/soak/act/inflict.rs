@@ -6,7 +6,7 @@ use crate::process::{self, Victim};
 use crate::soak::deed::Deed;
 use crate::soak::plan::Step;
 use crate::soak::scene::{self, configuration};
-use crate::soak::{NODES, Service, address_of, node_name, node_number};
+use crate::soak::{NODES, RENAMED, Service, UNIT, address_of, node_name, node_number};
 
 impl Actor {
     /// The processes of a service that a deed is done to.
@@ -129,6 +129,14 @@ impl Actor {
             D::Refresh => {
                 self.order("crm_resource", &["--refresh", "--resource", target]).map(|()| false)
             }
+            D::ForceCheck | D::ForceStop => {
+                let how = if step.deed == D::ForceCheck { "--force-check" } else { "--force-stop" };
+                self.order_at(node, "crm_resource", &[how, "--resource", target]).map(|()| false)
+            }
+            D::Rename => {
+                self.rename(target, &format!("{target}{RENAMED}"))?;
+                Ok(true)
+            }
             D::Reloadable => {
                 self.serial += 1;
                 let value = self.serial.to_string();
@@ -189,6 +197,12 @@ impl Actor {
                 ))?;
                 Ok(false)
             }
+            D::KillUnit => {
+                let found = self.witness.servers(node, UNIT.1);
+                found.iter().for_each(|it| process::kill(it.pid, Victim::Process));
+                if found.is_empty() { Err("the unit does not run".into()) } else { Ok(false) }
+            }
+            D::Reexec => self.order_at(node, "systemctl", &["daemon-reexec"]).map(|()| false),
             D::Fenced => Err("the cluster does it".into()),
         }
     }

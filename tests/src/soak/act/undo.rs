@@ -3,11 +3,12 @@
 use std::time::{Duration, Instant, SystemTime};
 
 use super::{Actor, signal};
+use crate::cluster::Node;
 use crate::soak::deed::Deed;
 use crate::soak::history::{Event, Waiter};
 use crate::soak::plan::Step;
 use crate::soak::scene::{self, STATE, configuration};
-use crate::soak::{NODES, SERVICES, node_name, node_number, service_of};
+use crate::soak::{CLONED, NODES, RENAMED, SERVICES, UNIT, node_name, node_number, service_of};
 
 /// Until all nodes must be members again.
 const JOIN: Duration = Duration::from_secs(90);
@@ -68,6 +69,7 @@ impl Actor {
                 let words = ["--resource", target, "--meta", "--delete-parameter", "is-managed"];
                 self.order("crm_resource", &words)?;
             }
+            D::Rename => self.rename(&format!("{target}{RENAMED}"), target)?,
             D::BadConfig => {
                 let service = service_of(target).ok_or("no service")?;
                 self.push(service, configuration(service).0, &scene::text_of(service))?;
@@ -123,7 +125,7 @@ impl Actor {
             std::thread::sleep(Duration::from_millis(50));
         }
         (1..=NODES).for_each(|number| self.revive(number));
-        self.apart = None;
+        self.apart.clear();
         if !self.wait_online() {
             return self.restless("the nodes do not come together");
         }
@@ -145,6 +147,15 @@ impl Actor {
             let blocked = status.resources.iter().any(|it| it.blocked || it.failed);
             blocked || !status.failures.is_empty()
         });
+        // A node that had no power when a faulty configuration was mended has it still.
+        for node in self.cluster.alive() {
+            for service in &SERVICES {
+                let (path, text) = (configuration(service).0, scene::text_of(service));
+                if std::fs::read_to_string(node.outside(path)).ok().as_ref() != Some(&text) {
+                    node.write(path, &text);
+                }
+            }
+        }
         self.recorder.note(Event::Mended { number: self.episode });
         if failed {
             self.obey(&["crm_resource", "--cleanup"]);
@@ -185,13 +196,16 @@ impl Actor {
             let Some(status) = self.admin().and_then(|node| node.try_status()) else { continue };
             view = format!("{}; failures: {:?}", status.brief(), status.failures);
             let cloned = if self.plan.has_clone() { NODES } else { 0 };
-            let wanted = SERVICES.iter().map(|it| it.addresses.len() + 1).sum::<usize>() + cloned;
+            let wanted = SERVICES.iter().map(|it| it.addresses.len() + 1).sum::<usize>()
+                + cloned
+                + usize::from(self.plan.systemd);
             let well =
                 status.resources.iter().filter(|it| it.is_well() && it.id != "FENCE").count();
             let is_calm = status.online() == NODES
                 && well == wanted
                 && !self.is_ordering()
-                && self.witness.is_served(since.unwrap_or(now));
+                && self.witness.is_served(since.unwrap_or(now))
+                && self.is_there();
             since = is_calm.then(|| since.unwrap_or(now));
             let steady = since.and_then(|since| now.duration_since(since).ok());
             if let Some(since) = since.filter(|_| steady >= Some(STEADY)) {
@@ -202,6 +216,15 @@ impl Actor {
             std::thread::sleep(Duration::from_millis(200));
         }
         self.restless(&view)
+    }
+
+    /// Whether what no client asks for is where it belongs: the cluster finds out with its next
+    /// monitor only.
+    fn is_there(&self) -> bool {
+        let has_clone = |node: &Node| !node.seen(CLONED.1).is_empty();
+        let has_unit = |node: &&Node| !self.witness.servers(node.name(), UNIT.1).is_empty();
+        (!self.plan.has_clone() || self.cluster.alive().all(has_clone))
+            && (!self.plan.systemd || self.cluster.alive().filter(has_unit).count() == 1)
     }
 
     fn restless(&self, view: &str) -> bool {

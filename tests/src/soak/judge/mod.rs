@@ -146,6 +146,7 @@ mod made_up {
             reason: String::new(),
             said: String::new(),
             timed_out: false,
+            cancelled: None,
         }
     }
 

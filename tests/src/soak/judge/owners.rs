@@ -14,6 +14,10 @@ const ANNOUNCED: f64 = 1.0;
 /// when they miss each other, and Pacemaker 2.1 may sleep a second before it decides to stop.
 const PARTED: f64 = 3.0;
 
+/// As long as both may go on where such a node is back before it has begun to stop: Pacemaker lets all
+/// nodes join and elects who decides, and only then finds what runs twice, and stops both.
+const REJOINED: f64 = 8.0;
+
 /// How long after such a deed a node without fencing may still have what others have taken, in
 /// seconds.
 const UNFENCED: f64 = 30.0;
@@ -23,7 +27,11 @@ pub(super) fn judge(history: &History, windows: &[Window]) -> Vec<Violation> {
     let mut since: BTreeMap<&str, (f64, &[String])> = BTreeMap::new();
     let mut found = Vec::new();
     let mut close = |address: &str, from: f64, to: f64, nodes: &[String]| {
-        let limit = if !fencing && parted(windows, from) { PARTED } else { ANNOUNCED };
+        let limit = match fencing {
+            false if rejoined(windows, from) => REJOINED,
+            false if parted(windows, from) => PARTED,
+            _ => ANNOUNCED,
+        };
         if to - from > limit && (fencing || !excused(windows, from)) {
             let nodes = nodes.join(" and ");
             found.push(violation(
@@ -56,6 +64,11 @@ pub(super) fn judge(history: &History, windows: &[Window]) -> Vec<Violation> {
 /// Whether a node has lost the others.
 fn parted(windows: &[Window], t: f64) -> bool {
     windows.iter().any(|it| it.deed.parts() && t >= it.began && t <= it.mended)
+}
+
+/// Whether a node that had lost the others is just back.
+fn rejoined(windows: &[Window], t: f64) -> bool {
+    windows.iter().any(|it| it.deed.loses() && (t - it.ended).abs() <= PARTED)
 }
 
 /// Without fencing Pacemaker takes a node for dead whose controller is, and starts elsewhere what
@@ -114,6 +127,25 @@ mod tests {
         };
         assert_eq!(of(0, 2.0), []);
         assert_eq!((of(0, 4.0).len(), of(2, 2.0).len()), (1, 1));
+    }
+
+    #[test]
+    fn a_node_that_is_back_before_it_stops_may_take_as_long_as_a_join() {
+        let of = |seed, back: f64, seconds: f64| {
+            judged(&with_plan(
+                Plan::of(seed, 60, "native"),
+                vec![
+                    (5.0, deed(Deed::Cable, "node1", "node1", true)),
+                    (back, deed(Deed::Cable, "node1", "node1", false)),
+                    (8.0, answer(&["node1", "node2"])),
+                    (8.0 + seconds, answer(&["node2"])),
+                    (30.0, Event::Mended { number: 0 }),
+                ],
+            ))
+            .len()
+        };
+        assert_eq!((of(0, 7.8, 5.0), of(0, 7.8, 9.0)), (0, 1));
+        assert_eq!((of(0, 14.0, 5.0), of(2, 7.8, 5.0)), (1, 1));
     }
 
     #[test]

@@ -43,11 +43,11 @@ fn fault(
     if reason.len() > LONGEST {
         return Some(format!("the reason has {} bytes", reason.len()));
     }
-    let causes: Vec<&Window> = windows
-        .iter()
-        .filter(|it| is_cause(it, call, timeline))
-        .filter(|it| it.began <= ended + 0.2 && it.mended + LATER >= call.began)
-        .collect();
+    let near = |it: &&Window| {
+        is_cause(it, call, timeline) && it.began <= ended + 0.2 && it.mended + LATER >= call.began
+    };
+    let causes: Vec<&Window> =
+        windows.iter().filter(|it| near(it) || is_kept(it, call, timeline)).collect();
     if causes.is_empty() {
         return Some("nothing was done that explains it".into());
     }
@@ -78,11 +78,20 @@ fn is_cause(window: &Window, call: &Call, timeline: &Timeline) -> bool {
     })
 }
 
+/// Whether a faulty configuration is still on the node, which had no power when all others got the
+/// right one.
+fn is_kept(window: &Window, call: &Call, timeline: &Timeline) -> bool {
+    window.deed == Deed::BadConfig
+        && window.began <= call.began
+        && service_of(&call.resource).is_some_and(|it| it.name == window.target)
+        && timeline.ever(&call.node, &Fact::Dark, window.ended - 1.0, window.ended, true)
+}
+
 /// Words of reasons that name a deed, or what follows from it; in small letters.
 fn words(deed: Deed) -> &'static [&'static str] {
     use Deed as D;
     match deed {
-        D::Kill | D::KillMaster | D::KillWorker => {
+        D::Kill | D::KillMaster | D::KillWorker | D::KillUnit => {
             &["died", "ended", "not run", "worker", "serve", "left", "answer", "killed"]
         }
         D::Freeze | D::FreezeMaster | D::FreezeWorkers => {
@@ -112,6 +121,7 @@ mod tests {
     use super::super::made_up::{call, deed, done, history};
     use super::super::windows;
     use super::*;
+    use crate::soak::history::Event;
 
     fn found(call: Call, with_cause: bool) -> Vec<String> {
         let mut events = vec![done(call)];
@@ -136,6 +146,24 @@ mod tests {
         assert!(found(with("the moon is full", 1), true)[0].contains("names none"));
         assert_eq!(found(with("", 7), true), [] as [String; 0]);
         assert_eq!(found(with("", 7), false).len(), 1);
+    }
+
+    #[test]
+    fn a_node_without_power_keeps_a_faulty_configuration() {
+        let of = |node: &str| {
+            let text = "unknown directive \"no_such_directive\" in /etc/nginx/soak.conf:14";
+            let start = Call { reason: text.into(), ..call("WEB", "start", 90.0, 90.1, 5) };
+            let history = history(vec![
+                (4.0, deed(Deed::BadConfig, "SITE", "node2", true)),
+                (5.0, Event::Power { node: node.into(), on: false }),
+                (8.0, deed(Deed::BadConfig, "SITE", "node2", false)),
+                (9.0, Event::Power { node: node.into(), on: true }),
+                (10.0, Event::Mended { number: 0 }),
+                done(start),
+            ]);
+            judge(&history, &Timeline::of(&history), &windows(&history)).len()
+        };
+        assert_eq!((of("node1"), of("node3")), (0, 1));
     }
 
     #[test]

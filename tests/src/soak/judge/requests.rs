@@ -11,7 +11,7 @@ use crate::visitor::NO_ANSWER;
 const RESTART: f64 = 6.0;
 
 /// A stop or start that was killed: fencing, or a start on another node.
-const STOPPED: f64 = 25.0;
+const STOPPED: f64 = 15.0;
 
 /// From a wish for a graceful reload of apache until its new workers serve.
 const RELOAD: f64 = 2.5;
@@ -108,7 +108,8 @@ fn allowed(
         Event::Stall { seconds } => Some((entry.t - seconds - STALLED.0, entry.t + STALLED.1)),
         _ => None,
     });
-    merged.into_iter().map(capped).chain(stalls).collect()
+    let held = history.outlived().map(|(since, until)| (since, until + RESTART));
+    merged.into_iter().map(capped).chain(stalls).chain(held).collect()
 }
 
 /// A deed's beginning and end, and how long a service may be away after that.
@@ -138,6 +139,7 @@ fn part(
             _ => after(0.0),
         },
         _ => match window.bound {
+            Bound::Within(time) => Some((window.began, window.began, time.as_secs_f64())),
             Bound::After(time) => after(time.as_secs_f64()),
             Bound::Mended(_) => mended,
             Bound::Nothing => None,
@@ -187,7 +189,8 @@ fn restarted(history: &History, window: &Window, resource: &str) -> bool {
         history
             .calls()
             .filter(|it| it.resource == resource && it.action == action && it.began < window.began)
-            .filter(|it| !interval_zero || it.interval == 0)
+            // One that was not Pacemaker's has no end in its log.
+            .filter(|it| !interval_zero || it.interval == 0 && it.ended.is_some())
             .map(|it| it.began)
             .fold(f64::NEG_INFINITY, f64::max)
     };

@@ -2,21 +2,23 @@
 
 use super::super::history::{Event, History};
 use super::super::plan::Plan;
-use super::super::{CLONED, NODES, SERVICES, node_name};
+use super::super::{CLONED, NODES, SERVICES, UNIT, node_name};
 use super::timeline::Fact;
 use super::{Rule, Timeline, Violation, violation};
 
 /// From the end of the faults, in seconds.
 const LIMIT: f64 = 10.0;
 
-/// What the witnesses see a moment late; all stays as it is for longer than that.
-const SEEN: f64 = 0.5;
+/// From the beginning of calm until this looks, in seconds: the cluster misses what no client asks
+/// for with its next monitor, two seconds later at most, and no deed is done for three seconds.
+const SETTLED: f64 = 2.8;
 
 pub(super) fn judge(history: &History, timeline: &Timeline) -> Vec<Violation> {
     let mut found = Vec::new();
     let mut mended = None;
     let mut stalled = 0.0;
     let cloned = history.plan().is_some_and(Plan::has_clone);
+    let unit = history.plan().is_some_and(|plan| plan.systemd);
     for entry in &history.entries {
         match &entry.event {
             Event::Mended { .. } => (mended, stalled) = (Some(entry.t), 0.0),
@@ -31,12 +33,16 @@ pub(super) fn judge(history: &History, timeline: &Timeline) -> Vec<Violation> {
                 mended = None;
             }
             Event::Calm { .. } => {
-                let took = mended.take().map_or(0.0, |from| entry.t - from);
-                if took > LIMIT + stalled {
+                let from = mended.take().unwrap_or(entry.t);
+                let took = entry.t - from;
+                let held = history
+                    .outlived()
+                    .map(|(since, until)| (until.min(entry.t) - since.max(from)).max(0.0));
+                if took > LIMIT + stalled + held.sum::<f64>() {
                     let text = format!("all was well only {took:.1} s after the faults");
                     found.push(violation(Rule::AtRest, entry.t, text));
                 }
-                let wrong = wrong(timeline, entry.t + SEEN, cloned);
+                let wrong = wrong(timeline, entry.t + SETTLED, cloned, unit);
                 found.extend(wrong.into_iter().map(|it| violation(Rule::AtRest, entry.t, it)));
             }
             _ => {}
@@ -46,7 +52,7 @@ pub(super) fn judge(history: &History, timeline: &Timeline) -> Vec<Violation> {
 }
 
 /// What is not as it must be at a moment of rest.
-fn wrong(timeline: &Timeline, t: f64, cloned: bool) -> Vec<String> {
+fn wrong(timeline: &Timeline, t: f64, cloned: bool, unit: bool) -> Vec<String> {
     let nodes: Vec<String> = (1..=NODES).map(node_name).collect();
     let with = |fact: &Fact| -> Vec<&str> {
         nodes.iter().filter(|it| timeline.at(it, fact, t)).map(String::as_str).collect()
@@ -69,6 +75,10 @@ fn wrong(timeline: &Timeline, t: f64, cloned: bool) -> Vec<String> {
             }
         }
     }
+    let runs = with(&Fact::Runs(UNIT.1.to_owned()));
+    if unit && runs.len() != 1 {
+        wrong.push(format!("the unit runs on {}", list(&runs)));
+    }
     let has = with(&Fact::Address(CLONED.1.to_owned()));
     if cloned && has.len() != NODES {
         wrong.push(format!("the cloned address is on {}", list(&has)));
@@ -82,7 +92,8 @@ fn list(nodes: &[&str]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::made_up::{address, history, processes};
+    use super::super::super::history::Call;
+    use super::super::made_up::{address, call, done, history, processes};
     use super::*;
 
     fn found(more: Vec<(f64, Event)>) -> Vec<String> {
@@ -112,6 +123,15 @@ mod tests {
         };
         assert_eq!(after(9.0), [] as [String; 0]);
         assert_eq!(after(11.0).len(), 1);
+        let held = |cancelled| {
+            let call = call("VIP4", "monitor", 20.1, 50.0, 0);
+            found(vec![
+                (20.0, Event::Mended { number: 0 }),
+                done(Call { cancelled, ..call }),
+                (55.0, Event::Calm { number: Some(0) }),
+            ])
+        };
+        assert_eq!((held(Some(20.2)).len(), held(None).len()), (0, 1));
         let never = Event::Restless { number: 0, view: "WEB Stopped".into() };
         assert_eq!(found(vec![(50.0, never)]).len(), 1);
     }

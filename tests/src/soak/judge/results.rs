@@ -2,13 +2,14 @@
 
 use super::super::deed::Deed;
 use super::super::history::{Call, Event, History};
-use super::super::{address_of, service_of};
+use super::super::witness::{INTERVAL, STALL};
+use super::super::{UNIT, address_of, service_of};
 use super::timeline::Fact;
 use super::{Rule, Timeline, Violation, Window, violation};
 
-/// How far apart the times of a witness and of Pacemaker's log may be, in seconds: `/proc` is looked
-/// at ten times a second.
-pub(super) const SLACK: f64 = 0.4;
+/// How much later than it happened a witness may see something without a stall's mark, in seconds: a
+/// look that just missed it, and the next one, each as late as is no stall yet.
+pub(super) const SLACK: f64 = 2.0 * (INTERVAL.as_millis() + STALL.as_millis()) as f64 / 1000.0;
 
 /// A monitor's result is about the last moments before its end, however long it has waited.
 const CHECKED: f64 = 3.0;
@@ -23,6 +24,7 @@ pub(super) fn judge(history: &History, timeline: &Timeline, windows: &[Window]) 
         })
         .collect();
     let said = history.calls().filter_map(|call| Some((call, call.ended?, call.code?)));
+    let said = said.filter(|(call, ..)| !is_without_parameters(call, history, windows));
     let lie = |(call, ended, code): (&Call, f64, i32)| {
         let why = contradiction(call, ended, code, timeline, windows, &stalls)?;
         let text = format!(
@@ -35,6 +37,33 @@ pub(super) fn judge(history: &History, timeline: &Timeline, windows: &[Window]) 
         Some(violation(Rule::TrueResults, ended, text))
     };
     said.filter_map(lie).collect()
+}
+
+/// Whether Pacemaker may have called a stop without the resource's parameters. What is not configured
+/// any more has those of its last start alone, and a probe discards them; a new name that was taken
+/// back has only been probed.
+fn is_without_parameters(call: &Call, history: &History, windows: &[Window]) -> bool {
+    let named = windows.iter().rfind(|it| {
+        it.deed == Deed::Rename && it.target == call.resource && it.began <= call.began
+    });
+    let Some(named) = named.filter(|it| call.action == "stop" && call.began < it.mended) else {
+        return false;
+    };
+    let (from, to) = if call.began < named.ended {
+        (f64::NEG_INFINITY, named.began)
+    } else {
+        (named.began, named.ended)
+    };
+    let last = |action: &str| {
+        history
+            .calls()
+            .filter(|it| it.resource == call.resource && it.node == call.node)
+            .filter(|it| it.action == action && it.interval == 0 && it.ended.is_some())
+            .map(|it| it.began)
+            .filter(|began| (from..to).contains(began))
+            .fold(f64::NEG_INFINITY, f64::max)
+    };
+    last("start") <= last("monitor")
 }
 
 fn contradiction(
@@ -51,9 +80,11 @@ fn contradiction(
         _ => return None,
     };
     let from = if call.action == "monitor" { call.began.max(ended - CHECKED) } else { call.began };
-    // What a witness does not see while it stands still it sees after that.
-    let stalled = stalls.iter().filter(|(began, over)| *began <= ended + SLACK && *over >= from);
-    let seen = stalled.map(|(_, over)| *over).fold(ended, f64::max);
+    // What a witness does not see while it stands still it sees after that; and in the order of
+    // time, it may stand still again before it does.
+    let seen = stalls.iter().fold(ended, |seen, (began, over)| {
+        if *began <= seen + SLACK && *over >= from { seen.max(*over) } else { seen }
+    });
     let (from, to) = (from - SLACK, seen + SLACK);
     let node = call.node.as_str();
     let ever = |fact: &Fact, wanted| timeline.ever(node, fact, from, to, wanted);
@@ -72,6 +103,12 @@ fn contradiction(
             let word = if claims_to_run { "had not" } else { "had" };
             format!("the kernel {word} {address} all the while")
         });
+    }
+    if call.resource == UNIT.0 {
+        let runs = Fact::Runs(UNIT.1.to_owned());
+        let word = if claims_to_run { "no process" } else { "processes" };
+        return (!ever(&runs, claims_to_run))
+            .then(|| format!("{word} of the unit ran all the while"));
     }
     let service = service_of(&call.resource)?;
     let runs = Fact::Runs(service.program.to_owned());
@@ -136,19 +173,57 @@ mod tests {
         };
         assert_eq!(of(call("WEB", "monitor", 5.0, 5.1, 0)), [] as [String; 0]);
         assert_eq!(of(call("WEB", "monitor", 25.0, 25.1, 0)).len(), 1);
-        assert_eq!(of(call("WEB", "start", 0.2, 0.3, 0)).len(), 1);
+        assert_eq!(of(call("WEB", "start", -0.5, -0.4, 0)).len(), 1);
         assert_eq!(of(call("WEB", "monitor", 5.0, 5.1, 7)).len(), 1);
         assert_eq!(of(call("WEB", "stop", 5.0, 6.0, 0)).len(), 1);
-        // Seen only after a stall.
-        let late = found(vec![
-            (5.9, Event::Stall { seconds: 0.8 }),
-            (5.95, processes("node1", "nginx", 3)),
-            (5.95, Event::Port { node: "node1".into(), port: 80, there: true }),
-            done(call("WEB", "start", 5.1, 5.3, 0)),
-        ]);
-        assert_eq!(late, [] as [String; 0]);
+        // Seen only after two stalls, one right after the other.
+        let late = |second| {
+            found(vec![
+                (5.9, Event::Stall { seconds: 0.8 }),
+                (second + 0.9, Event::Stall { seconds: 0.9 }),
+                (second + 0.95, processes("node1", "nginx", 3)),
+                (second + 0.95, Event::Port { node: "node1".into(), port: 80, there: true }),
+                done(call("WEB", "start", 5.1, 5.3, 0)),
+            ])
+        };
+        assert_eq!(late(6.0), [] as [String; 0]);
+        assert_eq!(late(8.0).len(), 1);
         // The processes are gone, and the port is still in use.
         assert!(of(call("WEB", "stop", 19.0, 20.1, 0))[0].contains("port 80"));
+    }
+
+    #[test]
+    fn a_result_about_the_unit_must_be_true_too() {
+        let of = |call: Call| {
+            found(vec![
+                (1.0, processes("node1", UNIT.1, 1)),
+                (20.0, processes("node1", UNIT.1, 0)),
+                done(call),
+            ])
+        };
+        assert_eq!(of(call("UNIT", "monitor", 5.0, 5.1, 0)), [] as [String; 0]);
+        assert_eq!(of(call("UNIT", "monitor", 25.0, 25.1, 0)).len(), 1);
+        assert_eq!(of(call("UNIT", "stop", 5.0, 6.0, 0)).len(), 1);
+    }
+
+    #[test]
+    fn what_was_renamed_after_a_probe_is_stopped_without_its_parameters() {
+        let of = |probed: f64, stopped: f64| {
+            found(vec![
+                (0.5, processes("node1", UNIT.1, 1)),
+                done(call("UNIT", "start", 0.5, 0.6, 0)),
+                done(Call { interval: 0, ..call("UNIT", "monitor", probed, probed + 0.1, 0) }),
+                (6.0, deed(Deed::Rename, "UNIT", "node1", true)),
+                (9.0, deed(Deed::Rename, "UNIT", "node1", false)),
+                (12.0, Event::Mended { number: 0 }),
+                done(call("UNIT", "stop", stopped, stopped + 0.1, 0)),
+            ])
+            .len()
+        };
+        // Probed after its start; and under its second name alone.
+        assert_eq!((of(3.0, 6.5), of(6.2, 9.5)), (0, 0));
+        // Not probed since its start; and at another time.
+        assert_eq!((of(0.3, 6.5), of(3.0, 20.0)), (1, 1));
     }
 
     #[test]

@@ -21,7 +21,12 @@ pub struct Window {
     pub mended: f64,
     /// How long a service may be away.
     pub bound: Bound,
+    /// Another node is lost meanwhile: without quorum everything is stopped everywhere.
+    pub without_quorum: bool,
 }
+
+/// A node that was lost is a member again so long after its mending at the latest, in seconds.
+const JOINED: f64 = 10.0;
 
 impl Window {
     /// Whether it was done to this service, or to the cluster as a whole. A deed to a node is done
@@ -29,6 +34,7 @@ impl Window {
     #[must_use]
     pub fn touches(&self, service: &str, had: impl Fn(&str) -> bool) -> bool {
         match self.deed.scope() {
+            _ if self.without_quorum => true,
             Scope::Everything => true,
             Scope::Service => self.target == service,
             Scope::Resource => service_of(&self.target).is_some_and(|it| it.name == service),
@@ -64,6 +70,7 @@ pub fn windows(history: &History) -> Vec<Window> {
                             ended: f64::INFINITY,
                             mended: f64::INFINITY,
                             bound: deed.bound(plan),
+                            without_quorum: false,
                         },
                     )),
                     _ => {}
@@ -80,12 +87,28 @@ pub fn windows(history: &History) -> Vec<Window> {
         }
     }
     let end = history.end();
-    let mut all: Vec<Window> = windows.into_iter().map(|(_, window)| window).collect();
-    for window in &mut all {
+    for (_, window) in &mut windows {
         window.ended = window.ended.min(end);
         window.mended = window.mended.min(end);
     }
-    all
+    let two: Vec<bool> =
+        windows.iter().map(|it| windows.iter().any(|other| both_lost(it, other))).collect();
+    let all = windows.into_iter().zip(two);
+    all.map(|((_, window), without_quorum)| Window { without_quorum, ..window }).collect()
+}
+
+/// Whether two windows, each with its episode and step, are the loss of two nodes, one while the
+/// other is. Before an episode all nodes are members.
+fn both_lost(
+    ((episode, _), one): &((usize, usize), Window),
+    ((again, _), other): &((usize, usize), Window),
+) -> bool {
+    episode == again
+        && one.deed.loses()
+        && other.deed.loses()
+        && one.target != other.target
+        && one.began <= other.ended + JOINED
+        && other.began <= one.ended + JOINED
 }
 
 #[cfg(test)]
@@ -111,5 +134,20 @@ mod tests {
         assert_eq!(times, [(1.0, 7.0, 7.0), (2.0, 5.0, 7.0)]);
         assert!(found[0].touches("SITE", |_| false) && !found[0].touches("PAGES", |_| true));
         assert!(found[1].touches("PAGES", |node| node == "node2"));
+    }
+
+    #[test]
+    fn the_loss_of_two_nodes_at_once_touches_everything() {
+        let of = |second: &str, later: f64| {
+            let found = windows(&history(vec![
+                (1.0, deed(Deed::Power, "node1", "node1", true)),
+                (5.0, deed(Deed::Power, "node1", "node1", false)),
+                (later, deed(Deed::Fenced, second, second, true)),
+                (40.0, Event::Mended { number: 0 }),
+            ]));
+            found.iter().map(|it| it.touches("PAGES", |_| false)).collect::<Vec<_>>()
+        };
+        assert_eq!(of("node2", 6.0), [true, true]);
+        assert_eq!((of("node1", 6.0), of("node2", 20.0)), (vec![false; 2], vec![false; 2]));
     }
 }
