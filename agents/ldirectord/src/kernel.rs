@@ -79,7 +79,10 @@ impl Kernel {
             let apart = Self::open().ok()??;
             schedulers.iter().copied().find(|name| !apart.takes(name))
         };
-        thread::scope(|scope| scope.spawn(ask).join().ok().flatten())
+        thread::scope(|scope| {
+            // Where no thread can be had, nothing is known either.
+            thread::Builder::new().spawn_scoped(scope, ask).ok()?.join().ok().flatten()
+        })
     }
 
     /// Whether a virtual service with a scheduler is not refused for it.

@@ -226,10 +226,15 @@ fn al_1_a_faulty_file_costs_no_request_and_is_reported_until_it_is_mended() {
         let nat = Nat::new(1);
         let lvs = nat.director();
         let agent = director(lvs);
-        // At once, as a deployment does it: the daemon looks each second.
+        // At once, as a deployment does it: the daemon looks each second. What has the second of the
+        // file before it is the same to it.
         let replace = |text: &str| {
             write(lvs, "/srv/new.cf", text);
-            lvs.sh(&format!("mv /srv/new.cf {CONF}"));
+            lvs.sh(&format!(
+                "before=$(stat -c %Y {CONF} || echo 0)
+                 [ $(date +%s) -gt $before ] || touch -d @$((before + 1)) /srv/new.cf
+                 mv /srv/new.cf {CONF}"
+            ));
         };
         let check = CHECK.lines().map(|line| format!("\t{line}\n")).collect::<String>();
         let good = |port: &str| {
