@@ -75,6 +75,8 @@ E",
         servers.extend(SERVICES.iter().map(|service| contain(node, service)));
         // Their workers come a moment later.
         std::thread::sleep(std::time::Duration::from_millis(500));
+        let ended = servers.iter_mut().position(|server| !server.is_alive());
+        assert_eq!(ended, None, "{}: a server of others has not stayed", node.name());
         Strangers { servers, address, firewall: firewall(node) }
     }
 
