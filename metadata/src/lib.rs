@@ -1,8 +1,8 @@
 //! Man pages and completions, made from what the agents and the tester say about themselves.
 //!
-//! An agent's page comes from its meta-data, as committed in `metadata/`, and from its README, which
-//! has an example, the differences from the agent that it replaces, and its reasons. The tester's
-//! page and its completions come from its command line. The results are committed, so that
+//! An agent's page comes from its meta-data, as committed in `metadata/`, and from its README,
+//! which has an example, the differences from the agent that it replaces, and its reasons. The
+//! tester's page and its completions come from its command line. The results are committed, so that
 //! installing needs no generator; a test holds them equal.
 //!
 //! Pages have no date: the version says what they are about, and two builds must not differ.

@@ -11,7 +11,8 @@ const USAGE: &str = "usage: ocf-agents-docs new NAME
        ocf-agents-docs pages DIRECTORY
        ocf-agents-docs pictures DIRECTORY
        cargo metadata --format-version 1 | ocf-agents-docs notices PACKAGE...
-       cargo tree --prefix none --format '{p}' -e normal -p PACKAGE | ocf-agents-docs sbom BILL WORKSPACE";
+       cargo tree --prefix none --format '{p}' -e normal -p PACKAGE | ocf-agents-docs sbom BILL \
+       WORKSPACE";
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();

@@ -15,7 +15,8 @@ const FILES: &[&str] = &["LICENSE", "LICENCE", "COPYING", "COPYRIGHT", "NOTICE",
 
 const HEAD: &str = "\
 The programs of ocf-agents are linked with the crates below, and with the standard library of Rust
-(https://github.com/rust-lang/rust, MIT or Apache-2.0). Where a crate has several licences to choose from, all are here.
+(https://github.com/rust-lang/rust, MIT or Apache-2.0). Where a crate has several licences to \
+choose from, all are here.
 ";
 
 /// A crate from outside this project.
@@ -129,7 +130,10 @@ mod tests {
                 "manifest_path": manifest.to_str().unwrap(),
             })
         };
-        let needs = |name: &str, kind: Value| serde_json::json!({"pkg": name, "dep_kinds": [{"kind": kind}]});
+        let needs = |name: &str, kind: Value| {
+            let kinds = [serde_json::json!({ "kind": kind })];
+            serde_json::json!({ "pkg": name, "dep_kinds": kinds })
+        };
         let deps = [needs("c", Value::Null), needs("d", "build".into()), needs("e", "dev".into())];
         let mut packages = vec![package("a", Value::Null)];
         packages.extend(["b", "c", "d", "e"].map(|name| package(name, "registry".into())));

@@ -196,9 +196,11 @@ fn shown(value: f64) -> String {
 mod tests {
     use super::*;
 
-    const DATA: &str = r#"{ "title": "Away", "unit": "seconds", "date": "2026-11-21", "machine": "2 cores",
+    const DATA: &str = r#"{ "title": "Away", "unit": "seconds", "date": "2026-11-21",
+        "machine": "2 cores",
         "series": ["native", "watch", "shell"],
-        "groups": [{ "name": "move", "native": 0.22, "shell": 1.7 }, { "name": "kill", "watch": 0.1, "shell": 2 }] }"#;
+        "groups": [{ "name": "move", "native": 0.22, "shell": 1.7 },
+            { "name": "kill", "watch": 0.1, "shell": 2 }] }"#;
 
     #[test]
     fn every_value_has_a_bar_and_a_number() {

@@ -183,8 +183,10 @@ fn enclosed<'a>(text: &'a str, open: &str, close: &str) -> Option<(&'a str, &'a 
 mod tests {
     use super::*;
 
-    const DOCUMENT: &str = "# Lamp\n\nIt **shines**,\nsays [me](../../shared/README.md#x).\n\n## A `b`\n\n- one\n  more\n- two\n\n\
-                            <!-- not run: no -->\n\n    a \\\n      b\n\n    c\n\n| reason | what |\n| --- | --- |\n| `x …`; `y` | Do. |\n";
+    const DOCUMENT: &str = "# Lamp\n\nIt **shines**,\nsays [me](../../shared/README.md#x).\n\n## \
+        A `b`\n\n- one\n  more\n- two\n\n\
+                            <!-- not run: no -->\n\n    a \\\n      b\n\n    c\n\n| reason | what \
+                            |\n| --- | --- |\n| `x …`; `y` | Do. |\n";
 
     #[test]
     fn a_document_is_divided_as_people_see_it() {

@@ -60,13 +60,15 @@ mod tests {
     use super::*;
 
     const BILL: &str = r#"{
-        "metadata": {"component": {"bom-ref": "path+file:///home/me/x/agents/a#a@1.0.0", "name": "a", "version": "1.0.0"}},
+        "metadata": {"component": {
+            "bom-ref": "path+file:///home/me/x/agents/a#a@1.0.0", "name": "a", "version": "1.0.0"}},
         "components": [
             {"bom-ref": "r#nix@0.31.3", "name": "nix", "version": "0.31.3"},
             {"bom-ref": "r#nix@0.30.0", "name": "nix", "version": "0.30.0"},
             {"bom-ref": "r#reqwest@0.13.5", "name": "reqwest", "version": "0.13.5"}],
         "dependencies": [
-            {"ref": "path+file:///home/me/x/agents/a#a@1.0.0", "dependsOn": ["r#nix@0.31.3", "r#reqwest@0.13.5"]},
+            {"ref": "path+file:///home/me/x/agents/a#a@1.0.0",
+                "dependsOn": ["r#nix@0.31.3", "r#reqwest@0.13.5"]},
             {"ref": "r#nix@0.31.3"},
             {"ref": "r#reqwest@0.13.5", "dependsOn": ["r#nix@0.30.0"]}]}"#;
 

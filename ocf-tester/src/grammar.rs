@@ -18,8 +18,10 @@ const ABOUT: &str =
     "Tests whether a resource agent keeps the OCF resource agent API, as Pacemaker relies on it.";
 
 const AFTER: &str = "\
-AGENT is a path, or ocf:PROVIDER:TYPE for an installed agent. The agent is called as Pacemaker calls it: with a fresh
-environment, the parameters of -o and no other. It starts and stops the real resource: do not test on a node in service.
+AGENT is a path, or ocf:PROVIDER:TYPE for an installed agent. The agent is called as Pacemaker \
+calls it: with a fresh
+environment, the parameters of -o and no other. It starts and stops the real resource: do not \
+test on a node in service.
 
 Exit status: 0 all passed, 1 a check failed, 2 wrong usage or not testable.
 

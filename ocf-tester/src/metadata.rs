@@ -247,8 +247,10 @@ mod tests {
     fn what_is_there_is_read_as_it_is_there() {
         let text = r#"<?xml version="1.0"?><!DOCTYPE resource-agent SYSTEM "ra-api-1.dtd">
             <resource-agent name="X"><version>1.1</version><longdesc lang="en">a <b>b</b></longdesc>
-            <parameters><parameter name="p" required="1"><content type="integer" default="3"/></parameter></parameters>
-            <actions><action name="monitor" timeout="20s" interval="10s" depth="10"/><action name="monitor"/></actions>
+            <parameters><parameter name="p" required="1">
+            <content type="integer" default="3"/></parameter></parameters>
+            <actions><action name="monitor" timeout="20s" interval="10s" depth="10"/>
+            <action name="monitor"/></actions>
             </resource-agent>"#;
         let read = parse(text).unwrap();
         assert_eq!((read.name.as_deref(), read.is_1_1()), (Some("X"), true));

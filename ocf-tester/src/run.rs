@@ -106,7 +106,8 @@ pub(crate) fn untouched(stand: &Stand<'_>, force: bool) -> Result<Option<Blocked
             return Ok(None);
         }
         return Err(format!(
-            "the resource is running ({}): a test would stop it; --force does, and leaves it stopped",
+            "the resource is running ({}): a test would stop it; --force does, and leaves it \
+             stopped",
             done.summary()
         ));
     }

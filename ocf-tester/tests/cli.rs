@@ -33,11 +33,13 @@ meta-data) cat <<END
 <parameters><parameter name="state" required="1"><longdesc lang="en">The file.</longdesc>
 <shortdesc lang="en">File</shortdesc><content type="string"/></parameter></parameters>
 <actions><action name="start" timeout="20s"/><action name="stop" timeout="20s"/>
-<action name="monitor" timeout="20s" interval="10s"/><action name="meta-data" timeout="5s"/></actions>
+<action name="monitor" timeout="20s" interval="10s"/>
+<action name="meta-data" timeout="5s"/></actions>
 </resource-agent>
 END
 ;;
-start) [ "$BROKEN" ] && exit 1; touch "$state"; "${HA_SBIN_DIR:-/nowhere}/crm_master" -v 7 2>/dev/null; exit 0;;
+start) [ "$BROKEN" ] && exit 1; touch "$state"
+  "${HA_SBIN_DIR:-/nowhere}/crm_master" -v 7 2>/dev/null; exit 0;;
 stop) rm -f "$state";;
 monitor) [ -e "$state" ] || exit 7;;
 validate-all) ;;

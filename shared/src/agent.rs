@@ -25,8 +25,8 @@ pub struct Context<'a> {
 
 /// An agent. The order of calls is that of the methods.
 pub trait Agent {
-    /// What finds a resource on this node, for a stop and a probe. No more than these need, and each
-    /// part of it from a value that is good: others may be faulty.
+    /// What finds a resource on this node, for a stop and a probe. No more than these need, and
+    /// each part of it from a value that is good: others may be faulty.
     type Identity;
 
     /// The parameters of a resource, judged and typed.

@@ -12,7 +12,7 @@
 //! use ocf::sys::file;
 //!
 //! const STATE: Param<PathBuf> =
-//!     Param::new("state", absolute_path, "State file", "There while the resource runs.").required();
+//!     Param::new("state", absolute_path, "State file", "There while it runs.").required();
 //!
 //! pub struct Lamp;
 //!
@@ -34,7 +34,7 @@
 //!             ActionSpec::new(Action::MetaData, 5),
 //!         ],
 //!         needs_root: false,
-//!         // Usually include_str!: a test of the description writes that file (`metadata::assert_sound`).
+//!         // Usually include_str!: a test of the description writes that file (`assert_sound`).
 //!         metadata: "",
 //!     };
 //!

@@ -208,7 +208,8 @@ fn take_lock(context: &Context<'_>, spec: &Spec) -> Result<Option<Lock>, Failure
         Err(LockError::Busy(holder)) => {
             let holder = if holder.is_empty() { "unknown".to_owned() } else { holder };
             Err(Failure::generic(format!(
-                "another action of this resource goes on ({holder}); wait for its end, or end that process"
+                "another action of this resource goes on ({holder}); wait for its end, or end \
+                 that process"
             )))
         }
         Err(LockError::File(error)) => {
@@ -306,7 +307,8 @@ mod tests {
 
     #[test]
     fn a_library_that_panics_for_want_of_something_is_no_internal_error() {
-        let tokio = "failed to create UnixStream: Os { code: 24, kind: Uncategorized, message: \"Too many open files\" } (unix.rs:68)";
+        let tokio = "failed to create UnixStream: Os { code: 24, kind: Uncategorized, message: \
+            \"Too many open files\" } (unix.rs:68)";
         assert_eq!(shortage(tokio).as_deref(), Some("Too many open files"));
         for other in [
             "index out of bounds (x.rs:1)",

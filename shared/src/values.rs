@@ -76,7 +76,8 @@ impl Values {
             let Some((first, value)) = given.next() else { continue };
             for (other, _) in given.filter(|(_, other)| *other != value) {
                 faults.push(format!(
-                    "{first} and {other} are two names of one parameter, with two values: unset {other}"
+                    "{first} and {other} are two names of one parameter, with two values: unset \
+                     {other}"
                 ));
             }
         }

@@ -206,8 +206,10 @@ impl Host {
     /// Lets all name servers be silent: what is sent to the only one disappears. The machine's
     /// `/etc` must be its own ([`Builder::overlay`]).
     pub fn silent_name_servers(&self) {
-        self.sh("ip link add hole type veth peer name bottom; ip link set bottom up; ip link set hole up
-             ip address add 192.0.2.1/24 dev hole; ip neighbour add 192.0.2.53 lladdr 02:00:00:00:00:53 dev hole
+        self.sh("ip link add hole type veth peer name bottom; ip link set bottom up; ip link set \
+            hole up
+             ip address add 192.0.2.1/24 dev hole; ip neighbour add 192.0.2.53 lladdr \
+             02:00:00:00:00:53 dev hole
              rm -f /etc/resolv.conf; echo nameserver 192.0.2.53 > /etc/resolv.conf
              echo 'hosts: files dns' > /etc/nsswitch.conf");
     }

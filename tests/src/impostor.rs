@@ -28,13 +28,17 @@ static void sparse_arguments(void) {
     FILE *file = fopen("/proc/self/stat", "r");
     text[fread(text, 1, sizeof text - 1, file)] = 0;
     char *word = strtok(strrchr(text, ')') + 1, " ");
-    for (int field = 3; word && field < 53; field++, word = strtok(NULL, " ")) f[field] = strtoul(word, NULL, 10);
-    char *map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    for (int field = 3; word && field < 53; field++, word = strtok(NULL, " "))
+        f[field] = strtoul(word, NULL, 10);
+    char *map = mmap(NULL, size, PROT_READ | PROT_WRITE,
+        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (map == MAP_FAILED) _exit(71);
     struct prctl_mm_map m = {
-        .start_code = f[26], .end_code = f[27], .start_stack = f[28], .start_data = f[45], .end_data = f[46],
+        .start_code = f[26], .end_code = f[27], .start_stack = f[28],
+        .start_data = f[45], .end_data = f[46],
         .start_brk = f[47], .brk = (unsigned long)sbrk(0), .arg_start = (unsigned long)map,
-        .arg_end = (unsigned long)map + size, .env_start = f[50], .env_end = f[51], .auxv = NULL, .auxv_size = 0,
+        .arg_end = (unsigned long)map + size, .env_start = f[50], .env_end = f[51],
+        .auxv = NULL, .auxv_size = 0,
         .exe_fd = -1,
     };
     if (prctl(PR_SET_MM, PR_SET_MM_MAP, &m, sizeof m, 0)) _exit(72);

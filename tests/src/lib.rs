@@ -41,7 +41,8 @@
 //! Without root the test process makes itself root of a user namespace before `main` ([`root`]).
 #![allow(
     clippy::disallowed_methods,
-    reason = "the harness is the caller: it owns the environment, waits and processes of what it tests"
+    reason = "the harness is the caller: it owns the environment, waits and processes of what it \
+        tests"
 )]
 
 pub mod adoption;

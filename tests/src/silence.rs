@@ -27,8 +27,10 @@ static int is_lost(int fd, const void *data, size_t length) {
     return strstr(list, type) != NULL;
 }
 
-ssize_t sendto(int fd, const void *data, size_t length, int flags, const struct sockaddr *to, socklen_t size) {
-    ssize_t (*real)(int, const void *, size_t, int, const struct sockaddr *, socklen_t) = dlsym(RTLD_NEXT, "sendto");
+ssize_t sendto(int fd, const void *data, size_t length, int flags,
+    const struct sockaddr *to, socklen_t size) {
+    ssize_t (*real)(int, const void *, size_t, int, const struct sockaddr *, socklen_t) =
+        dlsym(RTLD_NEXT, "sendto");
     return is_lost(fd, data, length) ? (ssize_t)length : real(fd, data, length, flags, to, size);
 }
 
@@ -39,7 +41,8 @@ ssize_t send(int fd, const void *data, size_t length, int flags) {
 ssize_t sendmsg(int fd, const struct msghdr *message, int flags) {
     ssize_t (*real)(int, const struct msghdr *, int) = dlsym(RTLD_NEXT, "sendmsg");
     const struct iovec *first = message->msg_iov;
-    return is_lost(fd, first->iov_base, first->iov_len) ? (ssize_t)first->iov_len : real(fd, message, flags);
+    bool lost = is_lost(fd, first->iov_base, first->iov_len);
+    return lost ? (ssize_t)first->iov_len : real(fd, message, flags);
 }
 "#;
 

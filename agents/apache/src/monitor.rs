@@ -149,7 +149,8 @@ fn without_master(found: &Found, known: &Record) -> Seen {
     }
     let (count, config) = (found.orphans.len(), known.config.display());
     Seen::Failing(Failure::generic(format!(
-        "the master of the web server of {config} has died; {count} of its processes are left, which stop or start end"
+        "the master of the web server of {config} has died; {count} of its processes are left, \
+         which stop or start end"
     )))
 }
 

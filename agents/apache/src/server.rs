@@ -340,7 +340,8 @@ mod tests {
 
     #[test]
     fn the_servers_word_is_read() {
-        let text = "ServerRoot: \"/etc/apache2\"\nMutex default: dir=\"/run/\"\nPidFile: \"/run/x.pid\"\nDefine: A\n";
+        let text = "ServerRoot: \"/etc/apache2\"\nMutex default: dir=\"/run/\"\nPidFile: \
+            \"/run/x.pid\"\nDefine: A\n";
         assert_eq!(stated_pid_file(text), Some(PathBuf::from("/run/x.pid")));
         assert_eq!(stated_pid_file("Syntax OK\n"), None);
     }
@@ -369,7 +370,9 @@ mod tests {
     #[test]
     fn a_complaint_names_the_line_and_not_the_usual() {
         let stderr =
-            b"AH00558: apache2: Could not\nAH00526: Syntax error on line 3 of /c:\nInvalid command 'X'\n".to_vec();
+            b"AH00558: apache2: Could not\nAH00526: Syntax error on line 3 of /c:\nInvalid \
+              command 'X'\n"
+                .to_vec();
         let output = Output { stderr, ..Output::default() };
         assert_eq!(
             complaint(&output),
@@ -379,7 +382,8 @@ mod tests {
 
     #[test]
     fn a_line_of_a_log_loses_its_stamp() {
-        let line = "[Sat Nov 28 19:57:23.7 2026] [core:crit] [pid 1:tid 1] (EAI 2)Name or service not known: AH00077: x";
+        let line = "[Sat Nov 28 19:57:23.7 2026] [core:crit] [pid 1:tid 1] (EAI 2)Name or service \
+            not known: AH00077: x";
         assert_eq!(without_stamp(line), "(EAI 2)Name or service not known: AH00077: x");
         assert_eq!(without_stamp("[no end"), "[no end");
         assert_eq!(without_stamp("AH00526: Syntax error [x] y"), "AH00526: Syntax error [x] y");

@@ -34,7 +34,8 @@ const SPEC: Spec = Spec {
     name: "Dummy",
     version: env!("CARGO_PKG_VERSION"),
     short: "Example resource that is a file",
-    long: "Remembers in a file whether it runs. For tests of a cluster, and as an example for new agents.",
+    long: "Remembers in a file whether it runs. For tests of a cluster, and as an example for new \
+        agents.",
     parameters: params::ALL,
     actions: &[
         ActionSpec::new(Action::Start, 20),

@@ -12,7 +12,8 @@ pub fn reason(said: &str) -> Option<String> {
 
 /// Whether this machine has an address, or may act as if it had.
 fn is_here(address: IpAddr) -> bool {
-    !matches!(UdpSocket::bind((address, 0)), Err(error) if error.kind() == ErrorKind::AddrNotAvailable)
+    let refusal = UdpSocket::bind((address, 0)).err();
+    refusal.is_none_or(|error| error.kind() != ErrorKind::AddrNotAvailable)
 }
 
 fn explain(said: &str, is_here: impl Fn(IpAddr) -> bool) -> Option<String> {

@@ -54,10 +54,13 @@ pub const SPEC: Spec = Spec {
     long: "Runs an instance of the load balancer HAProxy, version 2.2 or later: one configuration. \
            Order it after the addresses that it listens on, or set net.ipv4.ip_nonlocal_bind=1. \
            The service of the system must be disabled.\n\n\
-           A monitor at level 0 sees that the master and its worker live and answer. Level 10 sees that all frontends take \
-           connections, and reads the page of statusurl if there is one. Level 20 sees that each backend has servers enough \
+           A monitor at level 0 sees that the master and its worker live and answer. Level 10 \
+           sees that all frontends take \
+           connections, and reads the page of statusurl if there is one. Level 20 sees that each \
+           backend has servers enough \
            that are up; with fewer the resource is degraded, or has failed if on_low says so.\n\n\
-           The action reload makes haproxy read its configuration again; with pcs or crm, change config_serial, or set \
+           The action reload makes haproxy read its configuration again; with pcs or crm, change \
+           config_serial, or set \
            reload_on=change.",
     parameters: params::ALL,
     actions: &[

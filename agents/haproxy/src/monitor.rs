@@ -139,7 +139,8 @@ fn judge(
             Question::Alive => Ok(Status::Running),
             // It may serve, and a restart would cost connections.
             _ => Ok(Status::Degraded(
-                "the master has no CLI socket (-S), so haproxy cannot be checked: set stats_socket, or restart it"
+                "the master has no CLI socket (-S), so haproxy cannot be checked: set \
+                 stats_socket, or restart it"
                     .to_owned(),
             )),
         };
@@ -180,7 +181,8 @@ fn generations(settings: &Settings, view: &View) -> Status {
     let old = processes.old.len();
     if old > settings.max_old_workers as usize {
         complaints.push(format!(
-            "{old} old workers still serve clients, more than max_old_workers={}: set hard_stop_after",
+            "{old} old workers still serve clients, more than max_old_workers={}: set \
+             hard_stop_after",
             settings.max_old_workers
         ));
     }
@@ -261,7 +263,8 @@ mod tests {
     }
 
     fn view(old: usize, failed: u32) -> View {
-        let table = "# pxname,svname,status,type,\nw,FRONTEND,OPEN,0,\na,s1,UP,2,\na,s2,DOWN,2,\nb,s1,DOWN,2,\n\
+        let table = "# pxname,svname,status,type,\nw,FRONTEND,OPEN,0,\na,s1,UP,2,\na,s2,DOWN,2,\n\
+            b,s1,DOWN,2,\n\
                      b,s2,MAINT,2,\nnone,BACKEND,UP,1,\n";
         View {
             processes: Some(Processes {

@@ -74,8 +74,10 @@ pub const SPEC: Spec = Spec {
     long: "Puts an IPv4 or IPv6 address on a network interface of this node and announces it to \
            the neighbours, so that clients follow a service from node to node. Interface and \
            prefix length are found in the routing table unless they are given.\n\n\
-           As a globally unique clone with several instances, all nodes have the address and each answers its share of \
-           the clients (a cluster IP, which needs nft or iptables); as an anonymous clone it is a plain address on each \
+           As a globally unique clone with several instances, all nodes have the address and each \
+           answers its share of \
+           the clients (a cluster IP, which needs nft or iptables); as an anonymous clone it is a \
+           plain address on each \
            node.",
     parameters: config::params::ALL,
     actions: &[

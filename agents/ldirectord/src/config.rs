@@ -262,7 +262,8 @@ fn states(value: &str) -> Result<(), String> {
     for state in all.into_iter().filter(|state| *state != "none") {
         if !matches!(state, "all" | "starting" | "stopping" | "running" | "reloading") {
             return Err(format!(
-                "emailalertstatus: \"{state}\" is none of all, none, starting, running, stopping, reloading"
+                "emailalertstatus: \"{state}\" is none of all, none, starting, running, stopping, \
+                 reloading"
             ));
         }
         if none {

@@ -64,10 +64,13 @@ pub const SPEC: Spec = Spec {
     short: "ldirectord, the director of Linux Virtual Server",
     long: "Runs ldirectord, which balances virtual services by the kernel's IP Virtual Server and \
            keeps real servers that do not work out of it.\n\n\
-           A monitor at level 0 sees that the daemon of this configuration runs. Level 10 asks the daemon's own status. Level \
-           20 sees that the kernel's table has every virtual service of the configuration, and each of them a real server or \
+           A monitor at level 0 sees that the daemon of this configuration runs. Level 10 asks \
+           the daemon's own status. Level \
+           20 sees that the kernel's table has every virtual service of the configuration, and \
+           each of them a real server or \
            the fallback to send clients to.\n\n\
-           The action reload makes the daemon read its configuration again; with pcs or crm, change config_serial.\n\n\
+           The action reload makes the daemon read its configuration again; with pcs or crm, \
+           change config_serial.\n\n\
            A stop leaves the kernel's table as it was before the start.",
     parameters: params::ALL,
     actions: &[

@@ -1,5 +1,5 @@
-//! Perl modules that the daemon loads only when it checks a real server for the first time. Where one
-//! is missing the daemon ends there, after its start, and again after each recovery.
+//! Perl modules that the daemon loads only when it checks a real server for the first time. Where
+//! one is missing the daemon ends there, after its start, and again after each recovery.
 #![forbid(unsafe_code)]
 
 use std::ffi::OsStr;

@@ -87,8 +87,9 @@ fn renew(
     });
     if is_renewed.is_none() {
         return Ok(Reloaded::Refused(
-            "the new configuration is not in effect yet: ldirectord is busy with checks; see its log"
-                .to_owned(),
+            "the new configuration is not in effect yet: ldirectord is busy with checks; see its \
+             log"
+            .to_owned(),
         ));
     }
     record.before.extend(others);

@@ -151,7 +151,8 @@ fn free_pid_file(
         let arguments = process.arguments_of_root().unwrap_or_default();
         if let Role::Daemon(other) = argv::read(&arguments, program) {
             return Err(Failure::generic(format!(
-                "{} is in use by the ldirectord of {}: give one of the configuration files another name",
+                "{} is in use by the ldirectord of {}: give one of the configuration files \
+                 another name",
                 path.display(),
                 other.display()
             )));

@@ -57,10 +57,13 @@ pub const SPEC: Spec = Spec {
     short: "nginx web server and proxy",
     long: "Runs an instance of the web server and proxy nginx: one configuration file. Several on \
            one node need pid files of their own.\n\n\
-           A monitor at level 0 sees that the server runs and answers. Level 10 reads a status page, by default that of \
-           stub_status. Level 20 reads any page, or runs a test from a file. Level 30 runs a program. At levels 10 and 20 \
+           A monitor at level 0 sees that the server runs and answers. Level 10 reads a status \
+           page, by default that of \
+           stub_status. Level 20 reads any page, or runs a test from a file. Level 30 runs a \
+           program. At levels 10 and 20 \
            the HTTP status code decides first, then the expression.\n\n\
-           The action reload makes nginx read its configuration again; with pcs or crm, change config_serial.",
+           The action reload makes nginx read its configuration again; with pcs or crm, change \
+           config_serial.",
     parameters: params::ALL,
     actions: &[
         ActionSpec::new(Action::Start, 40),

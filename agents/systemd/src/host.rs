@@ -43,7 +43,8 @@ pub fn check(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> 
         let read = |path: &Path| file::read(path, LARGEST, Trust::Anyone).ok();
         if let Some(other) = dropin::overriding(&facts.drop_ins, read) {
             context.log.warn(format_args!(
-                "{} sets Restart= after our settings, so systemd restarts {} behind the cluster's back: remove that",
+                "{} sets Restart= after our settings, so systemd restarts {} behind the cluster's \
+                 back: remove that",
                 other.display(),
                 unit.id
             ));
@@ -74,13 +75,15 @@ pub fn warnings(unit: &Unit, facts: &Facts, settings: &Settings) -> Vec<String> 
     let restarts = !matches!(facts.restart.as_deref(), None | Some("" | "no"));
     if restarts && !settings.identity.drop_in {
         warnings.push(format!(
-            "{id} has Restart=, so systemd restarts it behind the cluster's back: set Restart=no, or drop_in=yes"
+            "{id} has Restart=, so systemd restarts it behind the cluster's back: set Restart=no, \
+             or drop_in=yes"
         ));
     }
     if !facts.triggered_by.is_empty() && settings.identity.unit.kind == UnitKind::Service {
         let triggers = facts.triggered_by.join(" ");
         warnings.push(format!(
-            "{id} may be started by {triggers}, behind the cluster's back: manage that, or stop and disable it"
+            "{id} may be started by {triggers}, behind the cluster's back: manage that, or stop \
+             and disable it"
         ));
     }
     if !facts.upheld_by.is_empty() {
@@ -91,7 +94,8 @@ pub fn warnings(unit: &Unit, facts: &Facts, settings: &Settings) -> Vec<String> 
     }
     if facts.hides_its_end() {
         warnings.push(format!(
-            "{id} has RemainAfterExit=yes, so it counts as active when its processes have ended: set check_tcp or check_http"
+            "{id} has RemainAfterExit=yes, so it counts as active when its processes have ended: \
+             set check_tcp or check_http"
         ));
     }
     warnings

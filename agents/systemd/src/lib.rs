@@ -55,8 +55,10 @@ pub const SPEC: Spec = Spec {
     long: "Starts, stops and watches a unit of systemd: a service, or a socket, timer, mount, \
            target or another one. Beyond Pacemaker's class systemd it has parameters, looks \
            whether the application works, and says why it does not.\n\n\
-           A monitor at level 0 asks systemd for the state. Level 10 also looks at the main process, and makes the checks \
-           that are configured: a page, a port, a local socket. Level 20 also runs a program. A start makes all of them \
+           A monitor at level 0 asks systemd for the state. Level 10 also looks at the main \
+           process, and makes the checks \
+           that are configured: a page, a port, a local socket. Level 20 also runs a program. A \
+           start makes all of them \
            before it counts as good.\n\n\
            The unit should be disabled, so that only the cluster starts it.",
     parameters: params::ALL,

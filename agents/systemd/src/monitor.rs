@@ -194,7 +194,8 @@ fn works(
         return Ok(match checks::any(&settings.checks) {
             true => Status::Running,
             false => Status::Degraded(format!(
-                "{}: no process of it is left, and RemainAfterExit=yes hides that; set check_tcp or check_http",
+                "{}: no process of it is left, and RemainAfterExit=yes hides that; set check_tcp \
+                 or check_http",
                 unit.id
             )),
         });
@@ -261,7 +262,8 @@ fn stuck(manager: &mut Manager, settings: &Settings, unit: &Unit) -> Failure {
         unit.job.as_ref().map_or_else(String::new, |job| format!(", with a {} job", job.verb));
     let end = facts.end().map_or_else(String::new, |end| format!("; {end}"));
     let advice = if unit.restarts() {
-        "systemd restarts it again and again: Restart=no, or drop_in=yes, leaves that to the cluster"
+        "systemd restarts it again and again: Restart=no, or drop_in=yes, leaves that to the \
+         cluster"
     } else {
         "it is stuck, or needs more time than the operation has: look at systemctl status"
     };

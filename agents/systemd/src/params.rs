@@ -84,7 +84,8 @@ pub const CHECK_HTTP: Param<String> = Param::new(
     "check_http",
     web::url,
     "Page that must answer",
-    "The URL of a page that must answer before a start counts as good, and in monitors at level 10.",
+    "The URL of a page that must answer before a start counts as good, and in monitors at level \
+     10.",
 )
 .reloadable();
 pub const CHECK_MATCH: Param<Ere> = Param::new(

@@ -203,7 +203,8 @@ impl Attempt<'_> {
             && facts.end().is_none()
             && facts.service_type.as_deref() == Some("oneshot")
         {
-            let why = "it has run and ended well, so there is nothing to monitor: set RemainAfterExit=yes in the unit";
+            let why = "it has run and ended well, so there is nothing to monitor: set \
+                RemainAfterExit=yes in the unit";
             return Failure::generic(format!("{}: {why}", self.unit.id));
         }
         Failure::generic(format!("{why}{}", story(self.context, &self.unit, &facts)))

@@ -182,7 +182,8 @@ impl Facts {
             (Some(true), _) => "the main process ended by itself",
             (None, _) => "it ended, or was stopped outside the cluster",
             (Some(false), _) => {
-                "it was stopped outside the cluster (systemctl stop, or a conflict with another unit)"
+                "it was stopped outside the cluster (systemctl stop, or a conflict with another \
+                 unit)"
             }
         }
     }

@@ -147,7 +147,8 @@ fn order(
         Ok(ended) => Ok(Some(ended)),
         Err(error) if error.is("NoSuchUnit") => Ok(None),
         Err(error) if error.is("OnlyByDependency") => Err(Failure::generic(format!(
-            "{} cannot be stopped by itself: remove RefuseManualStop=yes from the unit, or stop what it belongs to",
+            "{} cannot be stopped by itself: remove RefuseManualStop=yes from the unit, or stop \
+             what it belongs to",
             unit.id
         ))),
         Err(error) => Err(error.into_failure(&format!("stop of {}", unit.id))),

@@ -39,9 +39,11 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         id: "working-directory",
         says: "the working directory does not matter",
-        clause: "Pacemaker Administration, Resource Agents: agents must not rely on the directory that they run in",
+        clause: "Pacemaker Administration, Resource Agents: agents must not rely on the directory \
+            that they run in",
         fix: "use absolute paths",
-        costs: "a cluster, crm_resource and people run the agent in different directories: they see different states",
+        costs: "a cluster, crm_resource and people run the agent in different directories: they \
+            see different states",
         weight: Weight::Must,
         proof: Proof::Alone(directories),
     },
@@ -50,14 +52,16 @@ pub(super) const CHECKS: &[Check] = &[
         says: "the file mode creation mask does not matter",
         clause: INHERITED,
         fix: "set the umask, or the modes of files, where they matter",
-        costs: "the service fails, or its files are open to all, where the cluster was started with another mask",
+        costs: "the service fails, or its files are open to all, where the cluster was started \
+            with another mask",
         weight: Weight::Must,
         proof: Proof::Alone(masks),
     },
     Check {
         id: "locale",
         says: "the locale does not matter",
-        clause: "POSIX.1, Locale: what tools print, and how they sort, depends on it; the cluster's may be any",
+        clause: "POSIX.1, Locale: what tools print, and how they sort, depends on it; the \
+            cluster's may be any",
         fix: "set LC_ALL=C before reading what a program prints",
         costs: "on a node with another language the agent misreads the state of the service",
         weight: Weight::Must,
@@ -75,9 +79,11 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         id: "home",
         says: "a home directory is not needed, nor disturbs",
-        clause: "systemd.exec(5), Environment: system services have no HOME; a cluster that is started by hand has one",
+        clause: "systemd.exec(5), Environment: system services have no HOME; a cluster that is \
+            started by hand has one",
         fix: "name every path as it is; give a program that wants HOME one of its own",
-        costs: "the service fails or runs with other settings, depending on how the cluster was started",
+        costs: "the service fails or runs with other settings, depending on how the cluster was \
+            started",
         weight: Weight::Must,
         proof: Proof::Alone(homes),
     },
@@ -104,7 +110,8 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         id: "standard-input",
         says: "what standard input is does not matter",
-        clause: "services_linux.c: Pacemaker gives its own, /dev/null; crm_resource and people give a terminal, or none",
+        clause: "services_linux.c: Pacemaker gives its own, /dev/null; crm_resource and people \
+            give a terminal, or none",
         fix: "read nothing from standard input; start programs with </dev/null",
         costs: "the agent waits for input that never comes, until it is killed",
         weight: Weight::Must,
@@ -122,8 +129,10 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         id: "ignored-signals",
         says: "signals that are ignored by who calls it do not matter",
-        clause: "signal(7): a program inherits what is ignored; cron, nohup and some init systems ignore SIGPIPE or SIGCHLD",
-        fix: "set the signals that matter to their defaults, and do not rely on SIGPIPE to end a pipeline",
+        clause: "signal(7): a program inherits what is ignored; cron, nohup and some init systems \
+            ignore SIGPIPE or SIGCHLD",
+        fix: "set the signals that matter to their defaults, and do not rely on SIGPIPE to end a \
+            pipeline",
         costs: "the agent waits for a child or a pipe for ever, or misses its exit code",
         weight: Weight::Must,
         proof: Proof::Alone(ignored),
@@ -131,7 +140,8 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         id: "priority",
         says: "a low priority does not matter",
-        clause: "sched(7), ioprio_set(2): a program inherits both; administrators run clusters with either",
+        clause: "sched(7), ioprio_set(2): a program inherits both; administrators run clusters \
+            with either",
         fix: "do not ask for a priority that cannot be had; wait for events instead of fixed times",
         costs: "the service fails on nodes that are run with another priority",
         weight: Weight::Must,

@@ -16,14 +16,16 @@ const POINTS: u32 = 10;
 /// Actions that take longer are killed at fewer points: that much time, all points together.
 const BUDGET: Duration = Duration::from_secs(20);
 
-const TIME_OUT: &str = "Pacemaker kills an action at its time-out without a warning (lib/common/mainloop.c), and then calls stop";
+const TIME_OUT: &str = "Pacemaker kills an action at its time-out without a warning \
+    (lib/common/mainloop.c), and then calls stop";
 
 pub(super) const CHECKS: &[Check] = &[
     Check {
         id: "start-killed",
         says: "after a start that was killed anywhere, stop succeeds and nothing is left",
         clause: TIME_OUT,
-        fix: "write state atomically, take locks that the kernel releases, and let stop look at what is, not at what was noted",
+        fix: "write state atomically, take locks that the kernel releases, and let stop look at \
+            what is, not at what was noted",
         costs: "after a start that was too slow the service cannot be stopped: the node is fenced",
         weight: Weight::Must,
         proof: Proof::Alone(start_killed),
@@ -40,7 +42,8 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         id: "monitor-killed",
         says: "a monitor that is killed anywhere leaves the resource well",
-        clause: "Pacemaker kills a monitor in flight when another action is due (lib/services/services.c)",
+        clause: "Pacemaker kills a monitor in flight when another action is due \
+            (lib/services/services.c)",
         fix: "let monitor change nothing, and take no lock that outlives it",
         costs: "a monitor that is cancelled takes the service down",
         weight: Weight::Must,

@@ -38,7 +38,8 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         id: "quiet-meta-data",
         says: "meta-data prints nothing on stderr",
-        clause: "Pacemaker's controller asks for it whenever it needs it, and logs what comes on stderr",
+        clause: "Pacemaker's controller asks for it whenever it needs it, and logs what comes on \
+            stderr",
         fix: "answer meta-data before anything that has something to say",
         costs: "the log of every node gets the same lines again and again",
         weight: Weight::Should,
@@ -47,7 +48,8 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         id: "name",
         says: "the description has the name of the agent's file",
-        clause: "OCF 1.1, The Resource Agent Directory Tree: the file is named according to the resource type",
+        clause: "OCF 1.1, The Resource Agent Directory Tree: the file is named according to the \
+            resource type",
         fix: "write the file's name as the attribute name of the root",
         costs: "users read one name and have to configure another",
         weight: Weight::Should,
@@ -56,18 +58,23 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         id: "file-mode",
         says: "everybody may read and run the agent's file, and only its owner may change it",
-        clause: "the cluster and its tools run agents as other users (for meta-data, validate-all); what others may write runs as root",
+        clause: "the cluster and its tools run agents as other users (for meta-data, \
+            validate-all); what others may write runs as root",
         fix: "chmod 755",
-        costs: "who may write the file is root on every node; who may not read it cannot configure a resource",
+        costs: "who may write the file is root on every node; who may not read it cannot \
+            configure a resource",
         weight: Weight::Must,
         proof: Proof::Aside(file_mode),
     },
     Check {
         id: "meta-data-as-nobody",
         says: "an ordinary user gets the same description",
-        clause: "Pacemaker Administration, Resource Agents: meta-data are read by tools that are not root",
-        fix: "answer meta-data before checking rights, writing files or reading what root alone may read",
-        costs: "Pacemaker's controller asks as the user hacluster: without an answer every change is a restart",
+        clause: "Pacemaker Administration, Resource Agents: meta-data are read by tools that are \
+            not root",
+        fix: "answer meta-data before checking rights, writing files or reading what root alone \
+            may read",
+        costs: "Pacemaker's controller asks as the user hacluster: without an answer every change \
+            is a restart",
         weight: Weight::Must,
         proof: Proof::Aside(as_nobody),
     },
@@ -94,14 +101,16 @@ pub(super) const CHECKS: &[Check] = &[
         says: "meta-data changes no file, needs no network and says the same each time",
         clause: "Pacemaker Administration, Resource Agents: meta-data must have no side effects",
         fix: "answer meta-data before anything is prepared, from a constant text",
-        costs: "tools ask at any time on any node: what it changes, changes under a running service",
+        costs: "tools ask at any time on any node: what it changes, changes under a running \
+            service",
         weight: Weight::Must,
         proof: Proof::Aside(pure),
     },
     Check {
         id: "output-format",
         says: "meta-data gives XML whatever OCF_OUTPUT_FORMAT Pacemaker's tools export",
-        clause: "OCF 1.1, Global OCF Attributes: meta-data must support, and default to, XML output",
+        clause: "OCF 1.1, Global OCF Attributes: meta-data must support, and default to, XML \
+            output",
         fix: "treat an unknown format like none",
         costs: "crm_resource and pcs get a description that they cannot read",
         weight: Weight::Must,

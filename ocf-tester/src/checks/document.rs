@@ -11,16 +11,19 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         id: "mandatory-actions",
         says: "the meta-data advertise start, stop, monitor and meta-data",
-        clause: "OCF 1.1, Mandatory Actions: agents must be able to perform them and must advertise them",
+        clause: "OCF 1.1, Mandatory Actions: agents must be able to perform them and must \
+            advertise them",
         fix: "add an <action> for each of them, with a time-out",
-        costs: "tools configure no operation for what is not advertised: without a monitor no failure is ever seen",
+        costs: "tools configure no operation for what is not advertised: without a monitor no \
+            failure is ever seen",
         weight: Weight::Must,
         proof: Proof::Document(mandatory_actions),
     },
     Check {
         id: "schema",
         says: "the meta-data have the structure that their version of the API prescribes",
-        clause: "OCF 1.1, Meta-Data Format: the XML shall conform to the schema ra-api.rng; 1.0: ra-api-1.dtd",
+        clause: "OCF 1.1, Meta-Data Format: the XML shall conform to the schema ra-api.rng; 1.0: \
+            ra-api-1.dtd",
         fix: "mend what is named; xmllint --noout --relaxng ocf-1.1.rng - shows the place",
         costs: "pcs refuses to create a resource of an agent whose meta-data do not conform",
         weight: Weight::Must,
@@ -29,9 +32,11 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         id: "api-version",
         says: "the meta-data name the version of the API that the agent keeps, 1.0 or 1.1",
-        clause: "OCF 1.1, Meta-Data Semantics: version; Pacemaker decides by it whether reload-agent exists (controld_metadata.c)",
+        clause: "OCF 1.1, Meta-Data Semantics: version; Pacemaker decides by it whether \
+            reload-agent exists (controld_metadata.c)",
         fix: "write <version>1.1</version> as the first element",
-        costs: "Pacemaker takes the agent for one of OCF 1.0, and restarts the service where it could reload",
+        costs: "Pacemaker takes the agent for one of OCF 1.0, and restarts the service where it \
+            could reload",
         weight: Weight::Should,
         proof: Proof::Document(api_version),
     },
@@ -47,7 +52,8 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         id: "languages",
         says: "each description names its language",
-        clause: "OCF 1.1, ra-api.rng: descriptions have an attribute lang, a language tag of RFC 5646",
+        clause: "OCF 1.1, ra-api.rng: descriptions have an attribute lang, a language tag of RFC \
+            5646",
         fix: "write lang=\"en\"",
         costs: "tools show the text all the same",
         weight: Weight::May,
@@ -56,16 +62,19 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         id: "parameter-names",
         says: "each parameter is described once, under a name that a variable can have",
-        clause: "OCF 1.1, Syntax for Instance Parameters: a name becomes the variable OCF_RESKEY_name",
+        clause: "OCF 1.1, Syntax for Instance Parameters: a name becomes the variable \
+            OCF_RESKEY_name",
         fix: "rename or remove the second one",
-        costs: "the agent does not get the value that the user has set, or tools judge it by the wrong description",
+        costs: "the agent does not get the value that the user has set, or tools judge it by the \
+            wrong description",
         weight: Weight::Must,
         proof: Proof::Document(parameter_names),
     },
     Check {
         id: "defaults-fit",
         says: "each default is a value that its own type allows",
-        clause: "OCF 1.1, ra-api.rng: content has a type and a default; tools check values by the type",
+        clause: "OCF 1.1, ra-api.rng: content has a type and a default; tools check values by the \
+            type",
         fix: "mend the default or the type",
         costs: "tools show a default that they themselves refuse",
         weight: Weight::Should,
@@ -84,8 +93,10 @@ pub(super) const CHECKS: &[Check] = &[
         id: "reloadable",
         says: "there is a reload-agent exactly if there are reloadable parameters",
         clause: "OCF 1.1, reload-agent: makes changes of parameters marked as reloadable effective",
-        fix: "advertise and implement reload-agent, or mark no parameter; mark at least one, or drop the action",
-        costs: "Pacemaker restarts the service for a change that could be reloaded, or never calls what was written for it",
+        fix: "advertise and implement reload-agent, or mark no parameter; mark at least one, or \
+            drop the action",
+        costs: "Pacemaker restarts the service for a change that could be reloaded, or never \
+            calls what was written for it",
         weight: Weight::Should,
         proof: Proof::Document(reloadable),
     },
@@ -94,14 +105,16 @@ pub(super) const CHECKS: &[Check] = &[
         says: "each action has a time-out that can be read",
         clause: "OCF 1.1, ra-api.rng: action has an attribute timeout, which tools take as default",
         fix: "write timeout=\"20s\"",
-        costs: "tools take a default of 20 s instead: a stop that needs more is killed, and the node is fenced",
+        costs: "tools take a default of 20 s instead: a stop that needs more is killed, and the \
+            node is fenced",
         weight: Weight::Must,
         proof: Proof::Document(time_outs),
     },
     Check {
         id: "time-out-units",
         says: "time-outs and intervals have a unit",
-        clause: "Pacemaker reads a bare number as seconds in one place and as milliseconds in others",
+        clause: "Pacemaker reads a bare number as seconds in one place and as milliseconds in \
+            others",
         fix: "write 20s, not 20",
         costs: "a time of 20 is 20 seconds to one tool and 20 milliseconds to another",
         weight: Weight::Should,
@@ -112,7 +125,8 @@ pub(super) const CHECKS: &[Check] = &[
         says: "no two actions have the same name, role and interval",
         clause: "Pacemaker distinguishes operations of a resource by name and interval alone",
         fix: "give each depth and each role an interval of its own",
-        costs: "Pacemaker runs one of the two and drops the other: what it looks for is not monitored",
+        costs: "Pacemaker runs one of the two and drops the other: what it looks for is not \
+            monitored",
         weight: Weight::Must,
         proof: Proof::Document(action_pairs),
     },
@@ -130,7 +144,8 @@ pub(super) const CHECKS: &[Check] = &[
         says: "promote and demote are advertised together or not at all",
         clause: "OCF 1.1, Optional Actions: who can be promoted must be demoted",
         fix: "advertise and implement the other one",
-        costs: "a resource that was promoted and cannot be demoted is stopped, or its node is fenced",
+        costs: "a resource that was promoted and cannot be demoted is stopped, or its node is \
+            fenced",
         weight: Weight::Must,
         proof: Proof::Document(|meta| both_or_neither(meta, "promote", "demote")),
     },

@@ -20,7 +20,8 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         id: "process-left",
         says: "no process is left after stop",
-        clause: "OCF 1.1, stop: after it has completed, no component of the resource shall remain active",
+        clause: "OCF 1.1, stop: after it has completed, no component of the resource shall remain \
+            active",
         fix: "end everything that start and monitor have started, and wait for it",
         costs: "what is left works on the data or the address while the service starts elsewhere",
         weight: Weight::Must,
@@ -28,7 +29,8 @@ pub(super) const CHECKS: &[Check] = &[
     },
     Check {
         id: "file-left",
-        says: "after stop no new file is left outside /run, /var and the places that parameters name",
+        says: "after stop no new file is left outside /run, /var and the places that parameters \
+            name",
         clause: "OCF 1.1, stop: should clean up any artifacts such as lock files",
         fix: "keep state below /run or /var, and remove temporary files",
         costs: "files pile up, and the next start may find a stale one",

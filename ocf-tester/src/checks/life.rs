@@ -9,7 +9,8 @@ use crate::check::{Check, OK, Proof, RUNNING, STOPPED, State, Step, Weight};
 use crate::stand::{Stand, known};
 use crate::verdict::{Finding, Judged};
 
-const IDEMPOTENT: &str = "OCF 1.1, Resource Agent Actions: actions must be idempotent; doing again what is done must be successful";
+const IDEMPOTENT: &str = "OCF 1.1, Resource Agent Actions: actions must be idempotent; doing \
+    again what is done must be successful";
 const LEVELS: &str =
     "OCF 1.1, Check Levels: if a level is not implemented, the next lower one should be performed";
 
@@ -22,8 +23,10 @@ pub(super) const CHECKS: &[Check] = &[
         id: "probe-stopped",
         says: "a probe of a stopped resource gives 7",
         clause: "OCF 1.1, Exit Status Codes: 7, the service is completely stopped",
-        fix: "make monitor tell the absence of the resource (7) from a failure (1); a probe has no interval",
-        costs: "Pacemaker takes the resource for active or failed where it is not, and stops or restarts it",
+        fix: "make monitor tell the absence of the resource (7) from a failure (1); a probe has \
+            no interval",
+        costs: "Pacemaker takes the resource for active or failed where it is not, and stops or \
+            restarts it",
         weight: Weight::Must,
         proof: Proof::Alone(probe_stopped),
     },
@@ -32,16 +35,20 @@ pub(super) const CHECKS: &[Check] = &[
         says: "a recurring monitor of a stopped resource gives 7",
         clause: "OCF 1.1, Exit Status Codes: 7, the service is completely stopped",
         fix: "make monitor tell the absence of the resource (7) from a failure (1)",
-        costs: "a service that was stopped outside the cluster counts as failed in another way, or as running",
+        costs: "a service that was stopped outside the cluster counts as failed in another way, \
+            or as running",
         weight: Weight::Must,
         proof: Proof::Steps(&[Step::Given(State::Stopped), Step::Call(MONITOR, STOPPED)]),
     },
     Check {
         id: "probe-forms",
-        says: "a monitor whose interval is unset, empty or 0 is a probe, even if programs are missing",
-        clause: "Pacemaker leaves the interval unset in probes (lib/pengine/pe_actions.c); crm_resource --force-check as well",
+        says: "a monitor whose interval is unset, empty or 0 is a probe, even if programs are \
+            missing",
+        clause: "Pacemaker leaves the interval unset in probes (lib/pengine/pe_actions.c); \
+            crm_resource --force-check as well",
         fix: "treat unset, empty and 0 alike, as a probe: 7 if the resource cannot be here",
-        costs: "a probe on a node without the software fails: Pacemaker stops the resource there, and fences if that fails",
+        costs: "a probe on a node without the software fails: Pacemaker stops the resource there, \
+            and fences if that fails",
         weight: Weight::Must,
         proof: Proof::Alone(probe_forms),
     },
@@ -61,7 +68,8 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         id: "start",
         says: "start succeeds",
-        clause: "OCF 1.1, start: must bring the resource instance online and make it available for use",
+        clause: "OCF 1.1, start: must bring the resource instance online and make it available \
+            for use",
         fix: "give with -o what the resource needs, or see the reason",
         costs: "the service is down",
         weight: Weight::Must,
@@ -88,9 +96,11 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         id: "first-monitor-prompt",
         says: "the first recurring monitor after a start answers as soon as a probe does",
-        clause: "a first run is part of the cluster's transition, which waits for it (pcmk_graph_consumer.c); a later one is not",
+        clause: "a first run is part of the cluster's transition, which waits for it \
+            (pcmk_graph_consumer.c); a later one is not",
         fix: "let a monitor wait for events only when the last one has ended an interval ago",
-        costs: "while a first monitor waits, the cluster recovers nothing else: a resource that fails meanwhile stays down",
+        costs: "while a first monitor waits, the cluster recovers nothing else: a resource that \
+            fails meanwhile stays down",
         weight: Weight::Should,
         proof: Proof::Alone(first_monitor),
     },
@@ -114,7 +124,8 @@ pub(super) const CHECKS: &[Check] = &[
         says: "start of a running resource succeeds, and it runs on",
         clause: "OCF 1.1, start: must succeed if the resource instance is already running",
         fix: "look first: exit with 0 when monitor would",
-        costs: "Pacemaker starts what runs already after a lost result: a failure, or a second instance",
+        costs: "Pacemaker starts what runs already after a lost result: a failure, or a second \
+            instance",
         weight: Weight::Must,
         proof: Proof::Steps(&[
             Step::Given(State::Running),
@@ -125,7 +136,8 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         id: "stop",
         says: "stop of a running resource succeeds, and nothing runs afterwards",
-        clause: "OCF 1.1, stop: after it has completed, no component of the resource shall remain active",
+        clause: "OCF 1.1, stop: after it has completed, no component of the resource shall remain \
+            active",
         fix: "wait until all is gone; the time-out is the cluster's business",
         costs: "the node is fenced, or the service starts elsewhere while it still runs here",
         weight: Weight::Must,
@@ -147,7 +159,8 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         id: "two-starts",
         says: "after two starts, one stop is enough",
-        clause: "OCF 1.1, start of a running resource does not change its state; after stop nothing shall remain active",
+        clause: "OCF 1.1, start of a running resource does not change its state; after stop \
+            nothing shall remain active",
         fix: "let start of a running resource do nothing",
         costs: "a second instance runs on after stop: data are written from two nodes",
         weight: Weight::Must,
@@ -185,14 +198,16 @@ pub(super) const CHECKS: &[Check] = &[
         says: "a check level that is no number is taken as level 0",
         clause: LEVELS,
         fix: "read nonsense as 0",
-        costs: "a level that is no number is a mistake in the configuration, which shows at the first monitor",
+        costs: "a level that is no number is a mistake in the configuration, which shows at the \
+            first monitor",
         weight: Weight::May,
         proof: Proof::Alone(check_level_garbage),
     },
     Check {
         id: "monitors-at-once",
         says: "two monitors at the same time both see the resource run",
-        clause: "Pacemaker Explained, Resource Operations: monitors with different intervals may overlap",
+        clause: "Pacemaker Explained, Resource Operations: monitors with different intervals may \
+            overlap",
         fix: "share no temporary file between two calls",
         costs: "two monitors that meet make a healthy service look failed, once in a while",
         weight: Weight::Must,
@@ -201,7 +216,8 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         id: "monitor-during-start",
         says: "a monitor during start does not disturb it",
-        clause: "OCF 1.1, Resource Agent Actions: an agent should not assume that it is the only one that runs",
+        clause: "OCF 1.1, Resource Agent Actions: an agent should not assume that it is the only \
+            one that runs",
         fix: "let monitor change nothing",
         costs: "a monitor that meets a start makes it fail, or leaves a service half started",
         weight: Weight::Must,

@@ -25,7 +25,8 @@ pub(super) const CHECKS: &[Check] = &[
         says: "an action that the agent does not know gives 3",
         clause: "OCF 1.1, Exit Status Codes: 3, the agent does not support the requested action",
         fix: "end the choice of actions with one for all others that exits with 3",
-        costs: "an action that was never done counts as done, or a missing one as a failure of the service",
+        costs: "an action that was never done counts as done, or a missing one as a failure of \
+            the service",
         weight: Weight::Must,
         proof: Proof::Aside(|stand| stand.expect(Ask::words(&[UNKNOWN_ACTION]), &[3]).map(drop)),
     },
@@ -50,7 +51,8 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         id: "validate-all",
         says: "validate-all accepts the given parameters",
-        clause: "OCF 1.1, Optional Actions, validate-all: validates the instance parameters provided",
+        clause: "OCF 1.1, Optional Actions, validate-all: validates the instance parameters \
+            provided",
         fix: "give with -o what the agent needs, or mend its validation",
         costs: "tools refuse a configuration that is right, or the agent refuses to start with it",
         weight: Weight::Must,
@@ -59,7 +61,8 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         id: "validate-level-10",
         says: "validate-all at check level 10 accepts them on this host",
-        clause: "OCF 1.1, Check Levels: level 10 may verify the suitability of the local environment",
+        clause: "OCF 1.1, Check Levels: level 10 may verify the suitability of the local \
+            environment",
         fix: "install and configure here what the agent manages, or mend its validation",
         costs: "tools refuse a configuration that works on this host",
         weight: Weight::Must,
@@ -70,9 +73,11 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         id: "validate-level-0",
         says: "validate-all at check level 0 judges the parameters without looking at the host",
-        clause: "OCF 1.1, Check Levels: level 0 should not verify the local environment in any fashion",
+        clause: "OCF 1.1, Check Levels: level 0 should not verify the local environment in any \
+            fashion",
         fix: "look at files, programs, addresses and the network at level 10 and above only",
-        costs: "a configuration is refused where it is written, although it is right where it is to run",
+        costs: "a configuration is refused where it is written, although it is right where it is \
+            to run",
         weight: Weight::Should,
         proof: Proof::Aside(validate_nowhere),
     },
@@ -88,7 +93,8 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         id: "unadvertised-actions",
         says: "every action that the agent performs is advertised",
-        clause: "OCF 1.1, Resource Agent Actions: actions are advertised in the meta-data; Pacemaker calls no others",
+        clause: "OCF 1.1, Resource Agent Actions: actions are advertised in the meta-data; \
+            Pacemaker calls no others",
         fix: "advertise the action, or answer it with 3",
         costs: "tools do not offer what the agent could do",
         weight: Weight::Should,
@@ -165,7 +171,8 @@ fn validate_nowhere(stand: &Stand<'_>) -> Judged {
     validates(stand)?;
     if !stand.metadata.is_1_1() {
         return Err(Finding::unknown(
-            "check levels of validate-all came with OCF 1.1, which the agent does not claim to keep",
+            "check levels of validate-all came with OCF 1.1, which the agent does not claim to \
+             keep",
         ));
     }
     root()?;

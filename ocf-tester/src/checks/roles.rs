@@ -25,7 +25,8 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         id: "promote",
         says: "promote of a running resource succeeds, and a probe sees it promoted",
-        clause: "OCF 1.1, Optional Actions: promote must put an active resource in the promoted role",
+        clause: "OCF 1.1, Optional Actions: promote must put an active resource in the promoted \
+            role",
         fix: "exit with 0 when it is promoted; let monitor give 8 then",
         costs: "no instance is promoted: the service is down",
         weight: Weight::Must,
@@ -53,7 +54,8 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         id: "demote",
         says: "demote of a promoted resource succeeds, and it runs on unpromoted",
-        clause: "OCF 1.1, Optional Actions: demote must put an active resource in the unpromoted role",
+        clause: "OCF 1.1, Optional Actions: demote must put an active resource in the unpromoted \
+            role",
         fix: "exit with 0 when it is not promoted any more; let monitor give 0 then",
         costs: "a resource that cannot be demoted is stopped, and what depends on it with it",
         weight: Weight::Must,
@@ -81,9 +83,11 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         id: "stop-promoted",
         says: "stop of a promoted resource succeeds, and nothing runs afterwards",
-        clause: "OCF 1.1, stop: after it has completed, no component of the resource shall remain active",
+        clause: "OCF 1.1, stop: after it has completed, no component of the resource shall remain \
+            active",
         fix: "demote within stop",
-        costs: "after a demote that has failed only stop is left: when it fails too, the node is fenced",
+        costs: "after a demote that has failed only stop is left: when it fails too, the node is \
+            fenced",
         weight: Weight::Must,
         proof: Proof::Steps(&[
             ROLES,
@@ -95,7 +99,8 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         id: "notify",
         says: "notify always succeeds",
-        clause: "Pacemaker Administration, Resource Agents: the result of notify is ignored; it must not fail",
+        clause: "Pacemaker Administration, Resource Agents: the result of notify is ignored; it \
+            must not fail",
         fix: "exit with 0, whatever the notification is about",
         costs: "the log shows a failure at every change of any instance",
         weight: Weight::Should,
@@ -115,16 +120,20 @@ pub(super) const CHECKS: &[Check] = &[
         says: "reload-agent of a running resource succeeds, and it runs on",
         clause: "OCF 1.1, reload-agent: makes effective changes of parameters marked as reloadable",
         fix: "apply the new values to the running service; never stop and start it",
-        costs: "a change of a parameter takes the service down; Pacemaker stops it on every node if the reload fails",
+        costs: "a change of a parameter takes the service down; Pacemaker stops it on every node \
+            if the reload fails",
         weight: Weight::Must,
         proof: Proof::Alone(|stand| reloads(stand, Ask::words(&["reload-agent"]))),
     },
     Check {
         id: "migrate",
         says: "migrate_to and migrate_from end by themselves, and stop is possible afterwards",
-        clause: "Pacemaker Explained, Live Migration: after a failed migration the resource is stopped on both nodes",
-        fix: "give an error with a reason when the move is impossible, and leave what stop can stop",
-        costs: "a migration that fails leaves a resource that cannot be stopped: the node is fenced",
+        clause: "Pacemaker Explained, Live Migration: after a failed migration the resource is \
+            stopped on both nodes",
+        fix: "give an error with a reason when the move is impossible, and leave what stop can \
+            stop",
+        costs: "a migration that fails leaves a resource that cannot be stopped: the node is \
+            fenced",
         weight: Weight::Must,
         proof: Proof::Alone(migrate),
     },

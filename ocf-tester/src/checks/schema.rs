@@ -77,7 +77,8 @@ fn kind_fault(name: &str, content: Node<'_, '_>) -> Option<String> {
         }
         Some("select") => Some(format!("the parameter {name} is a select without options")),
         Some(other) => Some(format!(
-            "{other:?}, the type of the parameter {name}, is none of string, integer, boolean, select"
+            "{other:?}, the type of the parameter {name}, is none of string, integer, boolean, \
+             select"
         )),
         None => Some(format!("the content of the parameter {name} has no type")),
     }
@@ -104,7 +105,8 @@ fn lint(meta: &MetaData) -> Judged {
         (None, is_1_1) => {
             let version = if is_1_1 { "1.1" } else { "1.0" };
             return Err(Finding::unknown(format!(
-                "the structure is well; no schema of OCF {version} to judge it by (packages pcs, resource-agents; 1.0 needs a DOCTYPE)"
+                "the structure is well; no schema of OCF {version} to judge it by (packages pcs, \
+                 resource-agents; 1.0 needs a DOCTYPE)"
             )));
         }
     };
@@ -120,7 +122,8 @@ fn lint(meta: &MetaData) -> Judged {
         Ok(ended) => ended,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             return Err(Finding::unknown(
-                "the structure is well; xmllint (package libxml2-utils) is not there for a second opinion",
+                "the structure is well; xmllint (package libxml2-utils) is not there for a second \
+                 opinion",
             ));
         }
         Err(error) => return Err(error.into()),
@@ -151,8 +154,10 @@ mod tests {
 
     #[test]
     fn the_structure_is_judged_in_words() {
-        let whole = r#"<resource-agent name="x"><longdesc/><shortdesc/><parameters><parameter name="p" required="yes">
-            <longdesc/><content type="number"/></parameter></parameters><actions><action/></actions></resource-agent>"#;
+        let whole = r#"<resource-agent name="x"><longdesc/><shortdesc/><parameters>
+            <parameter name="p" required="yes">
+            <longdesc/><content type="number"/></parameter></parameters><actions>
+            <action/></actions></resource-agent>"#;
         assert_eq!(found(whole).len(), 4, "{:#?}", found(whole));
         let empty = found("<resource-agent/>");
         assert_eq!(empty.len(), 3, "{empty:#?}");
@@ -160,8 +165,10 @@ mod tests {
 
     #[test]
     fn a_good_structure_has_no_fault() {
-        let good = r#"<resource-agent name="x"><longdesc/><longdesc/><shortdesc/><parameters><parameter name="p">
-            <longdesc/><shortdesc/><content type="select"><option value="a"/></content></parameter></parameters>
+        let good = r#"<resource-agent name="x"><longdesc/><longdesc/><shortdesc/><parameters>
+            <parameter name="p">
+            <longdesc/><shortdesc/><content type="select">
+            <option value="a"/></content></parameter></parameters>
             <actions><action name="start"/></actions></resource-agent>"#;
         assert_eq!(found(good), Vec::<String>::new());
     }

@@ -17,7 +17,8 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         id: "read-only-tmp",
         says: "/tmp and /var/tmp need not be writable",
-        clause: "FHS 3.0: /tmp is for programs that need it; hardened hosts protect it, and others may prepare traps in it",
+        clause: "FHS 3.0: /tmp is for programs that need it; hardened hosts protect it, and \
+            others may prepare traps in it",
         fix: "keep temporary files below /run",
         costs: "the service fails on hardened hosts, and where /tmp is full",
         weight: Weight::Should,
@@ -35,9 +36,11 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         id: "not-root-truth",
         says: "an ordinary user does not get 0 or 7 where nothing was done, or the resource runs",
-        clause: "OCF 1.1, Exit Status Codes: 7, completely stopped; if there is doubt, some other status should be returned",
+        clause: "OCF 1.1, Exit Status Codes: 7, completely stopped; if there is doubt, some other \
+            status should be returned",
         fix: "never read a lack of rights as not running, and never ignore it",
-        costs: "a running service is reported as stopped; on a file system that turned read-only, to the cluster",
+        costs: "a running service is reported as stopped; on a file system that turned read-only, \
+            to the cluster",
         weight: Weight::Must,
         proof: Proof::Alone(not_root_truth),
     },
@@ -61,7 +64,8 @@ fn read_only_tmp(stand: &Stand<'_>) -> Judged {
     let kept: Vec<PathBuf> = crate::surroundings::kept(stand);
     let protected = view(Plan { read_only: existing(&directories), kept, ..Plan::default() })?;
     let change = move |place: &mut Place| place.view = Some(protected.clone());
-    let shell = "unshare -m sh -c 'mount --bind /tmp /tmp && mount -o remount,bind,ro /tmp && exec \"$@\"' sh";
+    let shell = "unshare -m sh -c 'mount --bind /tmp /tmp && mount -o remount,bind,ro /tmp && \
+        exec \"$@\"' sh";
     under_each(stand, vec![Change::place("/tmp read-only", change).words(shell)])
 }
 

@@ -29,16 +29,19 @@ pub(super) const CHECKS: &[Check] = &[
     },
     Check {
         id: "bad-integer",
-        says: "what is no integer is refused for one: 2 or 6, and a reason that names the parameter",
+        says: "what is no integer is refused for one: 2 or 6, and a reason that names the \
+            parameter",
         clause: INVALID,
         fix: "check the form of every integer, in validate-all and in start",
-        costs: "a mistake in the configuration shows when the value is first needed, not when it is made",
+        costs: "a mistake in the configuration shows when the value is first needed, not when it \
+            is made",
         weight: Weight::Should,
         proof: Proof::Alone(|stand| bad(stand, "integer", &["abc", "1.5.2"])),
     },
     Check {
         id: "large-integer",
-        says: "an integer that no machine can hold is refused: 2 or 6, and a reason that names the parameter",
+        says: "an integer that no machine can hold is refused: 2 or 6, and a reason that names \
+            the parameter",
         clause: INVALID,
         fix: "check the range of every integer, in validate-all and in start",
         costs: "no one writes such a number on purpose",
@@ -47,7 +50,8 @@ pub(super) const CHECKS: &[Check] = &[
     },
     Check {
         id: "bad-boolean",
-        says: "what is no truth value is refused for one: 2 or 6, and a reason that names the parameter",
+        says: "what is no truth value is refused for one: 2 or 6, and a reason that names the \
+            parameter",
         clause: INVALID,
         fix: "accept true on yes y 1 and false off no n 0 in any case, and nothing else",
         costs: "a mistake in the configuration counts as false",
@@ -56,16 +60,19 @@ pub(super) const CHECKS: &[Check] = &[
     },
     Check {
         id: "bad-select",
-        says: "what is none of the options is refused: 2 or 6, and a reason that names the parameter",
+        says: "what is none of the options is refused: 2 or 6, and a reason that names the \
+            parameter",
         clause: INVALID,
         fix: "compare with the options of the meta-data",
-        costs: "a mistake in the configuration shows when the value is first needed, not when it is made",
+        costs: "a mistake in the configuration shows when the value is first needed, not when it \
+            is made",
         weight: Weight::Should,
         proof: Proof::Alone(|stand| bad(stand, "select", &["ocf-tester-no-option"])),
     },
     Check {
         id: "odd-values",
-        says: "an empty value, and a negative number, are taken or refused, but are no other failure",
+        says: "an empty value, and a negative number, are taken or refused, but are no other \
+            failure",
         clause: INVALID,
         fix: "read empty as unset; check the range of numbers",
         costs: "a value that is empty or negative fails in a way that does not name it",
@@ -74,8 +81,10 @@ pub(super) const CHECKS: &[Check] = &[
     },
     Check {
         id: "probe-without-parameters",
-        says: "a probe without the required parameters does not claim that anything runs or has failed",
-        clause: "a probe that fails makes Pacemaker stop a resource that is not there (lib/pengine/unpack.c)",
+        says: "a probe without the required parameters does not claim that anything runs or has \
+            failed",
+        clause: "a probe that fails makes Pacemaker stop a resource that is not there \
+            (lib/pengine/unpack.c)",
         fix: "give 7, or the code for a bad parameter",
         costs: "a resource that was configured with a mistake counts as failed on every node",
         weight: Weight::Should,
@@ -84,7 +93,8 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         id: "stop-without-parameters",
         says: "stop of a stopped resource succeeds without parameters",
-        clause: "after the executor's history is lost, stop runs with other parameters than start; when it fails, the node is fenced",
+        clause: "after the executor's history is lost, stop runs with other parameters than \
+            start; when it fails, the node is fenced",
         fix: "let stop exit with 0 when nothing can be running, whatever the parameters are",
         costs: "the node is fenced because of a parameter, although nothing was running",
         weight: Weight::Must,
@@ -93,9 +103,11 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         id: "stop-bad-values",
         says: "stop of a stopped resource succeeds whatever values its parameters have",
-        clause: "a failed stop fences the node; stop must work when the configuration is broken (OCF 1.1, stop)",
+        clause: "a failed stop fences the node; stop must work when the configuration is broken \
+            (OCF 1.1, stop)",
         fix: "let stop use what it needs, and not judge the rest",
-        costs: "the node is fenced because of a parameter that was changed, although nothing was running",
+        costs: "the node is fenced because of a parameter that was changed, although nothing was \
+            running",
         weight: Weight::Must,
         proof: Proof::Alone(stop_bad_values),
     },

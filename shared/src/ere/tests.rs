@@ -93,16 +93,17 @@ fn lines() -> Vec<&'static [u8]> {
 }
 
 /// Two blanks or a newline between them.
-const EXPRESSIONS: &str = r"a  A  ab|^$  </ *html *>  \<word\>  \bword\b  a[[:space:]]b  a.b  ^$  ^a$  a{2,3}  one|b  [0-9]+  \.  [^x]b
-\`a  b\'  \Bo  \B  \b  \<  \>  \w  \W  \s  \S  *a  +  ?a  ^*ab  ^+a  (*a)  (+a)  (?:a)  a|*b  {1}  {1}a  {
-a{1  a{1}  a{2,1}  a{,}  a{,2}b  a{40000}  a{40000,}  a{1a}  a{ 1}  a{0}  ab{0}  a{1}{2}  a)  )  ()  (  (a
-a||b  (|a)b  \d  \0  \  a\  \}  \-  \/  \é  \n  [:a:]  [:alpha:]  [:a]  [a:]  [^:a:]  [b-a]  [[:foo:]]
-[[:word:]]  [[=a=]]  [[.a.]]  [[.space.]]  [a-[.c.]]  [[.-.]]  [[.a.]-c]  [C-c]  [Z-a]  [a-Z]  [Y-z]  [A-z]
-[a\-z]  [  [a  []  []a]  [^]a]  [^]  [[:alpha:]-z]  [[:alpha:]-]  [a-c-e]  [\w]  [\]]  [a-]  [-a]  [--/]
-[%--]  [a-a]  [[:upper:]]  [^[:upper:]]  [[:alpha:  [[.a  [[a]  [a[:digit:]  [^a]  [^a-z]  [[:alnum:]_]
-[[:punct:]]  [[:cntrl:]]  [[:graph:]]  [[:print:]]  [[:blank:]]  [[:xdigit:]]  a^b  a$b  a\^b  a\$b  (^)*a
-(^|a)b  $*a  a$?b  \<*a  \b+a  ^*  (^a|b$)  (a|ab)(c|bcab)  (a*)*b  (a*)+$  ((a))b  (a|b)*c  a**  a+?b  a?*b
-a{2}?b  (a?){3}b  .{3}  ^.{3,}$  .*{2,}  é  [é]  x.y  ^[^a]*$  !  é?x";
+const EXPRESSIONS: &str = r"a  A  ab|^$  </ *html *>  \<word\>  \bword\b  a[[:space:]]b  a.b  ^$
+^a$  a{2,3}  one|b  [0-9]+  \.  [^x]b  \`a  b\'  \Bo  \B  \b  \<  \>  \w  \W  \s  \S  *a  +  ?a
+^*ab  ^+a  (*a)  (+a)  (?:a)  a|*b  {1}  {1}a  {  a{1  a{1}  a{2,1}  a{,}  a{,2}b  a{40000}
+a{40000,}  a{1a}  a{ 1}  a{0}  ab{0}  a{1}{2}  a)  )  ()  (  (a  a||b  (|a)b  \d  \0  \  a\  \}  \-
+\/  \é  \n  [:a:]  [:alpha:]  [:a]  [a:]  [^:a:]  [b-a]  [[:foo:]]  [[:word:]]  [[=a=]]  [[.a.]]
+[[.space.]]  [a-[.c.]]  [[.-.]]  [[.a.]-c]  [C-c]  [Z-a]  [a-Z]  [Y-z]  [A-z]  [a\-z]  [  [a  []
+[]a]  [^]a]  [^]  [[:alpha:]-z]  [[:alpha:]-]  [a-c-e]  [\w]  [\]]  [a-]  [-a]  [--/]  [%--]  [a-a]
+[[:upper:]]  [^[:upper:]]  [[:alpha:  [[.a  [[a]  [a[:digit:]  [^a]  [^a-z]  [[:alnum:]_]
+[[:punct:]]  [[:cntrl:]]  [[:graph:]]  [[:print:]]  [[:blank:]]  [[:xdigit:]]  a^b  a$b  a\^b  a\$b
+(^)*a  (^|a)b  $*a  a$?b  \<*a  \b+a  ^*  (^a|b$)  (a|ab)(c|bcab)  (a*)*b  (a*)+$  ((a))b  (a|b)*c
+a**  a+?b  a?*b  a{2}?b  (a?){3}b  .{3}  ^.{3,}$  .*{2,}  é  [é]  x.y  ^[^a]*$  !  é?x";
 
 #[test]
 fn wt_5_expressions_mean_what_grep_takes_them_for() {

@@ -6,21 +6,21 @@
 //!
 //! | to | call | what is refused |
 //! | --- | --- | --- |
-//! | read a file of ours | [`read_small`] | links, other owners, what others can write, more than a limit |
+//! | read a file of ours | [`read_small`] | links, other owners or writers, large files |
 //! | read the beginning of a program | [`read_start`] | pipes, devices |
-//! | read a file that the administrator names | [`read`] with [`Trust`] | pipes, devices, more than a limit, and what [`Trust`] says |
-//! | read what a log has got since a moment | [`length`], [`read_since`] | pipes, devices, more than a limit |
-//! | read a file of the kernel's (/proc, /sys) | [`read_kernel`], [`read_kernel_text`], [`open_kernel`] | nothing |
+//! | read what a user names | [`read`] with [`Trust`] | pipes, devices, large files, as [`Trust`] says |
+//! | read the end of a log | [`length`], [`read_since`] | pipes, devices, large files |
+//! | read /proc and /sys | [`read_kernel`], [`read_kernel_text`], [`open_kernel`] | nothing |
 //! | change a setting of the kernel's | [`write_kernel`] | nothing |
 //! | list a directory | [`names`] | nothing |
 //! | read a server's configuration | [`Disk`] | as [`Trust::Anyone`] |
-//! | write a file of ours | [`write_atomic`], [`write_if_changed`] | to replace anything but a plain file |
+//! | write a file of ours | [`write_atomic`], [`write_if_changed`] | all but plain files |
 //! | add to a log | [`open_append`] | links, pipes, devices, other owners, hard links |
 //! | make a lock file | [`open_lock`] | links, pipes, devices |
 //! | make a directory of ours | [`ensure_dir`] | other owners, what others can write |
-//! | make a directory that a server needs | [`make_dir`] | links of others, directories that others put there |
+//! | make a directory that a server needs | [`make_dir`] | links and directories of others |
 //! | delete a file | [`remove`] | directories, sockets, pipes, devices |
-//! | delete a socket | [`remove_socket`] | anything else, other owners, sockets that a process listens on |
+//! | delete a socket | [`remove_socket`] | all else, other owners, sockets in use |
 //! | delete a directory | [`remove_empty_dir`] | what is not empty |
 //!
 //! Everything that changes something is done relative to a descriptor of the directory, which is

@@ -54,7 +54,8 @@ fn bind(
         ))),
         Some((place, ErrorKind::AddrNotAvailable)) if !place.ip().is_unspecified() => {
             Err(Failure::generic(format!(
-                "cannot listen on {place}: the address is not on this machine; order the resource after it"
+                "cannot listen on {place}: the address is not on this machine; order the resource \
+                 after it"
             )))
         }
         // Whatever else it is, of IPv6 on a machine without it, for instance: the server has the

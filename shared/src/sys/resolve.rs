@@ -92,7 +92,8 @@ pub fn resolve(host: &str, port: u16, deadline: Deadline) -> Result<Vec<SocketAd
         Err(_) => Err(ResolveError {
             cause: Cause::NotNow,
             text: format!(
-                "no answer from the name servers for {host} within {:.1} s; look at /etc/resolv.conf",
+                "no answer from the name servers for {host} within {:.1} s; look at \
+                 /etc/resolv.conf",
                 limit.as_secs_f64()
             ),
         }),
@@ -157,7 +158,8 @@ mod tests {
     fn a_look_up_ends_with_its_deadline() {
         let error = resolve("host.example", 80, at_once()).unwrap_err();
         assert_eq!(error.cause, Cause::NotNow);
-        let expected = "no answer from the name servers for host.example within 0.0 s; look at /etc/resolv.conf";
+        let expected = "no answer from the name servers for host.example within 0.0 s; look at \
+            /etc/resolv.conf";
         assert_eq!(error.to_string(), expected);
     }
 

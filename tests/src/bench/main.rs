@@ -13,7 +13,8 @@
 //!   [`systemd`] are the sections; [`report`] is their output.
 #![allow(
     clippy::disallowed_methods,
-    reason = "the bench is the caller: it owns the environment, waits and processes of what it measures"
+    reason = "the bench is the caller: it owns the environment, waits and processes of what it \
+        measures"
 )]
 
 mod agents;
@@ -123,8 +124,14 @@ impl Bench {
 fn command() -> Command {
     let flag = |name: &'static str| Arg::new(name).long(name).action(ArgAction::SetTrue);
     Command::new("ocf-bench")
-        .about("Measures our IPaddr2 beside the shell agent of resource-agents and beside a program that only asks the kernel")
-        .after_help("The exit code is 0 unless something could not run, or with --strict a target is missed.")
+        .about(
+            "Measures our IPaddr2 beside the shell agent of resource-agents and beside a \
+            program that only asks the kernel",
+        )
+        .after_help(
+            "The exit code is 0 unless something could not run, or with --strict a target \
+            is missed.",
+        )
         .arg(flag("quick").help("few rounds: whether it works, not how good the numbers are"))
         .arg(flag("strict").help("fail when a target is missed"))
         .arg(
@@ -135,7 +142,13 @@ fn command() -> Command {
                 .value_parser(SECTIONS.map(|(name, _)| name))
                 .help("measure this section alone; may be repeated"),
         )
-        .arg(Arg::new("json").long("json").value_name("FILE").default_value("bench-results.json").help("where the results go"))
+        .arg(
+            Arg::new("json")
+                .long("json")
+                .value_name("FILE")
+                .default_value("bench-results.json")
+                .help("where the results go"),
+        )
 }
 
 fn main() -> ExitCode {

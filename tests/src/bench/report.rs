@@ -147,8 +147,9 @@ impl Row {
         let targets =
             self.targets.iter().map(|target| json!({ "text": target.text, "met": target.met }));
         json!({
-            "what": self.what, "unit": self.unit.name(), "ours": self.get(Who::Ours), "shell": self.get(Who::Shell),
-            "floor": self.get(Who::Floor), "targets": targets.collect::<Vec<_>>(), "note": self.note,
+            "what": self.what, "unit": self.unit.name(), "ours": self.get(Who::Ours),
+            "shell": self.get(Who::Shell), "floor": self.get(Who::Floor),
+            "targets": targets.collect::<Vec<_>>(), "note": self.note,
         })
     }
 }
@@ -261,6 +262,9 @@ impl Report {
             json!({ "name": section.name, "title": section.title, "rows": rows })
         };
         let sections: Vec<Value> = self.sections.iter().map(section).collect();
-        json!({ "machine": machine, "sections": sections, "unmeasured": self.unmeasured, "missed": self.missed() })
+        json!({
+            "machine": machine, "sections": sections, "unmeasured": self.unmeasured,
+            "missed": self.missed(),
+        })
     }
 }

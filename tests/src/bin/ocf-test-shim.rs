@@ -5,8 +5,8 @@
 //! parent, its group and its pipes are what Pacemaker made them. For each call a line of JSON goes
 //! to `/var/log/soak-calls`.
 //!
-//! When `/etc/soak/kill` names the resource (`RESOURCE MICROSECONDS`), the file is taken away and the
-//! agent gets SIGKILL after so long.
+//! When `/etc/soak/kill` names the resource (`RESOURCE MICROSECONDS`), the file is taken away and
+//! the agent gets SIGKILL after so long.
 #![allow(
     clippy::disallowed_methods,
     reason = "part of the harness: it becomes another program, and reads its own environment"
@@ -67,8 +67,8 @@ fn note(action: &str) {
     let _ = file.and_then(|mut file| file.write_all(format!("{line}\n").as_bytes()));
 }
 
-/// A process of its own, in a session of its own and without a single descriptor of ours, kills this
-/// one.
+/// A process of its own, in a session of its own and without a single descriptor of ours, kills
+/// this one.
 fn kill_later() {
     let Ok(wish) = fs::read_to_string("/etc/soak/kill") else { return };
     let Some((resource, after)) = wish.trim().split_once(' ') else { return };

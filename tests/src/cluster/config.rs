@@ -34,7 +34,8 @@ impl Totem {
             let address = self.net.address_of(number);
             let _ = writeln!(
                 text,
-                "    node {{\n        name: node{number}\n        nodeid: {number}\n        ring0_addr: {address}\n    }}"
+                "    node {{\n        name: node{number}\n        nodeid: {number}\n        \
+                 ring0_addr: {address}\n    }}"
             );
         }
         text.push_str("}\n");

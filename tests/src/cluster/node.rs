@@ -59,7 +59,8 @@ impl Machine {
         let binds = agents().chain(remoted);
         let host = binds.fold(builder, |builder, (from, to)| builder.bind(&from, &to)).start();
         // What tmpfiles.d makes on a real machine.
-        host.sh("chmod 1777 /tmp; mkdir -p -m 1755 /run/resource-agents; mkdir -p /run/apache2 /run/haproxy");
+        host.sh("chmod 1777 /tmp; mkdir -p -m 1755 /run/resource-agents; mkdir -p /run/apache2 \
+            /run/haproxy");
         Machine::Plain(host, Vec::new())
     }
 
@@ -106,7 +107,8 @@ impl Node {
         self.write("/etc/corosync/corosync.conf", &totem.corosync_conf());
         let empty = self.expect("cibadmin", &["--empty"]);
         self.write("/var/lib/pacemaker/cib/cib.xml", &config::first_cib(&empty, properties));
-        self.sh("chown hacluster:haclient /var/lib/pacemaker/cib/cib.xml; chmod 600 /var/lib/pacemaker/cib/cib.xml");
+        self.sh("chown hacluster:haclient /var/lib/pacemaker/cib/cib.xml; chmod 600 \
+            /var/lib/pacemaker/cib/cib.xml");
     }
 
     /// Writes a file inside.
@@ -323,7 +325,8 @@ impl Node {
 
     /// The ends of all logs, for a panic.
     pub(super) fn logs(&self) -> String {
-        let script = "for f in /var/log/corosync/*.log /var/log/pacemaker/*.log; do echo \"$f:\"; tail -n 40 \"$f\"; done";
+        let script = "for f in /var/log/corosync/*.log /var/log/pacemaker/*.log; do echo \"$f:\"; \
+            tail -n 40 \"$f\"; done";
         self.tool("/bin/sh", &["-c", script]).stdout
     }
 }

@@ -28,8 +28,8 @@ pub fn missing() -> Option<String> {
 }
 
 impl Cluster {
-    /// A remote node with a number that no member has: `node9`, say, with 10.9.0.9. The cluster knows
-    /// nothing of it before it has a resource `ocf:pacemaker:remote` of that name.
+    /// A remote node with a number that no member has: `node9`, say, with 10.9.0.9. The cluster
+    /// knows nothing of it before it has a resource `ocf:pacemaker:remote` of that name.
     #[must_use]
     pub fn remote(&self, number: usize) -> Node {
         let disk = self.disks.path().join(format!("node{number}"));

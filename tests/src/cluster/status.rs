@@ -242,14 +242,20 @@ mod tests {
     #[test]
     fn a_failed_start_is_read() {
         let status = Status::parse(
-            r#"<pacemaker-result><summary><current_dc present="true" with_quorum="true" name="node1"/></summary>
-            <nodes><node name="node1" online="true" pending="false"/><node name="node2" online="false" pending="false"/></nodes>
-            <resources><group id="G"><resource id="VIP" resource_agent="ocf:native:IPaddr2" role="Stopped" blocked="false"
-              failed="true"/></group><resource id="D" resource_agent="ocf:native:Dummy" role="Started" blocked="false"
+            r#"<pacemaker-result><summary>
+            <current_dc present="true" with_quorum="true" name="node1"/></summary>
+            <nodes><node name="node1" online="true" pending="false"/>
+            <node name="node2" online="false" pending="false"/></nodes>
+            <resources><group id="G">
+              <resource id="VIP" resource_agent="ocf:native:IPaddr2" role="Stopped" blocked="false"
+              failed="true"/></group>
+              <resource id="D" resource_agent="ocf:native:Dummy" role="Started" blocked="false"
               failed="false"><node name="node1" id="1"/></resource></resources>
-            <node_history><node name="node1"><resource_history id="VIP"><operation_history call="6" task="start" rc="6" exec-time="17ms"/>
+            <node_history><node name="node1"><resource_history id="VIP">
+              <operation_history call="6" task="start" rc="6" exec-time="17ms"/>
             </resource_history></node></node_history>
-            <failures><failure op_key="VIP_start_0" node="node1" exitcode="6" exitreason="ip is bad" status="complete"/>
+            <failures><failure op_key="VIP_start_0" node="node1" exitcode="6"
+              exitreason="ip is bad" status="complete"/>
             </failures></pacemaker-result>"#,
         )
         .unwrap();

@@ -4,7 +4,8 @@
 //! is touched.
 #![allow(
     clippy::disallowed_methods,
-    reason = "the harness is the caller: it owns the environment, waits and processes of what it tests"
+    reason = "the harness is the caller: it owns the environment, waits and processes of what it \
+        tests"
 )]
 
 mod show;

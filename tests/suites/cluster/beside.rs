@@ -104,7 +104,8 @@ fn table(accounts: &[Account]) -> String {
                 middle(all.iter().filter_map(|it| value(it)).collect())
             };
             text.push_str(&format!(
-                "{:<16} {:<7} {:>8.0} {:>8.0} {:>7.0} {:>9.1} {:>9.1} {:>7.0} {:>7.0} {:>7.0} {:>6.0}\n",
+                "{:<16} {:<7} {:>8.0} {:>8.0} {:>7.0} {:>9.1} {:>9.1} {:>7.0} {:>7.0} {:>7.0} \
+                 {:>6.0}\n",
                 fault.to_string(),
                 whose.to_string(),
                 middle(down(&all)),
@@ -120,8 +121,10 @@ fn table(accounts: &[Account]) -> String {
         }
     }
     text.push_str(
-        "down: longest time between two good pages, one being requested every 20 ms; announced, page: after the address came;\n\
-         start, stop: Pacemaker's own record, summed over both resources; cpu: of all actions; procs: started on both nodes\n",
+        "down: longest time between two good pages, one being requested every 20 ms; announced, \
+         page: after the address came;\n\
+         start, stop: Pacemaker's own record, summed over both resources; cpu: of all actions; \
+         procs: started on both nodes\n",
     );
     text
 }

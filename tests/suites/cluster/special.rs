@@ -142,7 +142,8 @@ fn an_address_in_a_network_namespace_moves() {
         let address = tenant.address_of(number);
         cluster.node(number).sh(&format!(
             "ip netns add tenant; ip link set eth1 netns tenant
-             ip -n tenant link set lo up; ip -n tenant address add {address}/24 brd + dev eth1; ip -n tenant link set eth1 up"
+             ip -n tenant link set lo up; ip -n tenant address add {address}/24 brd + dev eth1; \
+             ip -n tenant link set eth1 up"
         ));
     }
     let admin = cluster.node(1);

@@ -242,7 +242,8 @@ mod some_calls_that_fail_lead_to_honest_answers {
 
 mod each_call_that_fails_leads_to_an_honest_answer {
     use super::*;
-    crate::for_each_agent!(|subject| campaign(subject, Extent::Whole), #[ignore = "takes minutes: make test-slow"]);
+    crate::for_each_agent!(|subject| campaign(subject, Extent::Whole), #[ignore = "takes minutes: \
+        make test-slow"]);
 }
 
 /// One fault at a call that an action makes: what it says.

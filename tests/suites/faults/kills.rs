@@ -52,5 +52,6 @@ mod after_some_kills_monitors_are_honest_and_stop_leaves_nothing {
 
 mod after_a_kill_at_any_moment_monitors_are_honest_and_stop_leaves_nothing {
     use super::*;
-    crate::for_each_agent!(|subject| rounds(subject, Extent::Whole), #[ignore = "takes minutes: make test-slow"]);
+    crate::for_each_agent!(|subject| rounds(subject, Extent::Whole), #[ignore = "takes minutes: \
+        make test-slow"]);
 }

@@ -137,7 +137,9 @@ mod under_some_low_limits_answers_are_honest {
 
 mod under_each_low_limit_answers_are_honest {
     use super::*;
-    crate::for_each_agent!(|subject| low(subject, Extent::Whole), #[ignore = "takes minutes: make test-slow"]);
+    crate::for_each_agent!(|subject| low(subject, Extent::Whole),
+        #[ignore = "takes minutes: make \
+        test-slow"]);
 }
 
 mod without_some_capabilities_answers_are_honest {
@@ -147,5 +149,6 @@ mod without_some_capabilities_answers_are_honest {
 
 mod without_each_capability_answers_are_honest {
     use super::*;
-    crate::for_each_agent!(|subject| capabilities(subject, Extent::Whole), #[ignore = "takes minutes: make test-slow"]);
+    crate::for_each_agent!(|subject| capabilities(subject, Extent::Whole),
+        #[ignore = "takes minutes: make test-slow"]);
 }

@@ -116,7 +116,8 @@ impl Subject {
             return None;
         }
         let machine = SystemdBox::up("box");
-        machine.sh("printf '[Service]\\nExecStart=/bin/sleep infinity\\n' >/etc/systemd/system/thing.service
+        machine.sh("printf '[Service]\\nExecStart=/bin/sleep infinity\\n' \
+            >/etc/systemd/system/thing.service
              systemctl daemon-reload");
         let parameters = vec![("unit", "thing.service".to_owned())];
         Subject::new(

@@ -76,7 +76,9 @@ while True:
     try:
         if way != 'endless': c.recv(1024)
         if way == 'garbage': c.sendall(b'\xff\x00 220 hello\r\n' * 3)
-        if way == 'table': c.sendall(b'#<PID> <type> <reloads>\n4711 master 0 [failed: 0]\n# workers\n4712 worker 0\n\nName: HAProxy\nPid: 4712\n\n')
+        if way == 'table':
+            c.sendall(b'#<PID> <type> <reloads>\n4711 master 0 [failed: 0]\n# workers\n')
+            c.sendall(b'4712 worker 0\n\nName: HAProxy\nPid: 4712\n\n')
         if way == 'endless':
             while True: c.sendall(b'x' * 65536)
         if way == 'slow':

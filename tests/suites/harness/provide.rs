@@ -108,7 +108,8 @@ fn a_package_that_cannot_be_installed_beside_another_is_unpacked() {
     host.sh(&format!(
         "touch /run/works; rm {UNPACKED}; rm -f /usr/sbin/pacemaker-remoted
          mkdir -p /run/deb/DEBIAN /run/deb/usr/sbin; touch /run/deb/usr/sbin/pacemaker-remoted
-         printf 'Package: pacemaker-remote\nVersion: 1\nArchitecture: all\nMaintainer: m\nDescription: d\n' \
+         printf 'Package: pacemaker-remote\nVersion: 1\nArchitecture: all\nMaintainer: \
+         m\nDescription: d\n' \
              >/run/deb/DEBIAN/control
          echo '[ \"$1\" != download ] || dpkg-deb --build /run/deb . >&2' >>/usr/local/sbin/apt-get
          sed -i 's/ || exit 0$/ || [ \"$1\" = download ] || exit 0/' /usr/local/sbin/apt-get"

@@ -22,7 +22,8 @@ fn instance<'host>(vip: &Agent<'host>, number: u32, max: u32, unique: bool) -> A
 fn stubs(rig: &L2) {
     rig.a.sh("mkdir /run/stubs; cd /run/stubs
         for tool in nft iptables ip6tables arptables iptables-nft iptables-legacy; do
-            printf '#!/bin/sh\\necho \"$0 $*\" >> /run/stubs/log\\nexit 1\\n' > $tool; chmod +x $tool
+            printf '#!/bin/sh\\necho \"$0 $*\" >> /run/stubs/log\\nexit 1\\n' > $tool; chmod +x \
+            $tool
         done; : > log");
 }
 

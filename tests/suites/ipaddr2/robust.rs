@@ -183,9 +183,11 @@ fn rounds() -> u32 {
 #[test]
 fn monitor_is_right_among_a_thousand_addresses_that_come_and_go() {
     let rig = L2::new();
-    rig.a.sh("i=0; while [ $i -lt 1000 ]; do echo address add 10.20.$((i / 200)).$((i % 200 + 1))/16 dev ethA
+    rig.a.sh("i=0; while [ $i -lt 1000 ]; do echo address add 10.20.$((i / 200)).$((i % 200 + \
+        1))/16 dev ethA
         i=$((i + 1)); done > /run/crowd; ip -batch /run/crowd
-        i=0; while [ $i -lt 100 ]; do echo address add 10.30.0.$((i + 1))/16 dev ethA; i=$((i + 1)); done > /run/come
+        i=0; while [ $i -lt 100 ]; do echo address add 10.30.0.$((i + 1))/16 dev ethA; i=$((i + \
+        1)); done > /run/come
         sed s/add/del/ /run/come > /run/go");
     rig.vip4().param("arp_count", "1").start().expect_code(0);
     let over = AtomicBool::new(false);

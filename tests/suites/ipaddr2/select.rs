@@ -166,8 +166,10 @@ fn a_start_that_is_told_interface_and_prefix_reads_no_list_of_routes() {
     }
     // 50,000 of each family.
     rig.a.sh("awk 'BEGIN { for (i = 0; i < 50000; i++)
-            printf \"route add 172.%d.%d.%d/32 via 10.9.0.2\\n\", 16 + int(i / 65536), int(i / 256) % 256, i % 256 }' > /run/v4
-        awk 'BEGIN { for (i = 1; i <= 50000; i++) printf \"route add 2001:db8:f::%x/128 via 2001:db8:9::2\\n\", i }' > /run/v6
+            printf \"route add 172.%d.%d.%d/32 via 10.9.0.2\\n\", 16 + int(i / 65536), int(i / \
+            256) % 256, i % 256 }' > /run/v4
+        awk 'BEGIN { for (i = 1; i <= 50000; i++) printf \"route add 2001:db8:f::%x/128 via \
+        2001:db8:9::2\\n\", i }' > /run/v6
         ip -batch /run/v4; ip -6 -batch /run/v6");
     let lists = |vip: &harness::Agent<'_>| {
         let traced = vip.clone().under(&[

@@ -127,7 +127,8 @@ fn wt_2_silent_name_servers_end_a_start_in_time_and_a_stop_asks_none() {
     write(
         &host,
         CONF,
-        "virtual=www.example.test:80\n\treal=rs1.example.test:80 masq\n\treal=10.240.0.20:80 masq\n",
+        "virtual=www.example.test:80\n\treal=rs1.example.test:80 masq\n\treal=10.240.0.20:80 \
+         masq\n",
     );
     let agent = director(&host).timeout(Duration::from_secs(3));
     for outcome in [agent.start(), agent.validate_here()] {

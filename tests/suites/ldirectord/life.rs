@@ -10,8 +10,11 @@ use crate::{
 };
 
 /// Two services whose servers need no check.
-pub const PLAIN: &str = "checkinterval=1\nquiescent=no\nvirtual=10.9.0.50:80\n\treal=10.240.0.20:80 masq\n\tscheduler=rr\n\
-                     \tchecktype=on\nvirtual=7\n\treal=10.240.0.20 gate\n\tscheduler=rr\n\tchecktype=on\n\tprotocol=fwm\n";
+pub const PLAIN: &str = "checkinterval=1\nquiescent=no\nvirtual=10.9.0.50:80\n\
+    \treal=10.240.0.20:80 masq\n\
+    \tscheduler=rr\n\
+                     \tchecktype=on\nvirtual=7\n\treal=10.240.0.20 \
+                     gate\n\tscheduler=rr\n\tchecktype=on\n\tprotocol=fwm\n";
 
 /// What the kernel has then.
 const FILLED: [&str; 4] =
@@ -68,7 +71,8 @@ fn ld_04_whoever_ended_the_daemon_only_what_the_start_added_goes() {
         let host = machine("lvs01");
         write(&host, CONF, PLAIN);
         // A service of another program, and one that has the same place as ours.
-        host.sh("ipvsadm -A -t 10.9.0.60:80 -s wlc; ipvsadm -a -t 10.9.0.60:80 -r 10.240.0.30:80 -m -w 3
+        host.sh("ipvsadm -A -t 10.9.0.60:80 -s wlc; ipvsadm -a -t 10.9.0.60:80 -r 10.240.0.30:80 \
+            -m -w 3
              ipvsadm -A -f 7 -s wrr -p 90; ipvsadm -a -f 7 -r 10.240.0.31 -g -w 9");
         let saved = || host.sh("ipvsadm-save -n | sort");
         let before = saved();

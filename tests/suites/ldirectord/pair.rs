@@ -35,13 +35,18 @@ const REALS: &str = "ip link add br0 type bridge forward_delay 0; ip link set br
 ip -4 address show dev eth0 | sed -n 's/.*inet \\([^ ]*\\).*/\\1/p' > /run/own
 ip address flush dev eth0; ip link set eth0 master br0; ip address add $(cat /run/own) dev br0
 for n in 0 1; do
-    ip netns add rs$n; ip link add port$n type veth peer name eth0 netns rs$n; ip link set port$n master br0 up
-    ip -n rs$n link set lo up; ip -n rs$n address add 10.240.0.2$n/24 dev eth0; ip -n rs$n link set eth0 up
+    ip netns add rs$n; ip link add port$n type veth peer name eth0 netns rs$n; ip link set port$n \
+    master br0 up
+    ip -n rs$n link set lo up; ip -n rs$n address add 10.240.0.2$n/24 dev eth0; ip -n rs$n link \
+    set eth0 up
     ip -n rs$n route add default via 10.240.0.1
-    mkdir -p /run/rs$n/www; echo rs$n > /run/rs$n/www/index.html; echo 'this is a test page' > /run/rs$n/www/.testpage
+    mkdir -p /run/rs$n/www; echo rs$n > /run/rs$n/www/index.html; echo 'this is a test page' > \
+    /run/rs$n/www/.testpage
     chmod 755 /run/rs$n /run/rs$n/www
-    printf 'user root; worker_processes 1; pid /run/rs%s/pid; error_log /run/rs%s/error; events {}\\n' $n $n > /run/rs$n/conf
-    printf 'http { access_log off; server { listen *:80; root /run/rs%s/www; } }\\n' $n >> /run/rs$n/conf
+    printf 'user root; worker_processes 1; pid /run/rs%s/pid; error_log /run/rs%s/error; events \
+    {}\\n' $n $n > /run/rs$n/conf
+    printf 'http { access_log off; server { listen *:80; root /run/rs%s/www; } }\\n' $n >> \
+    /run/rs$n/conf
 done";
 
 /// The page for when all real servers are dead, on every director. Its status keeps it apart from a
@@ -328,7 +333,8 @@ impl Pair {
 fn furnish(node: &Node) {
     node.sysctl("net/ipv4/ip_forward", "1");
     node.sh("mkdir -p /etc/ha.d /srv
-        printf '#!/bin/sh\\necho \"$*\" >> /srv/called\\n' > /srv/fallback; chmod 755 /srv/fallback");
+        printf '#!/bin/sh\\necho \"$*\" >> /srv/called\\n' > /srv/fallback; chmod 755 \
+        /srv/fallback");
     let tutorial = include_str!("../../../agents/ldirectord/tests/fixtures/tutorial.cf");
     // Two of its four real servers; and a busy machine may take longer for a page than its three
     // seconds.
@@ -374,7 +380,9 @@ fn primitive(whose: Whose, id: &str, kind: &str, parameters: &[(&str, &str)]) ->
         [operation("start", 0), operation("stop", 0), operation("monitor", INTERVAL)].concat();
     let provider = whose.provider();
     format!(
-        r#"<primitive id="{id}" class="ocf" provider="{provider}" type="{kind}"><instance_attributes id="{id}-p">{pairs}</instance_attributes><operations>{operations}</operations></primitive>"#
+        r#"<primitive id="{id}" class="ocf" provider="{provider}" type="{kind}">
+            <instance_attributes id="{id}-p">{pairs}</instance_attributes>
+            <operations>{operations}</operations></primitive>"#
     )
 }
 

@@ -7,20 +7,23 @@ const FILES: &[(&str, usize)] = &[
     ("", 0),
     ("virtual=10.0.0.1:80\n\treal=10.0.0.2:80 masq\n", 0),
     (
-        "virtual = 10.0.0.1:80 and so on\n\treal = 10.0.0.2 gate\n# not indented\n\tservice = http or so\n",
+        "virtual = 10.0.0.1:80 and so on\n\treal = 10.0.0.2 gate\n# not indented\n\tservice = \
+         http or so\n",
         0,
     ),
     ("virtual=10.0.0.1\n\treal=10.0.0.2 gate\n", 0),
     ("virtual=10.0.0.1:80\n\treal=10.0.0.2->10.0.0.5:80 gate 5 \"a\", \"b\" l:1 u:9\n", 0),
     (
-        "virtual=10.0.0.1:80\n\treal=10.0.0.2:80 masq \"http://x/y\" \"b, c\"\n\tchecktype=3\n\tvirtualhost=\n",
+        "virtual=10.0.0.1:80\n\treal=10.0.0.2:80 masq \"http://x/y\" \"b, \
+         c\"\n\tchecktype=3\n\tvirtualhost=\n",
         0,
     ),
     ("virtual=10.0.0.1:80\n\treal=192.168.6.2::5060 gate\n", 0),
     ("virtual=10.0.0.1:80\n        # deep\n    quiescent=no\nautoreload=no", 0),
     ("virtual=10.0.0.1:http\n\treal=10.0.0.2:http masq\n\tfallback=127.0.0.1:http\n", 0),
     (
-        "virtual6=[2001:db8::1]:80\n\treal6=[2001:db8::2]:80 masq\n\tfallback6=[::1]:80 gate\n\tnetmask=64\n\tchecktype=connect\n",
+        "virtual6=[2001:db8::1]:80\n\treal6=[2001:db8::2]:80 masq\n\tfallback6=[::1]:80 \
+         gate\n\tnetmask=64\n\tchecktype=connect\n",
         0,
     ),
     ("virtual=1\n\tprotocol=fwm\n\tfallback=127.0.0.1 gate\n", 0),
@@ -78,12 +81,15 @@ fn our_reader_and_the_daemons_agree() {
     // One process loads the modules, which takes long, and each file gets a copy of it that runs
     // the daemon's program.
     let script = format!(
-        "use strict; use LWP::UserAgent; use LWP::Debug; use Net::HTTP; use IO::Socket::INET6; use Pod::Usage; use Sys::Syslog;\n\
+        "use strict; use LWP::UserAgent; use LWP::Debug; use Net::HTTP; use IO::Socket::INET6; \
+         use Pod::Usage; use Sys::Syslog;\n\
          $ENV{{PERLIO}} = 'perlio'; $| = 1;\n\
          for my $n (0..{}) {{\n  my $pid = open(my $said, '-|') // die;\n\
-           unless ($pid) {{ open(STDERR, '>&STDOUT'); @ARGV = (\"/srv/$n.cf\", 'status'); $0 = '/usr/sbin/ldirectord'; do $0; exit 99; }}\n\
+           unless ($pid) {{ open(STDERR, '>&STDOUT'); @ARGV = (\"/srv/$n.cf\", 'status'); $0 = \
+           '/usr/sbin/ldirectord'; do $0; exit 99; }}\n\
            my $all = join('', <$said>); close($said); my $code = $? >> 8;\n\
-           my ($line) = $all =~ /^Error .* at line (\\d+):/m; print \"$n $code \", $line // '', \"\\n\";\n}}",
+           my ($line) = $all =~ /^Error .* at line (\\d+):/m; print \"$n $code \", $line // '', \
+           \"\\n\";\n}}",
         FILES.len() - 1
     );
     write(&host, "/srv/all.pl", &script);

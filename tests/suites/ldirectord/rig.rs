@@ -175,7 +175,8 @@ pub fn serve(host: &Host, name: &str) {
     ));
     let conf = "user root; worker_processes 1; pid /srv/nginx.pid; error_log /srv/error.log; \
                 events {}\n\
-                http { access_log /srv/access.log; server { listen *:80; listen [::]:80; root /srv/www; } }";
+                http { access_log /srv/access.log; server { listen *:80; listen [::]:80; root \
+                /srv/www; } }";
     write(host, "/srv/nginx.conf", conf);
     again(host);
 }

@@ -54,8 +54,10 @@ fn ld_05_ld_06_ld_11_each_server_is_checked_as_it_is() {
         let nat = Nat::new(2);
         let lvs = nat.director();
         nat.real(0).sh(
-            "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=somebody.else -keyout /srv/key -out /srv/cert 2>/dev/null
-             sed -i 's#server {#server { listen 443 ssl; ssl_certificate /srv/cert; ssl_certificate_key /srv/key;#' /srv/nginx.conf
+            "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=somebody.else -keyout \
+             /srv/key -out /srv/cert 2>/dev/null
+             sed -i 's#server {#server { listen 443 ssl; ssl_certificate /srv/cert; \
+             ssl_certificate_key /srv/key;#' /srv/nginx.conf
              nginx -c /srv/nginx.conf -s reload",
         );
         kill(nat.real(1));

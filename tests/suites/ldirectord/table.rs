@@ -113,7 +113,8 @@ fn configure(host: &Host, globals: &str, section: &str) {
         host,
         CONF,
         &format!(
-            "{globals}\nchecktimeout=20\ncheckinterval=1\nquiescent=no\nvirtual=10.9.0.50:80\n{REAL}\tscheduler=rr\n\
+            "{globals}\nchecktimeout=20\ncheckinterval=1\nquiescent=no\nvirtual=10.9.0.50:80\n\
+             {REAL}\tscheduler=rr\n\
              \tchecktype=on\n{section}"
         ),
     );

@@ -34,7 +34,8 @@ fn a_server_that_runs_is_adopted_whoever_started_it() {
     let foreground =
         by(format!("setsid nginx -g 'daemon off;' -c {path} </dev/null >/dev/null 2>&1 &"));
     let unit = by(format!(
-        "unshare --mount --propagation private sh -c 'mount -t tmpfs tmpfs /tmp; exec nginx -c {path}'"
+        "unshare --mount --propagation private sh -c 'mount -t tmpfs tmpfs /tmp; exec nginx -c \
+         {path}'"
     ));
     adoption(web(&host, &path), &masters, &serves, &gone).expect_adopted(&[
         ("hand", &hand),

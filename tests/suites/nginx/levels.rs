@@ -5,7 +5,8 @@ use crate::{PLAIN, at, configure, machine, web, write};
 #[test]
 fn level_20_reads_a_page_or_a_test_from_a_file() {
     let Some(host) = machine() else { return };
-    let http = "server { listen 8081; location /name { return 200 \"site $host\\n\"; } location /auth { auth_basic x; \
+    let http = "server { listen 8081; location /name { return 200 \"site $host\\n\"; } location \
+        /auth { auth_basic x; \
                 auth_basic_user_file /etc/nginx/users; } location /old \
                 { return 301 https://other.example/new; } }";
     let agent = web(&host, &configure(&host, "a", http));

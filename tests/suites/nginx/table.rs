@@ -61,7 +61,8 @@ fn lines(text: &str) -> String {
     let more =
         words.get(2).map_or_else(String::new, |directive| format!("{directive} {TLS}/none.pem;"));
     format!(
-        "server {{ listen 127.0.0.1:8443 ssl; ssl_certificate {TLS}/{}; ssl_certificate_key {TLS}/{}; {more} }}",
+        "server {{ listen 127.0.0.1:8443 ssl; ssl_certificate {TLS}/{}; ssl_certificate_key \
+         {TLS}/{}; {more} }}",
         words[0], words[1]
     )
 }

@@ -54,8 +54,10 @@ fn create(cluster: &Cluster, id: &str, parameter: &str) {
     let (name, value) = parameter.split_once('=').expect("name=value");
     let xml = format!(
         r#"<primitive id="{id}" class="ocf" provider="native" type="IPaddr2">
-           <instance_attributes id="{id}-p"><nvpair id="{id}-p-1" name="{name}" value="{value}"/></instance_attributes>
-           <operations><op id="{id}-m" name="monitor" interval="5s" timeout="20s"/></operations></primitive>"#
+           <instance_attributes id="{id}-p">
+            <nvpair id="{id}-p-1" name="{name}" value="{value}"/></instance_attributes>
+           <operations><op id="{id}-m" name="monitor" interval="5s" timeout="20s"/></operations>
+            </primitive>"#
     );
     cluster.node(1).expect("cibadmin", &["--create", "--scope", "resources", "--xml-text", &xml]);
 }

@@ -290,7 +290,8 @@ fn the_debian_packages_live_in_fresh_roots() {
 const ENTER: &str = r#"
     root=$1; sources=$2; shift 2
     mount --make-rprivate /; mount --bind "$root" "$root"; cd "$root"
-    mount --rbind /dev dev; mount --rbind /sys sys; mount -t proc proc proc; mount -t tmpfs tmpfs run
+    mount --rbind /dev dev; mount --rbind /sys sys; mount -t proc proc proc
+    mount -t tmpfs tmpfs run
     mkdir -p "./$sources" old; mount --rbind "$sources" "./$sources"
     cp /etc/resolv.conf etc/
     pivot_root . old; cd /; umount -l old

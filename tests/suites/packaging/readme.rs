@@ -166,8 +166,10 @@ fn created(command: &str) -> Option<&str> {
 /// done what stands above. A block that creates what is there already is another story.
 fn over_a_file(program: &str, script: impl Fn(&str) -> String) {
     let Some(host) = administered(program) else { return };
-    host.sh("CIB_file=/run/empty.xml crm_attribute --type crm_config --name stonith-enabled --update false");
-    host.sh("CIB_file=/run/empty.xml crm_attribute --type crm_config --name no-quorum-policy --update ignore");
+    host.sh("CIB_file=/run/empty.xml crm_attribute --type crm_config --name stonith-enabled \
+        --update false");
+    host.sh("CIB_file=/run/empty.xml crm_attribute --type crm_config --name no-quorum-policy \
+        --update ignore");
     let mut there: Vec<String> = Vec::new();
     host.sh("cp /run/empty.xml /run/cib.xml");
     for (document, block) in runnable() {
@@ -244,7 +246,8 @@ pub fn walk() -> Vec<String> {
 
 #[test]
 fn blocks_are_found_as_people_see_them() {
-    let document = "text\n\n    make a   # one\n    make b \\\n      c\n\n- list\n    of it\n\n<!-- not run: because -->\n\n    d\n\n```\ne\n```\n";
+    let document = "text\n\n    make a   # one\n    make b \\\n      c\n\n- list\n    of \
+        it\n\n<!-- not run: because -->\n\n    d\n\n```\ne\n```\n";
     let found = blocks(document);
     let commands: Vec<_> = found.iter().map(|block| block.commands.join(";")).collect();
     assert_eq!(commands, ["make a;make b  c", "d", "e"]);

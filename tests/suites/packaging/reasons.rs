@@ -130,8 +130,8 @@ const MADE: [&str; 7] = [
     "faults.push(",
 ];
 
-/// Where texts stand that are no reasons: messages of the log, lines of an explanation, descriptions
-/// of parameters, attributes.
+/// Where texts stand that are no reasons: messages of the log, lines of an explanation,
+/// descriptions of parameters, attributes.
 const OTHERS: [&str; 9] = [
     ".warn(",
     ".info(",
@@ -295,7 +295,8 @@ fn reasons_are_found_where_failures_are_made() {
     let code =
         "f(\"no\"); Failure::new(kind, format!(\"a {b} of {}\", g(')', \"c d\"))).wrap(\"no\")";
     assert_eq!(reasons(code), ["a … of …", "c d"]);
-    let code = "log.warn(\"it is late: go on\"); let why = \"it is late: look at its log\"; let other = \"a b c d\"";
+    let code = "log.warn(\"it is late: go on\"); let why = \"it is late: look at its log\"; let \
+        other = \"a b c d\"";
     assert_eq!(reasons(code), ["it is late: look at its log"]);
     assert!(has_words("… is gone") && !has_words("haproxy …") && !has_words("…: …"));
     assert!(explains("… is … gone", "it is all gone") && explains("as it is", "as it is"));

@@ -1,5 +1,5 @@
-//! A new agent, made as CONTRIBUTING says: it is there, it passes its tests, and the tester finds no
-//! fault with it.
+//! A new agent, made as CONTRIBUTING says: it is there, it passes its tests, and the tester finds
+//! no fault with it.
 
 use std::fs;
 use std::path::Path;
@@ -69,8 +69,8 @@ fn a_new_agent_is_made_as_the_document_says() {
     assert!(crate::said(&agents).split_whitespace().any(|agent| agent == "Lamp"));
 }
 
-/// Whether cargo knows the crates without asking the registry: on a machine that has only built what
-/// the lock file names, it does not.
+/// Whether cargo knows the crates without asking the registry: on a machine that has only built
+/// what the lock file names, it does not.
 fn offline(tree: &Path) -> &'static str {
     let mut command = Command::new("cargo");
     command.args(["metadata", "--offline", "--format-version", "1"]).current_dir(tree);

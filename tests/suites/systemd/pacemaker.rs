@@ -14,11 +14,13 @@ use crate::machine_called;
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// One node on the loopback device; nothing is encrypted, for nothing leaves the machine.
-const COROSYNC: &str = "totem {\n  version: 2\n  cluster_name: box\n  crypto_cipher: none\n  crypto_hash: none\n}\n\
+const COROSYNC: &str = "totem {\n  version: 2\n  cluster_name: box\n  crypto_cipher: none\n  \
+    crypto_hash: none\n}\n\
                         system {\n  sched_rr: no\n  move_to_root_cgroup: no\n}\n\
                         quorum {\n  provider: corosync_votequorum\n}\n\
                         logging {\n  to_stderr: no\n  to_syslog: yes\n}\n\
-                        nodelist {\n  node {\n    name: node1\n    nodeid: 1\n    ring0_addr: 127.0.0.1\n  }\n}";
+                        nodelist {\n  node {\n    name: node1\n    nodeid: 1\n    ring0_addr: \
+                        127.0.0.1\n  }\n}";
 
 /// A lone node waits for others for `dc-deadtime` before it decides anything, unless it is in the
 /// CIB before the start.

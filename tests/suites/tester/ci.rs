@@ -38,7 +38,8 @@ fn project(agent: &str) -> Host {
     host.sh(&format!(
         "install -m 755 /media/tester /usr/bin/ocf-tester; mkdir /media/my-project
         cat >/media/my-project/my-agent <<'END OF AGENT'\n{agent}\nEND OF AGENT
-        printf '#!/bin/sh\\nexec \"$@\"\\n' >/usr/bin/sudo; chmod 755 /usr/bin/sudo /media/my-project/my-agent"
+        printf '#!/bin/sh\\nexec \"$@\"\\n' >/usr/bin/sudo; chmod 755 /usr/bin/sudo \
+        /media/my-project/my-agent"
     ));
     host
 }

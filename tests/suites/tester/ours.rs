@@ -68,14 +68,14 @@ fn a_web_server_keeps_every_rule() {
         .fold(Host::builder("nodea"), harness::host::Builder::tmpfs)
         .bind(&executable("apache"), "/media/native/apache")
         .start();
-    machine.sh(
-        "mkdir /srv/htdocs; echo '<html>alive</html>' >/srv/htdocs/index.html
+    machine.sh("mkdir /srv/htdocs; echo '<html>alive</html>' >/srv/htdocs/index.html
         cd /usr/lib/apache2/modules
         { echo ServerName web
         for m in mpm_event authz_core dir; do echo \"LoadModule ${m}_module $PWD/mod_$m.so\"; done
-        printf '%s\\n' 'User www-data' 'Group www-data' 'ErrorLog /srv/error.log' 'PidFile /run/web/httpd.pid'
-        printf '%s\\n' 'Listen 127.0.0.1:8081' 'DocumentRoot /srv/htdocs' 'DirectoryIndex index.html'; } >/srv/httpd.conf",
-    );
+        printf '%s\\n' 'User www-data' 'Group www-data' 'ErrorLog /srv/error.log' 'PidFile \
+        /run/web/httpd.pid'
+        printf '%s\\n' 'Listen 127.0.0.1:8081' 'DocumentRoot /srv/htdocs' 'DirectoryIndex \
+        index.html'; } >/srv/httpd.conf");
     judge(
         &machine,
         "/media/native/apache",

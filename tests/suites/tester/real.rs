@@ -219,7 +219,8 @@ fn the_background_of_the_shell_address_holds_the_output() {
 #[ignore = "takes minutes; make test-slow runs it"]
 fn the_shell_nginx_lives_and_talks_too_much() {
     let host = machine();
-    host.sh("mkdir -p /run/web /var/log/nginx; echo well >/run/web/index.html; cat >/run/web/nginx.conf <<'END'
+    host.sh("mkdir -p /run/web /var/log/nginx; echo well >/run/web/index.html; cat \
+        >/run/web/nginx.conf <<'END'
 pid /run/web/nginx.pid;
 error_log /run/web/error.log;
 events {}

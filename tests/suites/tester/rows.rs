@@ -33,11 +33,14 @@ start) : >$state ;;
 stop) rm -f $state ;;
 monitor) [ -e $state ] || exit 7 ;;
 meta-data) cat <<'END'
-<resource-agent name="agent"><version>1.1</version><longdesc lang="en">x</longdesc><shortdesc lang="en">x</shortdesc>
+<resource-agent name="agent"><version>1.1</version><longdesc lang="en">x</longdesc>
+<shortdesc lang="en">x</shortdesc>
 <parameters><parameter name="p"><longdesc lang="en">x</longdesc><shortdesc lang="en">x</shortdesc>
 <content type="string"/></parameter></parameters>
 <actions><action name="start" timeout="5s"/><action name="stop" timeout="5s"/>
-<action name="monitor" timeout="5s" interval="10s"/><action name="meta-data" timeout="5s"/></actions></resource-agent>
+<action name="monitor" timeout="5s" interval="10s"/>
+<action name="meta-data" timeout="5s"/></actions>
+</resource-agent>
 END
 ;;
 *) exit 3 ;;

@@ -156,7 +156,8 @@ pub mod tests {
     fn anything_else_is_no_table() {
         for bad in [
             "",
-            "Unknown command: 'show proc', but maybe one of the following ones is a better match:\n",
+            "Unknown command: 'show proc', but maybe one of the following ones is a better \
+             match:\n",
             "#<PID> <type> <reloads>\n",
             "#<PID> <type> <reloads>\n7 worker 0\n",
             "#<PID> <type> <reloads>\n-7 master 0\n",

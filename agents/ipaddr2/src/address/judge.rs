@@ -174,9 +174,8 @@ mod tests {
             );
         }
         let plain = [address(2, 24, "ethA")];
-        assert!(
-            matches!(judge(&wanted(None, None, Some("db")), &plain, &links), Seen::Different(t) if t.contains("without"))
-        );
+        let seen = judge(&wanted(None, None, Some("db")), &plain, &links);
+        assert!(matches!(seen, Seen::Different(text) if text.contains("without")));
     }
 
     #[test]
@@ -193,9 +192,8 @@ mod tests {
     fn of_several_the_one_that_fits_counts() {
         let links = [link(2, "ethA")];
         let both = [address(2, 32, "ethA"), address(2, 24, "ethA")];
-        assert!(
-            matches!(judge(&wanted(None, Some(24), None), &both, &links), Seen::Present(a, _) if a.prefix == 24)
-        );
+        let seen = judge(&wanted(None, Some(24), None), &both, &links);
+        assert!(matches!(seen, Seen::Present(address, _) if address.prefix == 24));
     }
 
     fn added(index: u32, name: &str, prefix: u8) -> Added {

@@ -45,7 +45,8 @@ fn watch_10_monitors_wait_on_a_remote_node() {
     let site = |monitor| format!("cidr_netmask=24 {monitor} --group site");
     node.pcs(&format!("resource create VIP ocf:native:IPaddr2 ip={SITE} {}", site(WAITING)));
     node.pcs(&format!(
-        "resource create WEB ocf:native:nginx configfile=/etc/nginx/nginx.conf {WAITING} --group site"
+        "resource create WEB ocf:native:nginx configfile=/etc/nginx/nginx.conf {WAITING} --group \
+         site"
     ));
     node.pcs("constraint location site prefers node9=INFINITY");
     let there = |status: &Status| {

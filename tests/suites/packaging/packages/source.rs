@@ -17,7 +17,8 @@ const NEEDED: &str = "build-essential,debhelper,rustc-web,cargo-web,xz-utils,ipr
 const ENTER: &str = r#"
     root=$1; shift
     mount --make-rprivate /; mount --bind "$root" "$root"
-    mount --rbind /dev "$root/dev"; mount -t proc proc "$root/proc"; mount -t tmpfs tmpfs "$root/run"
+    mount --rbind /dev "$root/dev"; mount -t proc proc "$root/proc"
+    mount -t tmpfs tmpfs "$root/run"
     chroot "$root" /bin/sh -euc "$1"
 "#;
 
@@ -138,7 +139,8 @@ fn live(root: &Path) {
         &format!(
             "dpkg -i /build/*.deb; ip link set lo up; mkdir -p /run/resource-agents; {}
             ocf-tester --strict --only well-formed,start-running ocf:native:Dummy
-            ls /usr/lib/ocf/resource.d/native; dpkg --purge ocf-agents ocf-agents-tester; [ ! -e /usr/lib/ocf ]",
+            ls /usr/lib/ocf/resource.d/native; dpkg --purge ocf-agents ocf-agents-tester; [ ! -e \
+            /usr/lib/ocf ]",
             calls.join("; ")
         ),
     );

@@ -70,7 +70,8 @@ fn assert_the_system_refuses(peer: &str, end: &str) {
     );
 }
 
-const UNKNOWN: &str = "the certificate of PEER is not accepted: its issuer is unknown (is it self-signed, or is a CA file needed?)";
+const UNKNOWN: &str = "the certificate of PEER is not accepted: its issuer is unknown (is it \
+    self-signed, or is a CA file needed?)";
 
 #[test]
 fn a_self_signed_certificate_is_good_where_nobody_looks_or_where_it_is_named() {
