@@ -8,7 +8,7 @@
 //! | --- | --- | --- |
 //! | read a file of ours | [`read_small`] | links, other owners or writers, large files |
 //! | read the beginning of a program | [`read_start`] | pipes, devices |
-//! | read what a user names | [`read`] with [`Trust`] | pipes, devices, large files, as [`Trust`] says |
+//! | read what a user names | [`read`] with [`Trust`] | pipes, devices, and by [`Trust`] |
 //! | read the end of a log | [`length`], [`read_since`] | pipes, devices, large files |
 //! | read /proc and /sys | [`read_kernel`], [`read_kernel_text`], [`open_kernel`] | nothing |
 //! | change a setting of the kernel's | [`write_kernel`] | nothing |

@@ -30,7 +30,7 @@ const LATE: Duration = Duration::from_millis(500);
 /// How long before another monitor is due a wait ends.
 const LEAVE: Duration = Duration::from_millis(20);
 
-/// From a process' first moment until it looks at the clock, on a machine that is not busy. Only then
+/// From a process' first moment until it looks at the clock, on an idle machine. Only then
 /// has it a process group of its own, which is what the executor kills (Pacemaker,
 /// `lib/services/services_linux.c` and `lib/common/mainloop.c`): one that is cancelled before lives
 /// on, and all that is to be done to its resource has to wait for its end.

@@ -205,8 +205,8 @@ impl Actor {
         }
     }
 
-    /// Whether a command was given a moment ago, and has not ended: one that waits for the answer of
-    /// a controller that was killed waits much longer.
+    /// Whether a command was given a moment ago, and has not ended: one that waits for the answer
+    /// of a controller that was killed waits much longer.
     #[must_use]
     pub fn is_ordering(&self) -> bool {
         let recent = Instant::now() + PATIENCE - RECENT;

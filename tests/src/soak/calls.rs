@@ -26,8 +26,8 @@ enum What {
     Error(String),
 }
 
-/// Puts both logs of a node together. `began` is the beginning of the run; `cuts` are the times when
-/// the node lost its power, in order.
+/// Puts both logs of a node together. `began` is the beginning of the run; `cuts` are the times
+/// when the node lost its power, in order.
 #[must_use]
 pub fn read(node: &str, shim: &str, pacemaker: &str, began: SystemTime, cuts: &[f64]) -> Vec<Call> {
     let epoch = began.duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -156,7 +156,8 @@ fn executor(line: &str) -> Option<Said> {
 mod tests {
     use super::*;
 
-    const SHIM: &str = r#"{"action":"monitor","at":1000000010.5,"interval":2000,"pid":456,"resource":"WEB"}
+    const SHIM: &str = r#"
+{"action":"monitor","at":1000000010.5,"interval":2000,"pid":456,"resource":"WEB"}
 {"action":"start","at":1000000020.0,"interval":0,"pid":500,"resource":"ANY:1"}
 {"action":"stop","at":1000000030.0,"interval":0,"pid":456,"resource":"WEB.2"}
 "#;

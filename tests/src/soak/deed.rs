@@ -56,8 +56,8 @@ pub enum Deed {
     Cleanup,
     /// `crm_resource --refresh`.
     Refresh,
-    /// `crm_resource --force-check` where it runs, which is `pcs resource debug-monitor`: the agent is
-    /// called behind Pacemaker's back.
+    /// `crm_resource --force-check` where it runs, which is `pcs resource debug-monitor`: the agent
+    /// is called behind Pacemaker's back.
     ForceCheck,
     /// `crm_resource --force-stop` where it runs, which is `pcs resource debug-stop`.
     ForceStop,
@@ -222,14 +222,15 @@ impl Deed {
             // No client asks for it.
             D::KillUnit => Bound::Nothing,
             D::Kill | D::KillMaster | D::KillWorker => seconds(noticed),
-            // The server is stopped first, which leaves three seconds (`stop_grace`) to those who have
-            // sent something, even where they cannot go on without the address.
+            // The server is stopped first, which leaves three seconds (`stop_grace`) to those who
+            // have sent something, even where they cannot go on without the address.
             D::DeleteAddress | D::ForceStop => seconds(noticed + 3),
             // A monitor has ten seconds for the answer of a server; none stands still for so long.
             D::Freeze | D::FreezeMaster | D::FreezeWorkers => seconds(noticed),
             // What has moved stays there when the wish is taken back.
             D::Move | D::Ban | D::Standby | D::Restarting => Bound::Within(Duration::from_secs(6)),
-            // The old name is stopped while the new one counts as running: its next monitor finds out.
+            // The old name is stopped while the new one counts as running: its next monitor finds
+            // out.
             D::Rename => seconds(noticed + 2),
             // A failed stop without fencing is for the administrator.
             D::KillAgent if !plan.fencing => Bound::Mended(Duration::from_secs(10)),

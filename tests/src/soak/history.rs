@@ -322,9 +322,9 @@ impl History {
         })
     }
 
-    /// From the moment at which Pacemaker killed a call in vain until that ended by itself: a process
-    /// that has just begun has no process group yet. Whatever is to be done to the resource waits
-    /// for it, and all that comes after that.
+    /// From the moment at which Pacemaker killed a call in vain until that ended by itself: a
+    /// process that has just begun has no process group yet. Whatever is to be done to the resource
+    /// waits for it, and all that comes after that.
     pub fn outlived(&self) -> impl Iterator<Item = (f64, f64)> {
         self.calls()
             .filter(|it| it.code.is_some())

@@ -13,8 +13,8 @@
 //! Nothing is put between Pacemaker and the agents: in their place stands a program that notes the
 //! moment and becomes the agent (`ocf-test-shim`).
 //!
-//! Deliberately absent: jumps of the clock, for the machines share the kernel's one; and slow disks,
-//! for the nodes' are in memory.
+//! Deliberately absent: jumps of the clock, for the machines share the kernel's one; and slow
+//! disks, for the nodes' are in memory.
 
 pub mod act;
 pub mod arp;
@@ -113,7 +113,8 @@ pub fn resources() -> impl Iterator<Item = &'static str> {
 /// What comes after the name of a resource while it has another one.
 pub const RENAMED: &str = ".2";
 
-/// The name of a resource as it was created: without a clone's number, and as before it was renamed.
+/// The name of a resource as it was created: without a clone's number, and as before it was
+/// renamed.
 #[must_use]
 pub fn first_name(resource: &str) -> &str {
     let name = resource.split(':').next().unwrap_or(resource);

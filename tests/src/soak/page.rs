@@ -23,7 +23,8 @@ pub fn page(history: &History, violations: &[Violation]) -> String {
         count => format!("<p class=\"outcome bad\">Rules were broken {count} times</p>"),
     };
     let settings = format!(
-        "{} agents; monitors {}; {} fencing; {:.0} s; {} calls of agents; {} requests, {} of them lost",
+        "{} agents; monitors {}; {} fencing; {:.0} s; {} calls of agents; {} requests, {} of them \
+         lost",
         escaped(&plan.provider),
         if plan.watch { "wait for events" } else { "do not wait" },
         if plan.fencing { "with" } else { "without" },
@@ -70,7 +71,8 @@ fn rules(violations: &[Violation]) -> String {
     }
     text += "</table>\n";
     if !violations.is_empty() {
-        text += "<h2>What was found</h2>\n<table>\n<tr><th>s</th><th>episode</th><th>rule</th><th>found</th></tr>\n";
+        text += "<h2>What was \
+            found</h2>\n<table>\n<tr><th>s</th><th>episode</th><th>rule</th><th>found</th></tr>\n";
         for it in violations {
             let episode = it.episode.map_or("-".to_owned(), |number| number.to_string());
             let _ = writeln!(
@@ -88,7 +90,9 @@ fn rules(violations: &[Violation]) -> String {
 
 fn deeds(history: &History) -> String {
     let mut text = String::from(
-        "<h2>What was done</h2>\n<table>\n<tr><th>s</th><th>episode</th><th>deed</th><th>to</th><th>on</th><th></th></tr>\n",
+        "<h2>What was \
+         done</h2>\n<table>\n<tr><th>s</th><th>episode</th><th>deed</th><th>to</th><th>on</th>\
+         <th></th></tr>\n",
     );
     for entry in &history.entries {
         let Event::Deed { episode, deed, target, node, begins, note, idle, .. } = &entry.event
@@ -99,7 +103,8 @@ fn deeds(history: &History) -> String {
         if *begins || !note.is_empty() {
             let _ = writeln!(
                 text,
-                "<tr><td>{:.1}</td><td>{episode}</td><td>{deed}</td><td>{}</td><td>{}</td><td class=\"soft\">{}</td></tr>",
+                "<tr><td>{:.1}</td><td>{episode}</td><td>{deed}</td><td>{}</td><td>{}</td><td \
+                 class=\"soft\">{}</td></tr>",
                 entry.t,
                 escaped(target),
                 escaped(node),

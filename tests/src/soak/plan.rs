@@ -79,7 +79,8 @@ impl Plan {
         }
     }
 
-    /// Whether an address is a clone: the shell agents take that for a cluster IP, and want modprobe.
+    /// Whether an address is a clone: the shell agents take that for a cluster IP, and want
+    /// modprobe.
     #[must_use]
     pub fn has_clone(&self) -> bool {
         self.provider == "native"

@@ -102,8 +102,8 @@ impl Actor {
         }
     }
 
-    /// Ends the run: reads the logs, and keeps Pacemaker's beside the history; then cuts everybody's
-    /// power.
+    /// Ends the run: reads the logs, and keeps Pacemaker's beside the history; then cuts
+    /// everybody's power.
     fn finish(self, file: &Path) {
         // What agents and executor still write.
         std::thread::sleep(Duration::from_millis(500));

@@ -94,7 +94,8 @@ fn furnish(node: &Node, plan: &Plan) {
         .map(|kind| format!("ln -sf {} /usr/lib/ocf/resource.d/{SHIM}/{kind}\n", shim.display()))
         .concat();
     node.sh(&format!(
-        "mkdir -p /etc/soak /opt/soak /usr/lib/ocf/resource.d/{SHIM} /srv/site /etc/haproxy /var/log/apache2 /var/log/nginx
+        "mkdir -p /etc/soak /opt/soak /usr/lib/ocf/resource.d/{SHIM} /srv/site /etc/haproxy \
+         /var/log/apache2 /var/log/nginx
          echo {} >/etc/soak/provider; echo {} >/srv/site/index.html\n{shims}",
         plan.provider,
         node.name()
@@ -115,7 +116,8 @@ fn furnish(node: &Node, plan: &Plan) {
 /// What a node needs after each of its boots, before the cluster's daemons.
 pub fn power_on(node: &Node) {
     node.sh(&format!(
-        "rm -f /etc/soak/kill; mkdir -p {STATE}; mountpoint -q {STATE} || mount -t tmpfs -o size=1m,mode=1755 state {STATE}"
+        "rm -f /etc/soak/kill; mkdir -p {STATE}; mountpoint -q {STATE} || mount -t tmpfs -o \
+         size=1m,mode=1755 state {STATE}"
     ));
 }
 
@@ -126,7 +128,8 @@ pub fn text_of(service: &Service) -> String {
         "nginx" => format!(
             "user www-data;\nworker_processes 2;\npid {};\n\
              error_log /var/log/nginx/soak.log;\nevents {{ worker_connections 256; }}\n\
-             http {{\n  access_log off;\n  server {{\n    listen 80; listen [::]:80; root /srv/site;\n    \
+             http {{\n  access_log off;\n  server {{\n    listen 80; listen [::]:80; root \
+             /srv/site;\n    \
              location /status {{ stub_status; }}\n  }}\n}}\n",
             pid_file(service)
         ),
@@ -231,7 +234,8 @@ fn primitive(
 ) -> String {
     let watch = plan.watch && may_watch;
     let mut xml = format!(
-        "<primitive id=\"{id}\" class=\"ocf\" provider=\"{SHIM}\" type=\"{kind}\"><instance_attributes id=\"{id}-a\">"
+        "<primitive id=\"{id}\" class=\"ocf\" provider=\"{SHIM}\" \
+         type=\"{kind}\"><instance_attributes id=\"{id}-a\">"
     );
     for (name, value) in parameters.iter().chain(watch.then_some(&("watch", "30s"))) {
         let _ = write!(xml, "<nvpair id=\"{id}-a-{name}\" name=\"{name}\" value=\"{value}\"/>");
@@ -265,10 +269,13 @@ metadata)
 <resource-agent name="fence_harness" shortdesc="cuts the power of a simulated machine">
 <longdesc>Asks the harness.</longdesc>
 <parameters>
-<parameter name="action" unique="0" required="1"><content type="string" default="reboot"/><shortdesc lang="en">what to do</shortdesc></parameter>
-<parameter name="port" unique="0" required="0"><content type="string"/><shortdesc lang="en">which machine</shortdesc></parameter>
+<parameter name="action" unique="0" required="1"><content type="string" default="reboot"/>
+<shortdesc lang="en">what to do</shortdesc></parameter>
+<parameter name="port" unique="0" required="0"><content type="string"/>
+<shortdesc lang="en">which machine</shortdesc></parameter>
 </parameters>
-<actions><action name="on"/><action name="off"/><action name="reboot"/><action name="status"/><action name="monitor"/><action name="metadata"/></actions>
+<actions><action name="on"/><action name="off"/><action name="reboot"/><action name="status"/>
+<action name="monitor"/><action name="metadata"/></actions>
 </resource-agent>
 END
     ;;

@@ -29,10 +29,10 @@ impl Strangers {
     /// containers, and leaves an address, a route, files and a firewall rule.
     #[must_use]
     pub fn on(node: &Node, number: usize) -> Strangers {
-        node.sh(
-            "mkdir -p /run/stranger/log
+        node.sh("mkdir -p /run/stranger/log
              cat >/run/stranger/nginx.conf <<'E'
-user root; worker_processes 1; pid /run/stranger/nginx.pid; daemon off; error_log /run/stranger/log/nginx;
+user root; worker_processes 1; pid /run/stranger/nginx.pid; daemon off; error_log \
+/run/stranger/log/nginx;
 events { worker_connections 64; }
 http { access_log off; server { listen 127.0.0.1:8990; location / { return 200 stranger; } } }
 E
@@ -54,15 +54,15 @@ LoadModule authz_core_module /usr/lib/apache2/modules/mod_authz_core.so
 PidFile /run/stranger/apache.pid
 ErrorLog /run/stranger/log/apache
 StartServers 1
-E",
-        );
+E");
         let address = format!("10.9.0.{}", ADDRESS + number);
         node.ip(&format!("address add {address}/24 dev eth0"));
         node.ip(&format!("route add blackhole {ROUTE}"));
         // Not every kernel has it.
         let _ = node.run(
             "nft",
-            &["add table ip stranger; add chain ip stranger c; add rule ip stranger c counter accept"],
+            &["add table ip stranger; add chain ip stranger c; add rule ip stranger c counter \
+                accept"],
         );
         for file in FILES {
             node.write(file, "4711\n");
@@ -80,7 +80,8 @@ E",
         Strangers { servers, address, firewall: firewall(node) }
     }
 
-    /// The processes that were started, by their numbers outside; their children are strangers, too.
+    /// The processes that were started, by their numbers outside; their children are strangers,
+    /// too.
     #[must_use]
     pub fn roots(&self) -> BTreeSet<i32> {
         self.servers.iter().map(Resident::pid).collect()
@@ -143,7 +144,8 @@ fn contain(node: &Node, service: &Service) -> Resident {
     let outside = format!("/run/stranger/contained-{}", service.agent);
     node.write(&outside, &text);
     let script = format!(
-        "mount --bind {outside} {path}; mount -t tmpfs run /run; mount -t proc proc /proc; exec {command}"
+        "mount --bind {outside} {path}; mount -t tmpfs run /run; mount -t proc proc /proc; exec \
+         {command}"
     );
     node.spawn("unshare", &["--mount", "--pid", "--fork", "--kill-child", "sh", "-euc", &script])
 }

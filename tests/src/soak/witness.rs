@@ -372,7 +372,8 @@ mod tests {
 
     #[test]
     fn sockets_and_addresses_are_found_in_the_kernels_tables() {
-        let line = "   0: 00000000:1F40 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4711 1 0";
+        let line = "   0: 00000000:1F40 00000000:0000 0A 00000000:00000000 00:00000000 00000000 \
+                        0        0 4711 1 0";
         assert_eq!(listener(line), Some((8000, 4711)));
         assert_eq!(listener(&line.replace(" 0A ", " 01 ")), None);
         assert_eq!(listener("  sl  local_address rem_address   st"), None);

@@ -227,8 +227,8 @@ fn al_1_a_faulty_file_costs_no_request_and_is_reported_until_it_is_mended() {
         let nat = Nat::new(1);
         let lvs = nat.director();
         let agent = director(lvs);
-        // At once, as a deployment does it: the daemon looks each second. What has the second of the
-        // file before it is the same to it.
+        // At once, as a deployment does it: the daemon looks each second. What has the second of
+        // the file before it is the same to it.
         let replace = |text: &str| {
             write(lvs, "/srv/new.cf", text);
             lvs.sh(&format!(

@@ -191,10 +191,14 @@ impl Actor {
             }
             D::SwapAgents => {
                 let provider = &self.plan.provider;
-                self.script(node, &format!(
-                    "mkdir -p /opt/soak/{provider}; for kind in IPaddr2 nginx apache; do
-                     cp /usr/lib/ocf/resource.d/{provider}/$kind /opt/soak/{provider}/.new; mv /opt/soak/{provider}/.new /opt/soak/{provider}/$kind; done"
-                ))?;
+                self.script(
+                    node,
+                    &format!(
+                        "mkdir -p /opt/soak/{provider}; for kind in IPaddr2 nginx apache; do
+                     cp /usr/lib/ocf/resource.d/{provider}/$kind /opt/soak/{provider}/.new; mv \
+                     /opt/soak/{provider}/.new /opt/soak/{provider}/$kind; done"
+                    ),
+                )?;
                 Ok(false)
             }
             D::KillUnit => {

@@ -103,7 +103,8 @@ impl Actor {
     /// What a node sends is lost at the switch.
     pub(super) fn one_way(&self, number: usize) -> Result<(), String> {
         let rules = format!(
-            "add table bridge soak; add chain bridge soak c {{ type filter hook prerouting priority -300; }}; \
+            "add table bridge soak; add chain bridge soak c {{ type filter hook prerouting \
+             priority -300; }}; \
              add rule bridge soak c iifname \"p{number}\" drop"
         );
         let done = self.cluster.lan(0).switch.run("nft", &[&rules]);

@@ -35,7 +35,8 @@ pub(super) fn judge(history: &History) -> Vec<Violation> {
         for Waiter { pid, descriptors, memory } in waiters {
             if *descriptors > DESCRIPTORS || *memory > MEMORY {
                 say(format!(
-                    "{node}: the waiting monitor {pid} has {descriptors} descriptors and {memory} KiB"
+                    "{node}: the waiting monitor {pid} has {descriptors} descriptors and {memory} \
+                     KiB"
                 ));
             }
         }

@@ -10,12 +10,12 @@ use super::{Rule, Violation, Window, violation};
 /// The first repetitions of an announcement, in seconds.
 const ANNOUNCED: f64 = 1.0;
 
-/// As long as a node without quorum, and without fencing, may have what others have taken: both begin
-/// when they miss each other, and Pacemaker 2.1 may sleep a second before it decides to stop.
+/// As long as a node without quorum, and without fencing, may have what others have taken: both
+/// begin when they miss each other, and Pacemaker 2.1 may sleep a second before it decides to stop.
 const PARTED: f64 = 3.0;
 
-/// As long as both may go on where such a node is back before it has begun to stop: Pacemaker lets all
-/// nodes join and elects who decides, and only then finds what runs twice, and stops both.
+/// As long as both may go on where such a node is back before it has begun to stop: Pacemaker lets
+/// all nodes join and elects who decides, and only then finds what runs twice, and stops both.
 const REJOINED: f64 = 8.0;
 
 /// How long after such a deed a node without fencing may still have what others have taken, in

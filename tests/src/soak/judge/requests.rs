@@ -148,8 +148,8 @@ fn part(
 }
 
 /// When answers of apache may come later than a visitor waits, though none is lost: at a graceful
-/// reload its idle workers end at once, and the master makes new ones in the next round of its loop, a
-/// second later; connections wait for that.
+/// reload its idle workers end at once, and the master makes new ones in the next round of its
+/// loop, a second later; connections wait for that.
 fn late(windows: &[Window], service: &Service) -> Vec<(f64, f64)> {
     let reloads = windows.iter().filter(|it| {
         let own = it.target == service.name || it.target == service.server;

@@ -7,8 +7,8 @@ use super::super::{UNIT, address_of, service_of};
 use super::timeline::Fact;
 use super::{Rule, Timeline, Violation, Window, violation};
 
-/// How much later than it happened a witness may see something without a stall's mark, in seconds: a
-/// look that just missed it, and the next one, each as late as is no stall yet.
+/// How much later than it happened a witness may see something without a stall's mark, in seconds:
+/// a look that just missed it, and the next one, each as late as is no stall yet.
 pub(super) const SLACK: f64 = 2.0 * (INTERVAL.as_millis() + STALL.as_millis()) as f64 / 1000.0;
 
 /// A monitor's result is about the last moments before its end, however long it has waited.
@@ -39,9 +39,9 @@ pub(super) fn judge(history: &History, timeline: &Timeline, windows: &[Window]) 
     said.filter_map(lie).collect()
 }
 
-/// Whether Pacemaker may have called a stop without the resource's parameters. What is not configured
-/// any more has those of its last start alone, and a probe discards them; a new name that was taken
-/// back has only been probed.
+/// Whether Pacemaker may have called a stop without the resource's parameters. What is not
+/// configured any more has those of its last start alone, and a probe discards them; a new name
+/// that was taken back has only been probed.
 fn is_without_parameters(call: &Call, history: &History, windows: &[Window]) -> bool {
     let named = windows.iter().rfind(|it| {
         it.deed == Deed::Rename && it.target == call.resource && it.began <= call.began

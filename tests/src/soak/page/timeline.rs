@@ -56,7 +56,8 @@ impl Drawing<'_> {
     fn bar(&self, class: &str, row: f64, from: f64, to: f64, title: &str) -> String {
         let (x, end) = (self.x(from), self.x(to));
         format!(
-            "<rect class=\"{class}\" x=\"{x:.1}\" y=\"{:.1}\" width=\"{:.1}\" height=\"{:.1}\"><title>{}</title></rect>\n",
+            "<rect class=\"{class}\" x=\"{x:.1}\" y=\"{:.1}\" width=\"{:.1}\" \
+             height=\"{:.1}\"><title>{}</title></rect>\n",
             row * ROW + 3.0,
             (end - x).max(1.5),
             ROW - 6.0,
@@ -108,7 +109,8 @@ impl Drawing<'_> {
         for it in violations.iter().filter(|it| self.touches(it.t, it.t)) {
             let _ = writeln!(
                 body,
-                "<line class=\"mark\" x1=\"{0:.1}\" x2=\"{0:.1}\" y1=\"0\" y2=\"{1:.1}\"><title>{2}</title></line>",
+                "<line class=\"mark\" x1=\"{0:.1}\" x2=\"{0:.1}\" y1=\"0\" \
+                 y2=\"{1:.1}\"><title>{2}</title></line>",
                 self.x(it.t),
                 row * ROW,
                 escaped(&it.found)
@@ -116,7 +118,8 @@ impl Drawing<'_> {
         }
         let (width, height) = (self.x(self.to) + 260.0, row * ROW + 4.0);
         format!(
-            "<div class=\"wide\"><svg width=\"{width:.0}\" height=\"{height:.0}\" role=\"img\" aria-label=\"Episode {number}\">\n{}{body}</svg></div>\n",
+            "<div class=\"wide\"><svg width=\"{width:.0}\" height=\"{height:.0}\" role=\"img\" \
+             aria-label=\"Episode {number}\">\n{}{body}</svg></div>\n",
             self.grid(height)
         )
     }
@@ -130,7 +133,8 @@ impl Drawing<'_> {
             let x = self.x(five as f64 * 5.0);
             let _ = writeln!(
                 text,
-                "<line class=\"grid\" x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"12\" y2=\"{height:.0}\"/><text class=\"soft\" x=\"{x:.1}\" y=\"11\">{} s</text>",
+                "<line class=\"grid\" x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"12\" \
+                 y2=\"{height:.0}\"/><text class=\"soft\" x=\"{x:.1}\" y=\"11\">{} s</text>",
                 five * 5
             );
         }
