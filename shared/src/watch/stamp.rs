@@ -65,8 +65,8 @@ impl Now {
         Some(Self { at, executor, began })
     }
 
-    /// How long a run that began like this may wait: the executor may have tried to kill it before it
-    /// could be killed.
+    /// How long a run that began like this may wait: the executor may have tried to kill it before
+    /// it could be killed.
     #[must_use]
     pub fn patience(&self) -> Duration {
         let is_prompt = self.at.saturating_sub(self.began) < PROMPT + Duration::from_millis(TICK);
