@@ -49,8 +49,7 @@ pub fn last_line(context: &Context<'_>, unit: &Unit, facts: &Facts) -> Option<St
     let since = format!("--since=@{}.{:06}", began / 1_000_000, began % 1_000_000);
     let fields = format!("--output-fields=MESSAGE,{OF_RUN}");
     let of_unit = format!("_SYSTEMD_UNIT={}", unit.id);
-    // What a process wrote just before its end takes a moment to get there.
-    let own = Deadline::after(ARRIVING).min(limit).poll(|| {
+    let own = Deadline::after(arriving(facts)).min(limit).poll(|| {
         let export = ask(&["--output=export", &fields, &since, &of_unit])?;
         last_of_run(&export, facts.invocation.as_deref())
     });
@@ -64,6 +63,13 @@ pub fn last_line(context: &Context<'_>, unit: &Unit, facts: &Facts) -> Option<St
     ])?;
     let line = said.lines().find(|line| !line.trim().is_empty())?;
     shown(line.strip_prefix(&format!("{}: ", unit.id)).unwrap_or(line))
+}
+
+/// How long a line is waited for. What a process wrote just before its end takes a moment to get
+/// there; one that was killed announced nothing, and the recovery of the service must not wait.
+fn arriving(facts: &Facts) -> Duration {
+    let was_killed = facts.main_end.is_some_and(|(code, _)| code == nix::libc::CLD_KILLED);
+    if was_killed { Duration::ZERO } else { ARRIVING }
 }
 
 /// The last line that systemd itself wrote about a unit since the boot: what happened to one whose
@@ -109,6 +115,15 @@ fn shown(text: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_of_a_process_that_was_killed_is_not_waited_for() {
+        let of = |code| arriving(&Facts { main_end: Some((code, 9)), ..Facts::default() });
+        assert_eq!(of(nix::libc::CLD_KILLED), Duration::ZERO);
+        assert_eq!(of(nix::libc::CLD_EXITED), ARRIVING);
+        assert_eq!(of(nix::libc::CLD_DUMPED), ARRIVING);
+        assert_eq!(arriving(&Facts::default()), ARRIVING);
+    }
 
     #[test]
     fn sd_f2_lines_of_an_earlier_run_are_not_quoted() {
