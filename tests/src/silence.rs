@@ -41,7 +41,7 @@ ssize_t send(int fd, const void *data, size_t length, int flags) {
 ssize_t sendmsg(int fd, const struct msghdr *message, int flags) {
     ssize_t (*real)(int, const struct msghdr *, int) = dlsym(RTLD_NEXT, "sendmsg");
     const struct iovec *first = message->msg_iov;
-    bool lost = is_lost(fd, first->iov_base, first->iov_len);
+    int lost = is_lost(fd, first->iov_base, first->iov_len);
     return lost ? (ssize_t)first->iov_len : real(fd, message, flags);
 }
 "#;
