@@ -19,10 +19,10 @@ use nix::errno::Errno;
 use nix::fcntl::FlockArg;
 use nix::libc;
 use nix::sys::signal::Signal;
-use nix::sys::stat::{fstat, lstat};
 
 use crate::invocation::Invocation;
 use crate::state;
+use crate::sys::at::{fstat, lstat};
 use crate::sys::clock::Deadline;
 use crate::sys::file::{open_lock, open_to_ask, remove};
 use crate::sys::process::{Process, end_all};

@@ -38,8 +38,10 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use nix::fcntl::OFlag;
-use nix::sys::stat::{FileStat, Mode, SFlag, fchmod, fstat};
+use nix::sys::stat::{FileStat, Mode, SFlag, fchmod};
 use nix::unistd::{Gid, Uid, fchown, geteuid};
+
+use crate::sys::at::{fstat, lstat, open, stat};
 
 pub use read::{
     Disk, Trust, length, names, open_kernel, read, read_kernel, read_kernel_text, read_since,
@@ -108,13 +110,13 @@ pub fn open_descriptor(number: u32) -> io::Result<File> {
     let path = format!("/proc/self/fd/{number}");
     let flags =
         OFlag::O_WRONLY | OFlag::O_APPEND | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC | OFlag::O_NOCTTY;
-    Ok(File::from(nix::fcntl::open(path.as_str(), flags, Mode::empty())?))
+    Ok(File::from(open(path.as_str(), flags, Mode::empty())?))
 }
 
 /// Whether there is anything but a socket at a path.
 #[must_use]
 pub fn is_not_socket(path: &Path) -> bool {
-    nix::sys::stat::lstat(path).is_ok_and(|found| kind(&found) != SFlag::S_IFSOCK)
+    lstat(path).is_ok_and(|found| kind(&found) != SFlag::S_IFSOCK)
 }
 
 /// `/dev/null`, to read from and to write to.
@@ -122,7 +124,7 @@ pub fn is_not_socket(path: &Path) -> bool {
 /// # Errors
 /// When there is none (a broken container).
 pub fn null() -> io::Result<File> {
-    let fd = nix::fcntl::open("/dev/null", OFlag::O_RDWR | OFlag::O_CLOEXEC, Mode::empty())?;
+    let fd = open("/dev/null", OFlag::O_RDWR | OFlag::O_CLOEXEC, Mode::empty())?;
     Ok(File::from(fd))
 }
 
@@ -141,9 +143,7 @@ fn kind(stat: &FileStat) -> SFlag {
 /// Whether a user may do everything on this machine anyway: root, we, and the owner of the root
 /// directory (root again, whom a user namespace shows under another number).
 fn is_trusted(user: u32) -> bool {
-    user == 0
-        || user == geteuid().as_raw()
-        || nix::sys::stat::stat("/").is_ok_and(|root| root.st_uid == user)
+    user == 0 || user == geteuid().as_raw() || stat("/").is_ok_and(|root| root.st_uid == user)
 }
 
 /// Whether it is root's or ours.

@@ -1,6 +1,7 @@
 //! The edges to the operating system that two or more agents use. Each module does one thing.
 
 mod apart;
+pub(crate) mod at;
 pub mod clients;
 pub mod clock;
 pub mod command;

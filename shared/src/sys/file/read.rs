@@ -7,12 +7,13 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use nix::errno::Errno;
-use nix::fcntl::{AtFlags, OFlag, open, openat};
-use nix::sys::stat::{Mode, SFlag, fstat, fstatat, stat};
+use nix::fcntl::{AtFlags, OFlag, openat};
+use nix::sys::stat::{Mode, SFlag, fstatat};
 
 use super::walk::Walk;
 use super::{ALL_WRITE, bits, is_trusted, kind, plain, trusted};
 use crate::glob::Files;
+use crate::sys::at::{fstat, open, stat};
 
 /// O_NONBLOCK: to open a pipe that another user has put there must not wait for ever.
 const READ: OFlag =

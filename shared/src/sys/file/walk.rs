@@ -10,9 +10,11 @@ use std::os::fd::OwnedFd;
 use std::path::{Component, Path, PathBuf};
 
 use nix::errno::Errno;
-use nix::fcntl::{OFlag, open, openat, readlinkat};
-use nix::sys::stat::{FileStat, Mode, SFlag, fstat, mkdirat};
+use nix::fcntl::{OFlag, openat, readlinkat};
+use nix::sys::stat::{FileStat, Mode, SFlag, mkdirat};
 use nix::unistd::{Uid, geteuid};
+
+use crate::sys::at::{fstat, open};
 
 use super::{ALL_WRITE, OTHERS_WRITE, STICKY, bits, is_trusted, kind, owned, set_mode, trusted};
 

@@ -11,13 +11,14 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use nix::errno::Errno;
-use nix::fcntl::{AtFlags, OFlag, open, openat, renameat};
+use nix::fcntl::{AtFlags, OFlag, openat, renameat};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket};
-use nix::sys::stat::{FileStat, Mode, SFlag, fstat, fstatat};
+use nix::sys::stat::{FileStat, Mode, SFlag, fstatat};
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
 use super::walk::Walk;
 use super::{bits, ensure_dir, kind, mode_of, owned, plain, read_small, set_mode};
+use crate::sys::at::{fstat, open};
 
 /// How much of a file's name is in that of the new one beside it: names have at most 255 bytes.
 const LONGEST_NAME: usize = 200;
