@@ -1,5 +1,5 @@
-//! What start and monitor go by, in words: "why eth1?". Everything here is decided by their own
-//! functions.
+//! `--explain`: what start and monitor go by, in words: "why eth1?". Everything here is decided by
+//! their own functions.
 #![forbid(unsafe_code)]
 
 use ocf::prelude::*;

@@ -1,4 +1,4 @@
-//! Damaged frames and answers of the kernel.
+//! Tests with damaged frames and answers of the kernel.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 

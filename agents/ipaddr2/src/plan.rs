@@ -1,4 +1,4 @@
-//! What a start does: looks and decides, and changes nothing.
+//! The first half of a start, which decides and changes nothing; `--explain` uses it, too.
 #![forbid(unsafe_code)]
 
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Turns among the processes of this agent: of one cluster IP, and of all IPv4 addresses of this
+//! Locks among the processes of this agent: for one cluster IP, and for all IPv4 addresses of this
 //! node.
 #![forbid(unsafe_code)]
 

@@ -68,7 +68,7 @@ impl Kernel {
     }
 
     /// The first of some schedulers that this kernel does not have, nor a module of. It is asked in
-    /// a network namespace of its own, whose table directs nobody and ends with this call; where
+    /// a network namespace of its own, whose table serves no client and ends with this call; where
     /// that cannot be made, as in most containers, none is known to be missing.
     pub fn first_unknown_of<'name>(schedulers: &[&'name str]) -> Option<&'name str> {
         if schedulers.is_empty() {

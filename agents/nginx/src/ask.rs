@@ -1,4 +1,4 @@
-//! Questions to a running server.
+//! Questions to a running server: does it answer, and is the page as expected?
 #![forbid(unsafe_code)]
 
 use std::time::Duration;

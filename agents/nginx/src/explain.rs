@@ -1,4 +1,4 @@
-//! What start and monitor go by, in words, from their own functions.
+//! `--explain`: what start and monitor go by, in words, from their own functions.
 #![forbid(unsafe_code)]
 
 use ocf::prelude::*;

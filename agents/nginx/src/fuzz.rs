@@ -1,4 +1,4 @@
-//! Damaged configurations, answers of `nginx -V`, records of sockets, and command lines.
+//! Tests with damaged configurations, answers of `nginx -V`, records of sockets, and command lines.
 
 use std::path::Path;
 

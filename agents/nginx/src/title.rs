@@ -1,5 +1,6 @@
-//! Whose a process is, by its arguments. nginx writes a title over them: `nginx: master process`
-//! and the words that it was called with, as one; workers do not tell whose they are.
+//! Which instance a process of nginx belongs to, by its arguments. nginx writes a title over them:
+//! `nginx: master process` and the words that it was called with, as one; workers do not tell whose
+//! they are.
 #![forbid(unsafe_code)]
 
 use std::os::unix::ffi::OsStrExt;

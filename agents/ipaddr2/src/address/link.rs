@@ -1,4 +1,4 @@
-//! What a lost link means.
+//! The status of an address whose interface has no link, or no carrier (`check_link_status`).
 #![forbid(unsafe_code)]
 
 use std::path::Path;

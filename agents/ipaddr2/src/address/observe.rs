@@ -1,5 +1,5 @@
-//! Looks at the host, and puts what is seen and wanted into the forms that start, stop and monitor
-//! share.
+//! What start, stop and monitor share: they read the addresses of this host here, and make of the
+//! settings what is looked for, and which lock belongs to it.
 #![forbid(unsafe_code)]
 
 use ocf::failure::Failure;

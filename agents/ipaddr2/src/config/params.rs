@@ -1,4 +1,4 @@
-//! Each parameter once; then all of them judged together.
+//! Each parameter once: its name, type, default and description.
 //!
 //! Names, defaults and meanings are those of `ocf:heartbeat:IPaddr2`. New here, and optional:
 //! `table`, `metric`, `dad`, `kill_connections`, `announce_to`, and the word `degraded` for

@@ -1,5 +1,4 @@
-//! The kernel's side of the house: what it knows about links, addresses and routes as plain data,
-//! questions and changes.
+//! The kernel's links, addresses and routes as plain data; questions about them, and changes.
 
 pub mod changes;
 pub mod connections;

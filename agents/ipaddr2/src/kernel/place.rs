@@ -1,4 +1,5 @@
-//! Where an address is or goes, in which form, and what comes with it. Pure.
+//! [`Place`]: the interface, prefix, label and metric of an address that exists or is planned.
+//! Pure.
 #![forbid(unsafe_code)]
 
 use std::net::Ipv4Addr;

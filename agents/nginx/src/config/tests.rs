@@ -1,4 +1,4 @@
-//! The layouts of the distributions, and what users have met.
+//! Tests: the layouts of the distributions, and what users have met.
 
 use ocf::testing::Tree;
 
