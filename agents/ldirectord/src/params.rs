@@ -47,8 +47,7 @@ pub const CONFIG_SERIAL: Param<String> = Param::new(
     "Change it to reload",
     "Any text, such as a date or a checksum. When it changes, the daemon reads its configuration \
      again while the kernel directs on; a faulty configuration is refused, and the old one stays \
-     in \
-     effect. With autoreload=yes in the file the daemon does so by itself.",
+     in effect. With autoreload=yes in the file the daemon does so by itself.",
 )
 .reloadable();
 

@@ -66,7 +66,7 @@ pub fn last_line(context: &Context<'_>, unit: &Unit, facts: &Facts) -> Option<St
 }
 
 /// How long a line is waited for. What a process wrote just before its end takes a moment to get
-/// there; one that was killed announced nothing, and the recovery of the service must not wait.
+/// there; a process that was killed wrote none, and the recovery of the service must not wait.
 fn arriving(facts: &Facts) -> Duration {
     let was_killed = facts.main_end.is_some_and(|(code, _)| code == nix::libc::CLD_KILLED);
     if was_killed { Duration::ZERO } else { ARRIVING }
