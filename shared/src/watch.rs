@@ -14,7 +14,7 @@
 //! 3. An event leads to the ordinary check. If that finds the resource well, the sources are opened
 //!    anew, on the processes and files that there are now.
 //! 4. The wait ends with 0 after `watch`, or after half of the action's time-out; sooner where the
-//!    executor may have tried to end it in vain ([`stamp::Now::patience`]).
+//!    executor may have tried to end it in vain ([`Appointments::patience`]).
 //!
 //! Whatever fails in these steps makes it a plain monitor, with a debug message.
 
@@ -141,14 +141,14 @@ pub(crate) fn monitor<A: Agent>(
     };
     let rule = Rule::of(A::SPEC, context);
     let mut known = stamp::load(invocation, A::SPEC.name, &now);
-    let mut is_rerun = known.is_rerun(interval, &now);
+    let mut patience = known.patience(interval, &now);
     // A run that is killed must leave nothing by which the next one takes itself for a rerun.
-    if known.remove(interval) {
-        is_rerun &= save(context, A::SPEC, &known);
+    if known.remove(interval) && !save(context, A::SPEC, &known) {
+        patience = None;
     }
-    let free = known.free(&now).min(now.patience());
-    let status = match rule.map(|rule| Rule { wait: rule.wait.min(free), ..rule }) {
-        Some(rule) if is_rerun && !rule.wait.is_zero() => {
+    let longest = patience.unwrap_or_default().min(known.free(&now));
+    let status = match rule.map(|rule| Rule { wait: rule.wait.min(longest), ..rule }) {
+        Some(rule) if !rule.wait.is_zero() => {
             let watcher =
                 Watcher::<A> { context, params, rule, pace: Pace::default(), disguise: None };
             match watcher.run()? {
@@ -159,7 +159,7 @@ pub(crate) fn monitor<A: Agent>(
         }
         _ => refused::monitor::<A>(context, params)?,
     };
-    if let Some(rule) = rule.filter(|rule| !is_rerun && rule.coverage() < COVERAGE) {
+    if let Some(rule) = rule.filter(|rule| patience.is_none() && rule.coverage() < COVERAGE) {
         warn_of_coverage(context, rule);
     }
     // After any other result of a run that may wait, the next one must report at once what has

@@ -164,6 +164,17 @@ impl Process {
         Ok(Duration::from_secs_f64((up - self.start_time as f64 / TICKS).max(0.0)))
     }
 
+    /// How long its main thread has run or waited for a processor since it began; `None` when it
+    /// has ended, and where the kernel does not count that (`CONFIG_SCHED_INFO`,
+    /// Documentation/scheduler/sched-stats.rst).
+    #[must_use]
+    pub fn busy(&self) -> Option<Duration> {
+        let text = String::from_utf8(read(self.pid, "schedstat").ok()?).ok()?;
+        let mut numbers = text.split_ascii_whitespace().map(str::parse::<u64>);
+        let (run, wait) = (numbers.next()?.ok()?, numbers.next()?.ok()?);
+        self.lives().ok()?.then_some(Duration::from_nanos(run.saturating_add(wait)))
+    }
+
     /// Whether a signal or a debugger holds it.
     ///
     /// # Errors

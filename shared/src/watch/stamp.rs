@@ -3,8 +3,9 @@
 //! Each run that ends well leaves an entry with the moment of its end and its interval, and the
 //! executor that it ran under. The executor starts the next run one interval after the end of the
 //! last (Pacemaker, `lib/services/services_linux.c`), so a run at that moment under the same
-//! executor is a rerun. Any other one is a first run. Start, stop, reload and probe remove the
-//! entries, and a run removes its own before it waits.
+//! executor is a rerun, and so is a later one that an executor without a pause has started. Any
+//! other one is a first run. Start, stop, reload and probe remove the entries, and a run removes its
+//! own before it waits.
 //!
 //! The same entries tell when the other monitors of the resource are due. The executor runs one
 //! operation of a resource at a time, so a wait ends before that.
@@ -36,7 +37,8 @@ const LEAVE: Duration = Duration::from_millis(20);
 /// on, and all that is to be done to its resource has to wait for its end.
 const PROMPT: Duration = Duration::from_millis(50);
 
-/// The longest wait of a run that did not begin promptly.
+/// The longest wait of a run that did not begin promptly, or that came late from an executor that
+/// had no pause.
 const BRIEF: Duration = Duration::from_secs(3);
 
 /// A tick of the clock of `/proc/PID/stat`, in milliseconds: the same for every program on Linux.
@@ -51,6 +53,9 @@ pub struct Now {
     pub executor: Process,
     /// When this process began, in full ticks.
     pub began: Duration,
+    /// How long the executor has run or waited for a processor since it began; `None` where the
+    /// kernel does not count that.
+    pub busy: Option<Duration>,
 }
 
 impl Now {
@@ -62,15 +67,11 @@ impl Now {
         let executor = Process::find(nix::unistd::getppid().as_raw()).ok().flatten()?;
         let own = Process::find(nix::unistd::getpid().as_raw()).ok().flatten()?;
         let began = Duration::from_millis(own.start_time.saturating_mul(TICK));
-        Some(Self { at, executor, began })
+        Some(Self { at, executor, began, busy: executor.busy() })
     }
 
-    /// How long a run that began like this may wait: the executor may have tried to kill it before
-    /// it could be killed.
-    #[must_use]
-    pub fn patience(&self) -> Duration {
-        let is_prompt = self.at.saturating_sub(self.began) < PROMPT + Duration::from_millis(TICK);
-        if is_prompt { Duration::MAX } else { BRIEF }
+    fn is_prompt(&self) -> bool {
+        self.at.saturating_sub(self.began) < PROMPT + Duration::from_millis(TICK)
     }
 }
 
@@ -79,9 +80,18 @@ impl Now {
 struct Entry {
     interval: Duration,
     end: Duration,
+    /// [`Now::busy`] at the end.
+    busy: Option<Duration>,
 }
 
 impl Entry {
+    /// Whether the executor has had at least as much to do as it had pauses since the end of the
+    /// run: hundreds of monitors every second are more than it can start.
+    fn was_executor_busy(&self, now: &Now) -> bool {
+        let (Some(before), Some(after)) = (self.busy, now.busy) else { return false };
+        after.saturating_sub(before) >= now.at.saturating_sub(self.end) / 2
+    }
+
     /// How late, at the most, the next run may be.
     fn latest(&self) -> Duration {
         self.end + self.interval + LATE.max(self.interval / 2)
@@ -101,14 +111,22 @@ impl Appointments {
         Self { executor, entries: Vec::new() }
     }
 
-    /// Whether a run of the monitor with this interval that begins now was started by the
-    /// executor's timer.
+    /// How long a run of the monitor with this interval that begins now may wait; `None` for a
+    /// first run, which may not.
+    ///
+    /// Only briefly may one that the executor could not kill yet, and one that may be a first run
+    /// although the executor's load explains why it is late.
     #[must_use]
-    pub fn is_rerun(&self, interval: Duration, now: &Now) -> bool {
-        let last = self.entries.iter().find(|entry| entry.interval == interval);
-        self.executor == now.executor
-            && last
-                .is_some_and(|last| now.at + EARLY > last.end + interval && now.at < last.latest())
+    pub fn patience(&self, interval: Duration, now: &Now) -> Option<Duration> {
+        let last = self.entries.iter().find(|entry| entry.interval == interval)?;
+        if self.executor != now.executor || now.at + EARLY <= last.end + interval {
+            return None;
+        }
+        match now.at < last.latest() {
+            true if now.is_prompt() => Some(Duration::MAX),
+            true => Some(BRIEF),
+            false => last.was_executor_busy(now).then_some(BRIEF),
+        }
     }
 
     /// How long no other monitor is due.
@@ -123,7 +141,7 @@ impl Appointments {
     /// Adds the end of a run.
     pub fn add(&mut self, interval: Duration, now: &Now) {
         self.remove(interval);
-        self.entries.push(Entry { interval, end: now.at });
+        self.entries.push(Entry { interval, end: now.at, busy: now.busy });
     }
 
     /// Removes the last run of a monitor; `false` when there was none.
@@ -136,8 +154,10 @@ impl Appointments {
     fn to_pairs(&self) -> Vec<(&'static str, String)> {
         let Process { pid, start_time } = self.executor;
         let mut pairs = vec![("executor", format!("{pid} {start_time}"))];
-        let run =
-            |entry: &Entry| format!("{} {}", entry.interval.as_millis(), entry.end.as_millis());
+        let run = |entry: &Entry| {
+            let busy = entry.busy.map_or(String::new(), |busy| format!(" {}", busy.as_millis()));
+            format!("{} {}{busy}", entry.interval.as_millis(), entry.end.as_millis())
+        };
         pairs.extend(self.entries.iter().map(|entry| ("run", run(entry))));
         pairs
     }
@@ -148,9 +168,10 @@ impl Appointments {
             pairs.next().filter(|(key, _)| key == "executor")?.1.split_once(' ')?;
         let executor = Process { pid: pid.parse().ok()?, start_time: start_time.parse().ok()? };
         let entry = |(key, value): &(String, String)| {
-            let (interval, end) = value.split_once(' ').filter(|_| key == "run")?;
+            let mut numbers = (key == "run").then(|| value.split(' '))?;
             let ms = |text: &str| text.parse().ok().map(Duration::from_millis);
-            Some(Entry { interval: ms(interval)?, end: ms(end)? })
+            let (interval, end) = (ms(numbers.next()?)?, ms(numbers.next()?)?);
+            Some(Entry { interval, end, busy: numbers.next().and_then(ms) })
         };
         Some(Self { executor, entries: pairs.map(entry).collect::<Option<_>>()? })
     }
@@ -198,7 +219,7 @@ mod tests {
     }
 
     fn at(count: u64) -> Now {
-        Now { at: ms(count), executor: EXECUTOR, began: ms(count) }
+        Now { at: ms(count), executor: EXECUTOR, began: ms(count), busy: None }
     }
 
     /// A monitor every second that ended 100 s after the boot.
@@ -222,22 +243,45 @@ mod tests {
             (ms(2_000), at(101_000), false),
             (ms(1_000), Now { executor: another, ..at(101_000) }, false),
         ] {
-            assert_eq!(one().is_rerun(interval, &now), expected, "{interval:?} {now:?}");
+            let found = one().patience(interval, &now).is_some();
+            assert_eq!(found, expected, "{interval:?} {now:?}");
         }
         let mut slow = Appointments::none(EXECUTOR);
         slow.add(ms(10_000), &at(100_000));
-        assert!(
-            slow.is_rerun(ms(10_000), &at(114_999)) && !slow.is_rerun(ms(10_000), &at(115_000))
-        );
-        assert!(!Appointments::none(EXECUTOR).is_rerun(ms(1_000), &at(101_000)));
+        assert_eq!(slow.patience(ms(10_000), &at(114_999)), Some(Duration::MAX));
+        assert_eq!(slow.patience(ms(10_000), &at(115_000)), None);
+        assert_eq!(Appointments::none(EXECUTOR).patience(ms(1_000), &at(101_000)), None);
     }
 
     #[test]
     fn a_run_that_the_executor_could_not_kill_yet_waits_briefly() {
-        let after = |count: u64| Now { began: ms(100_000), ..at(100_000 + count) }.patience();
+        let after = |count: u64| {
+            one().patience(ms(1_000), &Now { began: ms(101_000), ..at(101_000 + count) }).unwrap()
+        };
         assert_eq!((after(2), after(59), after(60)), (Duration::MAX, Duration::MAX, BRIEF));
         // A clock that cannot be.
-        assert_eq!(Now { began: ms(200), ..at(100) }.patience(), Duration::MAX);
+        let now = Now { began: ms(200_000), ..at(101_000) };
+        assert_eq!(one().patience(ms(1_000), &now), Some(Duration::MAX));
+    }
+
+    /// An executor that starts 300 runs a second, with 500 monitors of every second.
+    #[test]
+    fn a_late_run_waits_briefly_where_the_executor_had_no_pause() {
+        let busy = |busy: u64, now: Now| Now { busy: Some(ms(busy)), ..now };
+        let mut all = Appointments::none(EXECUTOR);
+        all.add(ms(1_000), &busy(5_000, at(100_000)));
+        for (now, expected) in [
+            (busy(5_000, at(101_000)), Some(Duration::MAX)),
+            (busy(5_999, at(102_000)), None),
+            (busy(6_000, at(102_000)), Some(BRIEF)),
+            (busy(6_600, at(101_600)), Some(BRIEF)),
+            (busy(5_900, at(100_900)), None),
+            (busy(4_000, at(102_000)), None),
+            (at(102_000), None),
+        ] {
+            assert_eq!(all.patience(ms(1_000), &now), expected, "{now:?}");
+        }
+        assert_eq!(one().patience(ms(1_000), &busy(9_000, at(102_000))), None);
     }
 
     #[test]
@@ -263,7 +307,7 @@ mod tests {
     #[test]
     fn fuzz_any_entries_are_read_and_compared() {
         let texts = [
-            "executor 7 70\nrun 1000 100000\nrun 10000 5\n",
+            "executor 7 70\nrun 1000 100000 37\nrun 10000 5\n",
             "run 18446744073709551615 18446744073709551615\n",
         ];
         crate::testing::fuzz::survives_text(&texts, |text| {
@@ -274,7 +318,7 @@ mod tests {
             else {
                 return;
             };
-            let _ = (all.is_rerun(ms(1_000), &at(101_000)), all.free(&at(101_000)));
+            let _ = (all.patience(ms(1_000), &at(101_000)), all.free(&at(101_000)));
             all.add(ms(1_000), &at(u64::MAX));
         });
     }
@@ -282,7 +326,7 @@ mod tests {
     #[test]
     fn what_is_written_is_what_is_read() {
         let mut all = one();
-        all.add(ms(10_000), &at(5));
+        all.add(ms(10_000), &Now { busy: Some(ms(37)), ..at(5) });
         let read = |all: &Appointments| -> Pairs {
             all.to_pairs().into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
         };

@@ -58,6 +58,14 @@ impl<'host> Executor<'host> {
         answer.trim().to_owned()
     }
 
+    /// Keeps it running for two to three seconds.
+    pub fn stay_busy(&self) {
+        self.tell(
+            "read -r up _ </proc/uptime; end=$((${up%.*} + 3)); \
+             while [ ${up%.*} -lt $end ]; do read -r up _ </proc/uptime; done; echo done",
+        );
+    }
+
     /// Starts an action with its stdout in `out`.
     pub fn begin_into(&self, agent: &Agent<'_>, action: &str, out: &str) -> Run<'_> {
         let quoted = |text: &str| format!("'{}'", text.replace('\'', r"'\''"));

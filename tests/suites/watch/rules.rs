@@ -96,6 +96,21 @@ fn watch_3_a_run_too_early_or_too_late_is_a_first_run() {
     assert!(!waited(&executor, &agent), "too late");
 }
 
+/// Hundreds of monitors every second are more than one executor can start. If none of them waited,
+/// there would never be fewer.
+#[test]
+fn watch_12_a_run_that_is_late_because_the_executor_is_busy_waits_for_three_seconds() {
+    let host = Host::new("nodea");
+    let (executor, _) = begun(&host);
+    let agent = watched(dummy(&host), "10s");
+    assert!(!waited(&executor, &agent));
+    executor.stay_busy();
+    let ended = executor.run(&agent, "monitor");
+    assert_eq!((ended.code, ended.stderr.as_str()), (0, ""));
+    let (least, most) = (Duration::from_secs(3), Duration::from_secs(6));
+    assert!(ended.elapsed >= least && ended.elapsed < most, "{ended:?}");
+}
+
 #[test]
 fn watch_10_clones_with_notifications_deeper_levels_and_other_calls_never_wait() {
     let host = Host::new("nodea");

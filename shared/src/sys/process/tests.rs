@@ -147,6 +147,22 @@ fn sl_02_little_time_is_shared_among_all_signals() {
 }
 
 #[test]
+fn a_process_is_busy_while_it_runs_and_not_while_it_sleeps() {
+    let (idle, asleep) = sleeper();
+    let turning = Command::new("/bin/sh").args(["-c", "while :; do :; done"]).spawn().unwrap();
+    let awake = Process::find(turning.id() as i32).unwrap().unwrap();
+    let growth = |process: Process, before: Duration| process.busy().unwrap() - before;
+    std::thread::sleep(Duration::from_millis(300));
+    let before = [asleep, awake].map(|process| process.busy().unwrap());
+    std::thread::sleep(Duration::from_millis(500));
+    assert!(growth(asleep, before[0]) < Duration::from_millis(100), "{asleep:?}");
+    assert!(growth(awake, before[1]) > Duration::from_millis(300), "{awake:?}");
+    end(idle);
+    end(turning);
+    assert_eq!(awake.busy(), None);
+}
+
+#[test]
 fn descendants_are_found_by_parentage() {
     let (mut child, process) = stubborn();
     let soon = Deadline::after(Duration::from_secs(5));
