@@ -20,6 +20,8 @@ pub struct Record {
     pub confs: Vec<PathBuf>,
     /// The virtual services of these.
     pub wanted: Vec<Wanted>,
+    /// The virtual services that a reload may have added, until it is known to have been done.
+    pub pending: Vec<Wanted>,
     /// What the kernel's table had before.
     pub before: Vec<Service>,
     /// The parameter `config_serial` when the daemon last read its configuration.
@@ -44,6 +46,9 @@ impl StateFile for Record {
                 (true, true) => "virtual-kept-off",
             };
             add(key, &wanted.id);
+        }
+        for wanted in &self.pending {
+            add(if wanted.kept { "pending-kept" } else { "pending" }, &wanted.id);
         }
         for service in &self.before {
             add("before", &service.id);
@@ -76,6 +81,10 @@ impl StateFile for Record {
                     let server =
                         Server { weight: weight.parse().ok()?, attributes: unhex(attributes)? };
                     record.before.last_mut()?.servers.push(server);
+                }
+                "pending" | "pending-kept" => {
+                    let (id, kept) = (Id::parse(&value)?, key != "pending");
+                    record.pending.push(Wanted { id, kept, off: false });
                 }
                 _ => {
                     let flags = key.strip_prefix("virtual")?;
@@ -152,6 +161,7 @@ mod tests {
             wanted: [(false, false), (true, false), (false, true), (true, true)]
                 .map(|(kept, off)| Wanted { id, kept, off })
                 .to_vec(),
+            pending: [false, true].map(|kept| Wanted { id, kept, off: false }).to_vec(),
             before: vec![Service {
                 id,
                 attributes: vec![attribute(1, &[2, 0]), attribute(6, b"rr\0")],

@@ -70,20 +70,28 @@ fn renew(
     let mut record = known.unwrap_or_else(|| Record {
         identity: identity.clone(),
         // What was before is not known: a stop takes away what the daemon had.
+        confs: described.confs.clone(),
         wanted: described.wanted.clone(),
         ..Record::default()
     });
-    // What others have in the place of a service that is new is put back by a stop.
-    let is_new = |service: &table::Service| {
-        let is_ours = |wanted: &[table::Wanted]| wanted.iter().any(|it| it.id == service.id);
-        is_ours(&described.wanted) && !is_ours(&record.wanted)
-    };
-    let others: Vec<_> = kernel.table().or_fail(what)?.into_iter().filter(is_new).collect();
+    // What others have in the place of a service that is new is put back by a stop, also by one
+    // that comes before the daemon has read the file, or this action has ended.
+    let has = |all: &[table::Wanted], id| all.iter().any(|wanted| wanted.id == id);
+    let is_ours = |id| has(&record.wanted, id) || has(&record.pending, id);
+    let new = described.wanted.iter().filter(|wanted| !is_ours(wanted.id)).copied();
+    let new: Vec<table::Wanted> = new.collect();
+    let others = kernel.table().or_fail(what)?.into_iter().filter(|it| has(&new, it.id));
+    record.before.retain(|it| !has(&new, it.id));
+    record.before.extend(others);
+    record.pending.extend(new);
+    if let Err(failure) = record.save(context.invocation) {
+        return Ok(Reloaded::Refused(format!("{failure}; ldirectord keeps its old configuration")));
+    }
     let handle = master.open().or_fail("ldirectord")?.ok_or_else(stopped)?;
     handle.signal(Signal::SIGHUP).or_fail("ldirectord")?;
     let is_renewed = Deadline::after(RENEWAL).min(work).poll(|| {
         let now = kernel.table().ok()?;
-        table::judge(&described.wanted, &now).services.is_empty().then_some(())
+        table::is_renewed(&record.wanted, &described.wanted, &now).then_some(())
     });
     if is_renewed.is_none() {
         return Ok(Reloaded::Refused(
@@ -92,7 +100,7 @@ fn renew(
             .to_owned(),
         ));
     }
-    record.before.extend(others);
+    record.pending.clear();
     record.confs = described.confs;
     record.wanted = described.wanted;
     record.serial.clone_from(&settings.config_serial);

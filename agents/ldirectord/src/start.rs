@@ -58,6 +58,7 @@ pub fn start(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> 
         identity: identity.clone(),
         confs: described.confs,
         wanted: described.wanted,
+        pending: Vec::new(),
         before: Vec::new(),
         serial: settings.config_serial.clone(),
     };

@@ -74,7 +74,7 @@ pub fn end(
     // record.
     let described = check::describe_offline(&record.identity.configfile).ok();
     let mut confs = record.confs.clone();
-    let mut wanted = record.wanted.clone();
+    let mut wanted = [record.wanted.as_slice(), &record.pending].concat();
     if let Some(described) = described {
         confs.extend(described.confs.into_iter().filter(|conf| !record.confs.contains(conf)));
         // The daemon's last value of cleanstop is what the file says now.

@@ -162,6 +162,16 @@ pub enum Change<'a> {
     Add(&'a Service),
 }
 
+/// Whether the daemon has read a new configuration: the services that are new are there, and those
+/// that it has no more are gone.
+#[must_use]
+pub fn is_renewed(old: &[Wanted], new: &[Wanted], now: &[Service]) -> bool {
+    let has = |all: &[Wanted], id: Id| all.iter().any(|wanted| wanted.id == id);
+    let mut dropped = old.iter().filter(|wanted| !wanted.kept && !has(new, wanted.id));
+    judge(new, now).services.is_empty()
+        && dropped.all(|wanted| now.iter().all(|service| service.id != wanted.id))
+}
+
 /// What makes the table again as it was before a start: of the services of the configuration, those
 /// that were there get back what they had, and the others go. Services of unknown owners stay, and
 /// so do those that are to be kept.
@@ -202,6 +212,21 @@ mod tests {
             .map(|weight| Server { weight: *weight, attributes: Vec::new() })
             .collect();
         Service { id: id(port), attributes: Vec::new(), servers }
+    }
+
+    #[test]
+    fn a_configuration_is_read_when_new_services_are_there_and_old_ones_gone() {
+        let kept = Wanted { kept: true, ..wanted(82) };
+        for (old, new, now, expected) in [
+            (vec![wanted(80)], vec![wanted(80), wanted(81)], vec![80], false),
+            (vec![wanted(80)], vec![wanted(80), wanted(81)], vec![80, 81], true),
+            (vec![wanted(80), wanted(81)], vec![wanted(80)], vec![80, 81], false),
+            (vec![wanted(80), wanted(81)], vec![wanted(80)], vec![80], true),
+            (vec![wanted(80), kept], vec![wanted(80)], vec![80, 82], true),
+        ] {
+            let now: Vec<_> = now.into_iter().map(|port| service(port, &[1])).collect();
+            assert_eq!(is_renewed(&old, &new, &now), expected, "{old:?} {new:?}");
+        }
     }
 
     #[test]

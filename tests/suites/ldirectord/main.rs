@@ -20,6 +20,7 @@ mod life;
 mod one_node;
 mod pair;
 mod reader;
+mod reload;
 mod rig;
 mod routing;
 mod rows;
