@@ -33,6 +33,7 @@ mod manager;
 mod monitor;
 mod name;
 mod params;
+mod record;
 mod reload;
 mod settings;
 mod start;

@@ -9,6 +9,7 @@ use crate::journal;
 use crate::manager::{Manager, early};
 use crate::name::UnitName;
 use crate::params::Reloading;
+use crate::record;
 use crate::settings::{Identity, Settings};
 use crate::state::{Facts, Unit, UnitState};
 
@@ -56,7 +57,8 @@ pub fn probe_without_params(
     context: &Context<'_>,
     identity: Option<&Identity>,
 ) -> Result<Status, Failure> {
-    let Some(identity) = identity else { return Ok(Status::STOPPED) };
+    let started = record::started(context);
+    let Some(identity) = identity.or(started.as_ref()) else { return Ok(Status::STOPPED) };
     let mut manager = Manager::new(context, identity)?;
     let unit = match manager.look_at(&identity.unit) {
         Err(failure) if failure.kind == Kind::Installed => return Ok(Status::STOPPED),

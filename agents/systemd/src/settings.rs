@@ -46,10 +46,15 @@ impl Identity {
     pub fn of(values: &Values) -> Option<Self> {
         let instance = values.get(&params::INSTANCE);
         let unit = name::resolve(&values.get(&params::UNIT)?, instance.as_deref()).ok()?;
+        Self::with(values, unit, values.get(&params::BUS_ADDRESS))
+    }
+
+    /// A unit, and what the values say of its stop.
+    pub fn with(values: &Values, unit: UnitName, bus_address: Option<String>) -> Option<Self> {
         let defaults = Values::default();
         Some(Self {
             unit,
-            bus_address: values.get(&params::BUS_ADDRESS),
+            bus_address,
             job_mode: values.get(&params::JOB_MODE).or_else(|| defaults.get(&params::JOB_MODE))?,
             stop_timeout: values.get(&params::STOP_TIMEOUT),
             stop_force: values.get(&params::STOP_FORCE).unwrap_or_default(),

@@ -9,6 +9,7 @@ use crate::dropin;
 use crate::manager::{Ended, Manager, Verb};
 use crate::monitor::{self, story};
 use crate::name::Kind as UnitKind;
+use crate::record::Record;
 use crate::settings::Settings;
 use crate::state::{Unit, UnitState, job_failure};
 
@@ -35,6 +36,10 @@ pub fn start(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> 
     };
     if facts.refuses_stop && !is_up {
         return Err(refuses_stop(&unit));
+    }
+    // A stop with the parameters finds the unit without it.
+    if let Err(failure) = Record::of(&settings.identity).save(context.invocation) {
+        context.log.warn(format_args!("a stop without parameters will not find it: {failure}"));
     }
     let notifies = facts.notifies_when_ready();
     let mut attempt = Attempt { context, settings, manager, unit, limit, notifies };

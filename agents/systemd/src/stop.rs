@@ -9,6 +9,7 @@ use ocf::sys::clock::Deadline;
 use crate::dropin;
 use crate::manager::{Ended, Manager, Verb, early};
 use crate::monitor;
+use crate::record::{self, Record};
 use crate::settings::Identity;
 use crate::state::{Facts, Unit, UnitState, job_failure};
 
@@ -20,17 +21,30 @@ const KILLING: Duration = Duration::from_secs(1);
 /// connection that waits and `Upholds=` start it within milliseconds.
 const AGAIN: Duration = Duration::from_millis(500);
 
-/// Stops the unit.
+/// Stops the unit of the parameters, and the one that was started where that is another.
 ///
 /// # Errors
 /// What is left, or could not be looked at.
 pub fn stop(context: &Context<'_>, identity: Option<&Identity>) -> Result<(), Failure> {
-    let Some(identity) = identity else {
+    let started =
+        record::started(context).filter(|it| identity.is_none_or(|meant| meant.unit != it.unit));
+    if started.is_none() && identity.is_none() {
         context.log.warn(format_args!(
             "no unit can have been started with these parameters: there is nothing to stop"
         ));
-        return Ok(());
-    };
+    }
+    let units = started.as_ref().into_iter().chain(identity);
+    let failures: Vec<_> = units.filter_map(|unit| stop_unit(context, unit).err()).collect();
+    if let Some(failure) = Failure::collect(failures) {
+        return Err(failure);
+    }
+    if let Err(failure) = Record::forget(context.invocation) {
+        context.log.warn(format_args!("{failure}"));
+    }
+    Ok(())
+}
+
+fn stop_unit(context: &Context<'_>, identity: &Identity) -> Result<(), Failure> {
     let mut manager = Manager::new(context, identity)?;
     let latest = early(early(context.budget.work()));
     let limit = identity.stop_timeout.map_or(latest, |time| Deadline::after(time).min(latest));

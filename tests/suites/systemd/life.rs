@@ -57,6 +57,32 @@ fn sd_06_haproxy_lives() {
     lives("haproxy", "haproxy", &format!("cat >/etc/haproxy/haproxy.cfg <<'END'\n{config}END"));
 }
 
+/// Pacemaker stops a resource that was renamed after a probe without its parameters, and one whose
+/// parameter was changed after a probe with the new one.
+#[test]
+fn a_stop_ends_the_unit_that_was_started_whatever_the_parameters_say() {
+    let Some(machine) = machine(&[]) else { return };
+    machine.units(&[("one.service", SIMPLE), ("two.service", SIMPLE)]);
+    let agent = unit(&machine, "one");
+    let without = harness::agent(&machine, "systemd").instance("tested");
+    for other in [without.clone(), unit(&machine, "two")] {
+        agent.start().expect_code(0);
+        machine.sh("systemctl start two");
+        other.stop().expect_code(0);
+        assert_eq!(state(&machine, "one"), "inactive");
+        machine.sh("! test -e /run/systemd/system/one.service.d");
+    }
+    // The second stop had that unit as its parameter, too.
+    assert_eq!(state(&machine, "two"), "inactive");
+    // It is down, and another may start it.
+    machine.sh("systemctl start one");
+    without.stop().expect_code(0);
+    assert_eq!(state(&machine, "one"), "active");
+    without.probe().expect_code(7);
+    agent.start().expect_code(0);
+    without.probe().expect_code(0);
+}
+
 #[test]
 fn a_reload_is_done_by_the_unit_if_it_can() {
     let Some(machine) = machine(&[]) else { return };

@@ -39,31 +39,35 @@ pub(super) fn judge(history: &History, timeline: &Timeline, windows: &[Window]) 
     said.filter_map(lie).collect()
 }
 
-/// Whether Pacemaker may have called a stop without the resource's parameters. What is not
-/// configured any more has those of its last start alone, and a probe discards them; a new name
-/// that was taken back has only been probed.
+/// Whether a stop may know nothing of what runs: Pacemaker calls it without the resource's
+/// parameters, for what is not configured any more has those of its last start alone, and a probe
+/// discards them; and the agent has no record, for it has not started anything by this name.
 fn is_without_parameters(call: &Call, history: &History, windows: &[Window]) -> bool {
-    let named = windows.iter().rfind(|it| {
+    let is_named = |it: &&Window| {
         it.deed == Deed::Rename && it.target == call.resource && it.began <= call.began
-    });
-    let Some(named) = named.filter(|it| call.action == "stop" && call.began < it.mended) else {
+    };
+    let named = windows.iter().rfind(is_named);
+    if !named.is_some_and(|it| call.action == "stop" && call.began < it.mended) {
         return false;
+    }
+    let before = |moments: &mut dyn Iterator<Item = f64>| {
+        moments.filter(|at| *at < call.began).fold(f64::NEG_INFINITY, f64::max)
     };
-    let (from, to) = if call.began < named.ended {
-        (f64::NEG_INFINITY, named.began)
-    } else {
-        (named.began, named.ended)
+    let done = |action: &str| {
+        let same = |it: &&Call| it.resource == call.resource && it.node == call.node;
+        let all = history.calls().filter(same);
+        before(&mut all.filter(|it| it.action == action && it.code == Some(0)).map(|it| it.began))
     };
-    let last = |action: &str| {
-        history
-            .calls()
-            .filter(|it| it.resource == call.resource && it.node == call.node)
-            .filter(|it| it.action == action && it.interval == 0 && it.ended.is_some())
-            .map(|it| it.began)
-            .filter(|began| (from..to).contains(began))
-            .fold(f64::NEG_INFINITY, f64::max)
-    };
-    last("start") <= last("monitor")
+    let cuts = history.entries.iter().filter(
+        |entry| matches!(&entry.event, Event::Power { node, on: false } if *node == call.node),
+    );
+    let (started, cut) = (done("start"), before(&mut cuts.map(|entry| entry.t)));
+    let could_not_be_recorded = windows.iter().any(|it| {
+        matches!(it.deed, Deed::StateFull | Deed::StateReadOnly)
+            && it.node == call.node
+            && (it.began..it.mended).contains(&started)
+    });
+    started <= done("stop").max(cut) || could_not_be_recorded
 }
 
 fn contradiction(
@@ -207,23 +211,28 @@ mod tests {
     }
 
     #[test]
-    fn what_was_renamed_after_a_probe_is_stopped_without_its_parameters() {
-        let of = |probed: f64, stopped: f64| {
-            found(vec![
-                (0.5, processes("node1", UNIT.1, 1)),
-                done(call("UNIT", "start", 0.5, 0.6, 0)),
-                done(Call { interval: 0, ..call("UNIT", "monitor", probed, probed + 0.1, 0) }),
+    fn a_name_by_which_nothing_was_started_is_stopped_without_parameters() {
+        let of = |started: Option<f64>, more: Vec<(f64, Event)>, stopped: f64| {
+            let mut all = vec![(0.4, processes("node1", UNIT.1, 1))];
+            all.extend(started.map(|at| done(call("UNIT", "start", at, at + 0.1, 0))));
+            all.extend(more);
+            all.extend([
                 (6.0, deed(Deed::Rename, "UNIT", "node1", true)),
                 (9.0, deed(Deed::Rename, "UNIT", "node1", false)),
                 (12.0, Event::Mended { number: 0 }),
                 done(call("UNIT", "stop", stopped, stopped + 0.1, 0)),
-            ])
-            .len()
+            ]);
+            found(all).len()
         };
-        // Probed after its start; and under its second name alone.
-        assert_eq!((of(3.0, 6.5), of(6.2, 9.5)), (0, 0));
-        // Not probed since its start; and at another time.
-        assert_eq!((of(0.3, 6.5), of(3.0, 20.0)), (1, 1));
+        assert_eq!((of(None, vec![], 6.5), of(None, vec![], 9.5)), (0, 0));
+        // At another time; and where there is a record.
+        assert_eq!((of(None, vec![], 20.0), of(Some(0.5), vec![], 6.5)), (1, 1));
+        // The record is gone, or could not be written.
+        let cut = |on| Event::Power { node: "node1".into(), on };
+        let again = vec![(2.0, cut(false)), (3.0, cut(true)), (4.0, processes("node1", UNIT.1, 1))];
+        assert_eq!(of(Some(0.5), again, 6.5), 0);
+        let full = |begins| (0.3, deed(Deed::StateFull, "", "node1", begins));
+        assert_eq!(of(Some(0.5), vec![full(true), (1.0, full(false).1)], 6.5), 0);
     }
 
     #[test]
