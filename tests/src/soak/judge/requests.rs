@@ -60,8 +60,20 @@ pub(super) fn judge(history: &History, windows: &[Window]) -> Vec<Violation> {
     found
 }
 
+/// A deed that explains lost requests, or adds to others.
+#[derive(Clone, Copy)]
+struct Part {
+    began: f64,
+    ended: f64,
+    bound: f64,
+    /// It was done to the service.
+    own: bool,
+}
+
 /// When requests of a service may be lost: the deeds that touch it, each with its bound; bounds of
-/// deeds that overlap add up. Never after all was calm again.
+/// deeds that overlap add up. The loss of another node alone explains nothing, but adds to what
+/// does: Pacemaker finishes the transition in which it waits for that node before it does anything
+/// else. Never after all was calm again.
 fn allowed(
     history: &History,
     timeline: &Timeline,
@@ -76,33 +88,22 @@ fn allowed(
         .filter(|entry| matches!(entry.event, Event::Calm { .. }))
         .map(|entry| entry.t)
         .collect();
-    let mut parts: Vec<(f64, f64, f64)> = Vec::new();
+    let mut parts: Vec<Part> = Vec::new();
     for window in windows {
         let end = calm.iter().copied().find(|t| *t > window.began).unwrap_or(f64::INFINITY);
         let had = |node: &str| {
             timeline.ever(node, &address, window.began - 1.0, end.min(window.ended), true)
         };
-        if !window.touches(name, had) {
-            continue;
-        }
-        parts.extend(part(history, window, service, windows));
-    }
-    parts.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let mut merged: Vec<(f64, f64, f64)> = Vec::new();
-    for (began, ended, bound) in parts {
-        let calm_before =
-            calm.iter().copied().filter(|t| *t <= began).fold(f64::NEG_INFINITY, f64::max);
-        match merged.last_mut() {
-            Some((first, last, sum)) if began <= *last + *sum && calm_before <= *first => {
-                *last = last.max(ended);
-                *sum += bound;
-            }
-            _ => merged.push((began, ended, bound)),
+        let own = window.touches(name, had);
+        if own || window.deed.loses() {
+            let part = part(history, window, service, windows);
+            parts.extend(part.map(|(began, ended, bound)| Part { began, ended, bound, own }));
         }
     }
-    let capped = |(began, ended, bound): (f64, f64, f64)| {
-        let end = calm.iter().copied().find(|t| *t > began).unwrap_or(f64::INFINITY);
-        (began - 1.0, (ended + bound).min(end))
+    let merged = merge(parts, &calm);
+    let capped = |part: Part| {
+        let end = calm.iter().copied().find(|t| *t > part.began).unwrap_or(f64::INFINITY);
+        (part.began - 1.0, (part.ended + part.bound).min(end))
     };
     let stalls = history.entries.iter().filter_map(|entry| match entry.event {
         Event::Stall { seconds } => Some((entry.t - seconds - STALLED.0, entry.t + STALLED.1)),
@@ -110,6 +111,29 @@ fn allowed(
     });
     let held = history.outlived().map(|(since, until)| (since, until + RESTART));
     merged.into_iter().map(capped).chain(stalls).chain(held).collect()
+}
+
+/// Makes one of those that overlap, from the first one that was done to the service.
+fn merge(mut parts: Vec<Part>, calm: &[f64]) -> Vec<Part> {
+    parts.sort_by(|a, b| a.began.total_cmp(&b.began));
+    let mut merged: Vec<Part> = Vec::new();
+    for part in parts {
+        let calm_before =
+            calm.iter().copied().filter(|t| *t <= part.began).fold(f64::NEG_INFINITY, f64::max);
+        match merged.last_mut() {
+            Some(last) if part.began <= last.ended + last.bound && calm_before <= last.began => {
+                if part.own && !last.own {
+                    last.began = part.began;
+                }
+                last.ended = last.ended.max(part.ended);
+                last.bound += part.bound;
+                last.own |= part.own;
+            }
+            _ => merged.push(part),
+        }
+    }
+    merged.retain(|part| part.own);
+    merged
 }
 
 /// A deed's beginning and end, and how long a service may be away after that.
@@ -131,7 +155,11 @@ fn part(
             mended
         }
         // What is not recorded is not started.
-        Deed::StateFull | Deed::StateReadOnly if overlaps(window, service.name, windows) => mended,
+        Deed::StateFull | Deed::StateReadOnly
+            if overlaps(window, service.name, windows) || rebinds(window, service, windows) =>
+        {
+            mended
+        }
         Deed::KillAgent => match killed(history, window)? {
             "stop" if matches!(window.bound, Bound::Mended(_)) => mended,
             "stop" | "start" => after(STOPPED),
@@ -167,6 +195,18 @@ fn overlaps(window: &Window, service: &str, windows: &[Window]) -> bool {
             && it.began <= window.mended
             && it.mended >= window.began
     })
+}
+
+/// Whether haproxy is reloaded by hand meanwhile: its master makes its socket anew, and ends when it
+/// cannot (2.6 and 3.0).
+fn rebinds(window: &Window, service: &Service, windows: &[Window]) -> bool {
+    service.agent == "haproxy"
+        && windows.iter().any(|it| {
+            it.deed == Deed::Reload
+                && it.target == service.name
+                && it.node == window.node
+                && (window.began..window.mended).contains(&it.began)
+        })
 }
 
 /// The action of the agent that was killed, if one was.
@@ -271,6 +311,45 @@ mod tests {
         };
         assert_eq!(of("node1"), 0);
         assert_eq!(of("node2"), 1);
+    }
+
+    #[test]
+    fn the_loss_of_another_node_adds_to_what_is_done_to_the_service() {
+        let of = |killed: Option<f64>, to: f64| {
+            let mut events = vec![
+                (12.0, deed(Deed::LinkDown, "node3", "node3", true)),
+                (14.0, deed(Deed::LinkDown, "node3", "node3", false)),
+                (11.0, lost("SITE", to, 9)),
+            ];
+            events.extend(killed.map(|t| at(t, Deed::Kill, "SITE")).into_iter().flatten());
+            found(events)
+        };
+        assert_eq!((of(Some(11.0), 29.0), of(None, 12.5)), (0, 1));
+        assert_eq!((of(Some(11.0), 30.5), of(Some(13.5), 14.0)), (1, 1));
+    }
+
+    #[test]
+    fn haproxy_does_not_outlive_a_reload_by_hand_where_its_socket_cannot_be_made() {
+        let of = |service: &str, node: &str| {
+            found(
+                [
+                    vec![
+                        (9.0, deed(Deed::StateReadOnly, "node1", node, true)),
+                        (1.0, address("node1", "10.9.0.60", true)),
+                        (1.0, address("node1", "10.9.0.50", true)),
+                        (12.0, deed(Deed::StateReadOnly, "node1", node, false)),
+                        (12.0, Event::Mended { number: 0 }),
+                        (10.1, lost(service, 13.0, 9)),
+                    ],
+                    at(10.0, Deed::Reload, service).to_vec(),
+                ]
+                .concat(),
+            )
+        };
+        assert_eq!(
+            (of("BALANCER", "node1"), of("BALANCER", "node2"), of("SITE", "node1")),
+            (0, 1, 1)
+        );
     }
 
     #[test]

@@ -43,31 +43,37 @@ pub(super) fn judge(history: &History, timeline: &Timeline, windows: &[Window]) 
 /// parameters, for what is not configured any more has those of its last start alone, and a probe
 /// discards them; and the agent has no record, for it has not started anything by this name.
 fn is_without_parameters(call: &Call, history: &History, windows: &[Window]) -> bool {
-    let is_named = |it: &&Window| {
+    let named = windows.iter().rfind(|it| {
         it.deed == Deed::Rename && it.target == call.resource && it.began <= call.began
-    };
-    let named = windows.iter().rfind(is_named);
-    if !named.is_some_and(|it| call.action == "stop" && call.began < it.mended) {
+    });
+    let Some(named) = named.filter(|it| call.action == "stop" && call.began < it.mended) else {
         return false;
+    };
+    let last = |action: &str, from: f64, to: f64| {
+        history
+            .calls()
+            .filter(|it| it.resource == call.resource && it.node == call.node)
+            .filter(|it| it.action == action && it.interval == 0 && it.code == Some(0))
+            .map(|it| it.began)
+            .filter(|began| (from..to).contains(began))
+            .fold(f64::NEG_INFINITY, f64::max)
+    };
+    // The second name was taken back, and has only been probed.
+    if call.began >= named.ended {
+        return last("start", named.began, named.ended) == f64::NEG_INFINITY;
     }
-    let before = |moments: &mut dyn Iterator<Item = f64>| {
-        moments.filter(|at| *at < call.began).fold(f64::NEG_INFINITY, f64::max)
-    };
-    let done = |action: &str| {
-        let same = |it: &&Call| it.resource == call.resource && it.node == call.node;
-        let all = history.calls().filter(same);
-        before(&mut all.filter(|it| it.action == action && it.code == Some(0)).map(|it| it.began))
-    };
-    let cuts = history.entries.iter().filter(
-        |entry| matches!(&entry.event, Event::Power { node, on: false } if *node == call.node),
-    );
-    let (started, cut) = (done("start"), before(&mut cuts.map(|entry| entry.t)));
+    let started = last("start", f64::NEG_INFINITY, call.began);
+    let cuts = history.entries.iter().filter(|entry| {
+        matches!(&entry.event, Event::Power { node, on: false } if *node == call.node)
+            && entry.t < call.began
+    });
+    let cut = cuts.map(|entry| entry.t).fold(f64::NEG_INFINITY, f64::max);
     let could_not_be_recorded = windows.iter().any(|it| {
         matches!(it.deed, Deed::StateFull | Deed::StateReadOnly)
             && it.node == call.node
             && (it.began..it.mended).contains(&started)
     });
-    started <= done("stop").max(cut) || could_not_be_recorded
+    started <= last("stop", f64::NEG_INFINITY, call.began).max(cut) || could_not_be_recorded
 }
 
 fn contradiction(
@@ -225,8 +231,11 @@ mod tests {
             found(all).len()
         };
         assert_eq!((of(None, vec![], 6.5), of(None, vec![], 9.5)), (0, 0));
-        // At another time; and where there is a record.
+        // The second name has been probed alone, whatever the first one has started.
+        assert_eq!(of(Some(0.5), vec![], 9.5), 0);
+        // At another time; and where there is a record, of the first name or of the second.
         assert_eq!((of(None, vec![], 20.0), of(Some(0.5), vec![], 6.5)), (1, 1));
+        assert_eq!(of(Some(7.0), vec![], 9.5), 1);
         // The record is gone, or could not be written.
         let cut = |on| Event::Power { node: "node1".into(), on };
         let again = vec![(2.0, cut(false)), (3.0, cut(true)), (4.0, processes("node1", UNIT.1, 1))];
