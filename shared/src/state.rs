@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
+use crate::agent::Context;
 use crate::failure::{Failure, OrFail};
 use crate::invocation::Invocation;
 use crate::sys::file;
@@ -115,6 +116,14 @@ pub trait StateFile: Sized {
             return Ok(());
         }
         write(&Self::path(invocation, "record"), &self.to_pairs())
+    }
+
+    /// Writes it after something that is done and cannot be taken back. Where it cannot be written,
+    /// that is a warning, with what follows from it: a failure would cost the service.
+    fn save_or_warn(&self, context: &Context<'_>, consequence: &str) {
+        if let Err(failure) = self.save(context.invocation) {
+            context.log.warn(format_args!("{failure}; {consequence}"));
+        }
     }
 
     /// Deletes it, once nothing is left of what it names.

@@ -58,9 +58,7 @@ fn renew(
     let described = match usable {
         Ok(described) => described,
         Err(failure) => {
-            return Ok(Reloaded::Refused(format!(
-                "configuration refused: {failure}; ldirectord keeps its old configuration"
-            )));
+            return Ok(kept(&failure));
         }
     };
     described.remarks.iter().for_each(|remark| context.log.warn(format_args!("{remark}")));
@@ -85,7 +83,7 @@ fn renew(
     record.before.extend(others);
     record.pending.extend(new);
     if let Err(failure) = record.save(context.invocation) {
-        return Ok(Reloaded::Refused(format!("{failure}; ldirectord keeps its old configuration")));
+        return Ok(kept(&failure));
     }
     let handle = master.open().or_fail("ldirectord")?.ok_or_else(stopped)?;
     handle.signal(Signal::SIGHUP).or_fail("ldirectord")?;
@@ -104,6 +102,13 @@ fn renew(
     record.confs = described.confs;
     record.wanted = described.wanted;
     record.serial.clone_from(&settings.config_serial);
-    record.save(context.invocation)?;
+    record.save_or_warn(context, "the next reload will be done again");
     Ok(Reloaded::Done)
+}
+
+/// The answer where ldirectord goes on as it was.
+fn kept(failure: &Failure) -> Reloaded {
+    Reloaded::Refused(format!(
+        "configuration refused: {failure}; ldirectord keeps its old configuration"
+    ))
 }

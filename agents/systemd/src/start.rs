@@ -38,9 +38,8 @@ pub fn start(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> 
         return Err(refuses_stop(&unit));
     }
     // A stop with the parameters finds the unit without it.
-    if let Err(failure) = Record::of(&settings.identity).save(context.invocation) {
-        context.log.warn(format_args!("a stop without parameters will not find it: {failure}"));
-    }
+    Record::of(&settings.identity)
+        .save_or_warn(context, "a stop without parameters will not find the unit");
     let notifies = facts.notifies_when_ready();
     let mut attempt = Attempt { context, settings, manager, unit, limit, notifies };
     if !is_up {

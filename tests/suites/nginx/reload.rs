@@ -36,6 +36,24 @@ fn a_new_serial_reloads_once_and_keeps_the_master() {
     }
 }
 
+/// What is done cannot be recorded: that is no reason for a restart, which could not be recorded
+/// either.
+#[test]
+fn a_reload_that_cannot_be_recorded_is_done() {
+    let Some(host) = machine() else { return };
+    let path = configure(&host, "a", PLAIN);
+    let agent = web(&host, &path).param("config_serial", "1");
+    host.sh("mkdir -p /run/resource-agents; mount -t tmpfs -o mode=755 t /run/resource-agents");
+    agent.start().expect_code(0);
+    configure(&host, "a", &PLAIN.replace("8081", "8082"));
+    host.sh("mount -o remount,ro /run/resource-agents");
+    let agent = agent.param("config_serial", "2");
+    agent.action("reload-agent").expect_code(0).expect_stderr(&["will be done again"]);
+    assert!(page(&host, &["http://127.0.0.1:8082/"]).contains("alive"));
+    agent.monitor().expect_code(0);
+    agent.stop().expect_code(0);
+}
+
 #[test]
 fn an_address_that_cannot_be_had_keeps_the_old_workers() {
     let Some(host) = machine() else { return };
