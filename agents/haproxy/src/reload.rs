@@ -5,10 +5,13 @@
 //! there before, that answers, and whose frontends listen.
 #![forbid(unsafe_code)]
 
+use std::os::unix::net::UnixListener;
+use std::path::Path;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use ocf::daemon::{Daemon, complaint};
+use ocf::failure::plain;
 use ocf::prelude::*;
 use ocf::sys::clock::Deadline;
 use ocf::sys::command;
@@ -77,9 +80,10 @@ fn renew(
     let before = has_extra
         .then(|| file::read_small(&instance.extra, LARGEST_EXTRA).ok().flatten())
         .flatten();
-    if has_extra {
-        instance.write_extra(settings.hard_stop_after)?;
-    } else if settings.hard_stop_after.is_some() {
+    if has_extra && let Err(failure) = instance.write_extra(settings.hard_stop_after) {
+        return Ok(kept(&failure));
+    }
+    if !has_extra && settings.hard_stop_after.is_some() {
         context.log.warn(format_args!(
             "hard_stop_after takes effect after a restart: haproxy was not started by this resource"
         ));
@@ -99,13 +103,31 @@ fn renew(
         if !master.lives().or_fail("/proc")? {
             return Err(failure);
         }
-        return Ok(Reloaded::Refused(format!(
-            "configuration refused: {failure}; haproxy keeps its old configuration"
-        )));
+        return Ok(kept(&failure));
     }
     let record = Record { serial: settings.config_serial.clone(), sum, ..instance.record };
-    record.save(context.invocation)?;
+    record.save_or_warn(context, "the next reload will be done again");
     Ok(Reloaded::Done)
+}
+
+/// The answer where haproxy goes on as it was.
+fn kept(failure: &Failure) -> Reloaded {
+    Reloaded::Refused(format!(
+        "configuration refused: {failure}; haproxy keeps its old configuration"
+    ))
+}
+
+/// Whether the master can make its socket anew. It does so at a reload, under another name in the
+/// same directory first, and ends when it cannot (HAProxy 2.6 to 3.0, `uxst_bind_listener`).
+fn can_make_socket(path: &Path) -> Result<(), Failure> {
+    let trial = path.with_extension("trial");
+    let cleared = || file::remove_socket(&trial);
+    let made = cleared().and_then(|()| UnixListener::bind(&trial)).map(drop);
+    made.and_then(|()| cleared()).map_err(|error| {
+        let directory = path.parent().unwrap_or(path).display();
+        let why = plain(&error);
+        Failure::generic(format!("no room for the master's socket in {directory}: {why}"))
+    })
 }
 
 fn judged(context: &Context<'_>, instance: &Instance, has_extra: bool) -> Result<(), Failure> {
@@ -149,6 +171,7 @@ fn by_master(context: &Context<'_>, instance: &Instance, master: &Process) -> Re
             "a reload cannot be verified: the master has no socket; restart it",
         ));
     };
+    can_make_socket(path)?;
     let before = ask::processes(path, master, Deadline::after(LOOK).min(context.budget.work()))?;
     let handle = master
         .open()

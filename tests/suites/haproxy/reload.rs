@@ -92,3 +92,29 @@ fn a_reload_by_hand_does_not_confuse_a_monitor() {
     agent.stop().expect_code(0);
     expect_gone(&host);
 }
+
+/// A master makes its socket anew at a reload, and ends when it cannot.
+#[test]
+fn a_reload_is_refused_where_the_master_could_not_make_its_socket_anew() {
+    let Some(host) = machine() else { return };
+    let agent = balancer(&host, &configure(&host, "a", PLAIN));
+    host.sh("mkdir -p /run/resource-agents; mount -t tmpfs -o mode=755 state /run/resource-agents");
+    agent.start().expect_code(0);
+    let before = processes(&host);
+    configure(&host, "a", &PLAIN.replace("8081", "8082"));
+    host.sh("mount -o remount,ro /run/resource-agents");
+    let said = &["no room for the master's socket", "old configuration"];
+    agent.action("reload").expect_code(1).expect_reason(said);
+    for (name, value) in [("config_serial", "2"), ("hard_stop_after", "7")] {
+        let changed = agent.clone().param(name, value);
+        changed.action("reload-agent").expect_code(0).expect_stderr(&["old configuration"]);
+    }
+    assert_eq!(processes(&host), before);
+    assert!(answers(&host, 8081));
+    host.sh("mount -o remount,rw /run/resource-agents");
+    agent.action("reload").expect_code(0).expect_silent();
+    assert!(answers(&host, 8082));
+    host.sh("test $(ls /run/resource-agents | grep -c trial) = 0");
+    agent.stop().expect_code(0);
+    expect_gone(&host);
+}
