@@ -4,6 +4,7 @@ mod apart;
 pub(crate) mod at;
 pub mod clients;
 pub mod clock;
+pub(crate) mod code;
 pub mod command;
 #[cfg(feature = "http")]
 pub mod endpoint;

@@ -12,7 +12,7 @@ use std::path::Path;
 use nix::libc;
 use nix::sys::prctl;
 
-use crate::sys::file;
+use crate::sys::{code, file};
 
 /// The command name, at most 15 bytes (prctl(2)).
 const NAME: &std::ffi::CStr = c"ocf-wait";
@@ -42,7 +42,7 @@ impl Disguise {
         Self { oom: None }
     }
 
-    /// Asks the kernel to keep this process when memory is short.
+    /// Asks the kernel to keep this process when memory is short, and has little of it.
     pub fn begin_waiting(&mut self) {
         let before = file::read_kernel_text(Path::new(OOM)).ok();
         let lower = |text: &String| text.parse::<i32>().is_ok_and(|value| value > -900);
@@ -51,6 +51,7 @@ impl Disguise {
         {
             self.oom = Some(before);
         }
+        code::leave_to_the_kernel();
     }
 
     /// Takes that back: programs that a check starts would have it from us.

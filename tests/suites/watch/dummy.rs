@@ -155,6 +155,23 @@ fn watch_12_a_waiting_monitor_sleeps_without_waking_up() {
     assert!(run.is_waiting());
 }
 
+/// Its code and its constants are left to the kernel's copy of the file.
+#[test]
+fn watch_12_a_waiting_monitor_has_little_memory() {
+    let host = Host::new("nodea");
+    let executor = Executor::new(&host);
+    let agent = watched(dummy(&host), "30s");
+    assert_eq!(executor.run(&agent, "start").code, 0);
+    let run = executor.waiting(&agent);
+    let status = run.file("status");
+    let of = |name: &str| -> u64 {
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+        line.trim().trim_end_matches(" kB").parse().unwrap()
+    };
+    // A monitor that has just checked has 2.5 MiB of files in its memory.
+    assert!(of("RssFile:") < 2_000 && of("RssAnon:") < 300, "{status}");
+}
+
 #[test]
 fn watch_5_the_check_follows_the_event_by_the_grace() {
     let host = Host::new("nodea");
