@@ -17,7 +17,9 @@ fn is_here(address: IpAddr) -> bool {
 }
 
 fn explain(said: &str, is_here: impl Fn(IpAddr) -> bool) -> Option<String> {
-    let (_, rest) = said.split_once("cannot bind ")?;
+    // A socket in the file system has an old one of its name moved away first.
+    let (_, rest) =
+        said.split_once("cannot bind ").or_else(|| said.split_once("error when trying to "))?;
     let (why, rest) = rest.split_once('[')?;
     let (place, _) = rest.split_once(']')?;
     if place.starts_with('/') {
@@ -91,6 +93,10 @@ mod tests {
         let local = "[ALERT] (7) : Binding [a.cfg:2] for frontend GLOBAL: cannot bind UNIX socket \
                      (No such file or directory) [/x/y]";
         assert_eq!(here(local), "cannot listen on /x/y: No such file or directory");
+        let master = "haproxy: [ALERT]    (808) : Binding [master-socket:0] for proxy MASTER: \
+                      protocol unix_stream: error when trying to unlink previous UNIX socket \
+                      (Read-only file system) [/run/x.sock]";
+        assert_eq!(here(master), "cannot listen on /run/x.sock: Read-only file system");
         assert!(
             here("cannot bind socket (Permission denied) for [127.0.0.1:80]")
                 .contains("Permission denied")

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant, SystemTime};
 
 use super::{Actor, signal};
-use crate::cluster::Node;
+use crate::cluster::{Failure, Node};
 use crate::soak::deed::Deed;
 use crate::soak::history::{Event, Waiter};
 use crate::soak::plan::Step;
@@ -180,9 +180,14 @@ impl Actor {
     }
 
     /// Waits until everything runs and is served, and goes on so; notes since when.
+    ///
+    /// A cleanup that meets an executor that has just been killed can leave Pacemaker 2.1 without
+    /// monitors of what runs there, and with their loss as failures: an administrator cleans up
+    /// again, and that is the last of the faults.
     pub fn wait_calm(&mut self, number: Option<usize>) -> bool {
         let mut deadline = Instant::now() + GIVE_UP;
         let (mut view, mut since) = (String::new(), None::<SystemTime>);
+        let mut again = Some(Instant::now() + GIVE_UP / 4);
         while Instant::now() < deadline {
             self.tick();
             if self.is_reviving() {
@@ -196,6 +201,12 @@ impl Actor {
             let now = SystemTime::now();
             let Some(status) = self.admin().and_then(|node| node.try_status()) else { continue };
             view = format!("{}; failures: {:?}", status.brief(), status.failures);
+            if status.failures.iter().any(is_lost) && again.is_some_and(|at| Instant::now() > at) {
+                again = None;
+                self.obey(&["crm_resource", "--cleanup"]);
+                self.recorder.note(Event::Mended { number: self.episode });
+                (since, deadline) = (None, Instant::now() + GIVE_UP);
+            }
             let cloned = if self.plan.has_clone() { NODES } else { 0 };
             let wanted = SERVICES.iter().map(|it| it.addresses.len() + 1).sum::<usize>()
                 + cloned
@@ -251,6 +262,12 @@ impl Actor {
             }
         }
     }
+}
+
+/// Whether Pacemaker has lost an operation with its executor.
+fn is_lost(failure: &Failure) -> bool {
+    let words = ["executor connection was dropped", "Transport endpoint is not connected"];
+    !failure.answered && words.iter().any(|it| failure.reason.contains(it))
 }
 
 fn waiter(pid: i32) -> Waiter {

@@ -16,6 +16,9 @@ const STOPPED: f64 = 15.0;
 /// From a wish for a graceful reload of apache until its new workers serve.
 const RELOAD: f64 = 2.5;
 
+/// From the signal until haproxy's master has its socket again.
+const BUSY: f64 = 1.0;
+
 /// After all is mended, where nothing else helps.
 const MENDED: f64 = 10.0;
 
@@ -197,15 +200,15 @@ fn overlaps(window: &Window, service: &str, windows: &[Window]) -> bool {
     })
 }
 
-/// Whether haproxy is reloaded by hand meanwhile: its master makes its socket anew, and ends when it
-/// cannot (2.6 and 3.0).
+/// Whether haproxy is reloaded by hand meanwhile, or just before: its master makes its socket anew,
+/// and ends when it cannot (2.6 and 3.0).
 fn rebinds(window: &Window, service: &Service, windows: &[Window]) -> bool {
     service.agent == "haproxy"
         && windows.iter().any(|it| {
             it.deed == Deed::Reload
                 && it.target == service.name
                 && it.node == window.node
-                && (window.began..window.mended).contains(&it.began)
+                && (window.began - BUSY..window.mended).contains(&it.began)
         })
 }
 
