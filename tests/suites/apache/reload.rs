@@ -62,6 +62,32 @@ fn ap_f1_the_trial_of_a_configuration_touches_nothing_of_the_server_that_runs() 
     site.expect_nothing("a.conf");
 }
 
+/// In most containers root may make no namespace (CAP_SYS_ADMIN): the trial is left out, and what
+/// the server's own check finds is still refused.
+#[test]
+fn without_namespaces_the_trial_is_left_out() {
+    let Some(site) = Site::new() else { return };
+    let log = format!("{ROOT}/agent.log");
+    let agent = site.usual().without_capability(21);
+    let agent = agent.env("HA_debug", "1").env("HA_DEBUGLOG", &log);
+    let left_out = || site.host.sh(&format!("grep -c 'was not tried out' {log}; : >{log}"));
+    agent.start().expect_code(0);
+    agent.validate_here().expect_code(0);
+    assert_eq!(left_out(), "1\n");
+    let master = site.master("a.conf");
+    site.config("a.conf", "Listen 127.0.0.1:8081\nListen 127.0.0.1:8082");
+    let changed = agent.clone().param("config_serial", "2");
+    changed.action("reload-agent").expect_code(0);
+    assert_eq!(left_out(), "1\n");
+    assert!(site.get("127.0.0.1:8082", "/").unwrap().contains("alive"));
+    site.config("a.conf", "Listen 127.0.0.1:8081\nBogusDirective");
+    let changed = agent.clone().param("config_serial", "3");
+    changed.action("reload-agent").expect_code(0).expect_stderr(&["BogusDirective", "190"]);
+    assert_eq!(site.master("a.conf"), master);
+    agent.stop().expect_code(0);
+    site.expect_nothing("a.conf");
+}
+
 #[test]
 fn al_1_a_faulty_configuration_is_reported_until_it_is_mended() {
     let Some(site) = Site::new() else { return };
