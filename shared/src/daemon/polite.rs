@@ -7,7 +7,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 
 use crate::param::{Param, time};
-use crate::sys::clients::{self, Clients};
+use crate::sys::clients::{self, Clients, Ports};
 use crate::sys::clock::Deadline;
 use crate::sys::process::Process;
 use crate::values::Values;
@@ -16,8 +16,7 @@ use crate::values::Values;
 const LISTENING: Duration = Duration::from_millis(100);
 
 /// How long a server that ends may go on for those who are connected. It takes no new clients
-/// meanwhile, and the cluster starts it nowhere else: all of them wait for the last one. That may
-/// be one who cannot go on, for its address is gone.
+/// meanwhile, and the cluster starts it nowhere else: all of them wait for the last one.
 pub const STOP_GRACE: Param<Duration> = Param::new(
     "stop_grace",
     |text| time(text, Duration::from_secs(1)),
@@ -25,7 +24,7 @@ pub const STOP_GRACE: Param<Duration> = Param::new(
     "How long requests that are being answered have to end at a stop, in seconds or with a unit: \
      30, 30s, 500ms, 2min; three seconds less than the operation's time-out at most. No other \
      client is served meanwhile, on any node. Clients that have connected and not sent a byte get \
-     none of it.",
+     none of it, nor do those of an address that the node does not have any more.",
 )
 .or("3s")
 .reloadable();
@@ -69,8 +68,9 @@ impl Polite {
 
 /// Asks a master to end, and waits for that. One that goes on for clients may look after its
 /// workers only now and then (apache: every second), and has nothing left to do when they are gone.
-/// Nor is there anything to wait for where no client has sent anything: a browser connects in
-/// advance, and nginx waits a minute for the first line of it.
+/// Nor is there anything to wait for where no client has sent anything (a browser connects in
+/// advance, and nginx waits a minute for the first line of it), or where those who have cannot be
+/// reached any more, for their address is gone.
 pub(super) fn ask(
     polite: &Polite,
     master: &Process,
@@ -79,22 +79,32 @@ pub(super) fn ask(
 ) -> io::Result<()> {
     let limit = Deadline::after(polite.grace).min(deadline.minus(FORCE));
     let Some(handle) = master.open()? else { return Ok(()) };
-    handle.signal(polite.signal)?;
     if !polite.for_clients {
+        handle.signal(polite.signal)?;
         return handle.wait(limit).map(drop);
     }
+    // It closes them at the signal.
+    let ports = master
+        .descendants()
+        .and_then(|workers| Ports::of(&with(workers, master)))
+        .unwrap_or_else(|_| Ports::any());
+    handle.signal(polite.signal)?;
     let mut next = Deadline::after(LISTENING);
     let over = limit.poll(|| match (master.lives(), master.descendants()) {
         (Ok(true), Ok(workers)) if has_workers && workers.is_empty() => Some(Ok(())),
         (Ok(true), Ok(workers)) if next.expired() => {
             next = Deadline::after(LISTENING);
-            let all: Vec<Process> = workers.into_iter().chain([*master]).collect();
+            let clients = clients::of_all(&with(workers, master), &ports);
             // Where the kernel does not say, the others are waited for.
-            clients::of_all(&all).is_ok_and(|clients| clients == Clients::Silent).then_some(Ok(()))
+            clients.is_ok_and(|clients| clients == Clients::Silent).then_some(Ok(()))
         }
         (Ok(true), Ok(_)) => None,
         (Ok(false), _) => Some(Ok(())),
         (Err(error), _) | (_, Err(error)) => Some(Err(error)),
     });
     over.unwrap_or(Ok(()))
+}
+
+fn with(workers: Vec<Process>, master: &Process) -> Vec<Process> {
+    workers.into_iter().chain([*master]).collect()
 }

@@ -12,8 +12,11 @@ pub struct Session(TcpStream);
 
 impl Session {
     pub fn open(host: &Host, port: u16) -> Session {
-        let stream =
-            host.in_network(|| TcpStream::connect(("127.0.0.1", port))).expect("a connection");
+        Session::at(host, "127.0.0.1", port)
+    }
+
+    pub fn at(host: &Host, address: &str, port: u16) -> Session {
+        let stream = host.in_network(|| TcpStream::connect((address, port))).expect("a connection");
         stream.set_read_timeout(Some(Duration::from_secs(10))).expect("a limit");
         Session(stream)
     }

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::client::{self, Session};
 use crate::{
     PLAIN, answers, balancer, configure, eventually, expect_gone, full_life, machine, master,
     processes, workers,
@@ -108,6 +109,34 @@ fn a_silent_client_does_not_keep_a_stop() {
     assert!(silent.is_ok(), "{silent:?}");
     agent.stop().expect_code(0).expect_within(Duration::from_secs(20));
     expect_gone(&host);
+}
+
+/// Someone has deleted the address: the cluster stops haproxy before it starts the address again.
+/// Who was talking cannot be reached, and the connections to those behind haproxy are no clients.
+#[test]
+fn a_stop_does_not_wait_for_clients_of_an_address_that_is_gone() {
+    let Some(host) = machine() else { return };
+    client::echo(&host, 9001);
+    let listen = "listen long\n  mode tcp\n  bind :::8082 v4v6\n  server echo 127.0.0.1:9001\n";
+    let path = configure(&host, "a", &format!("{PLAIN}  log 127.0.0.1:514 local0\n{listen}"));
+    let agent = balancer(&host, &path).param("stop_grace", "10s");
+    for address in ["10.7.7.7", "2001:db8:7::7"] {
+        host.sh(&format!("ip address add {address} dev lo"));
+        agent.start().expect_code(0);
+        let mut session = Session::at(&host, address, 8082);
+        assert!(session.echo("hello"));
+        host.sh(&format!("ip address del {address} dev lo"));
+        let stopped = agent.clone().timeout(Duration::from_secs(30)).stop();
+        stopped.expect_code(0).expect_within(Duration::from_secs(5));
+        expect_gone(&host);
+    }
+    // Who can be reached has the time that was promised.
+    agent.start().expect_code(0);
+    let mut session = Session::open(&host, 8082);
+    assert!(session.echo("hello"));
+    let stopped = agent.clone().timeout(Duration::from_secs(30)).stop();
+    stopped.expect_code(0);
+    assert!(stopped.elapsed >= Duration::from_secs(10), "{stopped}");
 }
 
 #[test]
