@@ -110,7 +110,7 @@ fn words(deed: Deed) -> &'static [&'static str] {
         D::Starve => &["time", "answer"],
         // The agent did not end by itself: what the next ones find is half done.
         D::KillAgent | D::KillExecutor | D::KillController => {
-            &["killed", "signal", "process", "address", "runs", "ended", "terminated"]
+            &["killed", "signal", "process", "address", "runs", "ended", "terminated", "way out"]
         }
         _ => &[],
     }
