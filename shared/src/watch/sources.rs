@@ -1,10 +1,14 @@
 //! What a waiting monitor is woken by.
 #![forbid(unsafe_code)]
 
+use std::fs::Metadata;
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::path::Path;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use nix::errno::Errno;
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 
 use crate::failure::{Failure, OrFail};
@@ -74,17 +78,14 @@ impl Sources {
     /// # Errors
     /// When the file cannot be watched, as one that is not there.
     pub fn add_file(&mut self, path: &Path, settling: Duration) -> Result<(), Failure> {
-        let inotify =
-            Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC).or_fail("inotify")?;
-        // IN_ATTRIB: the number of its names changes when it is replaced or removed.
-        let changes = AddWatchFlags::IN_CLOSE_WRITE
-            | AddWatchFlags::IN_ATTRIB
-            | AddWatchFlags::IN_DELETE_SELF
-            | AddWatchFlags::IN_MOVE_SELF
-            | AddWatchFlags::IN_MOVE
-            | AddWatchFlags::IN_DELETE;
-        inotify.add_watch(path, changes).or_fail(path.display())?;
-        self.add(File { inotify, what: format!("{} changed", path.display()), settling });
+        let seen = look(path).or_fail(path.display())?;
+        let inotify = match inotify(path) {
+            Ok(inotify) => Some(inotify),
+            // A user may have 128 of them (inotify(7)), and so many resources.
+            Err(Errno::EMFILE | Errno::ENFILE | Errno::ENOSPC | Errno::ENOSYS) => None,
+            Err(error) => return Err(error).or_fail(path.display()),
+        };
+        self.add(File { inotify, path: path.to_owned(), seen, settling });
         Ok(())
     }
 
@@ -120,22 +121,64 @@ impl Source for End {
     }
 }
 
+fn inotify(path: &Path) -> nix::Result<Inotify> {
+    let inotify = Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC)?;
+    // IN_ATTRIB: the number of its names changes when it is replaced or removed.
+    let changes = AddWatchFlags::IN_CLOSE_WRITE
+        | AddWatchFlags::IN_ATTRIB
+        | AddWatchFlags::IN_DELETE_SELF
+        | AddWatchFlags::IN_MOVE_SELF
+        | AddWatchFlags::IN_MOVE
+        | AddWatchFlags::IN_DELETE;
+    inotify.add_watch(path, changes)?;
+    Ok(inotify)
+}
+
+/// A file's device and number, how many names it has, its size, and the last change of it and of
+/// what it holds.
+type Seen = [i128; 6];
+
+/// What a file looks like, and with a directory the files in it.
+fn look(path: &Path) -> io::Result<Vec<Seen>> {
+    let seen = |it: &Metadata| -> Seen {
+        let time = |seconds: i64, rest: i64| i128::from(seconds) * 1_000_000_000 + i128::from(rest);
+        let changed = [time(it.mtime(), it.mtime_nsec()), time(it.ctime(), it.ctime_nsec())];
+        let is = [it.dev(), it.ino(), it.nlink(), it.size()].map(i128::from);
+        [is[0], is[1], is[2], is[3], changed[0], changed[1]]
+    };
+    let own = std::fs::metadata(path)?;
+    let mut all = vec![seen(&own)];
+    if own.is_dir() {
+        for entry in std::fs::read_dir(path)? {
+            all.push(seen(&entry?.metadata()?));
+        }
+    }
+    Ok(all)
+}
+
 /// Changes of a file.
 struct File {
-    inotify: Inotify,
-    what: String,
+    inotify: Option<Inotify>,
+    path: PathBuf,
+    seen: Vec<Seen>,
     settling: Duration,
 }
 
 impl Source for File {
     fn fd(&self) -> Option<BorrowedFd<'_>> {
-        Some(self.inotify.as_fd())
+        self.inotify.as_ref().map(AsFd::as_fd)
     }
 
     fn event(&mut self) -> Option<String> {
-        // What exactly is for the check to see.
-        let _ = self.inotify.read_events();
-        Some(self.what.clone())
+        let has_changed = match &self.inotify {
+            // What exactly is for the check to see.
+            Some(inotify) => {
+                let _ = inotify.read_events();
+                true
+            }
+            None => look(&self.path).map_or(true, |now| now != self.seen),
+        };
+        has_changed.then(|| format!("{} changed", self.path.display()))
     }
 
     fn settling(&self) -> Duration {
@@ -172,6 +215,42 @@ mod tests {
                 Woken::Event("the master process 7 ended".to_owned(), Duration::ZERO)
             );
             assert!(killed.elapsed() < Duration::from_secs(5), "{:?}", killed.elapsed());
+        }
+    }
+
+    #[test]
+    fn a_change_of_a_file_is_an_event_with_inotify_and_without() {
+        let folder = tempfile::tempdir().unwrap();
+        for has_inotify in [true, false] {
+            for (number, change) in ["write", "replace", "remove", "add"].into_iter().enumerate() {
+                let place = folder.path().join(format!("{has_inotify}{number}"));
+                std::fs::create_dir(&place).unwrap();
+                let file = place.join("file");
+                std::fs::write(&file, "a").unwrap();
+                let watched = if change == "add" { &place } else { &file };
+                let mut sources = Sources::default();
+                sources.add(File {
+                    inotify: has_inotify.then(|| inotify(watched).unwrap()),
+                    path: watched.clone(),
+                    seen: look(watched).unwrap(),
+                    settling: Duration::ZERO,
+                });
+                let mut pace = Pace::default();
+                let mut next =
+                    |ms| wait(&mut sources, Deadline::after(Duration::from_millis(ms)), &mut pace);
+                assert_eq!(next(250), Woken::Time);
+                match change {
+                    "write" => std::fs::write(&file, "b").unwrap(),
+                    "replace" => {
+                        std::fs::write(place.join("new"), "a").unwrap();
+                        std::fs::rename(place.join("new"), &file).unwrap();
+                    }
+                    "remove" => std::fs::remove_file(&file).unwrap(),
+                    _ => std::fs::write(place.join("another"), "a").unwrap(),
+                }
+                let what = format!("{} changed", watched.display());
+                assert_eq!(next(10_000), Woken::Event(what, Duration::ZERO), "{change}");
+            }
         }
     }
 
