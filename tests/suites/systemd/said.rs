@@ -86,7 +86,7 @@ fn sd_f4_what_starts_a_unit_again_is_named() {
     kept.start().expect_code(0);
     kept.validate_here().expect_code(0).expect_stderr(&["keeper.target (Upholds=)"]);
 
-    let manual = unit(&machine, "manual");
+    let manual = unit(&machine, "manual").instance("manual");
     manual
         .validate_here()
         .expect_code(5)
@@ -99,7 +99,7 @@ fn sd_f4_what_starts_a_unit_again_is_named() {
         .expect_code(1)
         .expect_reason(&["manual.service cannot be stopped by itself", "RefuseManualStop=yes"]);
 
-    let hidden = unit(&machine, "hidden");
+    let hidden = unit(&machine, "hidden").instance("hidden");
     hidden.start().expect_code(0);
     at(&hidden, 10).expect_code(0);
     let ended = || machine.property("hidden", "SubState") == "exited";
