@@ -99,7 +99,7 @@ fn renew(context: &Context<'_>, settings: &Settings) -> Result<Reloaded, Failure
         serial: Some(settings.serial.clone()),
         ..instance::describe(&server, &settings.identity)
     };
-    known.save_or_warn(context, "the next reload will be done again");
+    known.save_or_warn(context, "the next reload will repeat this one");
     confirm(context, settings)
 }
 

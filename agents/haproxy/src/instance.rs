@@ -234,12 +234,18 @@ impl Daemon for Instance {
         let mut failures: Vec<Failure> =
             paths.iter().filter_map(|path| state::forget(path).err()).collect();
         let own = socket(context.invocation, "sock");
-        let sockets = [stats, ours, Some(&own)].into_iter().flatten();
+        let trials = [trial_of(&own), trial_of(master.unwrap_or(&own))];
+        let sockets = [stats, ours, Some(&own)].into_iter().flatten().chain(&trials);
         failures.extend(
             sockets.filter_map(|path| file::remove_socket(path).or_fail(path.display()).err()),
         );
         Failure::collect(failures).map_or(Ok(()), Err)
     }
+}
+
+/// The socket that a reload makes for a moment beside the master's, to see whether it can.
+pub fn trial_of(socket: &Path) -> PathBuf {
+    socket.with_extension("ocf-trial")
 }
 
 /// Whether a file has a name that this agent gives to its own.

@@ -106,7 +106,7 @@ fn renew(
         return Ok(kept(&failure));
     }
     let record = Record { serial: settings.config_serial.clone(), sum, ..instance.record };
-    record.save_or_warn(context, "the next reload will be done again");
+    record.save_or_warn(context, "the next reload will repeat this one");
     Ok(Reloaded::Done)
 }
 
@@ -120,13 +120,13 @@ fn kept(failure: &Failure) -> Reloaded {
 /// Whether the master can make its socket anew. It does so at a reload, under another name in the
 /// same directory first, and ends when it cannot (HAProxy 2.6 to 3.0, `uxst_bind_listener`).
 fn can_make_socket(path: &Path) -> Result<(), Failure> {
-    let trial = path.with_extension("trial");
+    let trial = instance::trial_of(path);
     let cleared = || file::remove_socket(&trial);
     let made = cleared().and_then(|()| UnixListener::bind(&trial)).map(drop);
     made.and_then(|()| cleared()).map_err(|error| {
         let directory = path.parent().unwrap_or(path).display();
         let why = plain(&error);
-        Failure::generic(format!("no room for the master's socket in {directory}: {why}"))
+        Failure::generic(format!("the master cannot make its socket in {directory} again: {why}"))
     })
 }
 

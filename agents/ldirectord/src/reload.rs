@@ -102,7 +102,7 @@ fn renew(
     record.confs = described.confs;
     record.wanted = described.wanted;
     record.serial.clone_from(&settings.config_serial);
-    record.save_or_warn(context, "the next reload will be done again");
+    record.save_or_warn(context, "the next reload will repeat this one");
     Ok(Reloaded::Done)
 }
 

@@ -121,6 +121,6 @@ fn renew(
     }
     let record =
         Record { serial: settings.config_serial.clone(), ..described.instance.record.clone() };
-    record.save_or_warn(context, "the next reload will be done again");
+    record.save_or_warn(context, "the next reload will repeat this one");
     Ok(Reloaded::Done)
 }

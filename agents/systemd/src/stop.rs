@@ -30,7 +30,7 @@ pub fn stop(context: &Context<'_>, identity: Option<&Identity>) -> Result<(), Fa
         record::started(context).filter(|it| identity.is_none_or(|meant| meant.unit != it.unit));
     if started.is_none() && identity.is_none() {
         context.log.warn(format_args!(
-            "no unit can have been started with these parameters: there is nothing to stop"
+            "the parameters name no unit and none is on record: there is nothing to stop"
         ));
     }
     let units = started.as_ref().into_iter().chain(identity);

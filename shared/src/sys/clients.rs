@@ -45,7 +45,7 @@ pub struct Ports {
 }
 
 impl Ports {
-    /// For a server whose ports are not known: whoever is connected to it is a client.
+    /// For a server whose ports are not known: each connection counts as a client's.
     #[must_use]
     pub fn any() -> Self {
         Self { listening: Vec::new(), ephemeral: 0..=0 }
@@ -72,8 +72,8 @@ impl Ports {
         Ok(Self { listening, ephemeral: first..=last })
     }
 
-    /// Whether who is connected to this port of ours is a client. Connections that a server opens
-    /// itself (to those behind it, for names and logs) have a port that the kernel chose.
+    /// Whether a connection to this port of the server is a client's. Those that the server opens
+    /// itself (to the servers behind it, for names and logs) have a port that the kernel chose.
     fn are_for_clients(&self, port: u16) -> bool {
         self.listening.contains(&port) || !self.ephemeral.contains(&port)
     }

@@ -1,22 +1,21 @@
-//! The part of this process's memory that only repeats files: its code and its constants.
+//! The pages of this process that are only copies of its files: its code and its constants.
 
 use std::ffi::{c_int, c_void};
 
 use nix::libc;
 
-/// Has the kernel take the code and the constants of this program and its libraries out of its
-/// memory. What is needed of them comes back, page by page, from the kernel's copy of the files; so
-/// a process that sleeps has little.
-pub fn leave_to_the_kernel() {
+/// Discards the code and the constants of this program and its libraries, so that a process that
+/// sleeps has little memory. The kernel maps what is used again from its page cache.
+pub fn discard_pages() {
     // SAFETY: the callback is called for each object in memory, with descriptions that are valid
     // until it returns (dl_iterate_phdr(3)), and has no use for the last argument.
     unsafe {
-        libc::dl_iterate_phdr(Some(leave_object), std::ptr::null_mut());
+        libc::dl_iterate_phdr(Some(discard_pages_of), std::ptr::null_mut());
     }
 }
 
-/// Leaves the segments of one object that cannot be written.
-unsafe extern "C" fn leave_object(
+/// Discards the segments of one object that cannot be written.
+unsafe extern "C" fn discard_pages_of(
     info: *mut libc::dl_phdr_info,
     _size: usize,
     _data: *mut c_void,
@@ -78,13 +77,13 @@ mod tests {
     #[test]
     fn code_and_constants_are_there_again_when_they_are_used() {
         for _ in 0..3 {
-            leave_to_the_kernel();
+            discard_pages();
             assert!(CONSTANT.iter().enumerate().all(|(place, value)| *value as usize == place));
         }
     }
 
     #[test]
-    fn only_whole_pages_are_left() {
+    fn only_whole_pages_are_discarded() {
         let page = whole_pages(0, 1 << 20).map(|(_, length)| length);
         assert_eq!(page, Some(1 << 20));
         assert_eq!(whole_pages(1, 1 << 20).unwrap().0 % 4096, 0);

@@ -51,7 +51,7 @@ impl Disguise {
         {
             self.oom = Some(before);
         }
-        code::leave_to_the_kernel();
+        code::discard_pages();
     }
 
     /// Takes that back: programs that a check starts would have it from us.

@@ -103,7 +103,7 @@ fn a_reload_is_refused_where_the_master_could_not_make_its_socket_anew() {
     let before = processes(&host);
     configure(&host, "a", &PLAIN.replace("8081", "8082"));
     host.sh("mount -o remount,ro /run/resource-agents");
-    let said = &["no room for the master's socket", "old configuration"];
+    let said = &["the master cannot make its socket", "old configuration"];
     agent.action("reload").expect_code(1).expect_reason(said);
     for (name, value) in [("config_serial", "2"), ("hard_stop_after", "7")] {
         let changed = agent.clone().param(name, value);
@@ -115,6 +115,10 @@ fn a_reload_is_refused_where_the_master_could_not_make_its_socket_anew() {
     agent.action("reload").expect_code(0).expect_silent();
     assert!(answers(&host, 8082));
     host.sh("test $(ls /run/resource-agents | grep -c trial) = 0");
+    // What a reload leaves that is killed in that moment.
+    let bind = "import socket; socket.socket(1).bind(\"haproxy-lb.ocf-trial\")";
+    host.sh(&format!("cd /run/resource-agents; python3 -c '{bind}'"));
     agent.stop().expect_code(0);
+    host.sh("! test -e /run/resource-agents/haproxy-lb.ocf-trial");
     expect_gone(&host);
 }

@@ -48,7 +48,7 @@ fn a_reload_that_cannot_be_recorded_is_done() {
     configure(&host, "a", &PLAIN.replace("8081", "8082"));
     host.sh("mount -o remount,ro /run/resource-agents");
     let agent = agent.param("config_serial", "2");
-    agent.action("reload-agent").expect_code(0).expect_stderr(&["will be done again"]);
+    agent.action("reload-agent").expect_code(0).expect_stderr(&["will repeat this one"]);
     assert!(page(&host, &["http://127.0.0.1:8082/"]).contains("alive"));
     agent.monitor().expect_code(0);
     agent.stop().expect_code(0);
