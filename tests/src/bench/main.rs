@@ -33,10 +33,11 @@ mod web;
 
 use std::io::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{Arg, ArgAction, ArgMatches, Command};
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use harness::Host;
 use harness::figures::MONITOR;
 
@@ -62,6 +63,8 @@ const SECTIONS: [(&str, Measure); 8] = [
 pub struct Bench {
     /// Few rounds: whether it works, not how good the numbers are.
     pub quick: bool,
+    /// A directory with the agents of an earlier build.
+    pub earlier: Option<PathBuf>,
     counter: Option<Option<Counter>>,
     report: Report,
 }
@@ -143,6 +146,13 @@ fn command() -> Command {
                 .help("measure this section alone; may be repeated"),
         )
         .arg(
+            Arg::new("earlier")
+                .long("earlier")
+                .value_name("DIRECTORY")
+                .value_parser(value_parser!(PathBuf))
+                .help("compare start-up with the agents of an earlier build, too"),
+        )
+        .arg(
             Arg::new("json")
                 .long("json")
                 .value_name("FILE")
@@ -164,8 +174,12 @@ fn main() -> ExitCode {
 
 /// Measures and prints; whether the exit code is to be a failure.
 fn measure(options: &ArgMatches) -> Result<bool, String> {
-    let mut bench =
-        Bench { quick: options.get_flag("quick"), counter: None, report: Report::default() };
+    let mut bench = Bench {
+        quick: options.get_flag("quick"),
+        earlier: options.get_one("earlier").cloned(),
+        counter: None,
+        report: Report::default(),
+    };
     bench.report.machine = machine::describe();
     if Who::Shell.path().is_none() {
         bench.not_measured(

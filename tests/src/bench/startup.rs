@@ -1,5 +1,5 @@
-//! What it costs to start: the portable programs beside those of this build, beside the shell
-//! agents, and beside a program that does nothing but exit.
+//! What it costs to start: the portable programs beside those of this build and of an earlier one,
+//! beside the shell agents, and beside a program that does nothing but exit.
 //!
 //! A healthy monitor is mostly start: the kernel's exec, a loader, page faults. The programs run in
 //! random order, so that each begins with the caches that the others have left, as it does on a
@@ -22,7 +22,8 @@ use crate::web;
 const OVER_NOTHING: f64 = 2.5;
 /// At most this part of the shell IPaddr2's wall time.
 const OF_SHELL: f64 = 1.0 / 75.0;
-/// At most this part of the wall time of this build, for nginx at level 0.
+/// At most this part of the wall time of a build for this machine's C library, for nginx at level
+/// 0: of the earlier build, where there is one.
 const OF_BUILD: f64 = 0.55;
 
 /// Where `make portable` puts programs, beside those of `make build`.
@@ -78,8 +79,24 @@ struct Goals {
     of_build: Option<f64>,
 }
 
-/// Monitors in random order: ours as `make build` and as `make portable` make it, the shell
-/// agent's, and nothing.
+/// The first programs that are compared.
+const NOTHING: usize = 0;
+const BUILD: usize = 1;
+const PORTABLE: usize = 2;
+
+/// The agent of the earlier build with which this one is to be compared.
+fn earlier(bench: &Bench, file: &str) -> Result<Option<PathBuf>, String> {
+    let Some(path) = bench.earlier.as_ref().map(|directory| directory.join(file)) else {
+        return Ok(None);
+    };
+    match path.is_file() {
+        true => Ok(Some(path)),
+        false => Err(format!("--earlier: {} is no file", path.display())),
+    }
+}
+
+/// Monitors in random order: ours as `make build` and as `make portable` make it, that of an
+/// earlier build, the shell agent's, and nothing.
 fn compare(
     bench: &mut Bench,
     host: &Host,
@@ -101,7 +118,12 @@ fn compare(
         build.clone(),
         Program { path, ..build.clone() },
     ];
-    programs.extend(monitors.iter().find(|program| program.who == Who::Shell).cloned());
+    let mut add = |program| {
+        programs.push(program);
+        programs.len() - 1
+    };
+    let earlier = earlier(bench, &file)?.map(|path| add(Program { path, ..build.clone() }));
+    let shell = monitors.iter().find(|program| program.who == Who::Shell).cloned().map(add);
     let turns = spawn::run(host, &programs, Order::Turns(bench.rounds(300, 10)))?;
     if let Some(number) = (0..programs.len()).find(|number| turns.wrong(*number, 0) > 0) {
         return Err(format!(
@@ -110,35 +132,37 @@ fn compare(
         ));
     }
     let walls = |number: usize| turns.of(number, |run| run.wall);
-    let of = |number: usize, under: usize| {
-        (under < programs.len()).then(|| ratio(&walls(number), &walls(under)))?
-    };
+    let of = |number: usize, under: Option<usize>| ratio(&walls(number), &walls(under?));
     let mut rows = Vec::new();
-    for (number, what) in [(2, "portable"), (1, "this build")] {
+    let of_ours = [(Some(PORTABLE), "portable"), (Some(BUILD), "this build"), (earlier, "earlier")];
+    for (number, what) in of_ours.into_iter().filter_map(|(number, what)| Some((number?, what))) {
         let mut wall = Row::new(format!("{what}: wall time, median"), Unit::Time);
         let mut faults = Row::new(format!("{what}: page faults"), Unit::Count);
-        for (number, who) in [(number, Who::Ours), (3, Who::Shell), (0, Who::Floor)] {
-            wall.set(who, median(walls(number)));
-            faults.set(who, median(turns.of(number, |run| run.faults)));
+        for (number, who) in
+            [(Some(number), Who::Ours), (shell, Who::Shell), (Some(NOTHING), Who::Floor)]
+        {
+            wall.set(who, number.and_then(|number| median(walls(number))));
+            faults.set(who, number.and_then(|number| median(turns.of(number, |run| run.faults))));
         }
-        if number == 1 {
-            rows.push(wall.compare(Who::Floor, of(1, 0)).compare(Who::Shell, of(1, 3)));
-        } else {
-            let wall = match goals.over_nothing {
-                Some(limit) => wall.at_most_times(limit, Who::Floor, of(2, 0)),
-                None => wall.compare(Who::Floor, of(2, 0)),
-            };
-            let wall = match goals.of_shell {
-                Some(limit) => wall.at_most_times(limit, Who::Shell, of(2, 3)),
-                None => wall.compare(Who::Shell, of(2, 3)),
-            };
-            rows.push(wall);
-            let mut part = Row::new("portable, of this build: wall time", Unit::Ratio);
-            part.set(Who::Ours, of(2, 1));
-            rows.push(goals.of_build.into_iter().fold(part, Row::at_most));
-        }
+        let (over_nothing, of_shell) = (of(number, Some(NOTHING)), of(number, shell));
+        let demanded = |limit: Option<f64>| limit.filter(|_| number == PORTABLE);
+        let wall = match demanded(goals.over_nothing) {
+            Some(limit) => wall.at_most_times(limit, Who::Floor, over_nothing),
+            None => wall.compare(Who::Floor, over_nothing),
+        };
+        rows.push(match demanded(goals.of_shell) {
+            Some(limit) => wall.at_most_times(limit, Who::Shell, of_shell),
+            None => wall.compare(Who::Shell, of_shell),
+        });
         rows.push(faults);
         rows.extend(asked(bench, host, what, &programs[number]));
+    }
+    let of_builds = [(Some(BUILD), "this build"), (earlier, "the earlier build")];
+    for (build, what) in of_builds.into_iter().filter(|(build, _)| build.is_some()) {
+        let part = Row::new(format!("portable, of {what}: wall time"), Unit::Ratio)
+            .with(Who::Ours, of(PORTABLE, build));
+        let demanded = goals.of_build.filter(|_| build == earlier.or(Some(BUILD)));
+        rows.push(demanded.into_iter().fold(part, Row::at_most));
     }
     let title = format!("Start-up, {name}, beside a program that does nothing");
     bench.add(Section { name: "startup", title, rows });
