@@ -2,6 +2,7 @@
 
 use harness::Host;
 
+use super::tarball::needs_only_the_kernel;
 use super::{Machine, built, possible};
 use crate::{agents, text};
 
@@ -14,10 +15,11 @@ const DYNAMIC: u8 = 3;
 #[test]
 #[ignore = "needs the archive for aarch64: make package-test AARCH64=1"]
 fn the_programs_for_aarch64_describe_themselves_and_an_address_comes_and_goes() {
-    if !possible(&[QEMU, "tar", "zstd", "ip"]) {
+    if !possible(&[QEMU, "readelf", "tar", "zstd", "ip"]) {
         return;
     }
     let archive = built("ocf-agents-", "aarch64.tar.zst");
+    needs_only_the_kernel(&archive, agents().len() + 1);
     let host = Host::builder("arm").tmpfs("/srv").bind(&archive, "/run/archive.tar.zst").start();
     let machine = Machine { host, root: None };
     machine.sh("tar --zstd -C /srv -xf /run/archive.tar.zst; mv /srv/ocf-agents-* /srv/unpacked

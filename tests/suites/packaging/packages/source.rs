@@ -7,7 +7,8 @@ use std::process::Command;
 use harness::cluster::installed;
 use harness::skip::skip;
 
-use super::{fresh, possible, tell};
+use super::fresh::{fresh, systems_of_builders};
+use super::{possible, tell};
 use crate::{agents, sources, text};
 
 /// Debian's packages that a build needs, and those of the life after it.
@@ -83,22 +84,18 @@ fn made(directory: &Path, kind: &str) -> Vec<String> {
 #[ignore = "builds everything on fresh systems: make package-test FRESH='bookworm trixie' \
             FROM_SOURCE=1"]
 fn packages_are_built_from_source_in_fresh_roots_without_a_network() {
-    let suites = std::env::var("OCF_FRESH_ROOTS").unwrap_or_default();
-    assert!(
-        !suites.trim().is_empty(),
-        "where? make package-test FRESH='bookworm trixie' FROM_SOURCE=1"
-    );
+    let suites = systems_of_builders();
+    println!("The packages are built from source on {suites:?}");
     if !possible(&["mmdebstrap", "unshare"]) {
         return;
     }
     let name = name();
     let archive = sources().join(format!("target/package/{name}.tar.xz"));
-    // Ubuntu has no compiler that is new enough, in its release.
-    for suite in suites.split_whitespace().filter(|suite| !super::UBUNTU.contains(suite)) {
+    for suite in suites {
         let directory = tempfile::tempdir().unwrap();
         let root = directory.path().join("root");
         // Debian's newer Rust comes with its updates.
-        fresh(suite, NEEDED, &root, &[]);
+        fresh(&suite, NEEDED, &root, &[]);
         let build = root.join("build");
         std::fs::create_dir(&build).unwrap();
         std::fs::copy(&archive, build.join("archive.tar.xz")).unwrap();

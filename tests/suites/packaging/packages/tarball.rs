@@ -1,30 +1,68 @@
 //! The archive of `make tarball`: for systems without dpkg and rpm, and for images.
 
-use std::process::Command;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use harness::Host;
 
-use super::{Machine, built, possible, tell};
-use crate::{agents, sources};
+use super::{Machine, built, debs, possible, rpms, tell};
+use crate::agents;
 
-/// The programs in the archive and in the packages name no version of a C library: they run
-/// wherever the kernel does.
+/// Unpacks an archive or a package into a directory.
+fn unpack(package: &Path, directory: &Path) {
+    let (file, to) = (package.to_str().unwrap(), directory.to_str().unwrap());
+    match package.extension().and_then(OsStr::to_str) {
+        Some("deb") => drop(tell("dpkg-deb", &["--extract", file, to])),
+        Some("rpm") => {
+            let mut reader =
+                Command::new("rpm2cpio").arg(file).stdout(Stdio::piped()).spawn().unwrap();
+            let mut unpacker = Command::new("cpio");
+            unpacker.args(["--quiet", "--extract", "--make-directories", "--directory", to]);
+            let unpacked = unpacker.stdin(reader.stdout.take().unwrap()).status().unwrap();
+            assert!(reader.wait().unwrap().success() && unpacked.success(), "{file}");
+        }
+        _ => drop(tell("tar", &["--zstd", "-C", to, "-xf", file])),
+    }
+}
+
+/// The programs below a directory: files that begin as all programs of Linux do (elf(5)).
+fn programs(directory: &Path) -> Vec<PathBuf> {
+    let listed = tell("find", &[directory.to_str().unwrap(), "-type", "f", "-perm", "-100"]);
+    let files = listed.lines().map(PathBuf::from);
+    files.filter(|path| std::fs::read(path).unwrap().starts_with(b"\x7fELF")).collect()
+}
+
+/// No program in a package names a version of a C library, a loader or a library: it runs wherever
+/// the kernel does. `objdump -T` says the same, of its own architecture only.
+pub fn needs_only_the_kernel(package: &Path, count: usize) {
+    let directory = tempfile::tempdir().unwrap();
+    unpack(package, directory.path());
+    let found = programs(directory.path());
+    assert_eq!(found.len(), count, "{}: {found:?}", package.display());
+    for path in found {
+        let words = ["--wide", "--dyn-syms", "--program-headers", "--dynamic", "--version-info"];
+        let said = tell("readelf", &[&words[..], &[path.to_str().unwrap()]].concat());
+        let name = path.display();
+        for fault in ["GLIBC", "INTERP", "NEEDED"] {
+            assert!(!said.contains(fault), "{name}: {said}");
+        }
+        assert!(said.contains("DYNAMIC"), "{name} is not position-independent: {said}");
+    }
+}
+
 #[test]
 #[ignore = "needs the packages: make package-test"]
-fn no_program_names_a_version_of_a_c_library() {
-    if !possible(&["objdump"]) {
+fn no_program_in_a_package_names_a_version_of_a_c_library() {
+    if !possible(&["readelf", "dpkg-deb", "rpm2cpio", "cpio", "tar", "zstd"]) {
         return;
     }
-    let directory = sources().join("target/package");
-    let agents = agents().into_iter().map(|agent| format!("agents/{agent}"));
-    for name in agents.chain(["bin/ocf-tester".to_owned()]) {
-        let path = directory.join(&name);
-        let path = path.to_str().unwrap();
-        let symbols = tell("objdump", &["-T", path]);
-        assert!(!symbols.contains("GLIBC"), "{name}: {symbols}");
-        let headers = tell("objdump", &["-p", path]);
-        assert!(!headers.contains("INTERP") && !headers.contains("NEEDED"), "{name}: {headers}");
+    let count = agents().len();
+    for [with_agents, with_tester] in [debs(), rpms()] {
+        needs_only_the_kernel(&with_agents, count);
+        needs_only_the_kernel(&with_tester, 1);
     }
+    needs_only_the_kernel(&built("ocf-agents-", "x86_64.tar.zst"), count + 1);
 }
 
 #[test]
