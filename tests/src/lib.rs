@@ -32,8 +32,9 @@
 //! * [`skip`] leaves a test out loudly, and not at all in an official run (`OCF_OFFICIAL=1`).
 //!
 //! The caller's environment chooses: `OCF_AGENTS_DIR` (other agents, to compare; the checks that
-//! hold for ours on every call are left out), `OCF_OFFICIAL=1` (nothing may be left out),
-//! `OCF_SLOW` (more rounds where chance plays).
+//! hold for ours on every call are left out), `OCF_PORTABLE` (a directory with our agents as the
+//! packages have them), `OCF_OFFICIAL=1` (nothing may be left out), `OCF_SLOW` (more rounds where
+//! chance plays).
 //!
 //! What is deliberately absent: mocks, fixed sleeps, anything that ends processes by name, any way
 //! out of a namespace.
@@ -57,6 +58,7 @@ pub mod host;
 pub mod impostor;
 pub mod keeper;
 pub mod meanwhile;
+pub mod nothing;
 pub mod onlooker;
 pub mod outcome;
 pub mod probe;

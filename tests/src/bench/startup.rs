@@ -5,7 +5,6 @@
 //! random order, so that each begins with the caches that the others have left, as it does on a
 //! node.
 
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use harness::host::{Host, built_directory};
@@ -36,8 +35,9 @@ fn portable(name: &str) -> Option<PathBuf> {
 /// IPaddr2, then nginx at both of its levels.
 pub fn run(bench: &mut Bench) -> Result<(), String> {
     let scratch = tempfile::tempdir().map_err(|error| format!("temporary directory: {error}"))?;
-    let nothing =
-        nothing(scratch.path()).map_err(|error| format!("a program that does nothing: {error}"))?;
+    let nothing = scratch.path().join("nothing");
+    harness::nothing::write(&nothing)
+        .map_err(|error| format!("a program that does nothing: {error}"))?;
     bench.say("start-up, IPaddr2");
     let rig = L2::new();
     bench.prepare(&rig.a);
@@ -185,49 +185,4 @@ fn asked(bench: &mut Bench, host: &Host, what: &str, program: &Program) -> Vec<R
             Vec::new()
         }
     }
-}
-
-/// Writes a program of one system call.
-fn nothing(directory: &Path) -> std::io::Result<PathBuf> {
-    let path = directory.join("nothing");
-    std::fs::write(&path, elf(CODE))?;
-    std::fs::set_permissions(&path, PermissionsExt::from_mode(0o755))?;
-    std::fs::set_permissions(directory, PermissionsExt::from_mode(0o755))?;
-    Ok(path)
-}
-
-/// `exit(0)`.
-#[cfg(target_arch = "x86_64")]
-const CODE: &[u8] = &[
-    0x31, 0xff, // xor edi, edi
-    0xb8, 60, 0, 0, 0, // mov eax, 60
-    0x0f, 0x05, // syscall
-];
-
-/// `exit(0)`.
-#[cfg(target_arch = "aarch64")]
-const CODE: &[u8] = &[
-    0x00, 0x00, 0x80, 0xd2, // mov x0, 0
-    0xa8, 0x0b, 0x80, 0xd2, // mov x8, 93
-    0x01, 0x00, 0x00, 0xd4, // svc 0
-];
-
-/// The smallest file that the kernel runs: one header, one segment, and code (elf(5)).
-fn elf(code: &[u8]) -> Vec<u8> {
-    const BASE: u64 = 0x40_0000;
-    const HEADERS: u64 = 64 + 56;
-    let machine: u16 = if cfg!(target_arch = "aarch64") { 183 } else { 62 };
-    let size = HEADERS + code.len() as u64;
-    let mut file = vec![0x7f, b'E', b'L', b'F', 2, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-    // An executable; version 1; where it begins; program headers follow, there are no sections.
-    file.extend([2_u16.to_le_bytes(), machine.to_le_bytes()].concat());
-    file.extend(1_u32.to_le_bytes());
-    file.extend([BASE + HEADERS, 64, 0].map(u64::to_le_bytes).concat());
-    file.extend(0_u32.to_le_bytes());
-    file.extend([64_u16, 56, 1, 64, 0, 0].map(u16::to_le_bytes).concat());
-    // To be loaded, readable and executable: all of the file, at its address.
-    file.extend([1_u32, 5].map(u32::to_le_bytes).concat());
-    file.extend([0, BASE, BASE, size, size, 0x1000].map(u64::to_le_bytes).concat());
-    file.extend(code);
-    file
 }

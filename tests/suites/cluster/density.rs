@@ -1,9 +1,12 @@
 //! Five hundred addresses on one node, each watched every second.
 
+use std::fmt;
+use std::path::Path;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use harness::Cluster;
+use harness::cluster::Node;
 use harness::stage::Whose;
 
 use crate::{addresses, tell, turn};
@@ -29,21 +32,36 @@ struct Found {
     failures: usize,
 }
 
+impl fmt::Display for Found {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let each = |processors: f64| processors / self.rate * 1e3;
+        write!(
+            out,
+            "{:.0} monitors a second; for each {:.2} ms of the agent and {:.2} ms of the executor \
+             (processors: {:.2} and {:.2}); failed operations {}",
+            self.rate,
+            each(self.agents),
+            each(self.executor),
+            self.agents,
+            self.executor,
+            self.failures
+        )
+    }
+}
+
+/// The provider of a program that only exits.
+const NOTHING: &str = "nothing";
+
 #[test]
 #[ignore = "takes five minutes: make cluster-test"]
 fn five_hundred_addresses_are_watched_every_second_as_far_as_the_processors_go() {
     let Some(_turn) = turn(&["cibadmin"]) else { return };
     let [ours, theirs] = [Whose::Native, Whose::Shell].map(|whose| {
-        let found = watch(whose);
+        let found = watch(whose.provider());
         let said = match &found {
-            Ok(found) => format!(
-                "{:.0} monitors a second, agents {:.2} processors, executor {:.2}; failed \
-                 operations {}",
-                found.rate, found.agents, found.executor, found.failures
-            ),
+            Ok(found) => found.to_string(),
             Err(came) => format!(
-                "{came} of them were there after {LIMIT:?}; their monitors leave \
-                                  no time for more"
+                "{came} of them were there after {LIMIT:?}; their monitors leave no time for more"
             ),
         };
         tell(&format!("{COUNT} addresses, a monitor each second, {whose}: {said}"));
@@ -68,31 +86,40 @@ fn five_hundred_addresses_are_watched_every_second_as_far_as_the_processors_go()
     );
 }
 
+/// What Pacemaker and the kernel take for a monitor that does nothing: the agent is a program that
+/// only exits. The rest of what a monitor takes is the agent's.
+#[test]
+#[ignore = "takes minutes: make cluster-test"]
+fn what_five_hundred_monitors_take_that_only_exit() {
+    let Some(_turn) = turn(&["cibadmin"]) else { return };
+    let found = watch(NOTHING).unwrap_or_else(|came| panic!("{came} of {COUNT} came"));
+    tell(&format!("{COUNT} resources, a monitor each second that only exits: {found}"));
+    assert_eq!(found.failures, 0);
+}
+
 /// Watches the addresses; how many there are at the end of the time, where not all come.
-fn watch(whose: Whose) -> Result<Found, usize> {
+fn watch(provider: &str) -> Result<Found, usize> {
     // Pacemaker holds back when the machine's load is high, whatever makes it: here it would start
     // one address in ten seconds.
     let cluster = Cluster::builder(1).property("load-threshold", "10000%").start();
     let node = cluster.node(1);
     // Alone with what it is to do: nothing else starts a process inside.
     let file = "/root/many.xml";
-    node.write(file, &format!("<resources>{}</resources>", addresses(whose.provider(), COUNT, 1)));
+    let nothing = provider == NOTHING;
+    if nothing {
+        node.sh(&format!("mkdir /usr/lib/ocf/resource.d/{NOTHING}"));
+        let program = format!("usr/lib/ocf/resource.d/{NOTHING}/IPaddr2");
+        let path = Path::new("/proc").join(node.pid().to_string()).join("root").join(program);
+        harness::nothing::write(&path).expect("the program");
+    }
+    node.write(file, &format!("<resources>{}</resources>", addresses(provider, COUNT, 1)));
     node.expect("cibadmin", &["--replace", "--scope", "resources", "--xml-file", file]);
-    let there = |cluster: &Cluster| {
-        let all = cluster.node(1).ip("-4 -o address show dev eth0");
-        all.lines()
-            .filter(|line| {
-                line.contains("inet 10.9.1.")
-                    || line.contains("inet 10.9.2.")
-                    || line.contains("inet 10.9.3.")
-            })
-            .count()
-    };
     // Looking at it with crm_mon would cost more than the agents.
+    let there = || if nothing { recorded(node) } else { present(node) };
     let limit = Instant::now() + LIMIT;
-    while there(&cluster) < COUNT {
+    while there() < COUNT {
         if Instant::now() >= limit {
-            return Err(there(&cluster));
+            return Err(there());
         }
         sleep(Duration::from_millis(500));
     }
@@ -105,10 +132,7 @@ fn watch(whose: Whose) -> Result<Found, usize> {
     let (agents_after, executor_after) = node.agents_cpu();
     let status = cluster.status();
     // A native monitor is one process; of the shell agent's there are many.
-    let each = match whose {
-        Whose::Native => 1.0,
-        Whose::Shell => processes_of_a_monitor(),
-    };
+    let each = if provider == "heartbeat" { processes_of_a_monitor() } else { 1.0 };
     let found = Found {
         rate: begun as f64 / each / took,
         agents: (agents_after - agents).as_secs_f64() / took,
@@ -117,6 +141,19 @@ fn watch(whose: Whose) -> Result<Found, usize> {
     };
     cluster.down();
     Ok(found)
+}
+
+/// How many of the addresses the node has.
+fn present(node: &Node) -> usize {
+    let all = node.ip("-4 -o address show dev eth0");
+    let ours = |line: &&str| (1..=3).any(|net| line.contains(&format!("inet 10.9.{net}.")));
+    all.lines().filter(ours).count()
+}
+
+/// How many recurring monitors the cluster has on record.
+fn recorded(node: &Node) -> usize {
+    let status = node.expect("cibadmin", &["--query", "--scope", "status"]);
+    status.matches("_monitor_1000\" operation=\"monitor\"").count()
 }
 
 /// The processes that a monitor of the shell agent takes, Pacemaker's own fork included: counted
