@@ -40,7 +40,8 @@ help:
 	@echo 'make demo         three nodes keep a web site up through one fault after another, live; FAULT=power for one'
 	@echo 'make soak         three nodes under random faults for MINUTES=30, judged by witnesses; SEED=1, AGENTS=shell,'
 	@echo '                  ROOT=trixie, REPLAY=file (SHRINK=20: and make it smaller); history and report in target/soak'
-	@echo 'make bench        speed beside the shell agent and beside the floor; writes bench-results.json'
+	@echo 'make bench        speed beside the shell agent and beside the floor; writes bench-results.json;'
+	@echo '                  BENCH="--earlier DIRECTORY": start-up beside the agents of an earlier build, too'
 	@echo
 	@echo 'make test         formatting, lints, unit tests, and the suites in namespaces (root, or user namespaces); installs'
 	@echo '                  what tests/packages lists and is missing here; MISSING=skip leaves tests out instead'
@@ -49,7 +50,8 @@ help:
 	@echo '                  and so is each system call of each agent that fails in turn'
 	@echo 'make fuzz         damaged input for every parser of foreign text, each for SECONDS=60'
 	@echo 'make cluster-test real clusters, whole: every scenario, side by side with the shell agents, 500 addresses;'
-	@echo '                  ROOT=trixie: the suites of clusters and agents on Debian 13, with Pacemaker 3 (mmdebstrap)'
+	@echo '                  ROOT=trixie: the suites of clusters and agents on Debian 13, with Pacemaker 3 (mmdebstrap);'
+	@echo '                  FILES=portable: with the files of the packages'
 	@echo 'make package-test builds the packages, installs them on simulated machines, and removes them;'
 	@echo '                  FRESH="bookworm trixie": on fresh systems of these suites, too (mmdebstrap); with FROM_SOURCE=1'
 	@echo '                  packages are built there as well, of what make dist makes, with the Rust of that distribution;'
@@ -109,7 +111,7 @@ has-target:
 portable-test:
 	@if $(HAS_TARGET); then \
 		$(CARGO) build --locked --target $(TARGET) -p ocf-dummy -p ocf-ipaddr2 && \
-		OCF_PORTABLE='$(or $(CARGO_TARGET_DIR),target)/$(TARGET)/debug' \
+		OCF_PORTABLE='$(abspath $(or $(CARGO_TARGET_DIR),target)/$(TARGET)/debug)' \
 			$(CARGO) test -p ocf-agents-tests --test packaging --locked -- portable:: --ignored; \
 	else \
 		{ echo; echo '***'; \
@@ -150,7 +152,12 @@ DRAW    = [ ! -d '$(FIGURES)' ] || $(CARGO) run --quiet --locked -p ocf-agents-d
 
 # Release binaries, for what is measured; as root. The scenarios take turns: what one measures no other disturbs.
 # With ROOT, the suites below run on the userland of that Debian release, with its Pacemaker, servers and systemd.
+# With FILES=portable, the agents are those of the packages.
 ON_ROOT ?= cluster pacemaker systemd nginx haproxy apache ldirectord ipaddr2 protocol watch tester
+ifdef FILES
+cluster-test: $(FILES)
+cluster-test: export OCF_PORTABLE = $(abspath $(PORTABLE))
+endif
 ifdef ROOT
 cluster-test: build
 	$(CARGO) build --release -p ocf-agents-tests --locked --bins

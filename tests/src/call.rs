@@ -84,10 +84,13 @@ pub fn is_there(kind: &str) -> bool {
 }
 
 fn location(kind: &str) -> PathBuf {
-    std::env::var_os("OCF_AGENTS_DIR").map_or_else(built_directory, PathBuf::from).join(kind)
+    let portable = || std::env::var_os("OCF_PORTABLE").filter(|_| names().any(|name| name == kind));
+    let directory = std::env::var_os("OCF_AGENTS_DIR").or_else(portable);
+    directory.map_or_else(built_directory, PathBuf::from).join(kind)
 }
 
-/// The executable of an agent: in `OCF_AGENTS_DIR`, else the one that was built with the test.
+/// The executable of an agent: in `OCF_AGENTS_DIR`, in `OCF_PORTABLE`, else the one that was built
+/// with the test.
 #[must_use]
 pub fn executable(kind: &str) -> PathBuf {
     let path = location(kind);
