@@ -362,8 +362,16 @@ impl Cluster {
         &self.lans[index]
     }
 
-    /// Cuts everybody's power and panics when anything is left: processes, mounts, directories.
+    /// Cuts everybody's power and panics when anything is left: processes, mounts, directories; and
+    /// when Pacemaker had something to complain of that should never be, such as the meta-data of
+    /// an agent with an internal subset (al_4).
     pub fn down(self) {
+        for node in self.nodes.iter().filter(|node| node.is_up()) {
+            let log = node.log();
+            let failed: Vec<&str> =
+                log.lines().filter(|line| line.contains("assertion")).take(5).collect();
+            assert!(failed.is_empty(), "{}: {failed:#?}", node.name());
+        }
         let hosts = self
             .nodes
             .iter()
