@@ -38,6 +38,12 @@ pub fn built_directory() -> PathBuf {
     }
 }
 
+/// The directories with the programs under test: that of the built binaries, and `OCF_PORTABLE`.
+pub(crate) fn under_test() -> impl Iterator<Item = PathBuf> {
+    let portable = std::env::var_os("OCF_PORTABLE").map(PathBuf::from);
+    std::iter::once(built_directory()).chain(portable)
+}
+
 fn clean() -> [(&'static str, &'static str); 3] {
     [("PATH", PATH), ("LC_ALL", "C.UTF-8"), ("TZ", "UTC")]
 }

@@ -25,7 +25,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use crate::host::{Host, built_directory};
+use crate::host::{Host, under_test};
 use crate::process::wait_until;
 use crate::root::{available, has_other_users};
 
@@ -237,7 +237,6 @@ fn spawn(
 ) -> io::Result<Child> {
     let (root, upper) = (disk.join("root"), disk.join("upper"));
     let console = File::create(disk.join("console.log"))?;
-    let built = built_directory();
     let mut command = Command::new("unshare");
     command.args(["--pid", "--fork", "--kill-child", "--mount-proc", "systemd-nspawn"]);
     command.args([
@@ -251,7 +250,7 @@ fn spawn(
     command.args(["--resolv-conf=off", "--link-journal=no", "--timezone=off", "--console=pipe"]);
     command.arg(format!("--machine={name}")).arg(format!("--directory={}", root.display()));
     // On another file system it would not be in the overlay.
-    command.arg(format!("--bind-ro={}", built.display()));
+    command.args(under_test().map(|directory| format!("--bind-ro={}", directory.display())));
     command.args(binds.iter().map(|(from, to)| format!("--bind-ro={}:{to}", from.display())));
     command.args(["systemd.unit=basic.target", "systemd.log_target=journal"]);
     command.env_clear().env("PATH", crate::host::PATH);

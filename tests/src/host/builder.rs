@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use tempfile::TempDir;
 
-use super::{Host, built_directory, clean};
+use super::{Host, built_directory, clean, under_test};
 use crate::enter::open_pidfd;
 
 /// How a machine is made. See [`Host::builder`].
@@ -78,7 +78,6 @@ impl Builder {
         }
         let scratch = matches!(self.overlay, Some(Disk::Memory))
             .then(|| TempDir::with_prefix("ocf-host-").expect("temporary directory"));
-        let built = built_directory();
         let mut steps = match &self.overlay {
             Some(Disk::Memory) => {
                 let at = scratch.as_ref().map(|scratch| text(scratch.path())).unwrap_or_default();
@@ -90,15 +89,18 @@ impl Builder {
         steps.extend(
             ["name", &self.name, "tmpfs", "/run", "0755", "dir", "/run/lock"].map(String::from),
         );
-        let hidden =
-            self.steps.windows(2).any(|pair| pair[0] == "tmpfs" && built.starts_with(&pair[1]));
+        let hides = |directory: &PathBuf| {
+            self.steps.windows(2).any(|pair| pair[0] == "tmpfs" && directory.starts_with(&pair[1]))
+        };
+        // An overlay of / has no other file system under it, and the programs under test may be on
+        // one.
+        let shown: Vec<PathBuf> =
+            under_test().filter(|directory| self.overlay.is_some() || hides(directory)).collect();
         steps.extend(self.steps);
-        if self.overlay.is_some() || hidden {
-            // An overlay of / has no other file system under it, and the binaries under test may be
-            // on one.
-            steps.extend(["bind".into(), text(&built), text(&built)]);
+        for directory in shown {
+            steps.extend(["bind".into(), text(&directory), text(&directory)]);
         }
-        let mut outside = Command::new(built.join("ocf-test-init"))
+        let mut outside = Command::new(built_directory().join("ocf-test-init"))
             .args(steps)
             .env_clear()
             .envs(clean())
@@ -106,7 +108,10 @@ impl Builder {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap_or_else(|error| {
-                panic!("{}/ocf-test-init: {error}: run cargo build --workspace first", text(&built))
+                panic!(
+                    "{}/ocf-test-init: {error}: run cargo build --workspace first",
+                    text(&built_directory())
+                )
             });
         let cord = outside.stdin.take();
         let mut line = String::new();
