@@ -329,6 +329,8 @@ impl Groups {
         let mut groups = Groups { directories: Vec::new(), entries: Vec::new() };
         for root in hierarchies(&mounts) {
             let directory = root.join(&name);
+            // Numbers of processes come again: a test that was killed may have left its groups.
+            remove(&directory);
             fs::create_dir(&directory)?;
             groups.directories.push(directory.clone());
             groups.entries.push(File::options().write(true).open(directory.join("cgroup.procs"))?);
