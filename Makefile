@@ -221,8 +221,10 @@ man:
 # What goes into packages besides the binaries, and the packages.
 PACKAGE = target/package
 VERSION = $(shell sed -n 's/^version = "\(.*\)"$$/\1/p' Cargo.toml)
-# Packages of the same sources are the same: their dates are those of the sources.
-export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || stat -c %Y CHANGELOG.md)
+# Packages of the same sources are the same: their dates are those of the sources. Not exported to all: it changes with each
+# commit, and C code is built again when it does.
+SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || stat -c %Y CHANGELOG.md)
+DATED = SOURCE_DATE_EPOCH='$(SOURCE_DATE_EPOCH)'
 
 # The licences of what the programs are linked with on a system of this kind.
 notices_of = $(CARGO) metadata --format-version 1 --locked --filter-platform $(1) | \
@@ -241,16 +243,16 @@ staged: portable notices
 	cp $(PORTABLE)/ocf-tester $(PACKAGE)/bin/
 
 deb: staged
-	metadata/packaging/changelog '$(VERSION)' >$(PACKAGE)/changelog.Debian
+	$(DATED) metadata/packaging/changelog '$(VERSION)' >$(PACKAGE)/changelog.Debian
 	gzip -9nc CHANGELOG.md >$(PACKAGE)/changelog.gz
 	for member in ocf-agents-docs ocf-tester; do \
-		$(CARGO) deb -q -p $$member --target $(TARGET) --no-build --no-strip --output $(PACKAGE)/ || exit 1; \
+		$(DATED) $(CARGO) deb -q -p $$member --target $(TARGET) --no-build --no-strip --output $(PACKAGE)/ || exit 1; \
 	done
 
 # gzip: the way of packing that every rpm knows.
 rpm: staged
 	for member in metadata ocf-tester; do \
-		$(CARGO) generate-rpm -p $$member --target $(TARGET) --payload-compress gzip --output $(PACKAGE)/ || exit 1; \
+		$(DATED) $(CARGO) generate-rpm -p $$member --target $(TARGET) --payload-compress gzip --output $(PACKAGE)/ || exit 1; \
 	done
 
 NAME = ocf-agents-$(VERSION)
@@ -273,7 +275,7 @@ dist:
 	git archive HEAD | tar -x -C $(PACKAGE)/dist/$(NAME)
 	cd $(PACKAGE)/dist/$(NAME) && $(CARGO) vendor --locked --versioned-dirs vendor >.cargo/config.toml
 	$(call notices_of,x86_64-unknown-linux-gnu) >$(PACKAGE)/dist/$(NAME)/THIRD-PARTY-NOTICES
-	metadata/packaging/changelog '$(VERSION)' >$(PACKAGE)/dist/$(NAME)/metadata/packaging/debian/changelog
+	$(DATED) metadata/packaging/changelog '$(VERSION)' >$(PACKAGE)/dist/$(NAME)/metadata/packaging/debian/changelog
 	cp metadata/packaging/copyright $(PACKAGE)/dist/$(NAME)/metadata/packaging/debian/copyright
 	sed -e 's/@VERSION@/$(VERSION)/' -e "s/@DATE@/$$(LC_ALL=C date -u -d @$(SOURCE_DATE_EPOCH) '+%a %b %d %Y')/" \
 		metadata/packaging/ocf-agents.spec >$(PACKAGE)/dist/$(NAME)/ocf-agents.spec
@@ -293,7 +295,7 @@ aarch64:
 	$(MAKE) tarball ARCH=aarch64
 
 reproducible:
-	@SHIPPED='$(SHIPPED)' MEMBERS='$(MEMBERS)' metadata/packaging/reproducible
+	@$(DATED) SHIPPED='$(SHIPPED)' MEMBERS='$(MEMBERS)' metadata/packaging/reproducible
 
 # The tool takes the workspace for one program; what each is linked with, cargo knows.
 sbom:
