@@ -67,10 +67,13 @@ impl Instance {
         found.configs.iter().filter(is_other).eq(self.record.configs.iter().filter(is_other))
     }
 
-    /// The same instance with the sockets that a process has, by whatever means it was started.
-    /// Names are taken from the arguments of root's process alone: another user's process may have
-    /// written anything there.
+    /// The same instance with the sockets that a process has, by whatever means it was started, if
+    /// its arguments can be read. Names are taken from the arguments of root's process alone:
+    /// another user's process may have written anything there.
     pub fn taken_from(mut self, process: &Process) -> Self {
+        if process.arguments().is_err() {
+            return self;
+        }
         if let Some(found) = process.arguments_of_root().map(|words| arguments::parse(&words)) {
             if let Some(pid_file) = found.pid_file.filter(|path| path.is_absolute()) {
                 self.record.pid_file = pid_file;

@@ -275,8 +275,7 @@ fn answer<S: Daemon + ?Sized>(
     let Some(facts) = facts(entry, server.programs())? else { return Ok(None) };
     let answer = judge(server, entry, &facts, standing);
     // Arguments that were read a moment later are none.
-    let is_ending = || entry.executable().is_err_and(|error| process::gone(&error));
-    Ok(Some(answer).filter(|answer| *answer != Answer::NotOurs || !is_ending()))
+    Ok(Some(answer).filter(|answer| *answer != Answer::NotOurs || !entry.is_ending()))
 }
 
 fn judge<S: Daemon + ?Sized>(

@@ -12,11 +12,13 @@ use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use nix::fcntl::{AtFlags, OFlag, openat, readlinkat};
 use nix::sys::stat::{FileStat, Mode, fstatat};
 
 use crate::sys::at::{fstat, open, stat};
+use crate::sys::clock::Deadline;
 
 use super::{Member, Process, gone, parse_stat};
 
@@ -58,6 +60,10 @@ pub struct Executable {
     /// The file itself.
     pub file: FileId,
 }
+
+/// How long a process may be without arguments while it executes a program: the kernel has given it
+/// new memory, and reads the file (fs/exec.c, `begin_new_exec`; fs/binfmt_elf.c).
+const EXECUTING: Duration = Duration::from_millis(100);
 
 /// A process's directory in /proc.
 #[derive(Debug)]
@@ -152,12 +158,19 @@ impl Entry {
     }
 
     /// The arguments that it was started with, and whether these are all of them: no more than
-    /// [`LONGEST_ARGUMENTS`] are read.
+    /// [`LONGEST_ARGUMENTS`] are read. There are none of a process that is ending, and for a moment
+    /// of one that executes a program: a master of haproxy does so at each reload. That moment is
+    /// waited for.
     ///
     /// # Errors
     /// When it has ended.
     pub fn arguments(&self) -> io::Result<(Vec<Vec<u8>>, bool)> {
-        let bytes = self.read("cmdline", LONGEST_ARGUMENTS + 1)?;
+        let bytes = Deadline::after(EXECUTING).poll(|| {
+            let read = self.read("cmdline", LONGEST_ARGUMENTS + 1);
+            let is_final = !matches!(&read, Ok(bytes) if bytes.is_empty()) || self.is_ending();
+            is_final.then_some(read)
+        });
+        let bytes = bytes.unwrap_or_else(|| Ok(Vec::new()))?;
         let is_whole = bytes.len() as u64 <= LONGEST_ARGUMENTS;
         let mut words = split(&bytes);
         if !is_whole {
@@ -165,6 +178,12 @@ impl Entry {
             words.pop();
         }
         Ok((words, is_whole))
+    }
+
+    /// Whether it has ended, or is ending: the kernel takes its program away first.
+    #[must_use]
+    pub fn is_ending(&self) -> bool {
+        self.executable().is_err_and(|error| gone(&error))
     }
 
     /// Reads one of its files, at most so many bytes. Nothing else knows the size of these.
@@ -179,6 +198,9 @@ impl Entry {
 
 /// A command line in its words.
 pub(super) fn split(bytes: &[u8]) -> Vec<Vec<u8>> {
+    if bytes.is_empty() {
+        return Vec::new();
+    }
     bytes.strip_suffix(&[0]).unwrap_or(bytes).split(|byte| *byte == 0).map(<[u8]>::to_vec).collect()
 }
 
@@ -205,14 +227,13 @@ impl Process {
     /// first question.
     ///
     /// # Errors
-    /// When it has ended, or they are longer than [`LONGEST_ARGUMENTS`].
+    /// When it has ended, has none, or they are longer than [`LONGEST_ARGUMENTS`].
     pub fn arguments(&self) -> io::Result<Vec<Vec<u8>>> {
         let entry = self.entry()?.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
-        let (words, is_whole) = entry.arguments()?;
-        if is_whole {
-            Ok(words)
-        } else {
-            Err(io::Error::other("its command line is longer than 128 KiB"))
+        match entry.arguments()? {
+            (words, _) if words.is_empty() => Err(io::Error::other("it has no command line")),
+            (words, true) => Ok(words),
+            (_, false) => Err(io::Error::other("its command line is longer than 128 KiB")),
         }
     }
 

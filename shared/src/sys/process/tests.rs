@@ -237,6 +237,24 @@ fn id_6_no_command_line_is_read_beyond_its_limit() {
     }
 }
 
+/// A shell that executes itself again and again, with the same words.
+#[test]
+fn arguments_are_whole_while_a_process_executes_itself() {
+    const AGAIN: &str = "exec /bin/sh -c \"$0\" \"$0\"";
+    let child = Command::new("/bin/sh").args(["-c", AGAIN, AGAIN]).spawn().unwrap();
+    let process = Process::find(child.id() as i32).unwrap().unwrap();
+    let end_of_test = Instant::now() + Duration::from_secs(2);
+    let mut read = 0;
+    while Instant::now() < end_of_test {
+        let words = process.arguments().unwrap();
+        let words: Vec<&str> =
+            words.iter().map(|word| std::str::from_utf8(word).unwrap()).collect();
+        assert_eq!(words, ["/bin/sh", "-c", AGAIN, AGAIN], "after {read}");
+        read += 1;
+    }
+    end(child);
+}
+
 fn piped() -> std::process::Stdio {
     std::process::Stdio::piped()
 }
