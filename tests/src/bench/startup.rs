@@ -36,7 +36,7 @@ fn portable(name: &str) -> Option<PathBuf> {
 pub fn run(bench: &mut Bench) -> Result<(), String> {
     let scratch = tempfile::tempdir().map_err(|error| format!("temporary directory: {error}"))?;
     let nothing = scratch.path().join("nothing");
-    harness::nothing::write(&nothing)
+    harness::nothing::write(&nothing, "")
         .map_err(|error| format!("a program that does nothing: {error}"))?;
     bench.say("start-up, IPaddr2");
     let rig = L2::new();

@@ -49,8 +49,14 @@ impl fmt::Display for Found {
     }
 }
 
-/// The provider of a program that only exits.
+/// The provider of a program that says its meta-data, whatever it is called for, and exits.
 const NOTHING: &str = "nothing";
+const DESCRIPTION: &str = r#"<?xml version="1.0"?>
+<resource-agent name="IPaddr2"><version>1.1</version><parameters/><actions>
+<action name="start" timeout="20s"/><action name="stop" timeout="20s"/>
+<action name="monitor" timeout="20s"/><action name="meta-data" timeout="5s"/>
+</actions></resource-agent>
+"#;
 
 #[test]
 #[ignore = "takes five minutes: make cluster-test"]
@@ -110,7 +116,7 @@ fn watch(provider: &str) -> Result<Found, usize> {
         node.sh(&format!("mkdir /usr/lib/ocf/resource.d/{NOTHING}"));
         let program = format!("usr/lib/ocf/resource.d/{NOTHING}/IPaddr2");
         let path = Path::new("/proc").join(node.pid().to_string()).join("root").join(program);
-        harness::nothing::write(&path).expect("the program");
+        harness::nothing::write(&path, DESCRIPTION).expect("the program");
     }
     node.write(file, &format!("<resources>{}</resources>", addresses(provider, COUNT, 1)));
     node.expect("cibadmin", &["--replace", "--scope", "resources", "--xml-file", file]);
