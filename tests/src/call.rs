@@ -282,10 +282,17 @@ impl<'host> Agent<'host> {
         copy
     }
 
-    /// The executable.
+    /// The executable. A static one loads no library before its own (`LD_PRELOAD`): where a test
+    /// needs that, it is the one that was built with the test.
     #[must_use]
     pub fn program(&self) -> PathBuf {
-        self.peer.clone().unwrap_or_else(|| executable(&self.kind))
+        if let Some(peer) = &self.peer {
+            return peer.clone();
+        }
+        if self.environment.contains_key("LD_PRELOAD") && !foreign() {
+            return built_directory().join(&self.kind);
+        }
+        executable(&self.kind)
     }
 
     /// The environment of an action.
