@@ -45,7 +45,8 @@ impl Site {
         self.bare(name, &format!("PidFile {ROOT}/{name}.pid\n{more}"));
     }
 
-    /// As [`Site::config`], without a pid file.
+    /// As [`Site::config`], without a pid file. One worker is enough: else the server starts another
+    /// one after a second.
     pub fn bare(&self, name: &str, more: &str) {
         let modules: String =
             ["mpm_event", "authz_core", "authz_host", "dir", "alias", "mime", "status"]
@@ -57,7 +58,7 @@ impl Site {
             name,
             &format!(
                 "ServerName web\nServerRoot {ROOT}\n{modules}User www-data\nGroup www-data\n\
-                 StartServers 1\n\
+                 StartServers 1\nMinSpareThreads 1\n\
                  ErrorLog {ROOT}/error.log\nTypesConfig /dev/null\nDocumentRoot {ROOT}/htdocs\n\
                  DirectoryIndex index.html\n{more}\n"
             ),
