@@ -7,7 +7,7 @@ use std::process::Command;
 use harness::Host;
 
 use super::{Machine, PLACES, debs, live_and_die, possible, tell};
-use crate::sources;
+use crate::{said, sources};
 
 /// Releases of Ubuntu. The other names are Debian's.
 const UBUNTU: [&str; 3] = ["focal", "jammy", "noble"];
@@ -161,11 +161,7 @@ fn the_list_of_packages_is_whole_in_fresh_roots() {
                 .env("OCF_OFFICIAL", "1")
                 .output()
                 .unwrap();
-            let all = format!(
-                "{}{}",
-                String::from_utf8_lossy(&done.stdout),
-                String::from_utf8_lossy(&done.stderr)
-            );
+            let all = said(&done);
             assert!(done.status.success(), "{system}: {words:?}: {all}");
             all
         };

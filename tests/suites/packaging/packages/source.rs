@@ -9,7 +9,7 @@ use harness::skip::skip;
 
 use super::fresh::{fresh, systems_of_builders};
 use super::{possible, tell};
-use crate::{agents, sources, text};
+use crate::{agents, said, sources, text};
 
 /// Debian's packages that a build needs, and those of the life after it.
 const NEEDED: &str = "build-essential,debhelper,rustc-web,cargo-web,xz-utils,iproute2,rpm";
@@ -38,11 +38,7 @@ fn inside(root: &Path, script: &str) -> String {
     }
     let done = command.output();
     let done = done.expect("unshare");
-    let all = format!(
-        "{}{}",
-        String::from_utf8_lossy(&done.stdout),
-        String::from_utf8_lossy(&done.stderr)
-    );
+    let all = said(&done);
     assert!(done.status.success(), "{script}: {all}");
     all
 }
