@@ -52,7 +52,7 @@
 //!     }
 //!
 //!     fn stop(_: &Context<'_>, state: &Option<PathBuf>) -> Result<(), Failure> {
-//!         state.as_ref().map_or(Ok(()), |state| file::remove(state).or_fail(state.display()))
+//!         state.as_ref().map_or(Ok(()), |state| file::remove_written(state).or_fail(state.display()))
 //!     }
 //!
 //!     fn monitor(_: &Context<'_>, state: &PathBuf) -> Result<Status, Failure> {

@@ -175,7 +175,7 @@ pub fn ensure_directory(path: &Path) -> Result<(), Failure> {
 /// # Errors
 /// When it stays.
 pub fn forget(path: &Path) -> Result<(), Failure> {
-    file::remove(path).or_fail(path.display())
+    file::remove_written(path).or_fail(path.display())
 }
 
 fn render(pairs: &[(&str, String)]) -> String {

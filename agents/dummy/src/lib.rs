@@ -89,7 +89,7 @@ impl Agent for Dummy {
 
     fn stop(context: &Context<'_>, identity: &Identity) -> Result<(), Failure> {
         begin(context, identity)?;
-        file::remove(&identity.state).or_fail(identity.state.display())
+        file::remove_written(&identity.state).or_fail(identity.state.display())
     }
 
     fn monitor(context: &Context<'_>, settings: &Settings) -> Result<Status, Failure> {

@@ -114,7 +114,7 @@ pub fn remove(manager: &mut Manager, unit: &Unit) -> Result<(), Failure> {
     let search = manager.unit_path()?;
     let Some(directory) = directory(&search) else { return Ok(()) };
     let path = place(&directory, &unit.id);
-    file::remove(&path).or_fail(path.display())?;
+    file::remove_written(&path).or_fail(path.display())?;
     if let Some(parent) = path.parent() {
         // Not empty: another program has settings there.
         file::remove_empty_dir(parent);

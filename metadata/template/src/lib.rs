@@ -68,7 +68,7 @@ impl Agent for @TYPE@ {
     }
 
     fn stop(_context: &Context<'_>, identity: &Identity) -> Result<(), Failure> {
-        file::remove(&identity.state).or_fail(identity.state.display())
+        file::remove_written(&identity.state).or_fail(identity.state.display())
     }
 
     fn monitor(_context: &Context<'_>, settings: &Settings) -> Result<Status, Failure> {

@@ -183,7 +183,8 @@ fn forget<S: Daemon + ?Sized>(server: &S) {
     let named = pidfile::read(server.pid_file()).unwrap_or_default();
     let lives = |pid: &i32| Process::find(*pid).is_ok_and(|process| process.is_some());
     let stale = !named.is_empty() && !named.iter().any(lives);
-    for path in [Some(server.note()), stale.then_some(server.pid_file())].into_iter().flatten() {
-        let _ = file::remove(path);
+    let _ = file::remove_written(server.note());
+    if stale {
+        let _ = file::remove(server.pid_file());
     }
 }

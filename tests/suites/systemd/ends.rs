@@ -203,6 +203,9 @@ fn a_start_killed_anywhere_leaves_what_a_stop_ends() {
     let agent = unit(&machine, "slow");
     for delay in [2, 5, 10, 20, 40, 80] {
         agent.clone().kill_after(Duration::from_millis(delay)).start();
+        // What is there when it was killed between the making of the file and its last name.
+        machine.sh("sh -c 'cd /run/systemd/system; mkdir -p slow.service.d; \
+             : >slow.service.d/.50-ocf-agents.conf.$$'");
         agent.stop().expect_code(0);
         // "failed" where the stop has ended the command that comes before the service.
         let ended = |state: &str| matches!(state, "inactive" | "failed");

@@ -97,6 +97,41 @@ fn a_leftover_of_a_killed_writer_is_no_obstacle() {
     assert_eq!(std::fs::read(&path).unwrap(), b"whole");
 }
 
+#[test]
+fn what_killed_writers_left_goes_with_the_file() {
+    let folder = folder();
+    let path = folder.path().join("state");
+    let mut ended = std::process::Command::new("true").spawn().unwrap();
+    ended.wait().unwrap();
+    let (ended, alive) = (ended.id(), std::process::id());
+    let left = folder.path().join(format!(".state.{ended}"));
+    let others = [
+        format!(".state.{alive}"),
+        format!(".state.x.{ended}"),
+        format!(".state.{ended}.x"),
+        format!("state.{ended}"),
+        ".state.-1".to_owned(),
+        ".state.".to_owned(),
+    ];
+    others.iter().for_each(|name| std::fs::write(folder.path().join(name), "").unwrap());
+    // Once with the file, once without: its first writer was killed.
+    for content in [Some("whole"), None] {
+        std::fs::write(&left, "half").unwrap();
+        content.iter().for_each(|content| std::fs::write(&path, content).unwrap());
+        remove_written(&path).unwrap();
+        assert!(!path.exists() && !left.exists());
+    }
+    let stay = others.iter().all(|name| folder.path().join(name).exists());
+    assert!(stay, "{:?}", std::fs::read_dir(folder.path()).unwrap().collect::<Vec<_>>());
+    if nix::unistd::geteuid().is_root() {
+        std::fs::write(&left, "a stranger's").unwrap();
+        give(&left);
+        remove_written(&path).unwrap();
+        assert!(left.exists(), "another user's file");
+    }
+    remove_written(&folder.path().join("none/state")).unwrap();
+}
+
 fn mode(path: &Path, mode: u32) {
     std::fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
 }

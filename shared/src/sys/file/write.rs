@@ -12,9 +12,10 @@ use std::time::SystemTime;
 
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, openat, renameat};
+use nix::sys::signal::kill;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket};
 use nix::sys::stat::{FileStat, Mode, SFlag, fstatat};
-use nix::unistd::{UnlinkatFlags, unlinkat};
+use nix::unistd::{Pid, UnlinkatFlags, unlinkat};
 
 use super::walk::Walk;
 use super::{bits, ensure_dir, kind, mode_of, owned, plain, read_small, set_mode};
@@ -95,13 +96,26 @@ fn replace(path: &Path, bytes: &[u8], mode: Mode, modified: Option<SystemTime>) 
     written
 }
 
-/// The name of the new file.
+/// The name of the new file: that of the old one between a dot and the number of this process.
 fn beside(name: &OsStr) -> OsString {
-    let name = name.as_bytes();
-    let mut beside = OsString::from(".");
-    beside.push(OsStr::from_bytes(&name[..name.len().min(LONGEST_NAME)]));
-    beside.push(format!(".{}", std::process::id()));
+    let mut beside = before_number(name);
+    beside.push(std::process::id().to_string());
     beside
+}
+
+fn before_number(name: &OsStr) -> OsString {
+    let name = name.as_bytes();
+    let mut before = OsString::from(".");
+    before.push(OsStr::from_bytes(&name[..name.len().min(LONGEST_NAME)]));
+    before.push(".");
+    before
+}
+
+/// The process that a name in a directory is [`beside`] another name for.
+fn writer(found: &OsStr, name: &OsStr) -> Option<Pid> {
+    let number = found.as_bytes().strip_prefix(before_number(name).as_bytes())?;
+    let number = std::str::from_utf8(number).ok()?;
+    number.parse().ok().filter(|number| *number > 0).map(Pid::from_raw)
 }
 
 /// Changes a setting of the kernel's (/proc, /sys).
@@ -179,6 +193,34 @@ pub fn remove(path: &Path) -> io::Result<()> {
         plain(&stat)?;
     }
     Ok(unlink(&directory, name)?)
+}
+
+/// Deletes a file that one of the functions above has made, and the new files beside it of processes
+/// that were killed before the rename; good when there are none.
+///
+/// # Errors
+/// As [`remove`]. A new file beside it that stays is none.
+pub fn remove_written(path: &Path) -> io::Result<()> {
+    remove(path)?;
+    if let Ok((directory, name)) = Walk::default().parent(path) {
+        remove_unfinished(&directory, name);
+    }
+    Ok(())
+}
+
+fn remove_unfinished(directory: &OwnedFd, name: &OsStr) {
+    // By the directory's descriptor: the path could lead elsewhere by now.
+    let listed = Path::new("/proc/self/fd").join(directory.as_raw_fd().to_string());
+    for entry in std::fs::read_dir(listed).into_iter().flatten().flatten() {
+        let found = entry.file_name();
+        let ended = |pid| matches!(kill(pid, None), Err(Errno::ESRCH));
+        if writer(&found, name).is_some_and(ended)
+            && let Ok(Some(stat)) = look(directory, &found)
+            && plain(&stat).and_then(|()| owned(&stat)).is_ok()
+        {
+            let _ = unlink(directory, &found);
+        }
+    }
 }
 
 /// Deletes a socket of ours that no process listens on any more; good when there is none.
