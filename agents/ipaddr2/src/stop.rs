@@ -48,7 +48,10 @@ impl Target<'_> {
 /// # Errors
 /// What is left, or what could not be looked at.
 pub fn stop(context: &Context<'_>, identity: &Identity) -> Result<(), Failure> {
-    clear(context, identity, Record::load(context.invocation))
+    clear(context, identity, Record::load(context.invocation))?;
+    // The record itself stays, and says "nothing".
+    file::remove_unfinished(&Record::path(context.invocation, "record"));
+    Ok(())
 }
 
 /// Looks for the address when parameters are faulty: for what a stop would remove.

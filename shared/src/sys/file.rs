@@ -48,8 +48,8 @@ pub use read::{
     read_small, read_start,
 };
 pub use write::{
-    open_append, open_lock, open_to_ask, remove, remove_empty_dir, remove_socket, remove_written,
-    write_atomic, write_if_changed, write_kernel, write_stamped,
+    open_append, open_lock, open_to_ask, remove, remove_empty_dir, remove_socket,
+    remove_unfinished, remove_written, write_atomic, write_if_changed, write_kernel, write_stamped,
 };
 
 /// Write permission for group and others.

@@ -104,7 +104,7 @@ fn errors(call: &str) -> &'static [&'static str] {
 }
 
 /// How often each call occurs in a trace, at most in one process.
-fn occurrences(trace: &str) -> BTreeMap<String, usize> {
+pub fn occurrences(trace: &str) -> BTreeMap<String, usize> {
     let mut counts: BTreeMap<(&str, &str), usize> = BTreeMap::new();
     for line in trace.lines() {
         let (process, rest) = line.split_once(char::is_whitespace).unwrap_or(("", line));
@@ -140,14 +140,14 @@ fn all(loader: &str, action: &str) -> Vec<Fault> {
 }
 
 /// What strace has written, and no longer there.
-fn take_trace(subject: &Subject) -> String {
+pub fn take_trace(subject: &Subject) -> String {
     let path = subject.host().outside(TRACE);
     let text = std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let _ = std::fs::remove_file(&path);
     String::from_utf8_lossy(&text).into_owned()
 }
 
-fn traced(subject: &Subject, more: &[&str], action: &str) -> harness::Outcome {
+pub fn traced(subject: &Subject, more: &[&str], action: &str) -> harness::Outcome {
     let mut words = vec!["strace", "-f", "-yy", "-b", "execve", "-qq", "-o", TRACE];
     words.extend(more);
     subject.call(&subject.agent().under(&words), action)
@@ -155,11 +155,7 @@ fn traced(subject: &Subject, more: &[&str], action: &str) -> harness::Outcome {
 
 fn campaign(subject: Option<Subject>, extent: Extent) {
     let Some(subject) = subject else { return };
-    if subject.starts() {
-        // What the first run makes, it makes once.
-        subject.prepare(true, "first");
-        subject.prepare(false, "first");
-    }
+    subject.learn_clean();
     let mut findings = Findings::default();
     for (action, up) in ACTIONS {
         if up && !subject.starts() {

@@ -1,5 +1,7 @@
 //! The resources that faults befall, and how to see from outside whether they are there.
 
+use std::cell::OnceCell;
+use std::collections::BTreeSet;
 use std::ops::Deref as _;
 use std::time::Duration;
 
@@ -23,6 +25,8 @@ pub struct Subject {
     pub kind: &'static str,
     parameters: Vec<(&'static str, String)>,
     look: Look,
+    /// The files of a clean stop.
+    clean: OnceCell<BTreeSet<String>>,
 }
 
 enum Machine {
@@ -159,7 +163,7 @@ impl Subject {
             skip("strace, prlimit, pgrep or curl is not installed");
             return None;
         }
-        Some(Subject { machine, kind, parameters, look })
+        Some(Subject { machine, kind, parameters, look, clean: OnceCell::new() })
     }
 
     pub fn host(&self) -> &Host {
@@ -211,6 +215,25 @@ impl Subject {
         assert!(outcome.code == 0 && wrong.is_empty(), "{occasion}: {wrong:?}\n{outcome}");
     }
 
+    /// Stops it without a fault, and learns which files may be there after a stop: some are made
+    /// once and stay.
+    pub fn learn_clean(&self) {
+        if self.starts() {
+            self.prepare(true, "first");
+        }
+        self.unhurried().stop().expect_code(0);
+        self.clean.get_or_init(|| self.files());
+    }
+
+    /// What is in the places where agents keep something of their own. But for the lock that starts
+    /// with one configuration take turns by: only a start takes it away.
+    fn files(&self) -> BTreeSet<String> {
+        let listed =
+            self.host().sh("find /run/resource-agents /run/systemd/system /srv -mindepth 1 \
+             ! -name '*.common' 2>&1 || true");
+        listed.lines().map(str::to_owned).collect()
+    }
+
     /// What a probe and a stop without a fault come to after one, as far as that is wrong.
     pub fn aftermath(&self) -> Vec<String> {
         let (probe, mut wrong) = self.look(&self.unhurried(), "probe");
@@ -218,6 +241,13 @@ impl Subject {
         let left = self.settled(false).left;
         if stop.code != 0 || left {
             wrong.push(format!("the stop after it; left: {left}\n{stop}"));
+        }
+        if let Some(clean) = self.clean.get() {
+            let more = self.files();
+            let more: Vec<&str> = more.difference(clean).map(String::as_str).collect();
+            if !more.is_empty() {
+                wrong.push(format!("the stop after it left {}\n{stop}", more.join(", ")));
+            }
         }
         wrong.iter().map(|text| format!("{text}\n{probe}")).collect()
     }

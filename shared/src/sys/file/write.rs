@@ -195,30 +195,31 @@ pub fn remove(path: &Path) -> io::Result<()> {
     Ok(unlink(&directory, name)?)
 }
 
-/// Deletes a file that one of the functions above has made, and the new files beside it of processes
-/// that were killed before the rename; good when there are none.
+/// Deletes a file that one of the functions above has made, as [`remove`], and
+/// [`remove_unfinished`] ones.
 ///
 /// # Errors
-/// As [`remove`]. A new file beside it that stays is none.
+/// As [`remove`].
 pub fn remove_written(path: &Path) -> io::Result<()> {
     remove(path)?;
-    if let Ok((directory, name)) = Walk::default().parent(path) {
-        remove_unfinished(&directory, name);
-    }
+    remove_unfinished(path);
     Ok(())
 }
 
-fn remove_unfinished(directory: &OwnedFd, name: &OsStr) {
+/// Deletes what writers of a file that were killed before the rename have left beside it, as far as
+/// that is possible.
+pub fn remove_unfinished(path: &Path) {
+    let Ok((directory, name)) = Walk::default().parent(path) else { return };
     // By the directory's descriptor: the path could lead elsewhere by now.
     let listed = Path::new("/proc/self/fd").join(directory.as_raw_fd().to_string());
     for entry in std::fs::read_dir(listed).into_iter().flatten().flatten() {
         let found = entry.file_name();
         let ended = |pid| matches!(kill(pid, None), Err(Errno::ESRCH));
         if writer(&found, name).is_some_and(ended)
-            && let Ok(Some(stat)) = look(directory, &found)
+            && let Ok(Some(stat)) = look(&directory, &found)
             && plain(&stat).and_then(|()| owned(&stat)).is_ok()
         {
-            let _ = unlink(directory, &found);
+            let _ = unlink(&directory, &found);
         }
     }
 }
