@@ -182,29 +182,27 @@ fn works(
         return Ok(Status::Running);
     }
     // Numbers of processes mean something on this machine only.
-    let facts = manager.facts(unit, &settings.identity.unit);
     if manager.bus.is_own
-        && let Some(pid) = facts.main_pid
+        && let Some(pid) = manager.main_pid(unit, &settings.identity.unit)
     {
         checks::process(pid).map_err(|failure| failure.wrap(&unit.id))?;
     }
-    if facts.hides_its_end() && unit.sub == "exited" && manager.processes(unit)?.is_empty() {
-        let checked =
-            checks::run(context, &settings.checks, context.depth >= 20, context.budget.work());
-        checked
-            .map_err(|failure| failure.wrap(format!("{} is active, but does not work", unit.id)))?;
-        return Ok(match checks::any(&settings.checks) {
-            true => Status::Running,
-            false => Status::Degraded(format!(
-                "{}: no process of it is left, and RemainAfterExit=yes hides that; set check_tcp \
-                 or check_http",
-                unit.id
-            )),
-        });
-    }
     let checked =
         checks::run(context, &settings.checks, context.depth >= 20, context.budget.work());
-    checked.map_err(|failure| failure.wrap(format!("{} is active, but does not work", unit.id)))
+    let status = checked
+        .map_err(|failure| failure.wrap(format!("{} is active, but does not work", unit.id)))?;
+    if unit.sub == "exited"
+        && !checks::any(&settings.checks)
+        && manager.facts(unit, &settings.identity.unit).hides_its_end()
+        && manager.processes(unit)?.is_empty()
+    {
+        return Ok(Status::Degraded(format!(
+            "{}: no process of it is left, and RemainAfterExit=yes hides that; set check_tcp or \
+             check_http",
+            unit.id
+        )));
+    }
+    Ok(status)
 }
 
 /// A unit that does nothing: cleanly so, unless processes are left that a stop should have ended.
