@@ -37,7 +37,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use clap::{Arg, ArgAction, ArgMatches, Command};
 use harness::Host;
 use harness::figures::MONITOR;
 
@@ -149,7 +149,7 @@ fn command() -> Command {
             Arg::new("earlier")
                 .long("earlier")
                 .value_name("DIRECTORY")
-                .value_parser(value_parser!(PathBuf))
+                .value_parser(earlier)
                 .help("compare start-up with the agents of an earlier build, too"),
         )
         .arg(
@@ -159,6 +159,15 @@ fn command() -> Command {
                 .default_value("bench-results.json")
                 .help("where the results go"),
         )
+}
+
+/// A directory with the agents of an earlier build.
+fn earlier(directory: &str) -> Result<PathBuf, String> {
+    let directory = PathBuf::from(directory);
+    match startup::OF_EARLIER.iter().find(|agent| !directory.join(agent).is_file()) {
+        Some(agent) => Err(format!("there is no file {agent}")),
+        None => Ok(directory),
+    }
 }
 
 fn main() -> ExitCode {

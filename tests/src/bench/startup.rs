@@ -84,16 +84,8 @@ const NOTHING: usize = 0;
 const BUILD: usize = 1;
 const PORTABLE: usize = 2;
 
-/// The agent of the earlier build with which this one is to be compared.
-fn earlier(bench: &Bench, file: &str) -> Result<Option<PathBuf>, String> {
-    let Some(path) = bench.earlier.as_ref().map(|directory| directory.join(file)) else {
-        return Ok(None);
-    };
-    match path.is_file() {
-        true => Ok(Some(path)),
-        false => Err(format!("--earlier: {} is no file", path.display())),
-    }
-}
+/// The agents that an earlier build has to have, to be compared with this one.
+pub const OF_EARLIER: [&str; 2] = ["IPaddr2", "nginx"];
 
 /// Monitors in random order: ours as `make build` and as `make portable` make it, that of an
 /// earlier build, the shell agent's, and nothing.
@@ -122,7 +114,8 @@ fn compare(
         programs.push(program);
         programs.len() - 1
     };
-    let earlier = earlier(bench, &file)?.map(|path| add(Program { path, ..build.clone() }));
+    let earlier = bench.earlier.as_ref().map(|directory| directory.join(&file));
+    let earlier = earlier.map(|path| add(Program { path, ..build.clone() }));
     let shell = monitors.iter().find(|program| program.who == Who::Shell).cloned().map(add);
     let turns = spawn::run(host, &programs, Order::Turns(bench.rounds(300, 10)))?;
     if let Some(number) = (0..programs.len()).find(|number| turns.wrong(*number, 0) > 0) {
