@@ -88,7 +88,9 @@ build:
 # One set of files for every distribution: static and position-independent, with musl, which no system has to have.
 TARGET   = $(ARCH)-unknown-linux-musl
 PORTABLE = $(or $(CARGO_TARGET_DIR),target)/$(TARGET)/portable
-portable: export RUSTFLAGS := $(strip $(OWN_FLAGS) $(SOURCES) $(if $(filter aarch64,$(ARCH)),-Crelocation-model=pic))
+# They begin where shared/src/portable.rs says.
+portable: export RUSTFLAGS := $(strip $(OWN_FLAGS) $(SOURCES) -Clink-arg=-eocf_start \
+	$(if $(filter aarch64,$(ARCH)),-Crelocation-model=pic))
 portable: export CFLAGS := $(strip $(OWN_CFLAGS) $(C_SOURCES))
 portable: export CC_x86_64_unknown_linux_musl  ?= musl-gcc
 portable: export CC_aarch64_unknown_linux_musl ?= aarch64-linux-gnu-gcc

@@ -133,6 +133,8 @@ pub mod message;
 pub mod metadata;
 pub mod outcome;
 pub mod param;
+#[cfg(target_env = "musl")]
+mod portable;
 pub mod prelude;
 mod refused;
 mod report;
