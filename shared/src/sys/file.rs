@@ -15,7 +15,7 @@
 //! | list a directory | [`names`] | nothing |
 //! | read a server's configuration | [`Disk`] | as [`Trust::Anyone`] |
 //! | write a file of ours | [`write_atomic`], [`write_if_changed`] | all but plain files |
-//! | add to a log | [`open_append`] | links, pipes, devices, other owners, hard links |
+//! | add to a log | [`open_append`] | links, pipes, devices, hard links; strangers' in a place for everybody |
 //! | make a lock file | [`open_lock`] | links, pipes, devices |
 //! | make a directory of ours | [`ensure_dir`] | other owners, what others can write |
 //! | make a directory that a server needs | [`make_dir`] | links and directories of others |

@@ -263,6 +263,27 @@ fn what_is_no_plain_file_is_neither_deleted_nor_replaced() {
 }
 
 #[test]
+fn a_log_may_be_of_another_user_where_not_everybody_can_put_one() {
+    let Some((folder, open)) = open_place() else { return };
+    // As Pacemaker's: /var/log/pacemaker is of hacluster, and so is pacemaker.log in it.
+    let own = folder.path().join("pacemaker");
+    std::fs::create_dir(&own).unwrap();
+    mode(&own, 0o770);
+    give(&own);
+    for (directory, good) in [(&own, true), (&open, false)] {
+        let log = directory.join("log");
+        std::fs::write(&log, "").unwrap();
+        mode(&log, 0o660);
+        give(&log);
+        assert_eq!(open_append(&log).is_ok(), good, "{}", log.display());
+    }
+    let link = own.join("link");
+    symlink(own.join("log"), &link).unwrap();
+    give(&link);
+    assert!(open_append(&link).is_err(), "a link of another user");
+}
+
+#[test]
 fn rt_5_pipes_devices_and_huge_files_are_not_read() {
     let folder = folder();
     let path = |name: &str| folder.path().join(name);

@@ -18,7 +18,7 @@ use nix::sys::stat::{FileStat, Mode, SFlag, fstatat};
 use nix::unistd::{Pid, UnlinkatFlags, unlinkat};
 
 use super::walk::Walk;
-use super::{bits, ensure_dir, kind, mode_of, owned, plain, read_small, set_mode};
+use super::{ALL_WRITE, bits, ensure_dir, kind, mode_of, owned, plain, read_small, set_mode};
 use crate::sys::at::{fstat, open};
 
 /// How much of a file's name is in that of the new one beside it: names have at most 255 bytes.
@@ -155,13 +155,18 @@ pub fn open_to_ask(path: &Path) -> io::Result<File> {
     open_ours(path, OFlag::O_RDONLY).map(|(file, _)| file)
 }
 
-/// Opens a file to add to, made when it is missing. Never through a symbolic link.
+/// Opens a file to add to, made when it is missing. Never through a symbolic link. Another user's
+/// will do where not everybody can put files: Pacemaker's log, and the directory of it, belong to
+/// hacluster.
 ///
 /// # Errors
-/// When it can be neither opened nor made, or is another user's.
+/// When it can be neither opened nor made, or anybody could have made it.
 pub fn open_append(path: &Path) -> io::Result<File> {
     let (file, stat) = open_ours(path, OFlag::O_WRONLY | OFlag::O_APPEND | OFlag::O_CREAT)?;
-    owned(&stat)?;
+    let (directory, _) = Walk::default().parent(path)?;
+    if bits(&fstat(&directory)?) & ALL_WRITE != 0 {
+        owned(&stat)?;
+    }
     // Where others may write, it could be one of any file of ours.
     if stat.st_nlink > 1 {
         return Err(io::Error::other("has a second name (a hard link)"));
