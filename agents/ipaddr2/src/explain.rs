@@ -15,7 +15,7 @@ use crate::kernel::place::{Place, prefix_table};
 use crate::kernel::{Link, Route, Snapshot, TABLE_LOCAL, TABLE_MAIN, contains, readable};
 use crate::monitor;
 use crate::plan::{self, Next};
-use crate::record::Record;
+use crate::record::{Added, Record};
 
 /// Of a node's interfaces, as many are shown; of the routes that have the address, too.
 const SHOWN: usize = 20;
@@ -33,12 +33,15 @@ pub fn explain(
     if let Some(name) = &settings.network_namespace {
         explanation.because("network namespace", name, "network_namespace");
     }
-    record(&Record::load(context.invocation).unwrap_or_default(), explanation);
+    let known = Record::load(context.invocation).unwrap_or_default();
+    record(&known, explanation);
+    let known = known.added.filter(|added| added.is_about(settings));
     let (_, snapshot) = plan::look(context, settings)?;
-    interfaces(settings, &snapshot, explanation);
+    interfaces(settings, known.as_ref(), &snapshot, explanation);
     routes(settings, &snapshot, explanation);
     // A start that fails does not change what a monitor sees.
-    explanation.monitor(&monitor::thorough(context, settings).map(|(status, _)| status));
+    explanation
+        .monitor(&monitor::thorough(context, settings, known.as_ref()).map(|(status, _)| status));
     let (place, route) = select::place(settings, &snapshot)?;
     chosen(settings, &snapshot, &place, route, explanation);
     let found = snapshot.link(place.index).cloned();
@@ -50,7 +53,7 @@ pub fn explain(
     if let (Some(share), Some(config)) = (&share, &settings.cluster_ip) {
         cluster_ip(context, share, config, explanation)?;
     }
-    let is_to_do = match plan::next(context, settings, &snapshot)? {
+    let is_to_do = match plan::next(context, settings, known.as_ref(), &snapshot)? {
         Next::Keep(_) => false,
         Next::Renew(_) | Next::Add => true,
     };
@@ -92,8 +95,13 @@ fn record(record: &Record, explanation: &mut Explanation) {
     }
 }
 
-fn interfaces(settings: &Settings, snapshot: &Snapshot, explanation: &mut Explanation) {
-    let wanted = observe::wanted(settings);
+fn interfaces(
+    settings: &Settings,
+    known: Option<&Added>,
+    snapshot: &Snapshot,
+    explanation: &mut Explanation,
+) {
+    let wanted = observe::wanted(settings, plan::home(settings, known, snapshot));
     for link in snapshot.links.iter().take(SHOWN) {
         let addresses = snapshot.addresses.iter().filter(|address| address.index == link.index);
         let mut all: Vec<String> = addresses
@@ -107,7 +115,8 @@ fn interfaces(settings: &Settings, snapshot: &Snapshot, explanation: &mut Explan
             (Some(_), true) => "considered: nic",
             (Some(_), false) => "not considered: nic is another one",
             (None, true) => "considered",
-            (None, false) => "not considered: the loopback interface",
+            (None, false) if link.loopback => "not considered: the loopback interface",
+            (None, false) => "not considered: the address belongs elsewhere",
         };
         let state = state(link);
         explanation.because(

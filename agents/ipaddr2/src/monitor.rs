@@ -11,7 +11,7 @@ use ocf::outcome::Status;
 use ocf::state::StateFile as _;
 use ocf::sys::clock::Deadline;
 
-use crate::address::judge::{Seen, judge};
+use crate::address::judge::{Seen, belongs, judge};
 use crate::address::{link, observe};
 use crate::announce::conflict;
 use crate::announce::{self, Subject};
@@ -22,9 +22,9 @@ use crate::kernel::dad::{self, DadResult};
 use crate::kernel::labels::Asker;
 use crate::kernel::place::Place;
 use crate::kernel::questions::Questions;
-use crate::kernel::{Address, Link, namespace};
+use crate::kernel::{Address, Link, Snapshot, namespace};
 use crate::record::{Added, Record};
-use crate::turns;
+use crate::{plan, turns};
 
 /// How long to wait for duplicate address detection that runs again, as it does after a link came
 /// back.
@@ -35,12 +35,16 @@ const DAD_AGAIN: Duration = Duration::from_secs(3);
 /// # Errors
 /// When the address is there and not as it should be, or cannot be looked for.
 pub fn monitor(context: &Context<'_>, settings: &Settings) -> Result<Status, Failure> {
+    let record = Record::load(context.invocation).unwrap_or_default();
+    let former = record.added.as_ref().filter(|added| !added.is_about(settings));
+    if let Some(former) = former.filter(|former| former.namespace.is_none()) {
+        no_longer(former, settings, context.budget.work())?;
+    }
     if let Some(name) = &settings.network_namespace
         && !namespace::enter(name)?
     {
         return Ok(Status::STOPPED);
     }
-    let record = Record::load(context.invocation).unwrap_or_default();
     let known = record.added.as_ref().filter(|added| added.is_about(settings));
     if let Some(added) = known
         && let Some(subject) = quick(settings, added, context.budget.work())?
@@ -48,7 +52,7 @@ pub fn monitor(context: &Context<'_>, settings: &Settings) -> Result<Status, Fai
         refresh(context, settings, &subject);
         return Ok(Status::Running);
     }
-    let (mut status, mut found) = thorough(context, settings)?;
+    let (mut status, mut found) = thorough(context, settings, known)?;
     if found.is_none()
         && known.is_some()
         && settings.ip.is_ipv4()
@@ -56,12 +60,11 @@ pub fn monitor(context: &Context<'_>, settings: &Settings) -> Result<Status, Fai
     {
         // While a stop puts back what the kernel has removed with another address, this one is gone
         // for a moment only.
-        let directory = ocf::state::directory(context.invocation);
-        let _turn = turns::addresses(directory, context.log, context.budget.work());
-        (status, found) = thorough(context, settings)?;
+        let _turn = turns::addresses(context, context.budget.work());
+        (status, found) = thorough(context, settings, known)?;
     }
     if let Some((address, link)) = found {
-        if known.is_none() {
+        if known.is_none_or(|added| added.place.index != link.index) {
             adopt(context, settings, &address, &link, record);
         }
         if !link.is_lost() {
@@ -69,6 +72,35 @@ pub fn monitor(context: &Context<'_>, settings: &Settings) -> Result<Status, Fai
         }
     }
     Ok(status)
+}
+
+/// The address that was started with other parameters has to be off before the resource is anything
+/// but failed: a stop removes it, and one after "not running" would never come.
+///
+/// # Errors
+/// Where it still is.
+fn no_longer(former: &Added, settings: &Settings, deadline: Deadline) -> Result<(), Failure> {
+    let questions = Questions::open(deadline)?;
+    let place = &former.place;
+    let addresses = questions.addresses(former.ip)?;
+    let is_here = addresses.iter().any(|address| {
+        (address.ip, address.index, address.prefix) == (former.ip, place.index, place.prefix)
+    });
+    if !is_here || is_same(former, settings, &questions.links()?) {
+        return Ok(());
+    }
+    Err(Failure::generic(format!(
+        "{}/{} of earlier parameters is still on {}; stop the resource",
+        former.ip, place.prefix, place.name
+    )))
+}
+
+/// Whether what was started with other parameters is what these mean, too: the interface that was
+/// found is named now, say.
+pub fn is_same(former: &Added, settings: &Settings, links: &[Link]) -> bool {
+    let link = links.iter().find(|link| link.index == former.place.index);
+    (former.ip, &former.namespace) == (settings.ip, &settings.network_namespace)
+        && link.is_some_and(|link| belongs(&observe::wanted(settings, None), link))
 }
 
 /// The answer "running, and nothing is wrong", or none: `added` says where to look.
@@ -107,19 +139,23 @@ fn quick(
 }
 
 /// The whole answer, with the address and its interface where they are found as they should be.
-/// Changes nothing.
+/// `known` is what is on record of the resource. Changes nothing.
 ///
 /// # Errors
 /// As [`monitor`].
 pub fn thorough(
     context: &Context<'_>,
     settings: &Settings,
+    known: Option<&Added>,
 ) -> Result<(Status, Option<(Address, Link)>), Failure> {
     let questions = Questions::open(context.budget.work())?;
     let links = questions.links()?;
     let addresses = questions.addresses(settings.ip)?;
-    let wanted = observe::wanted(settings);
-    let (address, link) = match judge(&wanted, &addresses, &links) {
+    if addresses.iter().all(|address| address.ip != settings.ip) {
+        return Ok((Status::STOPPED, None));
+    }
+    let home = home(settings, known, &questions, &links, &addresses)?;
+    let (address, link) = match judge(&observe::wanted(settings, home), &addresses, &links) {
         Seen::Absent => return Ok((Status::STOPPED, None)),
         Seen::Different(how) => return Err(Failure::generic(how)),
         Seen::Present(address, link) => (address, link),
@@ -163,6 +199,26 @@ pub fn thorough(
     }
     let status = link::status(link, settings.link_check, context.invocation.is_probe())?;
     Ok((status, Some((address.clone(), link.clone()))))
+}
+
+/// As [`plan::home`]; asks for routes only where nothing is on record.
+///
+/// # Errors
+/// When the kernel does not answer.
+pub fn home(
+    settings: &Settings,
+    known: Option<&Added>,
+    questions: &Questions,
+    links: &[Link],
+    addresses: &[Address],
+) -> Result<Option<u32>, Failure> {
+    let is_known = settings.nic.is_some() || observe::recorded_home(known, links).is_some();
+    let routes = match is_known {
+        true => Vec::new(),
+        false => plan::routes(questions, settings, links)?,
+    };
+    let snapshot = Snapshot { links: links.to_vec(), addresses: addresses.to_vec(), routes };
+    Ok(plan::home(settings, known, &snapshot))
 }
 
 /// Another instance of the clone serves here, and this one does not: cleanly stopped.

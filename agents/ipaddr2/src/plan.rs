@@ -20,6 +20,7 @@ use crate::kernel::place::Place;
 use crate::kernel::questions::Questions;
 use crate::kernel::{Address, Link, Route, Snapshot, TABLE_MAIN, namespace, sysctl};
 use crate::monitor;
+use crate::record::Added;
 
 /// What a start is going to do, and what it is based on.
 pub struct Plan {
@@ -63,10 +64,24 @@ pub fn look(context: &Context<'_>, settings: &Settings) -> Result<(Questions, Sn
     Ok((questions, Snapshot { links, addresses, routes }))
 }
 
+/// Where the address belongs when no interface is given: where it is on record, else where the
+/// routes lead; `None` where neither says so. A copy elsewhere, such as that of a real server on a
+/// tunnel, is not the resource.
+pub fn home(settings: &Settings, known: Option<&Added>, snapshot: &Snapshot) -> Option<u32> {
+    if settings.nic.is_some() {
+        return None;
+    }
+    let by_routes = || select::place(settings, snapshot).ok().map(|(place, _)| place.index);
+    observe::recorded_home(known, &snapshot.links).or_else(by_routes)
+}
+
 /// The routes that tell where the address belongs. With interface and prefix length given they
 /// matter for the broadcast address and the metric only, and one question is enough, whose answer
 /// is the best of all: a router's hundred thousand routes are read when there is no other way.
-fn routes(
+///
+/// # Errors
+/// When the kernel does not answer.
+pub fn routes(
     questions: &Questions,
     settings: &Settings,
     links: &[Link],
@@ -127,9 +142,11 @@ pub enum Next {
 pub fn next(
     context: &Context<'_>,
     settings: &Settings,
+    known: Option<&Added>,
     snapshot: &Snapshot,
 ) -> Result<Next, Failure> {
-    match judge(&observe::wanted(settings), &snapshot.addresses, &snapshot.links) {
+    let wanted = observe::wanted(settings, home(settings, known, snapshot));
+    match judge(&wanted, &snapshot.addresses, &snapshot.links) {
         Seen::Absent => Ok(Next::Add),
         Seen::Different(how) => {
             Err(Failure::generic(format!("{how}; stop the resource or remove the address first")))

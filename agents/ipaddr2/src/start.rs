@@ -25,7 +25,7 @@ use crate::kernel::questions::{AddressEvents, Questions};
 use crate::kernel::{Link, Snapshot, labels, sysctl};
 use crate::plan::{Next, Plan, add_flags, copy_on_loopback, next, optimistic_dad, plan, subject};
 use crate::record::{Added, Record};
-use crate::{stop, turns};
+use crate::{monitor, stop, turns};
 
 /// How long an interface that start has switched on may take to find its link.
 const LINK_WAIT: Duration = Duration::from_secs(2);
@@ -38,11 +38,13 @@ const SMALLEST_V6_MTU: u32 = 1280;
 /// # Errors
 /// Why not; nothing of the attempt is left.
 pub fn start(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> {
+    clear_former(context, settings)?;
     let plan = plan(context, settings)?;
     let former = Record::load(context.invocation).unwrap_or_default();
     // What a start that was killed has left is this resource's, too.
     let had_label = former.added.as_ref().is_some_and(|added| added.address_label.is_some());
-    match next(context, settings, &plan.snapshot)? {
+    let known = former.added.as_ref().filter(|added| added.is_about(settings));
+    match next(context, settings, known, &plan.snapshot)? {
         Next::Keep(place) => {
             note(context, &Record { added: Some(observe::added(settings, &place)), ..former });
             return Ok(());
@@ -68,6 +70,30 @@ pub fn start(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> 
             }
         }
     })
+}
+
+/// Removes what was started with other parameters: the record has room for one address, and a stop
+/// goes by it.
+fn clear_former(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> {
+    let Some(record) = Record::load(context.invocation) else { return Ok(()) };
+    let Some(former) = record.added.as_ref().filter(|added| !added.is_about(settings)) else {
+        return Ok(());
+    };
+    if let Some(name) = &former.namespace {
+        // This process could not come back from there.
+        context.log.warn(format_args!(
+            "{} of earlier parameters may still be in network namespace {name}",
+            former.ip
+        ));
+        return Ok(());
+    }
+    let links = Questions::open(context.budget.work())?.links()?;
+    if monitor::is_same(former, settings, &links) {
+        return Ok(());
+    }
+    let (ip, name) = (former.ip, &former.place.name);
+    context.log.info(format_args!("removing {ip} of earlier parameters from {name} first"));
+    stop::clear_recorded(context, record)
 }
 
 /// Records what is about to be there. A service is worth more than a record: without one, stop goes
@@ -96,8 +122,7 @@ fn bring_up(
         .as_ref()
         .map(|config| (Share::new(settings.ip, &place, config), config));
     if let Some((share, config)) = &shared {
-        let directory = ocf::state::directory(context.invocation);
-        let _turn = turns::cluster(directory, settings.ip, context.budget.work())?;
+        let _turn = turns::cluster(context, settings.ip, context.budget.work())?;
         let rules = Rules::new(context, share, config)?;
         let mut shares: BTreeSet<u32> = rules.shares()?;
         shares.insert(config.node);
@@ -248,13 +273,7 @@ fn add(
         // Another instance of the clone has put it there.
         return Ok(());
     }
-    let turn = || {
-        turns::addresses(
-            ocf::state::directory(context.invocation),
-            context.log,
-            context.budget.work(),
-        )
-    };
+    let turn = || turns::addresses(context, context.budget.work());
     let IpAddr::V6(ip) = settings.ip else {
         let _turn = turn();
         changes.add(settings.ip, place, add_flags(settings, place))?;

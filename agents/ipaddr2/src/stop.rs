@@ -14,18 +14,19 @@ use ocf::failure::{Failure, OrFail};
 use ocf::outcome::Status;
 use ocf::state::StateFile as _;
 use ocf::sys::file;
+use ocf::values::Faults;
 
 use crate::address::judge::{self, Wanted};
 use crate::address::prefix_route;
 use crate::cluster_ip::rules::Rules;
 use crate::cluster_ip::share::Share;
-use crate::config::settings::{ClusterIp, Identity};
+use crate::config::settings::{ClusterIp, Identity, from_values};
 use crate::kernel::changes::Changes;
 use crate::kernel::place::{Place, prefix_table};
 use crate::kernel::questions::Questions;
 use crate::kernel::{Address, Link, connections, namespace, sysctl};
 use crate::record::{Added, Record};
-use crate::{announce, turns};
+use crate::{announce, monitor, turns};
 
 /// What is known about the address to remove: from the record and from the parameters.
 struct Target<'a> {
@@ -74,6 +75,16 @@ pub fn probe_without_params(context: &Context<'_>, identity: &Identity) -> Resul
     Ok(if ours.is_empty() { Status::STOPPED } else { Status::Running })
 }
 
+/// Removes what is on record, whatever the parameters say now. The process must be in the network
+/// namespace of the host.
+///
+/// # Errors
+/// As [`stop`].
+pub fn clear_recorded(context: &Context<'_>, record: Record) -> Result<(), Failure> {
+    let nothing_else = Identity { ip: None, ..Identity::of(context.invocation) };
+    clear(context, &nothing_else, Some(record))
+}
+
 /// Undoes a start that failed.
 ///
 /// # Errors
@@ -99,10 +110,10 @@ fn clear(
     let Some(target) = target(identity, record) else {
         context
             .log
-            .info(format_args!("no address was given and none is on record: nothing to stop"));
+            .info(format_args!("no usable address is given and none on record: nothing to stop"));
         return quiet;
     };
-    let removed = remove(context, &target);
+    let removed = remove(context, target);
     Failure::collect([quiet.err(), removed.err()].into_iter().flatten().collect())
         .map_or(Ok(()), Err)
 }
@@ -119,11 +130,11 @@ fn target(identity: &Identity, record: Option<Record>) -> Option<Target<'_>> {
         Some(added) => added.namespace.clone(),
         None => identity.network_namespace.clone(),
     };
-    let wanted = Wanted { ip, nic, prefix, label: None };
+    let wanted = Wanted { ip, nic, home: None, prefix, label: None };
     Some(Target { wanted, namespace, record, identity, is_meant })
 }
 
-fn remove(context: &Context<'_>, target: &Target<'_>) -> Result<(), Failure> {
+fn remove(context: &Context<'_>, mut target: Target<'_>) -> Result<(), Failure> {
     if let Some(name) = &target.namespace
         && !namespace::enter(name)?
     {
@@ -131,11 +142,13 @@ fn remove(context: &Context<'_>, target: &Target<'_>) -> Result<(), Failure> {
             "network namespace {name} is gone, and {} with it",
             target.wanted.ip
         ));
-        return forget(context, target, false);
+        return forget(context, &target, false);
     }
     let questions = Questions::open(context.budget.rollback())?;
     let changes = Changes::open(context.budget.rollback())?;
     let links = questions.links()?;
+    target.wanted.home = home(context, &target, &questions, &links)?;
+    let target = &target;
     let config = &target.identity.cluster_ip;
     let kill = target.is_meant && target.identity.kill_connections;
     if config.is_some() || kill {
@@ -170,6 +183,24 @@ fn remove(context: &Context<'_>, target: &Target<'_>) -> Result<(), Failure> {
     forget(context, target, found)
 }
 
+/// Without a record and an interface: where a monitor would look for the address.
+fn home(
+    context: &Context<'_>,
+    target: &Target<'_>,
+    questions: &Questions,
+    links: &[Link],
+) -> Result<Option<u32>, Failure> {
+    if target.wanted.nic.is_some() || target.recorded().is_some() {
+        return Ok(None);
+    }
+    let call = context.invocation;
+    let Some(settings) = from_values(&call.values, call, &mut Faults::default()) else {
+        return Ok(None);
+    };
+    let addresses = questions.addresses(target.wanted.ip)?;
+    monitor::home(&settings, None, questions, links, &addresses)
+}
+
 /// Removes the addresses that are the resource's, and looks again: what counts is what is there,
 /// not what was requested. Gives whether there were any, and what went wrong on the way although
 /// they are gone.
@@ -184,8 +215,7 @@ fn take_off(
     changes: &Changes,
     links: &[Link],
 ) -> Result<(bool, Vec<Failure>), Failure> {
-    let directory = ocf::state::directory(context.invocation);
-    let _turn = turns::addresses(directory, context.log, context.budget.rollback());
+    let _turn = turns::addresses(context, context.budget.rollback());
     let addresses = questions.addresses(target.wanted.ip)?;
     let (wanted, recorded) = (&target.wanted, target.recorded());
     let ours = judge::ours(wanted, recorded, &addresses, links);
@@ -271,8 +301,7 @@ fn leave_to_other_instances(
     let Some(place) = here.or_else(|| added.map(|added| added.place.clone())) else {
         return Ok(false);
     };
-    let directory = ocf::state::directory(context.invocation);
-    let _turn = turns::cluster(directory, target.wanted.ip, context.budget.rollback())?;
+    let _turn = turns::cluster(context, target.wanted.ip, context.budget.rollback())?;
     let share = Share::new(target.wanted.ip, &place, config);
     let rules = match Rules::new(context, &share, config) {
         Ok(rules) => rules,

@@ -3,13 +3,15 @@
 #![forbid(unsafe_code)]
 
 use std::net::IpAddr;
-use std::path::Path;
 use std::time::Duration;
 
+use ocf::agent::Context;
 use ocf::failure::Failure;
-use ocf::lock::Lock;
-use ocf::log::Log;
+use ocf::lock::{Lock, lock_common};
+use ocf::state::StateFile as _;
 use ocf::sys::clock::Deadline;
+
+use crate::record::Record;
 
 /// How long to wait for other starts and stops to change their addresses: each takes a few
 /// milliseconds.
@@ -20,10 +22,10 @@ const LONGEST: Duration = Duration::from_secs(5);
 ///
 /// # Errors
 /// When it is not to be had in time.
-pub fn cluster(directory: &Path, ip: IpAddr, deadline: Deadline) -> Result<Lock, Failure> {
-    let path = directory.join(format!("IPaddr2-{}.lock", crate::cluster_ip::share::table(ip)));
-    Lock::take(&path, deadline)
-        .map_err(|error| Failure::generic(format!("{}: {error}", path.display())))
+pub fn cluster(context: &Context<'_>, ip: IpAddr, deadline: Deadline) -> Result<Lock, Failure> {
+    let table = crate::cluster_ip::share::table(ip);
+    lock_common(context.invocation, Record::AGENT, &table, deadline)
+        .map_err(|error| Failure::generic(format!("lock of the cluster IP {ip}: {error}")))
 }
 
 /// The lock under which addresses are added, IPv4 addresses are removed and said to be gone, and
@@ -36,14 +38,12 @@ pub fn cluster(directory: &Path, ip: IpAddr, deadline: Deadline) -> Result<Lock,
 ///
 /// Without the lock (a state directory that cannot be written, a holder that does not end) the work
 /// goes on: an address that the kernel removes with another one is put back all the same.
-pub fn addresses(directory: &Path, log: &Log, deadline: Deadline) -> Option<Lock> {
-    match Lock::take(
-        &directory.join("IPaddr2-addresses.lock"),
-        Deadline::after(LONGEST).min(deadline),
-    ) {
+pub fn addresses(context: &Context<'_>, deadline: Deadline) -> Option<Lock> {
+    let limit = Deadline::after(LONGEST).min(deadline);
+    match lock_common(context.invocation, Record::AGENT, "addresses", limit) {
         Ok(lock) => Some(lock),
         Err(error) => {
-            log.debug(format_args!(
+            context.log.debug(format_args!(
                 "the addresses of this node are changed without a lock: {error}"
             ));
             None

@@ -57,6 +57,70 @@ fn ip_f11_an_address_with_another_prefix_length_that_no_start_has_added_stays() 
     assert_eq!(rig.a.only(VIP4).prefix, 25);
 }
 
+/// A faulty interface or network namespace was as if there were none: a stop after a start that was
+/// refused took the address of another resource.
+#[test]
+fn a_faulty_place_is_not_any_place() {
+    let rig = L2::new();
+    rig.vip4().instance("good").start().expect_code(0);
+    for (name, value) in [("network_namespace", "/run/netns/blue"), ("nic", "ethA ")] {
+        let bad = rig.vip4().instance("bad").param(name, value);
+        bad.probe().expect_code(7);
+        bad.start().expect_code(6);
+        bad.stop().expect_code(0);
+        assert_eq!(rig.a.only(VIP4).nic, "ethA");
+    }
+}
+
+/// The copy of a real server on a tunnel, or that of kube-proxy, was taken for the resource: it was
+/// not started, and a stop removed the copy.
+#[test]
+fn a_copy_on_another_interface_is_not_the_resource() {
+    let rig = L2::new();
+    rig.a.ip("link add kube type veth peer name kube2");
+    rig.a.ip(&format!("address add {VIP4}/32 dev kube"));
+    let copies = || rig.a.seen(VIP4).iter().filter(|found| found.nic == "kube").count();
+    for vip in [rig.vip4(), rig.vip4().param("cidr_netmask", "24")] {
+        vip.probe().expect_code(7);
+        vip.stop().expect_code(0);
+        assert_eq!(copies(), 1, "before a start");
+        vip.start().expect_code(0);
+        assert!(rig.a.seen(VIP4).iter().any(|found| found.nic == "ethA"));
+        vip.monitor().expect_code(0);
+        rig.a.ip(&format!("address del {VIP4}/24 dev ethA"));
+        vip.monitor().expect_code(7);
+        vip.start().expect_code(0);
+        vip.stop().expect_code(0);
+        assert_eq!((rig.a.seen(VIP4).len(), copies()), (1, 1), "after a stop");
+    }
+}
+
+/// Parameters that were changed while the cluster did not look: what was started with the earlier
+/// ones stayed on the node after a stop that said all is gone.
+#[test]
+fn what_was_started_with_other_parameters_does_not_stay() {
+    let rig = L2::new();
+    rig.second_cable();
+    let vip = |ip: &str, nic: &str| rig.ipaddr2(ip).param("nic", nic).param("cidr_netmask", "24");
+    for (ip, nic) in [(VIP4, "ethC"), ("10.9.0.51", "ethA")] {
+        vip(VIP4, "ethA").instance("one").start().expect_code(0);
+        let changed = vip(ip, nic).instance("one");
+        changed.probe().expect_code(1).expect_reason(&[VIP4, "ethA", "stop the resource"]);
+        changed.start().expect_code(0);
+        changed.monitor().expect_code(0);
+        assert_eq!(rig.a.only(ip).nic, nic, "one address, and where it is wanted");
+        changed.stop().expect_code(0);
+        rig.a.expect_absent(VIP4);
+        rig.a.expect_absent(ip);
+    }
+    // The interface that was found is named now: nothing has changed.
+    rig.vip4().instance("one").start().expect_code(0);
+    vip(VIP4, "ethA").instance("one").probe().expect_code(0);
+    vip(VIP4, "ethA").instance("one").start().expect_code(0);
+    vip(VIP4, "ethA").instance("one").stop().expect_code(0);
+    rig.a.expect_absent(VIP4);
+}
+
 /// A stop failed for ever on an address with another end (point-to-point): the kernel wants to hear
 /// of it.
 #[test]

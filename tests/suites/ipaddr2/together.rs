@@ -1,6 +1,7 @@
 //! Many resources at once on one node.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use harness::{Agent, Host, L2};
 
@@ -90,4 +91,14 @@ fn ip_f1_stops_at_once_tell_the_truth_where_promotion_cannot_be_allowed() {
     rig.a.sh("mount -o bind /proc/sys /proc/sys && mount -o remount,bind,ro /proc/sys");
     rig.a.sh("! echo 1 2>/dev/null >/proc/sys/net/ipv4/conf/ethA/promote_secondaries");
     stop_half(&rig, "read-only");
+}
+
+/// The lock of all addresses had the path of that of a resource with the name "addresses", which
+/// waited five seconds for itself.
+#[test]
+fn no_name_of_a_resource_is_in_the_way_of_others() {
+    let rig = L2::new();
+    let vip = resource(&rig, 0).instance("addresses");
+    vip.start().expect_code(0).expect_within(Duration::from_secs(3));
+    vip.stop().expect_code(0).expect_within(Duration::from_secs(3));
 }

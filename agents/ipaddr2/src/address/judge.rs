@@ -11,8 +11,11 @@ use crate::record::Added;
 pub struct Wanted {
     /// The address.
     pub ip: IpAddr,
-    /// The interface, by name; `None` is any but the loopback interface.
+    /// The interface, by name.
     pub nic: Option<String>,
+    /// Without a name: the index of the interface that the address belongs to; `None` is any but
+    /// the loopback interface.
+    pub home: Option<u32>,
     /// The prefix length, if it was given.
     pub prefix: Option<u8>,
     /// The label's part after the colon, if one was given.
@@ -32,16 +35,16 @@ pub enum Seen<'a> {
 
 /// Whether an address is where the resource's belongs.
 pub fn belongs(wanted: &Wanted, link: &Link) -> bool {
-    match &wanted.nic {
-        Some(name) => link.is_called(name),
+    match (&wanted.nic, wanted.home) {
+        (Some(name), _) => link.is_called(name),
+        (None, Some(index)) => link.index == index,
         // Without a name the loopback interface does not count: LVS real servers have the address
         // there while another node serves it.
-        None => !link.loopback || (wanted.ip.is_ipv4() && wanted.ip.is_loopback()),
+        (None, None) => !link.loopback || (wanted.ip.is_ipv4() && wanted.ip.is_loopback()),
     }
 }
 
-/// Judges the addresses that are the wanted one. Routes play no part: they cannot change whether an
-/// address is there.
+/// Judges the addresses that are the wanted one.
 pub fn judge<'a>(wanted: &Wanted, addresses: &'a [Address], links: &'a [Link]) -> Seen<'a> {
     let here: Vec<(&Address, &Link)> = addresses
         .iter()
@@ -66,9 +69,10 @@ pub fn judge<'a>(wanted: &Wanted, addresses: &'a [Address], links: &'a [Link]) -
     }
 }
 
-/// Whether an address is the resource's: the record names it, or a monitor would take it for the
-/// resource. The same address on another interface, or with another prefix length than the
-/// configured one, belongs to others: a resource whose start was refused must not take it away.
+/// Whether an address is the resource's: the record names it, or the parameters do. Without an
+/// interface among them the record alone decides, where there is one. The same address on another
+/// interface, or with another prefix length than the configured one, belongs to others: a resource
+/// whose start was refused must not take it away.
 pub fn is_ours(
     wanted: &Wanted,
     recorded: Option<&Added>,
@@ -76,7 +80,8 @@ pub fn is_ours(
     links: &[Link],
 ) -> bool {
     let link = links.iter().find(|link| link.index == address.index);
-    let named = wanted.prefix.is_none_or(|prefix| prefix == address.prefix)
+    let named = (wanted.nic.is_some() || recorded.is_none())
+        && wanted.prefix.is_none_or(|prefix| prefix == address.prefix)
         && link.is_some_and(|link| belongs(wanted, link));
     let on_record = recorded.is_some_and(|added| {
         added.place.index == address.index && added.place.prefix == address.prefix
@@ -146,7 +151,13 @@ mod tests {
 
     fn wanted(nic: Option<&str>, prefix: Option<u8>, label: Option<&str>) -> Wanted {
         let text = |text: Option<&str>| text.map(str::to_owned);
-        Wanted { ip: "10.9.0.50".parse().unwrap(), nic: text(nic), prefix, label: text(label) }
+        Wanted {
+            ip: "10.9.0.50".parse().unwrap(),
+            nic: text(nic),
+            home: None,
+            prefix,
+            label: text(label),
+        }
     }
 
     #[test]
@@ -189,6 +200,17 @@ mod tests {
     }
 
     #[test]
+    fn without_a_name_a_copy_on_another_interface_is_not_the_resource() {
+        let links = [link(2, "ethA"), link(3, "tunl0")];
+        let there = [address(3, 32, "tunl0")];
+        let at_home = |home| Wanted { home, ..wanted(None, None, None) };
+        assert_eq!(judge(&at_home(Some(2)), &there, &links), Seen::Absent);
+        assert!(matches!(judge(&at_home(Some(3)), &there, &links), Seen::Present(..)));
+        assert!(matches!(judge(&at_home(None), &there, &links), Seen::Present(..)));
+        assert!(ours(&at_home(Some(2)), None, &there, &links).is_empty());
+    }
+
+    #[test]
     fn of_several_the_one_that_fits_counts() {
         let links = [link(2, "ethA")];
         let both = [address(2, 32, "ethA"), address(2, 24, "ethA")];
@@ -226,6 +248,7 @@ mod tests {
             found(&wanted(Some("ethC"), None, None), Some(&added(2, "ethA", 24))),
             [(2, 24), (3, 24)]
         );
+        assert_eq!(found(&wanted(None, None, None), Some(&added(2, "ethA", 24))), [(2, 24)]);
         // Another prefix length than on record, an interface that was made anew.
         assert_eq!(
             found(&wanted(Some("eth9"), None, None), Some(&added(2, "ethA", 25))),

@@ -15,10 +15,16 @@ use crate::kernel::questions::Questions;
 use crate::kernel::{Address, Link};
 use crate::record::{Added, Record};
 
-/// What the resource should look like.
-pub fn wanted(settings: &Settings) -> Wanted {
+/// What the resource should look like; `home` as in [`Wanted`].
+pub fn wanted(settings: &Settings, home: Option<u32>) -> Wanted {
     let Settings { ip, nic, prefix, label, .. } = settings;
-    Wanted { ip: *ip, nic: nic.clone(), prefix: *prefix, label: label.clone() }
+    Wanted { ip: *ip, nic: nic.clone(), home, prefix: *prefix, label: label.clone() }
+}
+
+/// The interface that is on record, if it is still there.
+pub fn recorded_home(added: Option<&Added>, links: &[Link]) -> Option<u32> {
+    let place = &added?.place;
+    links.iter().any(|link| link.index == place.index).then_some(place.index)
 }
 
 /// What is announced about an address that is there.

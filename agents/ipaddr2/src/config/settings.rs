@@ -14,7 +14,9 @@ use crate::config::parse::{Broadcast, Dad, Firewall, LinkCheck, Mac, Mask, is_li
 pub const LONGEST_NAME: usize = 15;
 
 /// What finds the address on this node, and what a stop does besides removing it. Each part is from
-/// a value that is good, else as if it were unset.
+/// a value that is good, else as if it were unset. But where the interface or the network namespace
+/// is faulty, there is no address: without them it could be another resource's, and only the record
+/// counts.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Identity {
     /// The address, if one was given.
@@ -42,15 +44,18 @@ impl Identity {
     pub fn of(invocation: &Invocation) -> Self {
         let values = &invocation.values;
         let unheard = &mut Faults::default();
-        let ip = effective_address(values, invocation, unheard);
         let nic = values.get(&params::NIC).map(|nic| nic.name);
+        let network_namespace = values.get(&params::NETWORK_NAMESPACE);
+        let is_lost = values.is_given(&params::NIC) && nic.is_none()
+            || values.is_given(&params::NETWORK_NAMESPACE) && network_namespace.is_none();
+        let ip = effective_address(values, invocation, unheard).filter(|_| !is_lost);
         let is_loopback = nic.as_deref() == Some("lo");
         let v6 = ip.is_some_and(|ip| ip.is_ipv6());
         let is_true = |param: &ocf::param::Param<bool>| values.get(param) == Some(true);
         Self {
             ip,
             prefix: mask(values).filter(|mask| fits(ip, *mask)).map(|mask| mask.length),
-            network_namespace: values.get(&params::NETWORK_NAMESPACE),
+            network_namespace,
             cluster_ip: cluster_ip(values, invocation, is_loopback, v6, unheard),
             lvs_support: is_true(&params::LVS_SUPPORT),
             address_label: address_label(values, v6),
@@ -360,11 +365,15 @@ mod tests {
     use super::*;
     use std::ffi::OsString;
 
-    fn judge(pairs: &[(&str, &str)]) -> (Option<Settings>, Faults) {
+    fn call(pairs: &[(&str, &str)]) -> Invocation {
         let environment = pairs
             .iter()
             .map(|(n, v)| (OsString::from(format!("OCF_RESKEY_{n}")), OsString::from(v)));
-        let call = Invocation::new([OsString::from("IPaddr2"), "start".into()], environment);
+        Invocation::new([OsString::from("IPaddr2"), "start".into()], environment)
+    }
+
+    fn judge(pairs: &[(&str, &str)]) -> (Option<Settings>, Faults) {
+        let call = call(pairs);
         let mut faults = call.values.faults(params::ALL);
         let settings = from_values(&call.values, &call, &mut faults);
         (settings, faults)
@@ -479,6 +488,20 @@ mod tests {
         assert_eq!(clone("true", "ethA").map(|c| (c.node, c.nodes)), Some((2, 2)));
         assert_eq!(clone("false", "ethA"), None);
         assert_eq!(clone("true", "lo"), None);
+    }
+
+    #[test]
+    fn a_faulty_interface_or_namespace_leaves_only_the_record() {
+        let found =
+            |name: &str, value: &str| Identity::of(&call(&[("ip", "10.9.0.50"), (name, value)])).ip;
+        for (name, value) in
+            [("nic", "eth0 "), ("nic", "a/b"), ("network_namespace", "/run/netns/blue")]
+        {
+            assert_eq!(found(name, value), None, "{name}={value}");
+        }
+        for (name, value) in [("nic", "eth0"), ("cidr_netmask", "99"), ("arp_count", "many")] {
+            assert!(found(name, value).is_some(), "{name}={value}");
+        }
     }
 
     #[test]
