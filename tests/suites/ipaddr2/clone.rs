@@ -243,6 +243,25 @@ fn ip_f13_a_stop_does_not_forget_rules_that_it_cannot_remove() {
 }
 
 /// LVS and a cluster IP exclude each other.
+/// A lock that others hold was taken for a rule that is not there: the rules stayed after a stop.
+#[test]
+fn a_stop_does_not_end_well_while_iptables_does_not_say_what_is_there() {
+    let rig = L2::new();
+    if rig.a.run("iptables", &["-t", "mangle", "-S"]).code != Some(0) {
+        return skip("iptables is not there");
+    }
+    rig.a.sh("mkdir /run/busy; printf '#!/bin/sh\\ncase \"$*\" in *-C*) \
+        echo Another app is currently holding the xtables lock >&2; exit 4;; esac\\nexit 0\\n' \
+        >/run/busy/iptables; chmod +x /run/busy/iptables");
+    let vip = instance(&rig.vip4().param("clusterip_firewall", "iptables"), 0, 2, true);
+    rig.a.ip(&format!("address add {VIP4}/24 dev ethA"));
+    let busy = vip.clone().env("PATH", "/run/busy:/usr/sbin:/usr/bin:/sbin:/bin");
+    busy.stop().expect_code(1).expect_reason(&["iptables ended with 4", "xtables lock"]);
+    assert_eq!(rig.a.only(VIP4).prefix, 24);
+    vip.stop().expect_code(0);
+    rig.a.expect_absent(VIP4);
+}
+
 #[test]
 fn lvs_support_and_a_cluster_ip_exclude_each_other() {
     let rig = L2::new();

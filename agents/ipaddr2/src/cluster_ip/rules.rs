@@ -91,11 +91,12 @@ impl<'a> Rules<'a> {
                 let table = share::table(self.share.ip);
                 let output =
                     self.nft(&["list", "table", share::family(self.share.ip), &table], None)?;
-                Ok(if output.code == Some(0) {
-                    share::shares_in(&String::from_utf8_lossy(&output.stdout))
-                } else {
-                    BTreeSet::new()
-                })
+                let error = String::from_utf8_lossy(&output.stderr);
+                if error.contains("No such file or directory") {
+                    return Ok(BTreeSet::new());
+                }
+                let found = share::shares_in(&String::from_utf8_lossy(&output.stdout));
+                succeeded(output, "nft").map(|()| found)
             }
             Tool::Iptables(..) => {
                 let mut found = BTreeSet::new();
@@ -191,8 +192,14 @@ impl<'a> Rules<'a> {
         Ok(())
     }
 
+    /// Whether a rule is there. iptables says 1 where it is not, and 2 where it does not know what
+    /// the rule consists of. Another code, as that of a lock that others hold (4), does not say.
     fn has(&self, rule: &Rule) -> Result<bool, Failure> {
-        Ok(self.iptables("-C", rule)?.code == Some(0))
+        let output = self.iptables("-C", rule)?;
+        match output.code {
+            Some(1 | 2) => Ok(false),
+            _ => succeeded(output, "iptables").map(|()| true),
+        }
     }
 
     fn set(&self, rule: &Rule, there: bool) -> Result<(), Failure> {
