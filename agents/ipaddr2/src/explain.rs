@@ -90,8 +90,12 @@ fn record(record: &Record, explanation: &mut Explanation) {
             "a stop puts it back",
         );
     }
-    if let Some(tool) = &record.rules {
-        explanation.because("record", "rules of a cluster IP", format_args!("made with {tool}"));
+    if let Some(rules) = &record.rules {
+        explanation.because(
+            "record",
+            "rules of a cluster IP",
+            format_args!("made with {}", rules.tool),
+        );
     }
 }
 

@@ -46,7 +46,9 @@ pub fn monitor(context: &Context<'_>, settings: &Settings) -> Result<Status, Fai
         return Ok(Status::STOPPED);
     }
     let known = record.added.as_ref().filter(|added| added.is_about(settings));
-    if let Some(added) = known
+    let outdated = outdated_rules(&record, settings);
+    if outdated.is_none()
+        && let Some(added) = known
         && let Some(subject) = quick(settings, added, context.budget.work())?
     {
         refresh(context, settings, &subject);
@@ -64,6 +66,9 @@ pub fn monitor(context: &Context<'_>, settings: &Settings) -> Result<Status, Fai
         (status, found) = thorough(context, settings, known)?;
     }
     if let Some((address, link)) = found {
+        if let Some(failure) = outdated {
+            return Err(failure);
+        }
         if known.is_none_or(|added| added.place.index != link.index) {
             adopt(context, settings, &address, &link, record);
         }
@@ -93,6 +98,19 @@ fn no_longer(former: &Added, settings: &Settings, deadline: Deadline) -> Result<
         "{}/{} of earlier parameters is still on {}; stop the resource",
         former.ip, place.prefix, place.name
     )))
+}
+
+/// The rules of a cluster IP are made once. After a change of the clone they leave clients without
+/// an answer.
+fn outdated_rules(record: &Record, settings: &Settings) -> Option<Failure> {
+    let made = record.rules.as_ref()?.config.as_ref()?.nodes;
+    let now = settings.cluster_ip.as_ref().map_or(1, |config| config.nodes);
+    (made != now).then(|| {
+        Failure::generic(format!(
+            "{} has firewall rules for {made} instances instead of {now}; restart the resource",
+            settings.ip
+        ))
+    })
 }
 
 /// Whether what was started with other parameters is what these mean, too: the interface that was

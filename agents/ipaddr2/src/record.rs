@@ -10,9 +10,10 @@ use std::str::FromStr;
 
 use ocf::state::{Pairs, StateFile};
 
-use crate::config::settings::Settings;
+use crate::config::parse;
+use crate::config::settings::{ClusterIp, Settings};
 use crate::kernel::place::Place;
-use crate::kernel::{Address, AddressFlags};
+use crate::kernel::{Address, AddressFlags, readable};
 
 /// What is known of a resource's past.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -22,8 +23,18 @@ pub struct Record {
     /// An address with prefix length 32 that was taken off the loopback interface for it, as it
     /// was.
     pub set_aside: Option<Address>,
-    /// The tool that has made the rules of a cluster IP.
-    pub rules: Option<String>,
+    /// The rules of a cluster IP.
+    pub rules: Option<Rules>,
+}
+
+/// The rules of a cluster IP that were made for this instance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rules {
+    /// The tool that has made them.
+    pub tool: String,
+    /// What they are about: a stop comes with the meta attributes of now. A record of the first
+    /// version does not have it.
+    pub config: Option<ClusterIp>,
 }
 
 /// An address that was put on an interface.
@@ -73,7 +84,10 @@ impl StateFile for Record {
                 pairs.push(("aside_valid", valid.to_string()));
             }
         }
-        pairs.extend(self.rules.clone().map(|tool| ("rules", tool)));
+        if let Some(rules) = &self.rules {
+            pairs.push(("rules", rules.tool.clone()));
+            pairs.extend(rules.config.iter().flat_map(share));
+        }
         if let Some(added) = &self.added {
             let place = &added.place;
             pairs.push(("ip", added.ip.to_string()));
@@ -109,8 +123,38 @@ impl StateFile for Record {
         };
         let set_aside =
             if get("set_aside") == Some("1") { Some(copy(&get, added.as_ref())?) } else { None };
-        Some(Self { added, set_aside, rules: text("rules") })
+        let rules = text("rules").map(|tool| Rules { config: cluster_ip(&get, &tool), tool });
+        Some(Self { added, set_aside, rules })
     }
+}
+
+/// What the rules of a cluster IP are about.
+fn share(config: &ClusterIp) -> Vec<(&'static str, String)> {
+    let ClusterIp { node, nodes, seed, mac, table, chain, mangle, firewall: _ } = config;
+    let mut pairs = vec![
+        ("rules_node", node.to_string()),
+        ("rules_nodes", nodes.to_string()),
+        ("rules_table", table.clone()),
+        ("rules_chain", chain.clone()),
+        ("rules_mangle", mangle.to_string()),
+    ];
+    pairs.extend(seed.map(|seed| ("rules_seed", seed.to_string())));
+    pairs.extend(mac.map(|mac| ("rules_mac", readable(&mac))));
+    pairs
+}
+
+/// What [`share`] has written; `None` where a part is missing or wrong.
+fn cluster_ip<'a>(get: &impl Fn(&str) -> Option<&'a str>, tool: &str) -> Option<ClusterIp> {
+    Some(ClusterIp {
+        node: get("rules_node")?.parse().ok()?,
+        nodes: get("rules_nodes")?.parse().ok()?,
+        firewall: parse::firewall(tool).ok()?,
+        seed: optional(get("rules_seed"))?,
+        mac: get("rules_mac").map(parse::multicast_mac).transpose().ok()?,
+        table: get("rules_table")?.to_owned(),
+        chain: get("rules_chain")?.to_owned(),
+        mangle: get("rules_mangle")?.parse().ok()?,
+    })
 }
 
 /// Where the address was put.
@@ -192,7 +236,20 @@ mod tests {
                 address_label: Some(99),
             }),
             set_aside: Some(copy),
-            rules: Some("nft".into()),
+            rules: Some(Rules { tool: "nft".into(), config: Some(shared()) }),
+        }
+    }
+
+    fn shared() -> ClusterIp {
+        ClusterIp {
+            node: 2,
+            nodes: 3,
+            firewall: parse::Firewall::Nft,
+            seed: Some(4711),
+            mac: Some([1, 0, 0x5e, 0, 0x53, 1]),
+            table: "mangle".into(),
+            chain: "PREROUTING".into(),
+            mangle: true,
         }
     }
 
@@ -219,8 +276,10 @@ mod tests {
             ("prefix", "24"),
             ("index", "2"),
             ("name", "ethA"),
+            ("rules", "nft"),
         ]);
         let old = old.unwrap();
+        assert_eq!(old.rules, Some(Rules { tool: "nft".into(), config: None }));
         assert!(old.added.unwrap().place.noprefixroute);
         let copy = old.set_aside.unwrap();
         assert_eq!((copy.ip, copy.prefix, copy.label), ("10.9.0.80".parse().unwrap(), 32, None));

@@ -17,14 +17,14 @@ use crate::announce::{self, Announcer};
 use crate::cluster_ip::rules::Rules;
 use crate::cluster_ip::share::Share;
 use crate::config::parse::{Dad, LinkCheck};
-use crate::config::settings::Settings;
+use crate::config::settings::{ClusterIp, Settings};
 use crate::kernel::changes::Changes;
 use crate::kernel::dad::{self, DadResult};
 use crate::kernel::place::{Place, prefix_table};
 use crate::kernel::questions::{AddressEvents, Questions};
 use crate::kernel::{Link, Snapshot, labels, sysctl};
 use crate::plan::{Next, Plan, add_flags, copy_on_loopback, next, optimistic_dad, plan, subject};
-use crate::record::{Added, Record};
+use crate::record::{self, Added, Record};
 use crate::{monitor, stop, turns};
 
 /// How long an interface that start has switched on may take to find its link.
@@ -129,7 +129,9 @@ fn bring_up(
         // Noted first: a stop must know that there may be rules, also when the tool is gone by
         // then.
         let record = Record::load(context.invocation).unwrap_or_default();
-        note(context, &Record { rules: Some(rules.tool().to_owned()), ..record });
+        let noted =
+            record::Rules { tool: rules.tool().to_owned(), config: Some(ClusterIp::clone(config)) };
+        note(context, &Record { rules: Some(noted), ..record });
         rules.make(&shares)?;
     }
     if let Some(label) = settings.address_label {

@@ -5,7 +5,6 @@
 //! would take for the resource: nothing else is looked at.
 #![forbid(unsafe_code)]
 
-use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
@@ -18,8 +17,6 @@ use ocf::values::Faults;
 
 use crate::address::judge::{self, Wanted};
 use crate::address::prefix_route;
-use crate::cluster_ip::rules::Rules;
-use crate::cluster_ip::share::Share;
 use crate::config::settings::{ClusterIp, Identity, from_values};
 use crate::kernel::changes::Changes;
 use crate::kernel::place::{Place, prefix_table};
@@ -27,6 +24,8 @@ use crate::kernel::questions::Questions;
 use crate::kernel::{Address, Link, connections, namespace, sysctl};
 use crate::record::{Added, Record};
 use crate::{announce, monitor, turns};
+
+mod cluster;
 
 /// What is known about the address to remove: from the record and from the parameters.
 struct Target<'a> {
@@ -39,6 +38,13 @@ struct Target<'a> {
 }
 
 impl Target<'_> {
+    /// The cluster IP that rules were made for, whatever the clone looks like by now.
+    fn shared(&self) -> Option<&ClusterIp> {
+        let made = self.record.as_ref().and_then(|record| record.rules.as_ref());
+        let made = made.and_then(|rules| rules.config.as_ref());
+        made.or(self.identity.cluster_ip.as_ref())
+    }
+
     fn recorded(&self) -> Option<&Added> {
         self.record.as_ref().and_then(|record| record.added.as_ref())
     }
@@ -149,14 +155,14 @@ fn remove(context: &Context<'_>, mut target: Target<'_>) -> Result<(), Failure> 
     let links = questions.links()?;
     target.wanted.home = home(context, &target, &questions, &links)?;
     let target = &target;
-    let config = &target.identity.cluster_ip;
+    let config = target.shared();
     let kill = target.is_meant && target.identity.kill_connections;
     if config.is_some() || kill {
         // What takes its time is done before others have to wait.
         let addresses = questions.addresses(target.wanted.ip)?;
         let ours = judge::ours(&target.wanted, target.recorded(), &addresses, &links);
         if let Some(config) = config
-            && leave_to_other_instances(context, target, config, &ours, &links)?
+            && cluster::leave_to_other_instances(context, target, config, &ours, &links)?
         {
             return forget(context, target, true);
         }
@@ -281,47 +287,6 @@ fn remove_prefix_routes(
 
 fn name_of(links: &[Link], index: u32) -> &str {
     links.iter().find(|link| link.index == index).map_or("?", |link| link.name.as_str())
-}
-
-/// For a cluster IP: takes this instance's share out of the rules; `true` when other instances on
-/// this node still need the address.
-fn leave_to_other_instances(
-    context: &Context<'_>,
-    target: &Target<'_>,
-    config: &ClusterIp,
-    ours: &[&Address],
-    links: &[Link],
-) -> Result<bool, Failure> {
-    let here = ours.first().and_then(|address| {
-        let link = links.iter().find(|link| link.index == address.index)?;
-        Some(Place::of(address, link))
-    });
-    // The rules may be there without the address, when another program has removed it.
-    let added = target.record.as_ref().and_then(|record| record.added.as_ref());
-    let Some(place) = here.or_else(|| added.map(|added| added.place.clone())) else {
-        return Ok(false);
-    };
-    let _turn = turns::cluster(context, target.wanted.ip, context.budget.rollback())?;
-    let share = Share::new(target.wanted.ip, &place, config);
-    let rules = match Rules::new(context, &share, config) {
-        Ok(rules) => rules,
-        // The kernel's rules do not go with the tool that has made them.
-        Err(_) => {
-            return match target.record.as_ref().and_then(|record| record.rules.as_ref()) {
-                Some(tool) => {
-                    let ip = target.wanted.ip;
-                    Err(Failure::generic(format!(
-                        "the rules of {ip} stay: {tool} is not installed any more; install it"
-                    )))
-                }
-                None => Ok(false),
-            };
-        }
-    };
-    let mut shares: BTreeSet<u32> = rules.shares()?;
-    shares.remove(&config.node);
-    rules.make(&shares)?;
-    Ok(!shares.is_empty())
 }
 
 /// Removes one address and nothing else: the kernel is allowed to promote the next address of the

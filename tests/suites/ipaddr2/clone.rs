@@ -191,6 +191,35 @@ fn a_cluster_ip_without_its_rules_fails_and_start_puts_them_back() {
     rig.a.expect_absent(VIP4);
 }
 
+/// A stop comes with the meta attributes of now: after a change of clone-max the rules stayed, and
+/// dropped a part of the clients.
+#[test]
+fn the_rules_of_a_cluster_ip_go_although_the_clone_has_changed() {
+    let rig = L2::new();
+    if !hashes(&rig.a) {
+        return skip("nft or the kernel's jhash is not there");
+    }
+    let vip = rig.vip4().param("clusterip_firewall", "nft");
+    let (first, second) = (instance(&vip, 0, 2, true), instance(&vip, 1, 2, true));
+    first.start().expect_code(0);
+    second.start().expect_code(0);
+    // clone-max=1: the second goes, and the first is to serve all.
+    instance(&vip, 1, 1, true).stop().expect_code(0);
+    rig.a.only(VIP4);
+    let alone = instance(&vip, 0, 1, true);
+    alone
+        .monitor()
+        .expect_code(1)
+        .expect_reason(&["rules for 2 instances instead of 1", "restart"]);
+    alone.stop().expect_code(0);
+    rig.a.expect_absent(VIP4);
+    let left = rig.a.sh("nft list ruleset");
+    assert!(!left.contains(VIP4), "rules stay: {left}");
+    alone.start().expect_code(0);
+    alone.monitor().expect_code(0);
+    alone.stop().expect_code(0);
+}
+
 /// The address of a cluster IP was removed by other means: its rules go with the stop all the same.
 #[test]
 fn the_rules_of_a_cluster_ip_go_without_the_address_too() {

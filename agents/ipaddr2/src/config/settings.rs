@@ -127,7 +127,7 @@ pub struct Announce {
 }
 
 /// A cluster IP: several nodes have the address, and each answers its share of the clients.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClusterIp {
     /// Which share is ours, from 1.
     pub node: u32,
