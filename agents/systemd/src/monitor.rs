@@ -29,7 +29,12 @@ pub fn monitor(context: &Context<'_>, settings: &Settings) -> Result<Status, Fai
     match unit.verdict() {
         UnitState::Running | UnitState::Reloading => {}
         UnitState::Stopped | UnitState::Failed => {
-            return stopped(context, &mut manager, settings, unit);
+            return match record::earlier(context, &settings.identity)? {
+                Some((_, earlier)) => Err(Failure::generic(format!(
+                    "{earlier}, and was started with other parameters; stop the resource"
+                ))),
+                None => stopped(context, &mut manager, settings, unit),
+            };
         }
         UnitState::Changing => return Err(stuck(&mut manager, settings, unit)),
         UnitState::Unknown => {

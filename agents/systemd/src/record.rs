@@ -8,8 +8,10 @@
 use ocf::prelude::*;
 use ocf::state::Pairs;
 
+use crate::manager::Manager;
 use crate::name::{self, UnitName};
 use crate::settings::Identity;
+use crate::state::{Unit, UnitState};
 
 /// What finds the unit.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +33,25 @@ impl Record {
 pub fn started(context: &Context<'_>) -> Option<Identity> {
     let Record { unit, bus_address } = Record::load(context.invocation)?;
     Identity::with(&context.invocation.values, unit, bus_address)
+}
+
+/// The unit that this resource has started with other parameters, where that is another one and it
+/// does something.
+///
+/// # Errors
+/// When systemd does not answer.
+pub fn earlier(
+    context: &Context<'_>,
+    identity: &Identity,
+) -> Result<Option<(Identity, Unit)>, Failure> {
+    let Some(earlier) = started(context).filter(|earlier| earlier.unit != identity.unit) else {
+        return Ok(None);
+    };
+    let unit = Manager::new(context, &earlier)?.look_at(&earlier.unit)?;
+    // Two names may be of one unit.
+    let is_other = Manager::new(context, identity)?.look_at(&identity.unit)?.id != unit.id;
+    let is_down = matches!(unit.verdict(), UnitState::Stopped | UnitState::Failed);
+    Ok((is_other && !is_down).then_some((earlier, unit)))
 }
 
 impl StateFile for Record {

@@ -9,15 +9,20 @@ use crate::dropin;
 use crate::manager::{Ended, Manager, Verb};
 use crate::monitor::{self, story};
 use crate::name::Kind as UnitKind;
-use crate::record::Record;
+use crate::record::{self, Record};
 use crate::settings::Settings;
 use crate::state::{Unit, UnitState, job_failure};
+use crate::stop;
 
 /// Starts the unit. One that is active already is adopted.
 ///
 /// # Errors
 /// Why it does not run. Nothing of the attempt is left then, or on its way to an end.
 pub fn start(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> {
+    if let Some((earlier, unit)) = record::earlier(context, &settings.identity)? {
+        context.log.info(format_args!("{unit}, and was started with other parameters: ending it"));
+        stop::stop_unit(context, &earlier)?;
+    }
     let mut manager = Manager::new(context, &settings.identity)?;
     let mut limit = context.budget.work();
     if let Some(time) = settings.start_timeout {

@@ -44,7 +44,11 @@ pub fn stop(context: &Context<'_>, identity: Option<&Identity>) -> Result<(), Fa
     Ok(())
 }
 
-fn stop_unit(context: &Context<'_>, identity: &Identity) -> Result<(), Failure> {
+/// Stops one unit.
+///
+/// # Errors
+/// As [`stop`].
+pub fn stop_unit(context: &Context<'_>, identity: &Identity) -> Result<(), Failure> {
     let mut manager = Manager::new(context, identity)?;
     let latest = early(early(context.budget.work()));
     let limit = identity.stop_timeout.map_or(latest, |time| Deadline::after(time).min(latest));

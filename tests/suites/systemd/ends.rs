@@ -216,3 +216,31 @@ fn a_start_killed_anywhere_leaves_what_a_stop_ends() {
         agent.stop().expect_code(0);
     }
 }
+
+/// Parameters that were changed while the cluster did not look: a probe said that nothing runs, a
+/// start forgot what was started with the earlier ones, and it stayed after a stop.
+#[test]
+fn a_unit_that_was_started_with_other_parameters_does_not_stay() {
+    let Some(machine) = machine(&[]) else { return };
+    machine.units(&[
+        ("old.service", &format!("{SIMPLE}[Install]\nAlias=alias.service\n")),
+        ("new.service", SIMPLE),
+    ]);
+    machine.sh("systemctl enable old.service");
+    let named = |name| unit(&machine, name).instance("one");
+    let (old, new) = (named("old"), named("new"));
+    old.start().expect_code(0);
+    let words = ["old.service is active", "other parameters", "stop the resource"];
+    new.probe().expect_code(1).expect_reason(&words);
+    new.start().expect_code(0);
+    assert_eq!((&*state(&machine, "old"), &*state(&machine, "new")), ("inactive", "active"));
+    new.stop().expect_code(0);
+    // Another name of the same unit.
+    old.start().expect_code(0);
+    let pid = machine.main_pid("old");
+    named("alias").probe().expect_code(0);
+    named("alias").start().expect_code(0);
+    assert_eq!(machine.main_pid("old"), pid, "it was not started anew");
+    named("alias").stop().expect_code(0);
+    assert_eq!(state(&machine, "old"), "inactive");
+}
