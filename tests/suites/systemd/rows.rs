@@ -39,7 +39,7 @@ fn sd_03_a_unit_stuck_in_deactivating_fails_in_time_with_its_state() {
         .expect_reason(&["stuck.service is deactivating (stop)", "does not end"]);
     // A monitor in the middle of a restart waits for its end instead.
     machine.units(&[("brief.service", &format!("{READY}ExecStop=/bin/sleep 1\n"))]);
-    let agent = unit(&machine, "brief");
+    let agent = unit(&machine, "brief").instance("brief");
     agent.start().expect_code(0);
     machine.sh("systemctl restart --no-block brief");
     wait_state(&machine, "brief", "deactivating");

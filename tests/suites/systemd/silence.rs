@@ -76,7 +76,7 @@ fn a_bus_that_is_restarted_is_waited_for() {
         ("steady.service", READY),
         ("slow.service", &format!("{READY}ExecStartPre=/bin/sleep 1\n")),
     ]);
-    let (steady, slow) = (unit(&machine, "steady"), unit(&machine, "slow"));
+    let (steady, slow) = (unit(&machine, "steady"), unit(&machine, "slow").instance("slow"));
     steady.start().expect_code(0);
     // A second between, so that systemd does not give up on it.
     meanwhile(&machine, "systemctl reset-failed dbus; systemctl restart dbus; sleep 1", || {
