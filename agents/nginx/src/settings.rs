@@ -31,6 +31,19 @@ impl Identity {
         }
     }
 
+    /// What the values mean; `None` where a faulty one has the say: the server of the usual
+    /// configuration is not the resource's then, and what was started is known by its record.
+    pub fn meant(values: &Values) -> Option<Self> {
+        let has_other_faults =
+            values.is_faulty(&params::HTTPD) || values.is_faulty(&params::OPTIONS);
+        let is_unknown = match values.is_given(&params::CONFIGFILE) {
+            true => values.is_faulty(&params::CONFIGFILE),
+            // The program and its options know their own.
+            false => has_other_faults,
+        };
+        (!is_unknown).then(|| Self::of(values))
+    }
+
     /// The value of an option with one letter, `-g x` or `-gx`.
     fn option(&self, letter: &str) -> Option<&str> {
         let mut options = self.options.iter();
@@ -101,6 +114,19 @@ pub fn from_values(values: &Values, faults: &mut Faults) -> Option<Settings> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_faulty_value_does_not_mean_the_usual_server() {
+        let meant = |pairs: &[(&str, &str)]| Identity::meant(&Values::from_pairs(pairs));
+        assert_eq!(meant(&[]), Some(Identity::default()));
+        let unknown: [&[(&str, &str)]; 3] =
+            [&[("configfile", "etc/n.conf")], &[("httpd", "sbin/nginx")], &[("options", "-p '")]];
+        for pairs in unknown {
+            assert_eq!(meant(pairs), None, "{pairs:?}");
+        }
+        let known = meant(&[("configfile", "/n.conf"), ("httpd", "sbin/nginx")]).unwrap();
+        assert_eq!(known.configfile, Some("/n.conf".into()));
+    }
 
     #[test]
     fn options_that_matter_are_found() {
