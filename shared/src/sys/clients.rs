@@ -196,6 +196,17 @@ fn is_cut_off(socket: &OwnedFd, local: SocketAddr) -> io::Result<bool> {
     Ok(!is_here(&ours, local))
 }
 
+/// Whether a connection to an address stays on this machine. Where the kernel does not say, it
+/// counts as one that does.
+#[must_use]
+pub fn is_on_this_machine(address: SocketAddr) -> bool {
+    let any: IpAddr = match address.ip().to_canonical() {
+        IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    };
+    UdpSocket::bind((any, 0)).map_or(true, |ours| is_here(&ours, address))
+}
+
 /// Whether an address is this machine's: what it would send there does not leave it. The kernel
 /// takes the address as the source (net/ipv4/route.c, `ip_route_output_key_hash_rcu`; RFC 6724,
 /// rule 1), or the packets' limit is that of the loopback device, where the address is one by a

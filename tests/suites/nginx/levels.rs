@@ -1,5 +1,7 @@
 //! Monitors at levels 10, 20 and 30.
 
+use std::time::Duration;
+
 use crate::{PLAIN, at, configure, machine, web, write};
 
 #[test]
@@ -133,6 +135,45 @@ fn ng_f1_a_page_whose_name_begins_like_a_url_is_a_path() {
     let Some(host) = machine() else { return };
     let http = "server { listen 8081; location /httpstatus { stub_status; } }";
     let agent = web(&host, &configure(&host, "a", http)).param("status10url", "httpstatus");
+    agent.start().expect_code(0);
+    at(&agent, 10).expect_code(0).expect_silent();
+    agent.stop().expect_code(0);
+}
+
+/// On a node without the cluster address the server listens all the same (`ip_nonlocal_bind`).
+/// Level 0 connected to that address: a start failed where no node had it, and where the peer did,
+/// the peer answered for a server that was frozen here.
+#[test]
+fn a_place_on_another_node_is_not_asked() {
+    let Some(host) = machine() else { return };
+    host.sysctl("net/ipv4/ip_nonlocal_bind", "1");
+    let http = "server { listen 192.0.2.10:80; location /nginx_status { stub_status; } }";
+    let path = configure(&host, "a", http);
+    let agent = web(&host, &path);
+    agent.start().expect_code(0);
+    for level in [0, 10, 20] {
+        at(&agent, level).expect_code(0).expect_silent();
+    }
+    at(&agent.clone().param("status10url", "/none"), 10).expect_code(0);
+    let passed_over = "not asked: 192.0.2.10:80 (it is not on this machine)";
+    agent.explain().expect_code(0).expect_lines(&[passed_over]);
+    host.sh("ip address add 192.0.2.10/32 dev lo");
+    at(&agent, 10).expect_code(0);
+    at(&agent.clone().param("status10url", "/none"), 10).expect_code(1);
+    host.sh("kill -STOP $(pgrep -x nginx)");
+    agent.clone().timeout(Duration::from_secs(12)).monitor().expect_code(1);
+    host.sh("kill -CONT $(pgrep -x nginx)");
+    agent.stop().expect_code(0);
+}
+
+/// A server of both families where there is no IPv6: the loopback address of IPv4 answers.
+#[test]
+fn a_server_of_both_families_is_asked_by_both() {
+    let Some(host) = machine() else { return };
+    host.sysctl("net/ipv6/conf/all/disable_ipv6", "1");
+    host.sysctl("net/ipv6/conf/lo/disable_ipv6", "1");
+    let http = "server { listen [::]:8081 ipv6only=off; location /nginx_status { stub_status; } }";
+    let agent = web(&host, &configure(&host, "a", http));
     agent.start().expect_code(0);
     at(&agent, 10).expect_code(0).expect_silent();
     agent.stop().expect_code(0);

@@ -47,7 +47,16 @@ impl Listen {
         }
         let (ssl, proxied) = (has("ssl"), has("proxy_protocol"));
         let h2_only = has("http2") && !ssl;
-        socket(place).map(|socket| Self { socket, ssl, proxied, h2_only })
+        // `[::]` with IPv4, which may be all that there is on this machine.
+        let both = |socket| match socket {
+            Socket::Inet(host, port) if host == "::1" && place.starts_with("[::]") => {
+                Socket::Inet("localhost".into(), port)
+            }
+            other => other,
+        };
+        let socket = socket(place)?;
+        let socket = if has("ipv6only=off") { both(socket) } else { socket };
+        Some(Self { socket, ssl, proxied, h2_only })
     }
 
     /// How little a client has to know to be answered; less is better.
@@ -160,6 +169,8 @@ mod tests {
             ("localhost:82", "localhost:82"),
             ("[::1]:8082", "[::1]:8082"),
             ("[::]:80 ipv6only=on", "[::1]:80"),
+            ("[::]:80 ipv6only=off", "localhost:80"),
+            ("[::1]:80 ipv6only=off", "[::1]:80"),
             ("[2001:db8::1]", "[2001:db8::1]:80"),
             ("unix:/run/n.sock", "unix:/run/n.sock"),
             ("12345-12399", "127.0.0.1:12345"),
