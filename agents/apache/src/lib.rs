@@ -37,6 +37,7 @@ mod fuzz;
 mod instance;
 mod listen;
 mod monitor;
+mod mpm;
 mod params;
 mod record;
 mod reload;

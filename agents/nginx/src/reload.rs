@@ -12,7 +12,6 @@ use ocf::sys::process::Process;
 
 use crate::ask;
 use crate::check::{self, Verdict};
-use crate::config::listen::Socket;
 use crate::instance::{self, Described};
 use crate::record::Record;
 use crate::settings::Settings;
@@ -87,12 +86,7 @@ fn renew(
     }
     // nginx's own check passes over an address that is in use, for the one that asks may be the one
     // that uses it.
-    let places =
-        described.instance.record.listens.iter().filter_map(|listen| match &listen.socket {
-            Socket::Inet(host, port) => Some((Some(host.as_str()), *port)),
-            Socket::Unix(_) => None,
-        });
-    if let Err(failure) = listen::check(places, master, context.budget.work()) {
+    if let Err(failure) = listen::check(&described.places, master, context.budget.work()) {
         return refused(failure.to_string());
     }
     let before = master.descendants().or_fail("/proc")?;
