@@ -125,7 +125,7 @@ pub fn describe(context: &Context<'_>, identity: &Identity) -> Described {
     let directives = include::load(&Disk, &conf, base);
     let readable = directives.is_some();
     let config = config::read(&directives.unwrap_or_default(), identity.globals(), &compiled);
-    let Config { pid, daemon, listens, places, status, locals, made } = config;
+    let Config { pid, daemon, listens, places, status, status_host, locals, made } = config;
     let installed = program.is_some();
     let program =
         program.unwrap_or_else(|| identity.httpd.clone().unwrap_or_else(|| USUAL[0].into()));
@@ -138,6 +138,7 @@ pub fn describe(context: &Context<'_>, identity: &Identity) -> Described {
         pid_file: pid,
         listens,
         status,
+        status_host,
         locals,
         serial: None,
     };

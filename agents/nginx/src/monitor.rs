@@ -87,7 +87,8 @@ fn look(
 
 /// The check of the level that was asked for. A level that is not configured is the next lower one:
 /// pcs adds a monitor for each that is advertised, and a resource that was created with defaults
-/// must not fail by that.
+/// must not fail by that. So is a status page that was guessed and is not shown: it may be of
+/// another server, or for other clients.
 fn deepest(context: &Context<'_>, settings: &Settings, record: &Record) -> Result<Status, Failure> {
     let (depth, limit) = (context.depth, context.budget.work());
     if let Some(words) = settings.external.as_ref().filter(|_| depth >= 30) {
@@ -99,16 +100,31 @@ fn deepest(context: &Context<'_>, settings: &Settings, record: &Record) -> Resul
     {
         return web::check(&test, limit);
     }
-    match page_of_level_10(settings, record, limit).filter(|_| depth >= 10) {
-        Some(test) => web::check(&test, limit),
-        None => ask::alive(record, settings.port, limit).map(|()| Status::Running),
+    let Some(test) = page_of_level_10(settings, record, limit).filter(|_| depth >= 10) else {
+        return alive(settings, record, limit);
+    };
+    match web::guess(&test, limit)? {
+        Err(failure) if settings.is_status_guessed => {
+            context.log.debug(format_args!("level 10 is level 0: {failure}"));
+            alive(settings, record, limit)
+        }
+        answered => answered,
     }
+}
+
+/// The check of level 0.
+fn alive(settings: &Settings, record: &Record, limit: Deadline) -> Result<Status, Failure> {
+    ask::alive(record, settings.port, limit).map(|()| Status::Running)
 }
 
 /// The check of level 10, where there is a page for it.
 fn page_of_level_10(settings: &Settings, record: &Record, limit: Deadline) -> Option<Test> {
     let (listen, page) = status_page_of(settings, record, limit)?;
-    Some(test(settings, &listen, page, Some(&settings.status_regex)))
+    let mut test = test(settings, &listen, page, Some(&settings.status_regex));
+    if settings.status_page.is_none() && test.rules.host_header.is_none() {
+        test.rules.host_header.clone_from(&record.status_host);
+    }
+    Some(test)
 }
 
 /// The status page, and the server that has it where the page does not say: the one that was

@@ -80,6 +80,8 @@ pub struct Settings {
     pub status_page: Option<String>,
     /// What it shows.
     pub status_regex: Ere,
+    /// Whether neither that page nor what it shows was given.
+    pub is_status_guessed: bool,
     /// The page of level 20.
     pub test_page: Option<String>,
     /// What it shows.
@@ -102,6 +104,8 @@ pub fn from_values(values: &Values, faults: &mut Faults) -> Option<Settings> {
         config_serial: values.get(&params::CONFIG_SERIAL),
         status_page: values.get(&params::STATUS10URL),
         status_regex: values.get(&params::STATUS10REGEX)?,
+        is_status_guessed: !values.is_given(&params::STATUS10URL)
+            && !values.is_given(&params::STATUS10REGEX),
         test_page: values.get(&params::TEST20URL),
         test_regex: values.get(&params::TEST20REGEX),
         test_file: values.get(&params::TEST20CONFFILE),

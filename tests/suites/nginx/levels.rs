@@ -104,7 +104,9 @@ fn a_slow_page_is_degraded_and_the_port_can_be_chosen() {
     at(&slow, 20).expect_code(190).expect_reason(&["max_latency"]);
     at(&agent, 10).expect_code(0);
     at(&agent.clone().param("port", "8082"), 10).expect_code(0);
-    at(&agent.clone().param("port", "8081"), 10).expect_code(1).expect_reason(&["404"]);
+    at(&agent.clone().param("port", "8081"), 10).expect_code(0);
+    let named = agent.clone().param("port", "8081").param("status10url", "/nginx_status");
+    at(&named, 10).expect_code(1).expect_reason(&["404"]);
     agent.clone().param("port", "8099").monitor().expect_code(1).expect_reason(&["8099"]);
     agent.stop().expect_code(0);
 }
@@ -176,5 +178,44 @@ fn a_server_of_both_families_is_asked_by_both() {
     let agent = web(&host, &configure(&host, "a", http));
     agent.start().expect_code(0);
     at(&agent, 10).expect_code(0).expect_silent();
+    agent.stop().expect_code(0);
+}
+
+/// pcs adds a monitor at level 10 by itself. It restarted a server that works when the page was of
+/// a server by name, or for other clients.
+#[test]
+fn a_status_page_that_is_not_shown_is_no_failure_unless_it_was_named() {
+    let Some(host) = machine() else { return };
+    host.sh("touch /etc/nginx/users");
+    let page = |more: &str| {
+        format!(
+            "server {{ listen 8081 default_server; return 200 hello; }}\nserver {{ listen 8081; \
+             {more} location = /nginx_status {{ stub_status; }} }}"
+        )
+    };
+    for (more, is_shown) in [
+        ("server_name status.example.com;", true),
+        ("server_name ~^status;", false),
+        ("server_name status; allow 192.0.2.77; deny all;", false),
+        ("server_name status; auth_basic x; auth_basic_user_file /etc/nginx/users;", false),
+        ("server_name status; return 301 https://other.example/;", false),
+    ] {
+        let agent = web(&host, &configure(&host, "a", &page(more)));
+        agent.start().expect_code(0);
+        let debug = agent.clone().env("HA_debug", "1").env("HA_DEBUGLOG", "/var/log/agent.log");
+        at(&debug, 10).expect_code(0);
+        let log = "touch /var/log/agent.log; grep -c 'level 10 is level 0' /var/log/agent.log || :";
+        let fallen = host.sh(&format!("{log}; rm /var/log/agent.log"));
+        assert_eq!(fallen.trim() == "0", is_shown, "{more}: {fallen}");
+        at(&agent, 20).expect_code(0).expect_silent();
+        at(&agent.clone().param("status10url", "/nginx_status"), 10).expect_code(1);
+        let regex = agent.clone().param("status10regex", "Reading");
+        at(&regex, 10).expect_code(if is_shown { 0 } else { 1 });
+        agent.stop().expect_code(0);
+    }
+    // An error of the server's side, and no answer.
+    let agent = web(&host, &configure(&host, "a", &page("server_name a; return 503;")));
+    agent.start().expect_code(0);
+    at(&agent, 10).expect_code(1).expect_reason(&["503"]);
     agent.stop().expect_code(0);
 }

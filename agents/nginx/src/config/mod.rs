@@ -31,6 +31,8 @@ pub struct Config {
     pub places: Vec<Place>,
     /// The page of `stub_status`: whose it is and its path.
     pub status: Option<(Listen, String)>,
+    /// The name of that server, for where it is not the first at its address.
+    pub status_host: Option<String>,
     /// Local sockets of every kind of server.
     pub locals: Vec<PathBuf>,
     /// Files and directories that nginx makes when it looks at the configuration.
@@ -51,6 +53,7 @@ pub fn read(directives: &[Directive], globals: &str, compiled: &Compiled) -> Con
         listens: Vec::new(),
         places: Vec::new(),
         status: None,
+        status_host: None,
         locals: Vec::new(),
         made: compiled.made.clone(),
     };
@@ -88,8 +91,18 @@ fn read_server(server: &Directive, config: &mut Config) {
     let best = listens.iter().min_by_key(|listen| listen.demands());
     if let (None, Some(best)) = (&config.status, best) {
         config.status = status_path(&server.block, "/").map(|path| (best.clone(), path));
+        let names = named("server_name").flat_map(|names| names.arguments());
+        config.status_host = names.into_iter().find(|name| is_plain(name)).cloned();
+        config.status_host.take_if(|_| config.status.is_none());
     }
     config.listens.extend(listens);
+}
+
+/// Whether a name of a server is one that a client can send, and no pattern. A server called `_`
+/// is meant for no name.
+fn is_plain(name: &str) -> bool {
+    let is_inside = |letter: char| letter.is_ascii_alphanumeric() || ".-_".contains(letter);
+    name.starts_with(|letter: char| letter.is_ascii_alphanumeric()) && name.chars().all(is_inside)
 }
 
 /// The places that the servers of one kind bind. They share the socket for all addresses where one

@@ -154,3 +154,22 @@ fn servers_share_the_socket_for_all_addresses() {
     assert_eq!(bound(reused), ["0.0.0.0 81"]);
     assert_eq!(bound("stream { server { listen 5000; } }"), ["0.0.0.0 5000"]);
 }
+
+#[test]
+fn the_server_of_the_status_page_is_known_by_a_plain_name() {
+    for (names, expected) in [
+        (
+            "server_name ~^s *.example.com .example.com _ status.example.com b;",
+            Some("status.example.com"),
+        ),
+        ("server_name _;", None),
+        ("server_name \"\" $hostname;", None),
+        ("", None),
+    ] {
+        let config = text(&format!(
+            "http {{ server {{ server_name first; }} server {{ {names} location /s \
+             {{ stub_status; }} }} }}"
+        ));
+        assert_eq!(config.status_host.as_deref(), expected, "{names}");
+    }
+}
