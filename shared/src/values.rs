@@ -64,6 +64,12 @@ impl Values {
         self.find(&param.info).is_some()
     }
 
+    /// Whether the administrator gave a value that the parameter cannot have.
+    #[must_use]
+    pub fn is_faulty<T>(&self, param: &Param<T>) -> bool {
+        self.is_given(param) && self.get(param).is_none()
+    }
+
     /// Adds a fault for each parameter that was given by two of its names with values that differ.
     pub fn contradictions(&self, params: &[&dyn AnyParam], faults: &mut Faults) {
         for param in params {

@@ -49,6 +49,16 @@ impl Test {
 /// One line that names the URL, what was wrong, and what to do about it; always an ordinary
 /// failure.
 pub fn check(test: &Test, deadline: Deadline) -> Result<Status, Failure> {
+    guess(test, deadline)?
+}
+
+/// As [`check`], for a page that nobody has named. The inner failure is an answer that is another
+/// one than the page's and no error of the server's side (500 and above): the guess was wrong, or
+/// the page is not for this machine.
+///
+/// # Errors
+/// That there is no answer, or an error.
+pub fn guess(test: &Test, deadline: Deadline) -> Result<Result<Status, Failure>, Failure> {
     let trust = trust(test);
     let get = Get {
         url: &test.url,
@@ -59,11 +69,10 @@ pub fn check(test: &Test, deadline: Deadline) -> Result<Status, Failure> {
         deadline,
         body_limit: if test.regex.is_some() { http::BODY_LIMIT } else { 0 },
     };
-    let judged = match http::get(&get) {
-        Ok(answer) => judge(test, &answer, deadline),
-        Err(error) => Err(advise(&error)),
-    };
-    judged.map_err(|why| Failure::generic(format!("{}: {why}", http::shown(&test.url))))
+    let failure = |why: String| Failure::generic(format!("{}: {why}", http::shown(&test.url)));
+    let answer = http::get(&get).map_err(|error| failure(advise(&error)))?;
+    let judged = judge(test, &answer, deadline).map_err(failure);
+    if answer.status < 500 { Ok(judged) } else { judged.map(Ok) }
 }
 
 /// An address that a test names: whole, or what follows the server's own address

@@ -16,33 +16,48 @@ use crate::settings::Checks;
 /// A server that takes longer to say anything at all does not work.
 const LONGEST: Duration = Duration::from_secs(10);
 
-/// The URL of the server, without a path.
-fn base(known: &Record, checks: &Checks, port: Option<u16>) -> String {
+/// The URL of the server, without a path; `None` where it listens on other machines' addresses only
+/// (`ip_nonlocal_bind`): what answers there is another server.
+fn base(known: &Record, checks: &Checks, port: Option<u16>) -> Option<String> {
     let nothing_known = Listen { host: None, port: 80, tls: false };
-    listen::choose(&known.listens, checks.port.or(port))
-        .unwrap_or(nothing_known)
-        .url(checks.use_ipv6)
+    let port = checks.port.or(port);
+    let is_wanted = |listen: &&Listen| port.is_none_or(|port| listen.port == port);
+    let (here, elsewhere): (Vec<Listen>, Vec<Listen>) =
+        known.listens.iter().filter(is_wanted).cloned().partition(Listen::is_here);
+    if here.is_empty() && !elsewhere.is_empty() {
+        return None;
+    }
+    let place = listen::choose(&here, port).unwrap_or(nothing_known);
+    Some(place.url(checks.use_ipv6))
 }
 
-/// The page that every monitor asks for.
-pub fn page(known: &Record, checks: &Checks) -> String {
+/// A page of the server; a whole URL says itself where it is.
+fn on_server(known: &Record, checks: &Checks, port: Option<u16>, page: &str) -> Option<String> {
+    if http::is_url(page) {
+        return Some(page.to_owned());
+    }
+    Some(web::absolute(&base(known, checks, port)?, page))
+}
+
+/// The page that every monitor asks for; `None` where there is none on this machine.
+pub fn page(known: &Record, checks: &Checks) -> Option<String> {
     if let Some(url) = &checks.statusurl {
-        return web::absolute(&base(known, checks, None), url);
+        return on_server(known, checks, None, url);
     }
     // A page that all virtual hosts have is on the port of the request anyway.
     let pages = &known.status_pages;
     match pages.iter().find(|page| page.port.is_none()).or(pages.last()) {
-        Some(page) => web::absolute(&base(known, checks, page.port), &page.path),
-        None => web::absolute(&base(known, checks, None), "/"),
+        Some(page) => on_server(known, checks, page.port, &page.path),
+        None => on_server(known, checks, None, "/"),
     }
 }
 
-/// The check of level 0.
+/// The check of level 0. A server that has no page on this machine is judged by its master alone.
 ///
 /// # Errors
 /// What is wrong with the answer, or that there is none.
 pub fn basic(known: &Record, checks: &Checks, deadline: Deadline) -> Result<Status, Failure> {
-    let url = page(known, checks);
+    let Some(url) = page(known, checks) else { return Ok(Status::Running) };
     if checks.is_strict {
         let test = Test { regex: checks.regex.clone(), ..Test::new(url, checks.rules.clone()) };
         return web::check(&test, deadline);
@@ -52,12 +67,9 @@ pub fn basic(known: &Record, checks: &Checks, deadline: Deadline) -> Result<Stat
         Life { is_error: false, status } => Ok(status),
         Life { status, .. } => {
             // A status page of its own may be broken where the server is not.
-            let index = web::absolute(&base(known, checks, None), "/");
-            let other = if index == url {
-                None
-            } else {
-                life(&index, checks, limit).ok().filter(|it| !it.is_error)
-            };
+            let index = on_server(known, checks, None, "/").filter(|index| *index != url);
+            let other = index.and_then(|index| life(&index, checks, limit).ok());
+            let other = other.filter(|it| !it.is_error);
             Ok(other.map_or(status, |other| other.status))
         }
     }
@@ -123,7 +135,7 @@ pub fn deep(
     }
 }
 
-/// The test of level 10, if there is one.
+/// The test of level 10, if there is one on this machine.
 ///
 /// # Errors
 /// What is wrong with the file of tests.
@@ -134,11 +146,11 @@ pub fn test(
 ) -> Result<Option<Test>, Failure> {
     let Some(path) = &checks.testconffile else {
         let url = match (&checks.testurl, &checks.regex10) {
-            (Some(url), _) => web::absolute(&base(known, checks, None), url),
+            (Some(url), _) => on_server(known, checks, None, url),
             (None, Some(_)) => page(known, checks),
-            (None, None) => return Ok(None),
+            (None, None) => None,
         };
-        return Ok(Some(Test {
+        return Ok(url.map(|url| Test {
             regex: checks.regex10.clone(),
             ..Test::new(url, checks.rules.clone())
         }));
@@ -148,7 +160,12 @@ pub fn test(
     if !found.ignored.is_empty() {
         context.log.debug(format_args!("without effect: {}", found.ignored.join("; ")));
     }
-    Ok(Some(found.into_test(&base(known, checks, None), checks.rules.clone())))
+    let base = match base(known, checks, None) {
+        Some(base) => base,
+        None if http::is_url(&found.url) => String::new(),
+        None => return Ok(None),
+    };
+    Ok(Some(found.into_test(&base, checks.rules.clone())))
 }
 
 #[cfg(test)]
@@ -158,7 +175,7 @@ mod tests {
     use ocf::web::Rules;
 
     fn known(pages: &[(&str, Option<u16>)]) -> Record {
-        let listen = |port| Listen { host: Some("192.0.2.1".into()), port, tls: false };
+        let listen = |port| Listen { host: Some("127.0.0.1".into()), port, tls: false };
         Record {
             key: String::new(),
             config: "/c".into(),
@@ -192,19 +209,39 @@ mod tests {
     fn the_page_is_the_given_one_or_that_of_mod_status_or_the_first() {
         let everywhere = known(&[("/inner", Some(8099)), ("/s", None)]);
         let cases = [
-            (known(&[]), checks(None, None), "http://192.0.2.1:80/"),
-            (known(&[]), checks(None, Some(8099)), "http://192.0.2.1:8099/"),
-            (known(&[("/s", Some(8099))]), checks(None, None), "http://192.0.2.1:8099/s"),
-            (everywhere.clone(), checks(None, None), "http://192.0.2.1:80/s"),
-            (everywhere.clone(), checks(Some("/mine"), None), "http://192.0.2.1:80/mine"),
+            (known(&[]), checks(None, None), "http://127.0.0.1:80/"),
+            (known(&[]), checks(None, Some(8099)), "http://127.0.0.1:8099/"),
+            (known(&[("/s", Some(8099))]), checks(None, None), "http://127.0.0.1:8099/s"),
+            (everywhere.clone(), checks(None, None), "http://127.0.0.1:80/s"),
+            (everywhere.clone(), checks(Some("/mine"), None), "http://127.0.0.1:80/mine"),
             (everywhere, checks(Some("https://a/b"), None), "https://a/b"),
         ];
         for (known, checks, expected) in cases {
-            assert_eq!(page(&known, &checks), expected);
+            assert_eq!(page(&known, &checks).as_deref(), Some(expected));
         }
         assert_eq!(
-            page(&Record { listens: vec![], ..known(&[]) }, &checks(None, None)),
-            "http://localhost:80/"
+            page(&Record { listens: vec![], ..known(&[]) }, &checks(None, None)).as_deref(),
+            Some("http://localhost:80/")
         );
+    }
+
+    #[test]
+    fn a_server_on_another_machine_is_not_asked() {
+        let at = |hosts: &[&str]| Record {
+            listens: hosts
+                .iter()
+                .map(|host| Listen { host: Some((*host).into()), port: 80, tls: false })
+                .collect(),
+            ..known(&[])
+        };
+        let elsewhere = at(&["192.0.2.1"]);
+        assert_eq!(page(&elsewhere, &checks(None, None)), None);
+        let soon = Deadline::after(Duration::from_secs(5));
+        let strict = Checks { is_strict: true, ..checks(Some("/s"), None) };
+        assert_eq!(basic(&elsewhere, &strict, soon), Ok(Status::Running));
+        let whole = page(&elsewhere, &checks(Some("http://a/b"), None));
+        assert_eq!(whole.as_deref(), Some("http://a/b"));
+        let both = page(&at(&["192.0.2.1", "127.0.0.1"]), &checks(None, None));
+        assert_eq!(both.as_deref(), Some("http://127.0.0.1:80/"));
     }
 }

@@ -95,11 +95,12 @@ fn questions(
         (None, false) => "the page of mod_status",
         (None, true) => "no mod_status in the configuration; any answer below 500 is good",
     };
-    explanation.because(
-        "level 0 requests",
-        ocf::sys::http::shown(&check::page(known, &settings.checks)),
-        why,
-    );
+    match check::page(known, &settings.checks) {
+        Some(page) => {
+            explanation.because("level 0 requests", ocf::sys::http::shown(&page), why);
+        }
+        None => explanation.because("level 0 requests", "nothing", "it is not on this machine"),
+    }
     if let Some(test) = check::test(context, known, &settings.checks)? {
         explanation.because(
             "level 10 requests",

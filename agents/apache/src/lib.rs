@@ -37,6 +37,7 @@ mod fuzz;
 mod instance;
 mod listen;
 mod monitor;
+mod mpm;
 mod params;
 mod record;
 mod reload;
@@ -80,13 +81,14 @@ pub const SPEC: Spec = Spec {
 };
 
 impl Agent for Apache {
-    type Identity = Identity;
+    /// `None` when a faulty value says which server it is.
+    type Identity = Option<Identity>;
     type Params = Settings;
 
     const SPEC: &'static Spec = &SPEC;
 
-    fn identity(invocation: &Invocation) -> Identity {
-        Identity::of(invocation)
+    fn identity(invocation: &Invocation) -> Option<Identity> {
+        Identity::meant(invocation)
     }
 
     fn params(values: &Values, invocation: &Invocation, faults: &mut Faults) -> Option<Settings> {
@@ -101,8 +103,8 @@ impl Agent for Apache {
         start::start(context, settings)
     }
 
-    fn stop(context: &Context<'_>, identity: &Identity) -> Result<(), Failure> {
-        stop::stop(context, identity)
+    fn stop(context: &Context<'_>, identity: &Option<Identity>) -> Result<(), Failure> {
+        stop::stop(context, identity.as_ref())
     }
 
     fn explain(
@@ -113,8 +115,11 @@ impl Agent for Apache {
         explain::explain(context, settings, explanation)
     }
 
-    fn probe_without_params(context: &Context<'_>, identity: &Identity) -> Result<Status, Failure> {
-        stop::probe_without_params(context, identity)
+    fn probe_without_params(
+        context: &Context<'_>,
+        identity: &Option<Identity>,
+    ) -> Result<Status, Failure> {
+        stop::probe_without_params(context, identity.as_ref())
     }
 
     fn monitor(context: &Context<'_>, settings: &Settings) -> Result<Status, Failure> {

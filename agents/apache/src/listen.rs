@@ -1,7 +1,10 @@
 //! `Listen` in all its forms, and how to reach the server from this machine.
 #![forbid(unsafe_code)]
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use ocf::sys::clients::is_on_this_machine;
+use ocf::sys::resolve;
 
 /// Where the server waits for requests.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +33,12 @@ pub fn parse(words: &[String]) -> Option<Listen> {
 }
 
 impl Listen {
+    /// Whether it is on this machine. A host's name counts as such.
+    pub fn is_here(&self) -> bool {
+        let address = self.host.as_deref().and_then(resolve::literal);
+        address.is_none_or(|ip| is_on_this_machine(SocketAddr::new(ip, self.port)))
+    }
+
     /// A URL of this place, without a path. Where the server listens on every address it is checked
     /// on the loopback one, by the name that everybody uses for it.
     pub fn url(&self, use_ipv6: bool) -> String {

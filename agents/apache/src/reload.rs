@@ -8,11 +8,13 @@ use std::time::{Duration, SystemTime};
 use nix::sys::signal::Signal;
 use ocf::prelude::*;
 use ocf::sys::clock::Deadline;
-use ocf::sys::listen;
+use ocf::sys::listen::{self, Place};
 use ocf::sys::process::Process;
 
 use crate::instance;
+use crate::listen::Listen;
 use crate::monitor::{self, Depth};
+use crate::mpm;
 use crate::record::Record;
 use crate::server::Server;
 use crate::settings::Settings;
@@ -66,13 +68,10 @@ fn renew(context: &Context<'_>, settings: &Settings) -> Result<Reloaded, Failure
     let checked =
         start::plan(Server::read(context, &settings.identity), settings).and_then(|mut plan| {
             plan.server.check(&plan.program, context.budget.work())?;
-            let places = plan
-                .server
-                .facts
-                .listens
-                .iter()
-                .map(|listen| (listen.host.as_deref(), listen.port));
-            listen::check(places, &master, context.budget.work())?;
+            let facts = &plan.server.facts;
+            mpm::check(&facts.modules, &master)?;
+            let places: Vec<Place> = facts.listens.iter().map(place).collect();
+            listen::check(&places, &master, context.budget.work())?;
             trial::start(context, &plan.server, &plan.program)?;
             Ok(plan.server)
         });
@@ -101,6 +100,11 @@ fn renew(context: &Context<'_>, settings: &Settings) -> Result<Reloaded, Failure
     };
     known.save_or_warn(context, "the next reload will repeat this one");
     confirm(context, settings)
+}
+
+/// What the server binds for a `Listen`. Without an address it is one socket for both families.
+fn place(listen: &Listen) -> Place {
+    Place { host: listen.host.clone(), port: listen.port, only_ipv6: false }
 }
 
 /// When a file was written, and which one it was.

@@ -40,8 +40,7 @@ pub struct Settings {
     pub serial: String,
 }
 
-/// What the server is. Anything that is wrong with the parameters counts as unset, for a stop works
-/// with what is good.
+/// What the server is. Anything that is wrong with the parameters counts as unset.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
     /// The configuration, if one was given.
@@ -127,6 +126,20 @@ impl Identity {
         }
     }
 
+    /// What the parameters mean; `None` where a faulty one has the say: the server of the
+    /// distribution's configuration is not the resource's then, and what was started is known by
+    /// its record.
+    pub fn meant(invocation: &Invocation) -> Option<Self> {
+        let values = &invocation.values;
+        let has_other_faults =
+            values.is_faulty(&params::HTTPD) || values.is_faulty(&params::OPTIONS);
+        let is_unknown = match values.is_given(&params::CONFIGFILE) {
+            true => values.is_faulty(&params::CONFIGFILE),
+            false => has_other_faults,
+        };
+        (!is_unknown).then(|| Self::of(invocation))
+    }
+
     /// A text that is another one for another server. What stands between its parts is in no
     /// parameter.
     pub fn key(&self) -> String {
@@ -206,12 +219,15 @@ mod tests {
     use super::*;
     use std::ffi::OsString;
 
-    fn settings(pairs: &[(&str, &str)]) -> (Settings, Faults) {
+    fn invocation(pairs: &[(&str, &str)]) -> Invocation {
         let environment = pairs
             .iter()
             .map(|(n, v)| (OsString::from(format!("OCF_RESKEY_{n}")), OsString::from(v)));
-        let invocation =
-            Invocation::new([OsString::from("a"), OsString::from("start")], environment);
+        Invocation::new([OsString::from("a"), OsString::from("start")], environment)
+    }
+
+    fn settings(pairs: &[(&str, &str)]) -> (Settings, Faults) {
+        let invocation = invocation(pairs);
         let mut faults = invocation.values.faults(params::ALL);
         (Settings::read(&invocation.values, &invocation, &mut faults).unwrap(), faults)
     }
@@ -237,6 +253,16 @@ mod tests {
             settings(&[("testregex", "alive")]).0.checks.regex10.as_ref().map(Ere::text),
             Some("alive")
         );
+    }
+
+    #[test]
+    fn a_faulty_value_does_not_mean_the_distributions_server() {
+        let meant = |pairs: &[(&str, &str)]| Identity::meant(&invocation(pairs));
+        assert!(meant(&[]).is_some());
+        assert_eq!(meant(&[("configfile", "etc/a.conf")]), None);
+        assert_eq!(meant(&[("httpd", "sbin/httpd")]), None);
+        let known = meant(&[("configfile", "/a.conf"), ("httpd", "sbin/httpd")]).unwrap();
+        assert_eq!(known.config(), Path::new("/a.conf"));
     }
 
     #[test]

@@ -13,21 +13,28 @@ use crate::settings::Identity;
 ///
 /// # Errors
 /// What is left, or could not be looked at.
-pub fn stop(context: &Context<'_>, identity: &Identity) -> Result<(), Failure> {
+pub fn stop(context: &Context<'_>, identity: Option<&Identity>) -> Result<(), Failure> {
     let remembered = Record::load(context.invocation);
-    let is_same = remembered.as_ref().is_some_and(|known| known.key == identity.key());
-    let instance = |known| Instance::new(context, known);
+    let key = remembered.as_ref().map(|known| known.key.clone());
     // Without a memory of these parameters, for instance because another agent has started it.
-    let described = || instance(instance::describe(&Server::read(context, identity), identity));
-    daemon::stop(context, remembered.map(instance), || (!is_same).then(described))
+    let other = identity.filter(|identity| key.as_ref() != Some(&identity.key()));
+    let recorded = remembered.map(|known| Instance::new(context, known));
+    daemon::stop(context, recorded, || Some(described(context, other?)))
 }
 
 /// Looks for what a stop would end.
 ///
 /// # Errors
 /// As [`daemon::probe`].
-pub fn probe_without_params(context: &Context<'_>, identity: &Identity) -> Result<Status, Failure> {
-    let instance = |known| Instance::new(context, known);
-    let meant = || instance(instance::describe(&Server::read(context, identity), identity));
-    daemon::probe(context, Record::load(context.invocation).map(instance), || Some(meant()))
+pub fn probe_without_params(
+    context: &Context<'_>,
+    identity: Option<&Identity>,
+) -> Result<Status, Failure> {
+    let recorded = Record::load(context.invocation).map(|known| Instance::new(context, known));
+    daemon::probe(context, recorded, || Some(described(context, identity?)))
+}
+
+/// The instance that the parameters mean.
+fn described(context: &Context<'_>, identity: &Identity) -> Instance {
+    Instance::new(context, instance::describe(&Server::read(context, identity), identity))
 }

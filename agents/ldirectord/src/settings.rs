@@ -20,12 +20,10 @@ impl Identity {
     /// As far as the values are good; the defaults for the rest. `None` for a faulty path of the
     /// configuration: the daemon of the usual one is not the resource's.
     pub fn of(values: &Values) -> Option<Self> {
-        let is_faulty =
-            values.is_given(&params::CONFIGFILE) && values.get(&params::CONFIGFILE).is_none();
         let or_usual = |param: &'static Param<PathBuf>| {
             values.get(param).unwrap_or_else(|| param.info.default.unwrap_or_default().into())
         };
-        (!is_faulty).then(|| Self {
+        (!values.is_faulty(&params::CONFIGFILE)).then(|| Self {
             configfile: or_usual(&params::CONFIGFILE),
             program: or_usual(&params::LDIRECTORD),
         })

@@ -30,7 +30,7 @@ pub fn explain(
     // As the monitor has it: what was started counts, whatever its configuration says by now.
     let running = recorded.as_ref().unwrap_or(&described.instance);
     let found = explanation.processes(running, work)?;
-    questions(running, settings, explanation);
+    questions(running, settings, context, explanation);
     explanation.monitor(&monitor::monitor(context, settings));
     if found.master.is_some() {
         explanation.because("start", "does nothing as long as the server answers", "it runs");
@@ -67,8 +67,13 @@ fn files(
 }
 
 /// What a monitor requests.
-fn questions(instance: &Instance, settings: &Settings, explanation: &mut Explanation) {
-    let record = &instance.record;
+fn questions(
+    instance: &Instance,
+    settings: &Settings,
+    context: &Context<'_>,
+    explanation: &mut Explanation,
+) {
+    let (record, limit) = (&instance.record, context.budget.work());
     explanation.list(
         "listens on",
         record.listens.iter().map(|listen| &listen.socket),
@@ -76,13 +81,17 @@ fn questions(instance: &Instance, settings: &Settings, explanation: &mut Explana
     );
     let why = if settings.port.is_some() { "port" } else { "the configuration" };
     for listen in ask::preferred(record, settings.port) {
-        explanation.because("level 0 requests", &listen.socket, why);
+        if ask::is_here(&listen, limit) {
+            explanation.because("level 0 requests", &listen.socket, why);
+        } else {
+            explanation.because("not asked", &listen.socket, "it is not on this machine");
+        }
     }
-    let Some((listen, page)) = monitor::status_page_of(settings, record) else {
+    let Some((listen, page)) = monitor::status_page_of(settings, record, limit) else {
         explanation.because(
             "level 10 is",
             "level 0",
-            "no stub_status in the configuration; set status10url",
+            "no stub_status in the configuration on this machine; set status10url",
         );
         return;
     };

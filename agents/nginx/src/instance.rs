@@ -11,6 +11,7 @@ use ocf::prelude::*;
 use ocf::sys::clock::Deadline;
 use ocf::sys::command::{self, find_in_path, hide_parameters, is_program};
 use ocf::sys::file::Disk;
+use ocf::sys::listen::Place;
 
 use crate::config::compiled::Compiled;
 use crate::config::{self, Config, include};
@@ -44,6 +45,8 @@ pub struct Described {
     pub readable: bool,
     /// Whether nginx detaches itself.
     pub daemon: bool,
+    /// The places that it binds.
+    pub places: Vec<Place>,
     /// Files and directories that a check makes.
     pub made: Vec<PathBuf>,
 }
@@ -122,7 +125,7 @@ pub fn describe(context: &Context<'_>, identity: &Identity) -> Described {
     let directives = include::load(&Disk, &conf, base);
     let readable = directives.is_some();
     let config = config::read(&directives.unwrap_or_default(), identity.globals(), &compiled);
-    let Config { pid, daemon, listens, status, locals, made } = config;
+    let Config { pid, daemon, listens, places, status, status_host, locals, made } = config;
     let installed = program.is_some();
     let program =
         program.unwrap_or_else(|| identity.httpd.clone().unwrap_or_else(|| USUAL[0].into()));
@@ -135,6 +138,7 @@ pub fn describe(context: &Context<'_>, identity: &Identity) -> Described {
         pid_file: pid,
         listens,
         status,
+        status_host,
         locals,
         serial: None,
     };
@@ -148,6 +152,7 @@ pub fn describe(context: &Context<'_>, identity: &Identity) -> Described {
         installed,
         readable,
         daemon,
+        places,
         made,
     }
 }

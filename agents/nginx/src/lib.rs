@@ -84,13 +84,14 @@ pub const SPEC: Spec = Spec {
 };
 
 impl Agent for Nginx {
-    type Identity = Identity;
+    /// `None` when a faulty value says which server it is.
+    type Identity = Option<Identity>;
     type Params = Settings;
 
     const SPEC: &'static Spec = &SPEC;
 
-    fn identity(invocation: &Invocation) -> Identity {
-        Identity::of(&invocation.values)
+    fn identity(invocation: &Invocation) -> Option<Identity> {
+        Identity::meant(&invocation.values)
     }
 
     fn params(values: &Values, _invocation: &Invocation, faults: &mut Faults) -> Option<Settings> {
@@ -112,8 +113,8 @@ impl Agent for Nginx {
         start::start(context, settings)
     }
 
-    fn stop(context: &Context<'_>, identity: &Identity) -> Result<(), Failure> {
-        stop::stop(context, identity)
+    fn stop(context: &Context<'_>, identity: &Option<Identity>) -> Result<(), Failure> {
+        stop::stop(context, identity.as_ref())
     }
 
     fn explain(
@@ -124,8 +125,11 @@ impl Agent for Nginx {
         explain::explain(context, settings, explanation)
     }
 
-    fn probe_without_params(context: &Context<'_>, identity: &Identity) -> Result<Status, Failure> {
-        stop::probe_without_params(context, identity)
+    fn probe_without_params(
+        context: &Context<'_>,
+        identity: &Option<Identity>,
+    ) -> Result<Status, Failure> {
+        stop::probe_without_params(context, identity.as_ref())
     }
 
     fn monitor(context: &Context<'_>, settings: &Settings) -> Result<Status, Failure> {

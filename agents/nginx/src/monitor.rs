@@ -87,7 +87,8 @@ fn look(
 
 /// The check of the level that was asked for. A level that is not configured is the next lower one:
 /// pcs adds a monitor for each that is advertised, and a resource that was created with defaults
-/// must not fail by that.
+/// must not fail by that. So is a status page that was guessed and is not shown: it may be of
+/// another server, or for other clients.
 fn deepest(context: &Context<'_>, settings: &Settings, record: &Record) -> Result<Status, Failure> {
     let (depth, limit) = (context.depth, context.budget.work());
     if let Some(words) = settings.external.as_ref().filter(|_| depth >= 30) {
@@ -99,27 +100,51 @@ fn deepest(context: &Context<'_>, settings: &Settings, record: &Record) -> Resul
     {
         return web::check(&test, limit);
     }
-    match page_of_level_10(settings, record).filter(|_| depth >= 10) {
-        Some(test) => web::check(&test, limit),
-        None => ask::alive(record, settings.port, limit).map(|()| Status::Running),
+    let Some(test) = page_of_level_10(settings, record, limit).filter(|_| depth >= 10) else {
+        return alive(settings, record, limit);
+    };
+    match web::guess(&test, limit)? {
+        Err(failure) if settings.is_status_guessed => {
+            context.log.debug(format_args!("level 10 is level 0: {failure}"));
+            alive(settings, record, limit)
+        }
+        answered => answered,
     }
+}
+
+/// The check of level 0.
+fn alive(settings: &Settings, record: &Record, limit: Deadline) -> Result<Status, Failure> {
+    ask::alive(record, settings.port, limit).map(|()| Status::Running)
 }
 
 /// The check of level 10, where there is a page for it.
-fn page_of_level_10(settings: &Settings, record: &Record) -> Option<Test> {
-    let (listen, page) = status_page_of(settings, record)?;
-    Some(test(settings, &listen, page, Some(&settings.status_regex)))
+fn page_of_level_10(settings: &Settings, record: &Record, limit: Deadline) -> Option<Test> {
+    let (listen, page) = status_page_of(settings, record, limit)?;
+    let mut test = test(settings, &listen, page, Some(&settings.status_regex));
+    if settings.status_page.is_none() && test.rules.host_header.is_none() {
+        test.rules.host_header.clone_from(&record.status_host);
+    }
+    Some(test)
 }
 
 /// The status page, and the server that has it where the page does not say: the one that was
-/// chosen, or the one with `stub_status` in the configuration.
-pub fn status_page_of<'a>(settings: &'a Settings, record: &'a Record) -> Option<(Listen, &'a str)> {
-    match (&settings.status_page, &record.status) {
-        (Some(page), _) => Some((first(settings, record), page)),
-        (None, Some((listen, page))) if settings.port.is_none() => Some((listen.clone(), page)),
-        (None, Some((_, page))) => Some((first(settings, record), page)),
-        (None, None) => None,
-    }
+/// chosen, or the one with `stub_status` in the configuration. There is none where that server
+/// listens on other machines' addresses only.
+pub fn status_page_of<'a>(
+    settings: &'a Settings,
+    record: &'a Record,
+    limit: Deadline,
+) -> Option<(Listen, &'a str)> {
+    let (listen, page) = match (&settings.status_page, &record.status) {
+        (None, Some((listen, page))) if settings.port.is_none() => {
+            (Some(listen.clone()).filter(|listen| ask::is_here(listen, limit)), page)
+        }
+        (Some(page), _) | (None, Some((_, page))) => {
+            (server_of(page, settings, record, limit), page)
+        }
+        (None, None) => return None,
+    };
+    Some((listen?, page))
 }
 
 /// The page of level 20, or the test from a file.
@@ -128,7 +153,7 @@ fn page_of_level_20(
     settings: &Settings,
     record: &Record,
 ) -> Result<Option<Test>, Failure> {
-    let listen = first(settings, record);
+    let limit = context.budget.work();
     let (file, page) = (settings.test_file.as_deref(), settings.test_page.as_ref());
     // As the shell agent has it: a file that is not there leaves the word to the other parameters.
     if let Some(path) =
@@ -139,16 +164,22 @@ fn page_of_level_20(
             context.log.debug(format_args!("has no effect: {ignored}"));
         }
         let is_whole = http::is_url(&found.url);
+        let Some(listen) = server_of(&found.url, settings, record, limit) else { return Ok(None) };
         let mut test = found.into_test(&listen.base_url(), settings.rules.clone());
         test.unix_socket = local(&listen, is_whole);
         return Ok(Some(test));
     }
-    Ok(page.map(|page| test(settings, &listen, page, settings.test_regex.as_ref())))
+    let page = page.and_then(|page| Some((server_of(page, settings, record, limit)?, page)));
+    Ok(page.map(|(listen, page)| test(settings, &listen, page, settings.test_regex.as_ref())))
 }
 
-/// The server to ask for a page that does not say which.
-fn first(settings: &Settings, record: &Record) -> Listen {
-    ask::preferred(record, settings.port).into_iter().next().unwrap_or_else(Listen::usual)
+/// The server to ask for a page; `None` where it listens on other machines' addresses only, and the
+/// page does not say itself where it is.
+fn server_of(page: &str, settings: &Settings, record: &Record, limit: Deadline) -> Option<Listen> {
+    if http::is_url(page) {
+        return Some(Listen::usual());
+    }
+    ask::first(record, settings.port, limit)
 }
 
 fn test(settings: &Settings, listen: &Listen, page: &str, regex: Option<&Ere>) -> Test {

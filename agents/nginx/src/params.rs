@@ -39,8 +39,8 @@ pub const STATUS10URL: Param<String> = Param::new(
     web::page,
     "Status page",
     "The page that a monitor at level 10 asks for: a URL, or a path on the server. If unset, the \
-     page with stub_status in the configuration; where there is none, level 10 is the same as \
-     level 0. It must be this node that answers, not another one.",
+     page with stub_status in the configuration; where there is none, or it is not shown to this \
+     node, level 10 is the same as level 0. It must be this node that answers, not another one.",
 )
 .reloadable();
 pub const STATUS10REGEX: Param<Ere> = Param::new(

@@ -27,6 +27,8 @@ pub struct Record {
     pub listens: Vec<Listen>,
     /// Its status page.
     pub status: Option<(Listen, String)>,
+    /// The name of the server that has it.
+    pub status_host: Option<String>,
     /// Its local sockets.
     pub locals: Vec<PathBuf>,
     /// The parameter `config_serial` when it last read its configuration.
@@ -56,6 +58,9 @@ impl StateFile for Record {
             add("status", &listen.render());
             add("page", page);
         }
+        if let Some(host) = &self.status_host {
+            add("host", host);
+        }
         if let Some(serial) = &self.serial {
             add("serial", serial);
         }
@@ -80,6 +85,7 @@ impl StateFile for Record {
                 "listen" => record.listens.push(Listen::parse(&value)?),
                 "status" => status = Some(Listen::parse(&value)?),
                 "page" => record.status = status.take().map(|listen| (listen, value)),
+                "host" => record.status_host = Some(value),
                 "serial" => record.serial = Some(value),
                 "usual" => record.usual = true,
                 _ => return None,
@@ -108,6 +114,7 @@ mod tests {
             pid_file: "/run/x.pid".into(),
             listens: vec![listen.clone(), Listen::parse("unix:/run/s").unwrap()],
             status: Some((listen, "/s".into())),
+            status_host: Some("status.example.com".into()),
             locals: vec!["/run/s".into()],
             serial: Some("7".into()),
         };

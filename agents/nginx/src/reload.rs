@@ -1,10 +1,11 @@
 //! Makes the server read its configuration again without losing a request.
 #![forbid(unsafe_code)]
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 use ocf::daemon::Daemon;
+use ocf::invocation::Asked;
 use ocf::prelude::*;
 use ocf::sys::clock::Deadline;
 use ocf::sys::listen;
@@ -12,13 +13,16 @@ use ocf::sys::process::Process;
 
 use crate::ask;
 use crate::check::{self, Verdict};
-use crate::config::listen::Socket;
 use crate::instance::{self, Described};
 use crate::record::Record;
 use crate::settings::Settings;
 
 /// How long a master may take to read its configuration and to begin new workers.
 const RENEWAL: Duration = Duration::from_secs(30);
+
+/// As [`RENEWAL`], for a monitor that tries a refused configuration again, beyond twice what nginx
+/// took to check it: nginx tries to bind its addresses for 2.5 s (`ngx_open_listening_sockets`).
+const RETRY: Duration = Duration::from_secs(3);
 
 /// Reads the configuration again. What does not run is not started: for the cluster it would be
 /// stopped all the same.
@@ -73,6 +77,7 @@ fn renew(
             "configuration refused: {why}; nginx keeps its old configuration"
         )))
     };
+    let began = Instant::now();
     match check::check(context, described) {
         Ok(Verdict::Good) => {}
         Ok(
@@ -87,40 +92,60 @@ fn renew(
     }
     // nginx's own check passes over an address that is in use, for the one that asks may be the one
     // that uses it.
-    let places =
-        described.instance.record.listens.iter().filter_map(|listen| match &listen.socket {
-            Socket::Inet(host, port) => Some((Some(host.as_str()), *port)),
-            Socket::Unix(_) => None,
-        });
-    if let Err(failure) = listen::check(places, master, context.budget.work()) {
+    if let Err(failure) = listen::check(&described.places, master, context.budget.work()) {
         return refused(failure.to_string());
     }
+    // The agent's own reading takes as long as the server's.
+    let limit = if is_retry(context) { RETRY + 2 * began.elapsed() } else { RENEWAL };
     let before = master.descendants().or_fail("/proc")?;
-    let handle =
-        master.open().or_fail("nginx")?.ok_or_else(|| Failure::generic("nginx has just ended"))?;
+    let handle = master.open().or_fail("nginx")?.ok_or_else(ended)?;
     handle.signal(Signal::SIGHUP).or_fail("nginx")?;
-    // New workers come with the new configuration only.
-    let renewed =
-        Deadline::after(RENEWAL).min(context.budget.work()).poll(|| match master.descendants() {
-            Ok(now) => now.iter().any(|worker| !before.contains(worker)).then_some(Ok(())),
-            Err(error) => Some(Err(error)),
-        });
-    match renewed {
-        Some(result) => result.or_fail("/proc")?,
-        None => return refused("no new worker has started: see nginx's error log".to_owned()),
+    let deadline = Deadline::after(limit).min(context.budget.work());
+    if !renewed(master, &before, deadline)? {
+        return refused("no new worker has started: see nginx's error log".to_owned());
     }
-    let mut last = None;
-    let serves = context.budget.work().poll(|| {
-        let answer = ask::alive(&described.instance.record, settings.port, context.budget.work());
-        answer.map_err(|failure| last = Some(failure)).ok()
-    });
-    if serves.is_none() {
-        return Err(last
-            .unwrap_or_else(|| Failure::generic("nginx does not serve"))
-            .wrap("after the reload"));
-    }
+    serves(context, settings, described, master)?;
     let record =
         Record { serial: settings.config_serial.clone(), ..described.instance.record.clone() };
     record.save_or_warn(context, "the next reload will repeat this one");
     Ok(Reloaded::Done)
+}
+
+/// Whether it is a monitor that tries a refused configuration again.
+fn is_retry(context: &Context<'_>) -> bool {
+    matches!(context.invocation.asked, Asked::Action(action) if action.is_monitor())
+}
+
+/// Waits for new workers, which come with the new configuration only; says whether there are any.
+fn renewed(master: &Process, before: &[Process], deadline: Deadline) -> Result<bool, Failure> {
+    let seen = deadline.poll(|| match (master.lives(), master.descendants()) {
+        (Ok(false), _) => Some(Err(ended())),
+        (Ok(true), Ok(now)) => now.iter().any(|it| !before.contains(it)).then_some(Ok(true)),
+        (Err(error), _) | (_, Err(error)) => Some(Err(error).or_fail("/proc")),
+    });
+    seen.unwrap_or(Ok(false))
+}
+
+/// Waits until the server answers.
+fn serves(
+    context: &Context<'_>,
+    settings: &Settings,
+    described: &Described,
+    master: &Process,
+) -> Result<(), Failure> {
+    let mut last = Failure::generic("nginx does not serve");
+    let work = context.budget.work();
+    let seen = work.poll(|| match ask::alive(&described.instance.record, settings.port, work) {
+        Ok(()) => Some(Ok(())),
+        Err(_) if !master.lives().unwrap_or(true) => Some(Err(ended())),
+        Err(failure) => {
+            last = failure;
+            None
+        }
+    });
+    seen.unwrap_or_else(|| Err(last.wrap("after the reload")))
+}
+
+fn ended() -> Failure {
+    Failure::generic("nginx has just ended")
 }

@@ -31,6 +31,19 @@ impl Identity {
         }
     }
 
+    /// What the values mean; `None` where a faulty one has the say: the server of the usual
+    /// configuration is not the resource's then, and what was started is known by its record.
+    pub fn meant(values: &Values) -> Option<Self> {
+        let has_other_faults =
+            values.is_faulty(&params::HTTPD) || values.is_faulty(&params::OPTIONS);
+        let is_unknown = match values.is_given(&params::CONFIGFILE) {
+            true => values.is_faulty(&params::CONFIGFILE),
+            // The program and its options know their own.
+            false => has_other_faults,
+        };
+        (!is_unknown).then(|| Self::of(values))
+    }
+
     /// The value of an option with one letter, `-g x` or `-gx`.
     fn option(&self, letter: &str) -> Option<&str> {
         let mut options = self.options.iter();
@@ -67,6 +80,8 @@ pub struct Settings {
     pub status_page: Option<String>,
     /// What it shows.
     pub status_regex: Ere,
+    /// Whether neither that page nor what it shows was given.
+    pub is_status_guessed: bool,
     /// The page of level 20.
     pub test_page: Option<String>,
     /// What it shows.
@@ -89,6 +104,8 @@ pub fn from_values(values: &Values, faults: &mut Faults) -> Option<Settings> {
         config_serial: values.get(&params::CONFIG_SERIAL),
         status_page: values.get(&params::STATUS10URL),
         status_regex: values.get(&params::STATUS10REGEX)?,
+        is_status_guessed: !values.is_given(&params::STATUS10URL)
+            && !values.is_given(&params::STATUS10REGEX),
         test_page: values.get(&params::TEST20URL),
         test_regex: values.get(&params::TEST20REGEX),
         test_file: values.get(&params::TEST20CONFFILE),
@@ -101,6 +118,19 @@ pub fn from_values(values: &Values, faults: &mut Faults) -> Option<Settings> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_faulty_value_does_not_mean_the_usual_server() {
+        let meant = |pairs: &[(&str, &str)]| Identity::meant(&Values::from_pairs(pairs));
+        assert_eq!(meant(&[]), Some(Identity::default()));
+        let unknown: [&[(&str, &str)]; 3] =
+            [&[("configfile", "etc/n.conf")], &[("httpd", "sbin/nginx")], &[("options", "-p '")]];
+        for pairs in unknown {
+            assert_eq!(meant(pairs), None, "{pairs:?}");
+        }
+        let known = meant(&[("configfile", "/n.conf"), ("httpd", "sbin/nginx")]).unwrap();
+        assert_eq!(known.configfile, Some("/n.conf".into()));
+    }
 
     #[test]
     fn options_that_matter_are_found() {

@@ -9,25 +9,27 @@ use crate::instance::{self, Instance};
 use crate::record::Record;
 use crate::settings::Identity;
 
-/// Ends what was started, and what the parameters mean now if that is something else.
+/// Ends what was started, and what the parameters mean now if that is something else and known.
 ///
 /// # Errors
 /// What is left, or could not be looked at.
-pub fn stop(context: &Context<'_>, identity: &Identity) -> Result<(), Failure> {
+pub fn stop(context: &Context<'_>, identity: Option<&Identity>) -> Result<(), Failure> {
     let recorded = Instance::recorded(context.invocation);
-    let is_same = recorded.as_ref().is_some_and(|instance| instance.record.identity == *identity);
-    daemon::stop(context, recorded, || {
-        (!is_same).then(|| instance::describe(context, identity).instance)
-    })
+    let known = recorded.as_ref().map(|instance| instance.record.identity.clone());
+    let other = identity.filter(|identity| known.as_ref() != Some(*identity));
+    daemon::stop(context, recorded, || Some(instance::describe(context, other?).instance))
 }
 
 /// Looks for what a stop would end.
 ///
 /// # Errors
 /// As [`daemon::probe`].
-pub fn probe_without_params(context: &Context<'_>, identity: &Identity) -> Result<Status, Failure> {
-    let meant = || instance::describe(context, identity).instance;
-    daemon::probe(context, Instance::recorded(context.invocation), || Some(meant()))
+pub fn probe_without_params(
+    context: &Context<'_>,
+    identity: Option<&Identity>,
+) -> Result<Status, Failure> {
+    let meant = || Some(instance::describe(context, identity?).instance);
+    daemon::probe(context, Instance::recorded(context.invocation), meant)
 }
 
 /// Takes away local sockets that no process listens on any more: nginx leaves them when it is

@@ -60,7 +60,7 @@ impl Ports {
         let limit = Deadline::after(LOOK);
         for process in processes {
             each_socket(process, |socket| {
-                listening.extend(listening_port(socket)?);
+                listening.extend(listening_at(socket)?.map(|local| local.port()));
                 if limit.expired() { Err(io::ErrorKind::TimedOut.into()) } else { Ok(()) }
             })?;
         }
@@ -94,26 +94,26 @@ pub fn of_all(processes: &[Process], ports: &Ports) -> io::Result<Clients> {
     Ok(all)
 }
 
-/// The TCP ports that a process listens on, whatever the address.
+/// The TCP addresses that a process listens on.
 ///
 /// # Errors
 /// As [`of_all`].
-pub fn listening_ports(process: &Process) -> io::Result<Vec<u16>> {
+pub fn listening(process: &Process) -> io::Result<Vec<SocketAddr>> {
     let mut all = Vec::new();
     each_socket(process, |socket| {
-        all.extend(listening_port(socket)?);
+        all.extend(listening_at(socket)?);
         Ok(())
     })?;
     Ok(all)
 }
 
-fn listening_port(socket: &OwnedFd) -> io::Result<Option<u16>> {
+fn listening_at(socket: &OwnedFd) -> io::Result<Option<SocketAddr>> {
     // A socket of a kind that knows no such state does not listen.
     if !getsockopt(socket, AcceptConn).unwrap_or(false) {
         return Ok(None);
     }
     let local: SockaddrStorage = getsockname(socket.as_raw_fd())?;
-    Ok(internet(&local).map(|local| local.port()))
+    Ok(internet(&local))
 }
 
 /// Borrows each socket of a process for a look.
@@ -194,6 +194,17 @@ fn is_cut_off(socket: &OwnedFd, local: SocketAddr) -> io::Result<bool> {
         return Ok(false);
     }
     Ok(!is_here(&ours, local))
+}
+
+/// Whether a connection to an address stays on this machine. Where the kernel does not say, it
+/// counts as one that does.
+#[must_use]
+pub fn is_on_this_machine(address: SocketAddr) -> bool {
+    let any: IpAddr = match address.ip().to_canonical() {
+        IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    };
+    UdpSocket::bind((any, 0)).map_or(true, |ours| is_here(&ours, address))
 }
 
 /// Whether an address is this machine's: what it would send there does not leave it. The kernel
@@ -305,19 +316,18 @@ mod tests {
     }
 
     #[test]
-    fn the_ports_of_a_process_are_those_that_it_listens_on() {
+    fn the_places_of_a_process_are_those_that_it_listens_on() {
         let listeners = ["127.0.0.1:0", "[::]:0"].map(|place| TcpListener::bind(place).unwrap());
-        let ports = listeners.each_ref().map(|listener| listener.local_addr().unwrap().port());
+        let places = listeners.each_ref().map(|listener| listener.local_addr().unwrap());
         let [first, second] = listeners.map(OwnedFd::from);
         let sleep =
             std::process::Command::new("/bin/sleep").arg("60").stdin(first).stdout(second).spawn();
         let mut sleep = sleep.unwrap();
         let process = Process::find(sleep.id() as i32).unwrap().unwrap();
-        let mut found = listening_ports(&process).unwrap();
-        found.sort_unstable();
+        let found = listening(&process).unwrap();
         sleep.kill().unwrap();
         sleep.wait().unwrap();
-        assert!(ports.iter().all(|port| found.contains(port)), "{found:?}");
+        assert!(places.iter().all(|place| found.contains(place)), "{found:?}");
     }
 
     /// Its address is deleted while it waits for an answer; and an address by a route alone counts

@@ -334,3 +334,21 @@ fn an_1_a_probe_with_a_faulty_parameter_looks_for_the_server() {
     faulty.stop().expect_code(0);
     site.expect_nothing("a.conf");
 }
+
+/// On a node without the cluster address the server listens all the same (`ip_nonlocal_bind`). What
+/// answers at that address is another node's server.
+#[test]
+fn a_place_on_another_node_is_not_asked() {
+    let Some(site) = Site::new() else { return };
+    site.host.sysctl("net/ipv4/ip_nonlocal_bind", "1");
+    site.config("a.conf", "Listen 192.0.2.10:80");
+    let agent = site.agent("a.conf");
+    agent.start().expect_code(0);
+    agent.monitor().expect_code(0).expect_silent();
+    agent.clone().param("statusurl", "/none").monitor().expect_code(0);
+    site.host.sh("ip address add 192.0.2.10/32 dev lo");
+    agent.monitor().expect_code(0).expect_silent();
+    agent.clone().param("statusurl", "/none").monitor().expect_code(1).expect_reason(&["404"]);
+    agent.stop().expect_code(0);
+    site.expect_nothing("a.conf");
+}

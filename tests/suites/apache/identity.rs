@@ -142,6 +142,29 @@ fn id_7_an_update_of_the_program_changes_nothing() {
     site.expect_nothing("a.conf");
 }
 
+/// A typo in `configfile` made the distribution's server the resource's: a probe was 0, and stop
+/// ended it.
+#[test]
+fn a_faulty_configfile_does_not_mean_the_distributions_server() {
+    let Some(site) = Site::new() else { return };
+    site.config("usual.conf", "Listen 127.0.0.1:8099");
+    site.host.sh(&format!(
+        "mount --bind {ROOT}/usual.conf /etc/apache2/apache2.conf; /usr/sbin/apache2 -k start"
+    ));
+    let good = site.usual();
+    let faulty = good.clone().param("configfile", &format!("{ROOT}/a.conf")[1..]);
+    faulty.probe().expect_code(7).expect_reason(&["configfile"]);
+    faulty.stop().expect_code(0);
+    assert!(site.get("127.0.0.1:8099", "/").is_some(), "it is not ours");
+    // What was started is found by its record.
+    good.start().expect_code(0);
+    faulty.probe().expect_code(0);
+    faulty.stop().expect_code(0);
+    site.expect_nothing("a.conf");
+    assert!(site.get("127.0.0.1:8099", "/").is_some());
+    site.host.sh("pkill -KILL -x apache2");
+}
+
 /// A start that fails and cannot end what it has begun: the record was forgotten, and with it what
 /// a stop ends.
 #[test]

@@ -123,3 +123,55 @@ fn a_reload_by_hand_is_noticed() {
     agent.monitor().expect_code(0);
     agent.monitor().expect_code(0);
 }
+
+/// Each of these passed all checks, and the graceful restart ended the server.
+#[test]
+fn what_needs_a_restart_is_refused_and_the_server_runs_on() {
+    let Some(site) = Site::new() else { return };
+    let agent = site.usual();
+    let _other = site.host.in_network(|| std::net::TcpListener::bind("127.0.0.2:8081")).unwrap();
+    let changes = [
+        ("Listen 127.0.0.1:8081", "Listen 8081", "needs a restart"),
+        ("Listen 127.0.0.1:8081", "Listen 0.0.0.0:8081", "needs a restart"),
+        (
+            "Listen 127.0.0.1:8081",
+            "Listen 127.0.0.1:8081\nListen 127.0.0.2:8081",
+            "127.0.0.2:8081: another program",
+        ),
+        ("Listen 8082", "Listen 127.0.0.1:8082", "needs a restart"),
+        ("Listen 8082", "Listen 8082\nListen 8083", ""),
+    ];
+    for (before, after, why) in changes {
+        site.config("a.conf", before);
+        agent.start().expect_code(0);
+        let master = site.master("a.conf");
+        site.config("a.conf", after);
+        let changed = agent.clone().param("config_serial", "2");
+        let done = changed.action("reload-agent");
+        done.expect_code(0).expect_stderr(Some(why).filter(|why| !why.is_empty()).as_slice());
+        let code = if why.is_empty() { 0 } else { 190 };
+        changed.monitor().expect_code(code);
+        assert_eq!(site.master("a.conf"), master, "{before} to {after}");
+        agent.stop().expect_code(0);
+        site.expect_nothing("a.conf");
+    }
+}
+
+/// The syntax check and the trial pass, for each begins a server of its own.
+#[test]
+fn another_mpm_needs_a_restart() {
+    let Some(site) = Site::new() else { return };
+    let agent = site.usual();
+    agent.start().expect_code(0);
+    let master = site.master("a.conf");
+    let prefork = "s/mpm_event/mpm_prefork/g; s/MinSpareThreads/MinSpareServers/";
+    site.host.sh(&format!("sed -i '{prefork}' {ROOT}/a.conf"));
+    agent.action("reload").expect_code(1).expect_reason(&["mpm_prefork", "needs a restart"]);
+    agent.monitor().expect_code(0);
+    assert_eq!(site.master("a.conf"), master);
+    agent.stop().expect_code(0);
+    agent.start().expect_code(0);
+    agent.action("reload").expect_code(0);
+    agent.stop().expect_code(0);
+    site.expect_nothing("a.conf");
+}

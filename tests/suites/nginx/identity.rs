@@ -187,3 +187,24 @@ fn id_7_an_update_of_the_program_changes_nothing() {
     agent.stop().expect_code(0);
     expect_gone(&host);
 }
+
+/// A typo in `configfile` made the distribution's server the resource's: a probe was 0, and stop
+/// ended it.
+#[test]
+fn a_faulty_configfile_does_not_mean_the_usual_server() {
+    let Some(host) = machine() else { return };
+    configure(&host, "nginx", &PLAIN.replace("8081", "8099"));
+    host.sh("/usr/sbin/nginx");
+    let path = configure(&host, "a", PLAIN);
+    let faulty = web(&host, path.trim_start_matches('/'));
+    faulty.probe().expect_code(7).expect_reason(&["configfile"]);
+    faulty.stop().expect_code(0);
+    assert!(page(&host, &["http://127.0.0.1:8099/"]).contains("alive"), "it is not ours");
+    // What was started is found by its record.
+    web(&host, &path).start().expect_code(0);
+    faulty.probe().expect_code(0);
+    faulty.stop().expect_code(0);
+    assert_eq!(page(&host, &["http://127.0.0.1:8081/"]), "");
+    assert!(page(&host, &["http://127.0.0.1:8099/"]).contains("alive"));
+    host.sh("pkill -KILL -x nginx");
+}

@@ -1,5 +1,7 @@
 //! Monitors at levels 10, 20 and 30.
 
+use std::time::Duration;
+
 use crate::{PLAIN, at, configure, machine, web, write};
 
 #[test]
@@ -102,7 +104,9 @@ fn a_slow_page_is_degraded_and_the_port_can_be_chosen() {
     at(&slow, 20).expect_code(190).expect_reason(&["max_latency"]);
     at(&agent, 10).expect_code(0);
     at(&agent.clone().param("port", "8082"), 10).expect_code(0);
-    at(&agent.clone().param("port", "8081"), 10).expect_code(1).expect_reason(&["404"]);
+    at(&agent.clone().param("port", "8081"), 10).expect_code(0);
+    let named = agent.clone().param("port", "8081").param("status10url", "/nginx_status");
+    at(&named, 10).expect_code(1).expect_reason(&["404"]);
     agent.clone().param("port", "8099").monitor().expect_code(1).expect_reason(&["8099"]);
     agent.stop().expect_code(0);
 }
@@ -135,5 +139,83 @@ fn ng_f1_a_page_whose_name_begins_like_a_url_is_a_path() {
     let agent = web(&host, &configure(&host, "a", http)).param("status10url", "httpstatus");
     agent.start().expect_code(0);
     at(&agent, 10).expect_code(0).expect_silent();
+    agent.stop().expect_code(0);
+}
+
+/// On a node without the cluster address the server listens all the same (`ip_nonlocal_bind`).
+/// Level 0 connected to that address: a start failed where no node had it, and where the peer did,
+/// the peer answered for a server that was frozen here.
+#[test]
+fn a_place_on_another_node_is_not_asked() {
+    let Some(host) = machine() else { return };
+    host.sysctl("net/ipv4/ip_nonlocal_bind", "1");
+    let http = "server { listen 192.0.2.10:80; location /nginx_status { stub_status; } }";
+    let path = configure(&host, "a", http);
+    let agent = web(&host, &path);
+    agent.start().expect_code(0);
+    for level in [0, 10, 20] {
+        at(&agent, level).expect_code(0).expect_silent();
+    }
+    at(&agent.clone().param("status10url", "/none"), 10).expect_code(0);
+    let passed_over = "not asked: 192.0.2.10:80 (it is not on this machine)";
+    agent.explain().expect_code(0).expect_lines(&[passed_over]);
+    host.sh("ip address add 192.0.2.10/32 dev lo");
+    at(&agent, 10).expect_code(0);
+    at(&agent.clone().param("status10url", "/none"), 10).expect_code(1);
+    host.sh("kill -STOP $(pgrep -x nginx)");
+    agent.clone().timeout(Duration::from_secs(12)).monitor().expect_code(1);
+    host.sh("kill -CONT $(pgrep -x nginx)");
+    agent.stop().expect_code(0);
+}
+
+/// A server of both families where there is no IPv6: the loopback address of IPv4 answers.
+#[test]
+fn a_server_of_both_families_is_asked_by_both() {
+    let Some(host) = machine() else { return };
+    host.sysctl("net/ipv6/conf/all/disable_ipv6", "1");
+    host.sysctl("net/ipv6/conf/lo/disable_ipv6", "1");
+    let http = "server { listen [::]:8081 ipv6only=off; location /nginx_status { stub_status; } }";
+    let agent = web(&host, &configure(&host, "a", http));
+    agent.start().expect_code(0);
+    at(&agent, 10).expect_code(0).expect_silent();
+    agent.stop().expect_code(0);
+}
+
+/// pcs adds a monitor at level 10 by itself. It restarted a server that works when the page was of
+/// a server by name, or for other clients.
+#[test]
+fn a_status_page_that_is_not_shown_is_no_failure_unless_it_was_named() {
+    let Some(host) = machine() else { return };
+    host.sh("touch /etc/nginx/users");
+    let page = |more: &str| {
+        format!(
+            "server {{ listen 8081 default_server; return 200 hello; }}\nserver {{ listen 8081; \
+             {more} location = /nginx_status {{ stub_status; }} }}"
+        )
+    };
+    for (more, is_shown) in [
+        ("server_name status.example.com;", true),
+        ("server_name ~^status;", false),
+        ("server_name status; allow 192.0.2.77; deny all;", false),
+        ("server_name status; auth_basic x; auth_basic_user_file /etc/nginx/users;", false),
+        ("server_name status; return 301 https://other.example/;", false),
+    ] {
+        let agent = web(&host, &configure(&host, "a", &page(more)));
+        agent.start().expect_code(0);
+        let debug = agent.clone().env("HA_debug", "1").env("HA_DEBUGLOG", "/var/log/agent.log");
+        at(&debug, 10).expect_code(0);
+        let log = "touch /var/log/agent.log; grep -c 'level 10 is level 0' /var/log/agent.log || :";
+        let fallen = host.sh(&format!("{log}; rm /var/log/agent.log"));
+        assert_eq!(fallen.trim() == "0", is_shown, "{more}: {fallen}");
+        at(&agent, 20).expect_code(0).expect_silent();
+        at(&agent.clone().param("status10url", "/nginx_status"), 10).expect_code(1);
+        let regex = agent.clone().param("status10regex", "Reading");
+        at(&regex, 10).expect_code(if is_shown { 0 } else { 1 });
+        agent.stop().expect_code(0);
+    }
+    // An error of the server's side, and no answer.
+    let agent = web(&host, &configure(&host, "a", &page("server_name a; return 503;")));
+    agent.start().expect_code(0);
+    at(&agent, 10).expect_code(1).expect_reason(&["503"]);
     agent.stop().expect_code(0);
 }

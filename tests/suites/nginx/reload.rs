@@ -89,3 +89,58 @@ fn a_reload_by_hand_does_not_confuse_a_monitor() {
     agent.stop().expect_code(0);
     expect_gone(&host);
 }
+
+/// nginx tries for seconds, and says why it keeps its old workers in its log only.
+#[test]
+fn a_place_that_needs_a_restart_is_refused_at_once() {
+    let Some(host) = machine() else { return };
+    let path = configure(&host, "a", PLAIN);
+    let agent = web(&host, &path);
+    agent.start().expect_code(0);
+    let before = settled(&host);
+    for changed in ["8081", "8081; listen [::]:8081"] {
+        configure(&host, "a", &PLAIN.replace("127.0.0.1:8081", changed));
+        let done = agent.action("reload");
+        done.expect_code(1).expect_reason(&["0.0.0.0:8081", "needs a restart"]);
+        done.expect_within(Duration::from_secs(2));
+    }
+    assert_eq!(processes(&host), before);
+    agent.stop().expect_code(0);
+    // One socket for all addresses, a server of one of them, and the other family beside it.
+    let shared = "server { listen 8081; } server { listen 127.0.0.1:8081; }";
+    configure(&host, "a", shared);
+    agent.start().expect_code(0);
+    agent.action("reload").expect_code(0);
+    configure(&host, "a", &format!("{shared} server {{ listen [::]:8081; }}"));
+    agent.action("reload").expect_code(0);
+    assert!(page(&host, &["http://[::1]:8081/"]).contains("alive"));
+    agent.stop().expect_code(0);
+    expect_gone(&host);
+}
+
+/// nginx takes seconds over a place that it cannot have, and the agent's check passes over those
+/// with `reuseport`, which several programs may share. A monitor tried again for all of its time,
+/// and said 190 of a server that had been killed meanwhile.
+#[test]
+fn a_monitor_that_tries_again_takes_three_seconds_and_sees_the_server_end() {
+    let Some(host) = machine() else { return };
+    let path = configure(&host, "a", PLAIN);
+    let agent = web(&host, &path).param("config_serial", "1");
+    agent.start().expect_code(0);
+    let _other = host.in_network(|| std::net::TcpListener::bind("127.0.0.1:8082")).unwrap();
+    let more = "server { listen 127.0.0.1:8082 reuseport; }";
+    configure(&host, "a", &format!("{PLAIN} {more}"));
+    let agent = agent.param("config_serial", "2").timeout(Duration::from_secs(12));
+    agent.action("reload-agent").expect_code(0).expect_stderr(&["no new worker"]);
+    let tried = agent.monitor();
+    tried.expect_code(190).expect_reason(&["no new worker"]).expect_within(Duration::from_secs(6));
+    std::thread::scope(|scope| {
+        let monitor = scope.spawn(|| agent.monitor());
+        std::thread::sleep(Duration::from_secs(1));
+        host.sh("pkill -KILL -f '^nginx: '");
+        let seen = monitor.join().expect("a monitor");
+        seen.expect_code(1).expect_reason(&["has just ended"]);
+    });
+    agent.stop().expect_code(0);
+    expect_gone(&host);
+}

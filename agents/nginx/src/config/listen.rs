@@ -2,7 +2,10 @@
 #![forbid(unsafe_code)]
 
 use std::fmt;
+use std::net::Ipv6Addr;
 use std::path::PathBuf;
+
+use ocf::sys::listen::Place;
 
 /// Where a server accepts connections, as a client on this machine gets there.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -47,7 +50,13 @@ impl Listen {
         }
         let (ssl, proxied) = (has("ssl"), has("proxy_protocol"));
         let h2_only = has("http2") && !ssl;
-        socket(place).map(|socket| Self { socket, ssl, proxied, h2_only })
+        let socket = match socket(place)? {
+            Socket::Inet(host, port) => {
+                Socket::Inet(as_client(&host, has("ipv6only=off")).to_owned(), port)
+            }
+            local => local,
+        };
+        Some(Self { socket, ssl, proxied, h2_only })
     }
 
     /// How little a client has to know to be answered; less is better.
@@ -109,6 +118,32 @@ impl fmt::Display for Socket {
     }
 }
 
+/// Where nginx binds a socket for TCP.
+pub fn place(arguments: &[String]) -> Option<Place> {
+    let (place, rest) = arguments.split_first()?;
+    let has = |word: &str| rest.iter().any(|given| given == word);
+    if has("quic") || has("http3") || has("udp") {
+        return None;
+    }
+    match socket(place)? {
+        Socket::Inet(host, port) => {
+            Some(Place { host: Some(host), port, only_ipv6: !has("ipv6only=off") })
+        }
+        Socket::Unix(_) => None,
+    }
+}
+
+/// Where a client on this machine finds a server that listens at a host. One for all addresses of
+/// both families may be on a machine that has one of them only.
+fn as_client(host: &str, has_both: bool) -> &str {
+    match host {
+        "0.0.0.0" => "127.0.0.1",
+        "::" if has_both => "localhost",
+        "::" => "::1",
+        other => other,
+    }
+}
+
 /// Reads the first argument. Of a range of ports the first one counts.
 fn socket(place: &str) -> Option<Socket> {
     let scheme = place.get(..5).filter(|scheme| scheme.eq_ignore_ascii_case("unix:"));
@@ -118,8 +153,7 @@ fn socket(place: &str) -> Option<Socket> {
     if let Some(rest) = place.strip_prefix('[') {
         let (host, rest) = rest.split_once(']')?;
         let number = rest.strip_prefix(':').map_or(Some(80), port)?;
-        let host =
-            if matches!(host.parse(), Ok(std::net::Ipv6Addr::UNSPECIFIED)) { "::1" } else { host };
+        let host = if host.parse() == Ok(Ipv6Addr::UNSPECIFIED) { "::" } else { host };
         return Some(Socket::Inet(host.to_owned(), number));
     }
     let (host, number) = match place.rsplit_once(':') {
@@ -130,7 +164,7 @@ fn socket(place: &str) -> Option<Socket> {
             None => (place, 80),
         },
     };
-    let host = if matches!(host, "*" | "" | "0.0.0.0") { "127.0.0.1" } else { host };
+    let host = if matches!(host, "*" | "") { "0.0.0.0" } else { host };
     Some(Socket::Inet(host.to_owned(), number))
 }
 
@@ -160,6 +194,8 @@ mod tests {
             ("localhost:82", "localhost:82"),
             ("[::1]:8082", "[::1]:8082"),
             ("[::]:80 ipv6only=on", "[::1]:80"),
+            ("[::]:80 ipv6only=off", "localhost:80"),
+            ("[::1]:80 ipv6only=off", "[::1]:80"),
             ("[2001:db8::1]", "[2001:db8::1]:80"),
             ("unix:/run/n.sock", "unix:/run/n.sock"),
             ("12345-12399", "127.0.0.1:12345"),
@@ -170,6 +206,29 @@ mod tests {
         }
         for line in ["443 quic reuseport", "53 udp", "0", "70000", "[::1", "unix:", "a:b"] {
             assert_eq!(read(line), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn what_is_bound_is_what_is_written() {
+        let place = |line: &str| {
+            let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+            let Place { host, port, only_ipv6 } = place(&words)?;
+            Some((format!("{} {port}", host?), only_ipv6))
+        };
+        for (line, expected) in [
+            ("80", "0.0.0.0 80"),
+            ("*:80", "0.0.0.0 80"),
+            ("127.0.0.1:80 ssl", "127.0.0.1 80"),
+            ("[::]:80", ":: 80"),
+            ("[::1]:80", "::1 80"),
+            ("name", "name 80"),
+        ] {
+            assert_eq!(place(line), Some((expected.to_owned(), true)), "{line}");
+        }
+        assert_eq!(place("[::]:80 ipv6only=off"), Some((":: 80".to_owned(), false)));
+        for line in ["unix:/s", "443 quic", "53 udp"] {
+            assert_eq!(place(line), None, "{line}");
         }
     }
 

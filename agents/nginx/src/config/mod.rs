@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use compiled::Compiled;
 use grammar::Directive;
 use listen::{Listen, Socket};
+use ocf::sys::listen::Place;
 
 /// A configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,8 +27,12 @@ pub struct Config {
     pub daemon: bool,
     /// The places where it answers HTTP, those first that ask least of a client.
     pub listens: Vec<Listen>,
+    /// The places that it binds, for every kind of server.
+    pub places: Vec<Place>,
     /// The page of `stub_status`: whose it is and its path.
     pub status: Option<(Listen, String)>,
+    /// The name of that server, for where it is not the first at its address.
+    pub status_host: Option<String>,
     /// Local sockets of every kind of server.
     pub locals: Vec<PathBuf>,
     /// Files and directories that nginx makes when it looks at the configuration.
@@ -46,7 +51,9 @@ pub fn read(directives: &[Directive], globals: &str, compiled: &Compiled) -> Con
         pid: top("pid").map_or_else(|| compiled.pid.clone(), |path| compiled.prefix.join(path)),
         daemon: top("daemon") != Some("off"),
         listens: Vec::new(),
+        places: Vec::new(),
         status: None,
+        status_host: None,
         locals: Vec::new(),
         made: compiled.made.clone(),
     };
@@ -54,6 +61,9 @@ pub fn read(directives: &[Directive], globals: &str, compiled: &Compiled) -> Con
         for server in directive.block.iter().filter(|directive| directive.name() == "server") {
             read_server(server, &mut config);
         }
+    }
+    for kind in directives.iter().filter(|it| ["http", "stream", "mail"].contains(&it.name())) {
+        config.places.extend(places(kind));
     }
     // The order of the file decides among those that ask for as little.
     config.listens.sort_by_key(Listen::demands);
@@ -81,8 +91,48 @@ fn read_server(server: &Directive, config: &mut Config) {
     let best = listens.iter().min_by_key(|listen| listen.demands());
     if let (None, Some(best)) = (&config.status, best) {
         config.status = status_path(&server.block, "/").map(|path| (best.clone(), path));
+        let names = named("server_name").flat_map(|names| names.arguments());
+        config.status_host = names.into_iter().find(|name| is_plain(name)).cloned();
+        config.status_host.take_if(|_| config.status.is_none());
     }
     config.listens.extend(listens);
+}
+
+/// Whether a name of a server is one that a client can send, and no pattern. A server called `_`
+/// is meant for no name.
+fn is_plain(name: &str) -> bool {
+    let is_inside = |letter: char| letter.is_ascii_alphanumeric() || ".-_".contains(letter);
+    name.starts_with(|letter: char| letter.is_ascii_alphanumeric()) && name.chars().all(is_inside)
+}
+
+/// The places that the servers of one kind bind. They share the socket for all addresses where one
+/// of them has it (`ngx_http_init_listening`), and ports with `reuseport` with other programs.
+fn places(kind: &Directive) -> Vec<Place> {
+    let mut all = Vec::new();
+    let mut shared = HashSet::new();
+    for server in kind.block.iter().filter(|directive| directive.name() == "server") {
+        let mut listens =
+            server.block.iter().filter(|directive| directive.name() == "listen").peekable();
+        if listens.peek().is_none() && kind.name() == "http" {
+            all.push(Place { host: Some("0.0.0.0".into()), port: 80, only_ipv6: true });
+        }
+        for listen in listens {
+            let Some(place) = listen::place(listen.arguments()) else { continue };
+            if listen.arguments().iter().any(|word| word == "reuseport") {
+                shared.insert(place.port);
+            }
+            all.push(place);
+        }
+    }
+    all.sort();
+    all.dedup();
+    let is_any = |place: &Place| matches!(place.host.as_deref(), Some("0.0.0.0" | "::"));
+    let any: HashSet<u16> =
+        all.iter().filter(|place| is_any(place)).map(|place| place.port).collect();
+    all.retain(|place| {
+        !shared.contains(&place.port) && (is_any(place) || !any.contains(&place.port))
+    });
+    all
 }
 
 /// The path of the first location with `stub_status`, which since 1.7.5 needs no `on`.

@@ -138,3 +138,38 @@ fn what_a_check_would_make_is_known() {
     }
     assert_eq!(config.made.len(), 5);
 }
+
+#[test]
+fn servers_share_the_socket_for_all_addresses() {
+    let bound = |http: &str| -> Vec<String> {
+        let all = text(http).places.into_iter();
+        all.map(|place| format!("{} {}", place.host.unwrap(), place.port)).collect()
+    };
+    let servers = "http { server { listen 80; listen [::1]:81; } server { listen 127.0.0.1:80; \
+                   listen 127.0.0.1:82; } }";
+    assert_eq!(bound(servers), ["0.0.0.0 80", "127.0.0.1 82", "::1 81"]);
+    assert_eq!(bound("http { server { } }"), ["0.0.0.0 80"]);
+    let reused =
+        "http { server { listen 80 reuseport; listen 81; } server { listen 127.0.0.1:80; } }";
+    assert_eq!(bound(reused), ["0.0.0.0 81"]);
+    assert_eq!(bound("stream { server { listen 5000; } }"), ["0.0.0.0 5000"]);
+}
+
+#[test]
+fn the_server_of_the_status_page_is_known_by_a_plain_name() {
+    for (names, expected) in [
+        (
+            "server_name ~^s *.example.com .example.com _ status.example.com b;",
+            Some("status.example.com"),
+        ),
+        ("server_name _;", None),
+        ("server_name \"\" $hostname;", None),
+        ("", None),
+    ] {
+        let config = text(&format!(
+            "http {{ server {{ server_name first; }} server {{ {names} location /s \
+             {{ stub_status; }} }} }}"
+        ));
+        assert_eq!(config.status_host.as_deref(), expected, "{names}");
+    }
+}
