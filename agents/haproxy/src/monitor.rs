@@ -56,7 +56,7 @@ fn running(context: &Context<'_>, settings: &Settings) -> Result<Option<Running>
         let is_recorded = recorded.is_some();
         let instance =
             recorded.unwrap_or_else(|| instance::describe(context.invocation, &settings.identity));
-        let found = find(context, &instance);
+        let found = find(context, &instance, is_recorded);
         let may_pass = found.is_ok();
         seen = found.and_then(|master| {
             let Some(master) = master else { return Ok(None) };
@@ -117,8 +117,16 @@ fn question(context: &Context<'_>) -> Question {
 }
 
 /// The master; `None` when nothing is there.
-fn find(context: &Context<'_>, instance: &Instance) -> Result<Option<Process>, Failure> {
-    let found = instance.observe(context.budget.work())?;
+fn find(
+    context: &Context<'_>,
+    instance: &Instance,
+    is_recorded: bool,
+) -> Result<Option<Process>, Failure> {
+    let found = if is_recorded {
+        instance.observe_recorded(context)?
+    } else {
+        instance.observe(context.budget.work())?
+    };
     match (found.master, found.orphans.len()) {
         (Some(master), _) => Ok(Some(master)),
         (None, 0) => Ok(None),
