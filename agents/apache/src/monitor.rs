@@ -56,7 +56,10 @@ pub fn status(context: &Context<'_>, settings: &Settings, depth: Depth) -> Resul
         // Found by its configuration, after a reload by hand or a start by other means: known from
         // now on.
         (Seen::Serving(_), _) => {
-            if let Err(failure) = known.save(context.invocation) {
+            let saved = known.save(context.invocation);
+            // The note about its master, too: only that knows the children of one that dies.
+            let instance = Instance::new(context, known);
+            if let Err(failure) = saved.and(instance.observe_recorded(context)) {
                 context.log.debug(format_args!("not remembered: {failure}"));
             }
             seen.status()
