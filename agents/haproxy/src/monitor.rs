@@ -13,8 +13,10 @@ use ocf::web::{self, Test};
 use crate::ask::{self, Question, View};
 use crate::cli::stat;
 use crate::instance::{self, Instance};
+use crate::record::Record;
 use crate::reload;
 use crate::settings::{OnLow, ReloadOn, Settings};
+use crate::start;
 use crate::sum;
 
 /// How long a haproxy may not answer that is reloaded or replaced by other means.
@@ -29,16 +31,37 @@ const ANSWERING: Duration = Duration::from_millis(500);
 /// # Errors
 /// Why it is neither running nor cleanly stopped.
 pub fn monitor(context: &Context<'_>, settings: &Settings) -> Result<Status, Failure> {
-    let Some(Running { instance, is_recorded, view }) = running(context, settings)? else {
+    let Some(Running { instance, master, is_recorded, view }) = running(context, settings)? else {
         return Ok(Status::STOPPED);
     };
     let seen = judge(context, settings, view.as_ref())?;
-    if is_recorded { renew_if_changed(context, settings, &instance, seen) } else { Ok(seen) }
+    if is_recorded {
+        return renew_if_changed(context, settings, &instance, seen);
+    }
+    record(context, settings, &instance, &master);
+    Ok(seen)
+}
+
+/// Records a haproxy that is well and was started by other means, as a start would: from now on a
+/// change of its configuration is noticed, and its processes are known. A record of former
+/// parameters stays: a stop needs it.
+fn record(context: &Context<'_>, settings: &Settings, instance: &Instance, master: &Process) {
+    if !nix::unistd::geteuid().is_root()
+        || context.invocation.is_explanation()
+        || Record::load(context.invocation).is_some()
+    {
+        return;
+    }
+    let noted = instance.remember(master);
+    if let Err(failure) = noted.and_then(|()| start::adopt(context, settings, instance)) {
+        context.log.warn(format_args!("{failure}; changes of the configuration go unnoticed"));
+    }
 }
 
 /// A haproxy that runs, and what it says.
 struct Running {
     instance: Instance,
+    master: Process,
     /// Whether the instance is that of the record.
     is_recorded: bool,
     /// `None` of one without a socket.
@@ -64,7 +87,7 @@ fn running(context: &Context<'_>, settings: &Settings) -> Result<Option<Running>
                 true => ask_recorded(context, instance, &master)?,
                 false => ask(context, instance.taken_from(&master), &master)?,
             };
-            Ok(Some(Running { instance, is_recorded, view }))
+            Ok(Some(Running { instance, master, is_recorded, view }))
         });
         let ask_again =
             may_pass && seen.as_ref().is_err_and(|failure| failure.kind == Kind::Generic);

@@ -76,7 +76,14 @@ fn serves(context: &Context<'_>, instance: &Instance, master: &Process) -> Resul
 
 /// Records a haproxy that runs already. The serial of an earlier record stays: haproxy has not read
 /// anything since.
-fn adopt(context: &Context<'_>, settings: &Settings, instance: &Instance) -> Result<(), Failure> {
+///
+/// # Errors
+/// When the record cannot be written.
+pub fn adopt(
+    context: &Context<'_>,
+    settings: &Settings,
+    instance: &Instance,
+) -> Result<(), Failure> {
     let mut record = instance.record.clone();
     if record.sum.is_empty() {
         record.sum = sum::of(&settings.identity.configs);
