@@ -18,7 +18,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 
 use crate::agent::Context;
-use crate::failure::Failure;
+use crate::failure::{Failure, OrFail};
 use crate::invocation::Invocation;
 use crate::outcome::Status;
 use crate::sys::clock::Deadline;
@@ -31,10 +31,11 @@ mod launch;
 mod look;
 mod note;
 mod polite;
+mod shown;
 
 pub use launch::{WORDLESS, complaint, one_start_at_a_time, rolled_back};
-pub use look::described;
 pub use polite::{Polite, STOP_GRACE};
+pub use shown::described;
 
 /// The processes of an instance.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -156,6 +157,22 @@ pub trait Daemon {
     /// What stays.
     fn make_way(&self, _context: &Context<'_>) -> Result<(), Failure> {
         Ok(())
+    }
+
+    /// Fails where the pid file is that of another server, which a start would take from it:
+    /// whatever ends that one by its pid file would end the new one. `setting` says where another
+    /// file is named.
+    ///
+    /// # Errors
+    /// Whose it is.
+    fn expect_own_pid_file(&self, setting: &str) -> Result<(), Failure> {
+        match look::other_in_pid_file(self).or_fail("/proc")? {
+            None => Ok(()),
+            Some(Process { pid, .. }) => Err(Failure::generic(format!(
+                "{} is the pid file of another server, process {pid}: set {setting}",
+                self.pid_file().display()
+            ))),
+        }
     }
 
     /// Removes files that only a running server needs, and that one that was killed leaves.

@@ -42,6 +42,7 @@ fn start_alone(context: &Context<'_>, settings: &Settings) -> Result<(), Failure
         }
     }
     let mut instance = described();
+    instance.expect_own_pid_file("pidfile")?;
     instance.record.serial.clone_from(&settings.config_serial);
     instance.record.sum = sum::of(&instance.record.identity.configs);
     prepare(context, settings, &instance).inspect_err(|_| {

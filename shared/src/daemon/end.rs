@@ -8,6 +8,7 @@ use nix::sys::signal::Signal;
 use super::keep::session;
 use super::look::{self, Look};
 use super::polite::{self, Polite};
+use super::shown::{described, named};
 use super::{Daemon, END, KILL};
 use crate::failure::{Failure, OrFail};
 use crate::sys::clock::Deadline;
@@ -121,7 +122,7 @@ fn in_time<S: Daemon + ?Sized>(
         Some(one) if deadline.expired() => Err(Failure::generic(format!(
             "{}: new processes keep appearing: {}; end what starts them",
             server.name(),
-            look::described(one)
+            described(one)
         ))),
         _ => Ok(()),
     }
@@ -173,7 +174,7 @@ fn end_each<S: Daemon + ?Sized>(
     let more = if left.len() > 1 { format!(" and {} more", left.len() - 1) } else { String::new() };
     Err(Failure::generic(format!(
         "process {}{more} survived SIGKILL (uninterruptible sleep?)",
-        look::named(one)
+        named(one)
     )))
 }
 

@@ -113,6 +113,25 @@ fn by_pid_file<S: Daemon + ?Sized>(server: &S) -> io::Result<(Option<Process>, O
     Ok((None, doubt))
 }
 
+/// A process of one of the programs that the pid file names and that is not the instance's: it has
+/// written that file, if it began before.
+pub fn other_in_pid_file<S: Daemon + ?Sized>(server: &S) -> io::Result<Option<Process>> {
+    for pid in pidfile::others(server.pid_file()).unwrap_or_default() {
+        let Some((entry, member)) = living(pid)? else { continue };
+        let Some(facts) = facts(&entry, server.programs())? else { continue };
+        // Another user's cannot have written root's file.
+        let may_write = facts.owner == 0 || server.drops_rights();
+        let is_server = may_write && facts.program == Seen::Same && facts.numbers == Seen::Same;
+        if is_server
+            && judge(server, &entry, &facts, Standing::PidFile) == Answer::NotOurs
+            && pidfile::is_younger_than(server.pid_file(), &member.process)?
+        {
+            return Ok(Some(member.process));
+        }
+    }
+    Ok(None)
+}
+
 /// The noted master, if it lives and still is this instance's. Where the kernel's numbers alone are
 /// noted, its arguments must say so, too.
 fn by_note<S: Daemon + ?Sized>(server: &S, note: &Note) -> io::Result<Option<Process>> {
@@ -287,7 +306,8 @@ pub fn is_foreign<S: Daemon + ?Sized>(server: &S, pid: i32) -> io::Result<bool> 
     Ok(answer(server, &entry, Standing::None)?.is_some_and(|answer| answer != Answer::Ours))
 }
 
-fn living(pid: i32) -> io::Result<Option<(Entry, Member)>> {
+/// A process that lives, and what is known of it.
+pub fn living(pid: i32) -> io::Result<Option<(Entry, Member)>> {
     let Some(entry) = Entry::open(pid)? else { return Ok(None) };
     Ok(entry.member()?.map(|member| (entry, member)))
 }
@@ -376,31 +396,4 @@ impl Doubt {
             missing,
         }
     }
-}
-
-/// A process in words: `4711 (nginx) of user 33, started by 1 (systemd)`.
-pub fn described(process: &Process) -> String {
-    let name =
-        |entry: &Entry| String::from_utf8_lossy(&entry.name().unwrap_or_default()).into_owned();
-    let Ok(Some((entry, member))) = living(process.pid) else { return process.pid.to_string() };
-    let owner = match entry.owner() {
-        Ok(0) => "root".to_owned(),
-        Ok(owner) => format!("user {owner}"),
-        Err(_) => "an unknown user".to_owned(),
-    };
-    let parent =
-        Entry::open(member.parent).ok().flatten().map_or_else(String::new, |parent| name(&parent));
-    format!(
-        "{} ({}) of {owner}, started by {} ({parent})",
-        process.pid,
-        name(&entry),
-        member.parent
-    )
-}
-
-/// A process with its name: `4711 (nginx)`.
-pub fn named(process: &Process) -> String {
-    let name =
-        process.entry().ok().flatten().and_then(|entry| entry.name().ok()).unwrap_or_default();
-    format!("{} ({})", process.pid, String::from_utf8_lossy(&name))
 }

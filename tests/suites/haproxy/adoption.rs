@@ -73,3 +73,36 @@ fn a_haproxy_that_a_probe_has_found_is_reloaded_when_its_configuration_changes()
     host.sh("rm -f /run/haproxy-master.sock");
     expect_gone(&host);
 }
+
+/// With the pid file of the system's haproxy as a parameter, its process was taken for this
+/// resource's: monitors were 0 with none of its frontends there, and a stop ended it.
+#[test]
+fn a_haproxy_with_another_configuration_keeps_its_pid_file() {
+    let Some(host) = machine() else { return };
+    let system = configure(&host, "haproxy", PLAIN);
+    let path = configure(&host, "b", &PLAIN.replace("8081", "8082"));
+    let agent = balancer(&host, &path).param("pidfile", "/run/haproxy.pid");
+    host.sh(&format!("haproxy -W -D -f {system} -p /run/haproxy.pid -S /run/m.sock"));
+    eventually("it serves", || answers(&host, 8081));
+    let number = host.sh("cat /run/haproxy.pid");
+    agent.probe().expect_code(7);
+    agent.monitor().expect_code(7);
+    let whose = ["/run/haproxy.pid is the pid file of another server, process ", "set pidfile"];
+    agent.start().expect_code(1).expect_reason(&whose);
+    agent.explain().expect_code(1).expect_reason(&whose);
+    agent.stop().expect_code(0);
+    assert_eq!(host.sh("cat /run/haproxy.pid"), number);
+    assert!(answers(&host, 8081), "it is left alone");
+    host.sh(&format!("kill -TERM {number}"));
+    eventually("it has ended", || crate::processes(&host).is_empty());
+    // What is left of it names nobody.
+    host.sh(&format!("echo '{}' > /run/haproxy.pid", number.trim()));
+    agent.start().expect_code(0);
+    agent.monitor().expect_code(0);
+    // What the parameters said then is on record.
+    let changed = agent.clone().param("configfile", &system);
+    changed.monitor().expect_code(0);
+    changed.stop().expect_code(0);
+    host.sh("rm -f /run/m.sock");
+    expect_gone(&host);
+}
