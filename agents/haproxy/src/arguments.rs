@@ -49,6 +49,18 @@ pub fn parse(arguments: &[Vec<u8>]) -> Arguments {
     found
 }
 
+/// The workers that a master was told to let finish, as it begins anew for a reload. They stay in
+/// its arguments when it is done.
+pub fn finishing(arguments: &[Vec<u8>]) -> Vec<i32> {
+    match arguments.get(1..) {
+        Some([order, rest @ ..]) if order == b"-sf" => {
+            let number = |word: &Vec<u8>| std::str::from_utf8(word).ok()?.parse().ok();
+            rest.iter().map_while(number).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
 /// The path of `-S /path,mode,600` or `unix@/path`; `None` for an address of another family.
 fn local_socket(value: &[u8]) -> Option<PathBuf> {
     let name = value.split(|byte| *byte == b',').next()?;
@@ -121,6 +133,10 @@ mod tests {
         let later = "haproxy -sf 7 12 -x sockpair@3 -W -D -p /run/a.pid -S /run/a.sock,mode,600 -f \
                      /etc/a.cfg -f /etc/d";
         assert_eq!(read(later), first);
+        let words: Vec<Vec<u8>> = later.split(' ').map(|word| word.as_bytes().to_vec()).collect();
+        assert_eq!(finishing(&words), [7, 12]);
+        assert_eq!(finishing(&words[1..]), [0; 0], "of a haproxy called -sf");
+        assert_eq!(finishing(&[]), [0; 0]);
     }
 
     #[test]

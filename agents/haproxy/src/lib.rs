@@ -30,6 +30,7 @@ mod instance;
 mod monitor;
 mod params;
 mod plain;
+mod reading;
 mod record;
 mod reload;
 mod settings;
