@@ -73,6 +73,7 @@ fn seen(state: Known) -> &'static [u8] {
 /// As [`crate::run::run`].
 pub fn stress(stand: &Stand<'_>, seconds: u64, seed: u64, force: bool) -> Result<Report, String> {
     let blocked = untouched(stand, force)?;
+    let is_touched = blocked.is_none();
     let verdict = match blocked {
         Some(blocked) => Verdict::Skip(blocked.reason),
         None => match walk(
@@ -87,7 +88,7 @@ pub fn stress(stand: &Stand<'_>, seconds: u64, seed: u64, force: bool) -> Result
             Err(Finding::Inconclusive(why)) => Verdict::Skip(why),
         },
     };
-    let notes = leave(stand, true);
+    let notes = leave(stand, is_touched);
     Ok(Report {
         agent: stand.setup.agent.display().to_string(),
         judgements: vec![Judgement { id: ID, verdict, took: stand.age(), call: stand.last_call() }],

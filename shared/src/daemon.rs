@@ -5,7 +5,8 @@
 //! namespace and root directory, its program by device and inode, its arguments if root owns it,
 //! and what was noted about the master. What a master leaves behind when it dies is known by its
 //! session: a server that detaches begins one, and its number is the master's, which no other
-//! process can get while a worker lives.
+//! process can get while a worker lives. Once nothing lives of it, anybody can: so a note says when
+//! its master was last seen, and does not outlive a monitor that finds nothing.
 //!
 //! An agent says what its server is by [`Daemon`]; everything else is the same for all of them.
 #![forbid(unsafe_code)]
@@ -21,20 +22,20 @@ use crate::failure::{Failure, OrFail};
 use crate::invocation::Invocation;
 use crate::outcome::Status;
 use crate::sys::clock::Deadline;
-use crate::sys::process::{Member, Process};
+use crate::sys::process::Process;
 
 mod end;
 pub mod identity;
+mod keep;
 mod launch;
 mod look;
 mod note;
 mod polite;
+mod shown;
 
 pub use launch::{WORDLESS, complaint, one_start_at_a_time, rolled_back};
-pub use look::described;
 pub use polite::{Polite, STOP_GRACE};
-
-use note::Note;
+pub use shown::described;
 
 /// The processes of an instance.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -158,6 +159,22 @@ pub trait Daemon {
         Ok(())
     }
 
+    /// Fails where the pid file is that of another server, which a start would take from it:
+    /// whatever ends that one by its pid file would end the new one. `setting` says where another
+    /// file is named.
+    ///
+    /// # Errors
+    /// Whose it is.
+    fn expect_own_pid_file(&self, setting: &str) -> Result<(), Failure> {
+        match look::other_in_pid_file(self).or_fail("/proc")? {
+            None => Ok(()),
+            Some(Process { pid, .. }) => Err(Failure::generic(format!(
+                "{} is the pid file of another server, process {pid}: set {setting}",
+                self.pid_file().display()
+            ))),
+        }
+    }
+
     /// Removes files that only a running server needs, and that one that was killed leaves.
     ///
     /// # Errors
@@ -180,17 +197,21 @@ pub trait Daemon {
         }
     }
 
+    /// As [`Self::observe`], for a monitor, of an instance that is on record: keeps the note about
+    /// its master true, and removes that of one of which nothing is left.
+    ///
+    /// # Errors
+    /// As [`Self::observe`].
+    fn observe_recorded(&self, context: &Context<'_>) -> Result<Found, Failure> {
+        keep::observe(self, context)
+    }
+
     /// Writes the note about the master.
     ///
     /// # Errors
     /// When the note cannot be written.
     fn remember(&self, master: &Process) -> Result<(), Failure> {
-        let note = Note {
-            pid: master.pid,
-            session: session(self, master)?,
-            start_time: Some(master.start_time),
-        };
-        note.save(self.note())
+        keep::note_of(self, master)?.save(self.note())
     }
 
     /// Whether a start has got as far as to see a master, and no stop has followed.
@@ -334,23 +355,6 @@ pub fn probe<S: Daemon>(
         }
     }
     Ok(Status::STOPPED)
-}
-
-/// The session that is a master's own. One that was begun by another program is not: it is that of
-/// a terminal in which the server was started, say. Our own first process may live a moment longer
-/// than it takes to write a pid file.
-fn session<S: Daemon + ?Sized>(server: &S, master: &Process) -> Result<i32, Failure> {
-    let found =
-        Member::find(master.pid).or_fail("/proc")?.filter(|member| member.process == *master);
-    let Some(session) = found.map(|member| member.session) else { return Ok(master.pid) };
-    // After an upgrade of its program, a master is in the session of the one before.
-    let is_noted = || Note::load(server.note()).is_some_and(|note| note.session == session);
-    let is_own = if server.forks_twice() {
-        !look::is_foreign(server, session).or_fail("/proc")?
-    } else {
-        session == master.pid || is_noted() && Process::find(session).or_fail("/proc")?.is_none()
-    };
-    Ok(if is_own { session } else { master.pid })
 }
 
 /// What a new server needs of a start's time: one that runs already and does not answer may use the

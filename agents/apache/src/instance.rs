@@ -81,8 +81,10 @@ impl Daemon for Instance {
         Record::forget(invocation)
     }
 
-    /// The server would take any process with the number in the pid file for itself, and leave.
+    /// The server would take any process with the number in the pid file for itself, and leave. Of
+    /// a file that another server has written it would be right.
     fn make_way(&self, _context: &Context<'_>) -> Result<(), Failure> {
+        self.expect_own_pid_file("PidFile")?;
         let path = &self.known.pid_file;
         file::remove(path).or_fail(path.display())
     }

@@ -38,7 +38,10 @@ pub fn monitor(context: &Context<'_>, settings: &Settings) -> Result<Status, Fai
 pub fn status(context: &Context<'_>, settings: &Settings, depth: Depth) -> Result<Status, Failure> {
     let remembered = instance::remembered(context, &settings.identity);
     let first = match &remembered {
-        Some(known) => Some(look(context, settings, known, depth)?),
+        Some(known) => {
+            let found = Instance::new(context, known.clone()).observe_recorded(context)?;
+            Some(look(context, settings, known, depth, &found)?)
+        }
         None => None,
     };
     if let Some(Seen::Serving(status)) = first {
@@ -48,12 +51,15 @@ pub fn status(context: &Context<'_>, settings: &Settings, depth: Depth) -> Resul
     if remembered.as_ref() == Some(&known) {
         return first.map_or(Ok(Status::STOPPED), Seen::status);
     }
-    let seen = look(context, settings, &known, depth)?;
+    let seen = look(context, settings, &known, depth, &observe(context, &known)?)?;
     match (&seen, first) {
         // Found by its configuration, after a reload by hand or a start by other means: known from
         // now on.
         (Seen::Serving(_), _) => {
-            if let Err(failure) = known.save(context.invocation) {
+            let saved = known.save(context.invocation);
+            // The note about its master, too: only that knows the children of one that dies.
+            let instance = Instance::new(context, known);
+            if let Err(failure) = saved.and(instance.observe_recorded(context)) {
                 context.log.debug(format_args!("not remembered: {failure}"));
             }
             seen.status()
@@ -119,10 +125,10 @@ fn look(
     settings: &Settings,
     known: &Record,
     depth: Depth,
+    found: &Found,
 ) -> Result<Seen, Failure> {
-    let found = observe(context, known)?;
     if found.master.is_none() {
-        return Ok(without_master(&found, known));
+        return Ok(without_master(found, known));
     }
     let answer = match depth {
         Depth::Basic => check::basic(known, &settings.checks, context.budget.work()),

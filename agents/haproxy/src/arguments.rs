@@ -49,6 +49,18 @@ pub fn parse(arguments: &[Vec<u8>]) -> Arguments {
     found
 }
 
+/// The workers that a master was told to let finish, as it begins anew for a reload. They stay in
+/// its arguments when it is done.
+pub fn finishing(arguments: &[Vec<u8>]) -> Vec<i32> {
+    match arguments.get(1..) {
+        Some([order, rest @ ..]) if order == b"-sf" => {
+            let number = |word: &Vec<u8>| std::str::from_utf8(word).ok()?.parse().ok();
+            rest.iter().map_while(number).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
 /// The path of `-S /path,mode,600` or `unix@/path`; `None` for an address of another family.
 fn local_socket(value: &[u8]) -> Option<PathBuf> {
     let name = value.split(|byte| *byte == b',').next()?;
@@ -56,35 +68,48 @@ fn local_socket(value: &[u8]) -> Option<PathBuf> {
     name.starts_with(b"/").then(|| PathBuf::from(OsStr::from_bytes(name)))
 }
 
+/// What is known of an instance.
+#[derive(Clone, Copy, Debug)]
+pub struct Known<'a> {
+    /// Its configuration.
+    pub configs: &'a [PathBuf],
+    /// The one that is on record, where its parameters say another one by now.
+    pub former: Option<&'a [PathBuf]>,
+    /// Its pid file.
+    pub pid_file: &'a Path,
+    /// Whether that has a name that this agent gave it.
+    pub is_own_pid_file: bool,
+}
+
 impl Arguments {
-    /// Whether they are those of the instance with this configuration or this pid file; `None` when
-    /// they cannot tell, as with a relative name, for what it was relative to is not known by now.
-    /// `is_added` says which files this agent adds to a configuration, for whatever resource: the
-    /// resource may have had another name.
-    pub fn is_instance(
-        &self,
-        configs: &[PathBuf],
-        pid_file: &Path,
-        is_added: impl Fn(&Path) -> bool,
-    ) -> Option<bool> {
+    /// Whether they are those of an instance: with its configuration, or with a pid file that
+    /// nobody else has. One that a parameter names may be another server's, as the system's own is.
+    /// `None` when they cannot tell, as with a relative name, for what it was relative to is not
+    /// known by now. `is_added` says which files this agent adds to a configuration, for whatever
+    /// resource: the resource may have had another name.
+    pub fn is_instance(&self, known: &Known<'_>, is_added: impl Fn(&Path) -> bool) -> Option<bool> {
         if self.asks {
             return Some(false);
         }
-        if self.pid_file.as_deref() == Some(pid_file) {
-            return Some(true);
-        }
-        let is_other = |path: &&PathBuf| !is_added(path);
-        let theirs: Vec<&PathBuf> = self.configs.iter().filter(is_other).collect();
-        let ours: Vec<&PathBuf> = configs.iter().filter(is_other).collect();
-        if theirs == ours {
+        let is_named = self.pid_file.as_deref() == Some(known.pid_file);
+        let given = |configs: &[PathBuf]| -> Vec<PathBuf> {
+            configs.iter().filter(|path| !is_added(path)).cloned().collect()
+        };
+        let (theirs, ours) = (given(&self.configs), given(known.configs));
+        let is_former = || known.former.is_some_and(|former| given(former) == theirs);
+        if theirs == ours || is_named && (known.is_own_pid_file || is_former()) {
             return Some(true);
         }
         let alike = |theirs: &Path, ours: &Path| {
             theirs == ours || theirs.is_relative() && ours.ends_with(theirs)
         };
         let maybe = theirs.len() == ours.len()
-            && theirs.iter().zip(ours).all(|(one, other)| alike(one, other));
-        if maybe { None } else { Some(false) }
+            && theirs.iter().zip(&ours).all(|(one, other)| alike(one, other));
+        match (maybe, is_named) {
+            (true, true) => Some(true),
+            (true, false) => None,
+            (false, _) => Some(false),
+        }
     }
 }
 
@@ -108,6 +133,10 @@ mod tests {
         let later = "haproxy -sf 7 12 -x sockpair@3 -W -D -p /run/a.pid -S /run/a.sock,mode,600 -f \
                      /etc/a.cfg -f /etc/d";
         assert_eq!(read(later), first);
+        let words: Vec<Vec<u8>> = later.split(' ').map(|word| word.as_bytes().to_vec()).collect();
+        assert_eq!(finishing(&words), [7, 12]);
+        assert_eq!(finishing(&words[1..]), [0; 0], "of a haproxy called -sf");
+        assert_eq!(finishing(&[]), [0; 0]);
     }
 
     #[test]
@@ -125,18 +154,27 @@ mod tests {
     }
 
     #[test]
-    fn an_instance_is_its_pid_file_or_its_configuration() {
-        let judge = |line: &str| {
-            let configs = [PathBuf::from("/e/a.cfg"), PathBuf::from("/run/a.extra")];
-            read(line)
-                .is_instance(&configs, Path::new("/run/a.pid"), |path| path.starts_with("/run"))
+    fn an_instance_is_its_configuration_or_a_pid_file_of_its_own() {
+        let configs = [PathBuf::from("/e/a.cfg"), PathBuf::from("/run/a.extra")];
+        let former = [PathBuf::from("/e/former.cfg")];
+        let given = Known {
+            configs: &configs,
+            former: Some(&former),
+            pid_file: Path::new("/run/a.pid"),
+            is_own_pid_file: false,
         };
+        let is_added = |path: &Path| path.starts_with("/run");
+        let judge = |line: &str| read(line).is_instance(&given, is_added);
         for (line, expected) in [
             ("haproxy -f /e/a.cfg", Some(true)),
             ("haproxy -f /e/a.cfg -f /run/a.extra", Some(true)),
             ("haproxy -f /e/a.cfg -f /run/former.extra -p /run/former.pid", Some(true)),
             ("haproxy -f /e/a.cfg -p /run/other.pid", Some(true)),
-            ("haproxy -f /e/b.cfg -p /run/a.pid", Some(true)),
+            ("haproxy -f /e/b.cfg -p /run/a.pid", Some(false)),
+            ("haproxy -p /run/a.pid", Some(false)),
+            ("haproxy -f a.cfg -p /run/a.pid", Some(true)),
+            ("haproxy -f /e/former.cfg -p /run/a.pid", Some(true)),
+            ("haproxy -f /e/former.cfg -p /run/other.pid", Some(false)),
             ("haproxy -f /e/a.cfg2", Some(false)),
             ("haproxy -f /e/a.cfg -f /e/b.cfg", Some(false)),
             ("haproxy -f a.cfg", None),
@@ -147,5 +185,9 @@ mod tests {
         ] {
             assert_eq!(judge(line), expected, "{line}");
         }
+        let own = Known { is_own_pid_file: true, former: None, ..given };
+        let judge = |line: &str| read(line).is_instance(&own, is_added);
+        assert_eq!(judge("haproxy -f /e/b.cfg -p /run/a.pid"), Some(true));
+        assert_eq!(judge("haproxy -f /e/b.cfg -p /run/b.pid"), Some(false));
     }
 }

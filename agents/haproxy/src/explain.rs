@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use ocf::daemon::Daemon;
 use ocf::prelude::*;
 
 use crate::check;
@@ -59,6 +60,7 @@ pub fn explain(
         explanation.because("start", what, why);
         return Ok(());
     }
+    described.expect_own_pid_file("pidfile")?;
     check::check(context, &described, false)?.for_start()?;
     explanation.line("configuration check", "good");
     explanation.because("added configuration", described.extra.display(), "a start writes it");

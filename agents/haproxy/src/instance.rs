@@ -12,7 +12,7 @@ use ocf::sys::command::{find_in_path, hide_parameters, is_program};
 use ocf::sys::file;
 use ocf::sys::process::Process;
 
-use crate::arguments::{self, Arguments};
+use crate::arguments::{self, Arguments, Known};
 use crate::record::Record;
 use crate::settings::{Identity, Mode};
 use crate::sum;
@@ -31,6 +31,8 @@ const LARGEST: u64 = 4096;
 pub struct Instance {
     /// What it is made of.
     pub record: Record,
+    /// The configuration that is on record, where the parameters say something else by now.
+    former: Option<Vec<PathBuf>>,
     /// The programs that its processes may run.
     programs: Vec<PathBuf>,
     /// The file with the note about its master.
@@ -57,7 +59,7 @@ impl Instance {
     ) -> Self {
         let note = Record::path(invocation, "master");
         let extra = extra_file(invocation);
-        Self { record, programs, note, extra, installed }
+        Self { record, former: None, programs, note, extra, installed }
     }
 
     /// Whether a process has this instance's configuration, as far as its arguments tell.
@@ -187,11 +189,14 @@ impl Daemon for Instance {
 
     fn claims(&self, arguments: &[Vec<u8>]) -> Option<bool> {
         let is_added = |path: &Path| self.is_added(path);
-        arguments::parse(arguments).is_instance(
-            &self.record.configs,
-            &self.record.pid_file,
-            is_added,
-        )
+        let pid_file = self.record.pid_file.as_path();
+        let known = Known {
+            configs: &self.record.configs,
+            former: self.former.as_deref(),
+            pid_file,
+            is_own_pid_file: pid_file.parent() == self.extra.parent() && is_named(pid_file, "pid"),
+        };
+        arguments::parse(arguments).is_instance(&known, is_added)
     }
 
     fn polite(&self, invocation: &Invocation) -> Polite {
@@ -325,6 +330,7 @@ pub fn describe(invocation: &Invocation, identity: &Identity) -> Instance {
     programs.extend(identity.binary.iter().cloned().chain(USUAL.map(PathBuf::from)).map(real));
     programs.dedup();
     let mut instance = Instance::new(invocation, record, programs, installed);
+    instance.former = Record::load(invocation).map(|known| known.configs);
     // The options may have configuration files, too.
     let words: Vec<Vec<u8>> = std::iter::once(Vec::new())
         .chain(instance.command(&[], true).get_args().map(|word| word.to_owned().into_vec()))
@@ -347,59 +353,4 @@ fn program(identity: &Identity, path: &str) -> Option<PathBuf> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::ffi::OsString;
-
-    fn invocation(name: &str) -> Invocation {
-        let environment = [("HA_RSCTMP", "/run/x"), ("OCF_RESOURCE_INSTANCE", name)];
-        let environment =
-            environment.map(|(name, value)| (OsString::from(name), OsString::from(value)));
-        Invocation::new([OsString::from("haproxy"), OsString::from("start")], environment)
-    }
-
-    #[test]
-    fn the_command_has_all_of_the_configuration() {
-        let identity = Identity {
-            configs: vec!["/e/a.cfg".into(), "/e/d".into()],
-            options: vec!["-f".into(), "/e/first.cfg".into(), "-L".into(), "me".into()],
-            ..Identity::default()
-        };
-        let described = describe(&invocation("lb"), &identity);
-        let words: Vec<String> = described
-            .start_command()
-            .get_args()
-            .map(|word| word.to_string_lossy().into_owned())
-            .collect();
-        let expected = "-D -p /run/x/haproxy-lb.pid -W -S /run/x/haproxy-lb.sock,mode,600 -f \
-                        /e/first.cfg -L me -f /e/a.cfg -f /e/d -f /run/x/haproxy-lb.cfg";
-        assert_eq!(words.join(" "), expected);
-        assert_eq!(described.record.configs.len(), 4);
-        let daemon = describe(&invocation("lb"), &Identity { mode: Mode::Daemon, ..identity });
-        assert_eq!(
-            daemon.record.stats_socket.as_deref(),
-            Some(Path::new("/run/x/haproxy-lb.stats"))
-        );
-        assert!(!daemon.start_command().get_args().any(|word| word == "-W"));
-    }
-
-    #[test]
-    fn a_socket_has_a_name_that_the_kernel_takes() {
-        let long = socket(&invocation(&"x".repeat(200)), "sock");
-        assert!(long.as_os_str().len() <= LONGEST_SOCKET, "{}", long.display());
-        assert_ne!(long, socket(&invocation(&"y".repeat(200)), "sock"));
-    }
-
-    #[test]
-    fn what_is_added_is_a_global_section() {
-        assert!(extra_text(None, None).ends_with("\nglobal\n"));
-        let all = extra_text(Some(30), Some(Path::new("/run/a b/s'")));
-        assert!(all.contains("    hard-stop-after 30s\n"), "{all}");
-        assert!(
-            all.contains(
-                "    stats socket '/run/a b/s'\\''' mode 600 level admin expose-fd listeners\n"
-            ),
-            "{all}"
-        );
-    }
-}
+mod tests;

@@ -3,9 +3,9 @@
 //! There is no shell agent in the distributions; two families of them are passed around, and their
 //! parameters' names are understood. What none of them does:
 //!
-//! - **The right processes, always.** An instance is recognised by its executable and by the pid
-//!   file or the configuration that it was started with, not by a number in a file. A second start
-//!   never makes a second master, which SO_REUSEPORT would allow.
+//! - **The right processes, always.** An instance is recognised by its executable and by the
+//!   configuration or the pid file of its own that it was started with, not by a number in a file.
+//!   A second start never makes a second master, which SO_REUSEPORT would allow.
 //! - **A master of our own.** haproxy runs as master and worker (`-W`) with a pid file and a master
 //!   socket of the resource's, whatever the configuration says (haproxy#443). `mode=daemon` is for
 //!   those who cannot have that.
@@ -30,6 +30,7 @@ mod instance;
 mod monitor;
 mod params;
 mod plain;
+mod reading;
 mod record;
 mod reload;
 mod settings;

@@ -13,8 +13,11 @@ use ocf::web::{self, Test};
 use crate::ask::{self, Question, View};
 use crate::cli::stat;
 use crate::instance::{self, Instance};
+use crate::reading::{self, READS};
+use crate::record::Record;
 use crate::reload;
 use crate::settings::{OnLow, ReloadOn, Settings};
+use crate::start;
 use crate::sum;
 
 /// How long a haproxy may not answer that is reloaded or replaced by other means.
@@ -29,48 +32,98 @@ const ANSWERING: Duration = Duration::from_millis(500);
 /// # Errors
 /// Why it is neither running nor cleanly stopped.
 pub fn monitor(context: &Context<'_>, settings: &Settings) -> Result<Status, Failure> {
-    let Some(Running { instance, is_recorded, view }) = running(context, settings)? else {
-        return Ok(Status::STOPPED);
+    let Running { instance, master, is_recorded, view } = match running(context, settings)? {
+        Seen::Running(running) => *running,
+        Seen::Reading => return Ok(Status::Degraded(READS.to_owned())),
+        Seen::Nothing => return Ok(Status::STOPPED),
     };
     let seen = judge(context, settings, view.as_ref())?;
-    if is_recorded { renew_if_changed(context, settings, &instance, seen) } else { Ok(seen) }
+    if is_recorded {
+        return renew_if_changed(context, settings, &instance, seen);
+    }
+    record(context, settings, &instance, &master);
+    Ok(seen)
+}
+
+/// Records a haproxy that is well and was started by other means, as a start would: from now on a
+/// change of its configuration is noticed, and its processes are known. A record of former
+/// parameters stays: a stop needs it.
+fn record(context: &Context<'_>, settings: &Settings, instance: &Instance, master: &Process) {
+    if !nix::unistd::geteuid().is_root()
+        || context.invocation.is_explanation()
+        || Record::load(context.invocation).is_some()
+    {
+        return;
+    }
+    let noted = instance.remember(master);
+    if let Err(failure) = noted.and_then(|()| start::adopt(context, settings, instance)) {
+        context.log.warn(format_args!("{failure}; changes of the configuration go unnoticed"));
+    }
+}
+
+/// What a look sees.
+enum Seen {
+    Nothing,
+    /// A master that still reads its configuration, and whose workers serve.
+    Reading,
+    Running(Box<Running>),
 }
 
 /// A haproxy that runs, and what it says.
 struct Running {
     instance: Instance,
+    master: Process,
     /// Whether the instance is that of the record.
     is_recorded: bool,
     /// `None` of one without a socket.
     view: Option<View>,
 }
 
-/// Finds haproxy and asks it; `None` when nothing runs. While it is reloaded or replaced, by
-/// whatever means, it does not answer, or a worker on its way out does: the question is repeated
-/// for a while before that counts.
-fn running(context: &Context<'_>, settings: &Settings) -> Result<Option<Running>, Failure> {
-    let mut seen = Ok(None);
-    Deadline::after(RELOADING).min(context.budget.work().minus(ANSWERING)).poll(|| {
+/// Finds haproxy and asks it. While it is reloaded or replaced, by whatever means, it does not
+/// answer, or a worker on its way out does: the question is repeated for a while before that
+/// counts. A master that reads its configuration after a reload has all of the time.
+fn running(context: &Context<'_>, settings: &Settings) -> Result<Seen, Failure> {
+    let mut seen = Ok(Seen::Nothing);
+    let mut patience = Deadline::after(RELOADING);
+    let mut was_reading = false;
+    context.budget.work().minus(ANSWERING).poll(|| {
         let recorded = Instance::recorded(context.invocation)
             .filter(|it| it.record.identity == settings.identity);
         let is_recorded = recorded.is_some();
         let instance =
             recorded.unwrap_or_else(|| instance::describe(context.invocation, &settings.identity));
-        let found = find(context, &instance);
-        let may_pass = found.is_ok();
-        seen = found.and_then(|master| {
-            let Some(master) = master else { return Ok(None) };
-            let (instance, view) = match is_recorded {
-                true => ask_recorded(context, instance, &master)?,
-                false => ask(context, instance.taken_from(&master), &master)?,
-            };
-            Ok(Some(Running { instance, is_recorded, view }))
+        let programs = instance.programs().to_vec();
+        let master = match find(context, &instance, is_recorded) {
+            Ok(Some(master)) => master,
+            other => {
+                was_reading = false;
+                seen = other.map(|_| Seen::Nothing);
+                return Some(());
+            }
+        };
+        let asked = match is_recorded {
+            true => ask_recorded(context, instance, &master),
+            false => ask(context, instance.taken_from(&master), &master),
+        };
+        seen = asked.map(|(instance, view)| {
+            Seen::Running(Box::new(Running { instance, master, is_recorded, view }))
         });
-        let ask_again =
-            may_pass && seen.as_ref().is_err_and(|failure| failure.kind == Kind::Generic);
-        (!ask_again).then_some(())
+        if !seen.as_ref().is_err_and(|failure| failure.kind == Kind::Generic) {
+            return Some(());
+        }
+        // Its new worker needs a moment when it has read.
+        if reading::is_reading(&programs, &master) {
+            was_reading = true;
+            patience = Deadline::after(RELOADING);
+        }
+        patience.expired().then_some(())
     });
-    seen
+    match seen {
+        Err(failure) if failure.kind == Kind::Generic && was_reading && !patience.expired() => {
+            Ok(Seen::Reading)
+        }
+        seen => seen,
+    }
 }
 
 /// Asks a haproxy that the record describes. One that was started again by other means, its unit
@@ -117,8 +170,16 @@ fn question(context: &Context<'_>) -> Question {
 }
 
 /// The master; `None` when nothing is there.
-fn find(context: &Context<'_>, instance: &Instance) -> Result<Option<Process>, Failure> {
-    let found = instance.observe(context.budget.work())?;
+fn find(
+    context: &Context<'_>,
+    instance: &Instance,
+    is_recorded: bool,
+) -> Result<Option<Process>, Failure> {
+    let found = if is_recorded {
+        instance.observe_recorded(context)?
+    } else {
+        instance.observe(context.budget.work())?
+    };
     match (found.master, found.orphans.len()) {
         (Some(master), _) => Ok(Some(master)),
         (None, 0) => Ok(None),

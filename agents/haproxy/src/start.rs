@@ -42,6 +42,7 @@ fn start_alone(context: &Context<'_>, settings: &Settings) -> Result<(), Failure
         }
     }
     let mut instance = described();
+    instance.expect_own_pid_file("pidfile")?;
     instance.record.serial.clone_from(&settings.config_serial);
     instance.record.sum = sum::of(&instance.record.identity.configs);
     prepare(context, settings, &instance).inspect_err(|_| {
@@ -76,7 +77,14 @@ fn serves(context: &Context<'_>, instance: &Instance, master: &Process) -> Resul
 
 /// Records a haproxy that runs already. The serial of an earlier record stays: haproxy has not read
 /// anything since.
-fn adopt(context: &Context<'_>, settings: &Settings, instance: &Instance) -> Result<(), Failure> {
+///
+/// # Errors
+/// When the record cannot be written.
+pub fn adopt(
+    context: &Context<'_>,
+    settings: &Settings,
+    instance: &Instance,
+) -> Result<(), Failure> {
     let mut record = instance.record.clone();
     if record.sum.is_empty() {
         record.sum = sum::of(&settings.identity.configs);

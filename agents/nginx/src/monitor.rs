@@ -31,7 +31,7 @@ const UPGRADING: Duration = Duration::from_secs(1);
 pub fn monitor(context: &Context<'_>, settings: &Settings) -> Result<Status, Failure> {
     let recorded = Instance::recorded(context.invocation)
         .filter(|instance| instance.record.identity == settings.identity)
-        .map(|instance| look(context, settings, &instance));
+        .map(|instance| look(context, settings, &instance, true));
     match recorded {
         Some(Ok(status @ (Status::Running | Status::Degraded(_)))) => return Ok(status),
         // No time is left for another look, and what that would say is not the cause.
@@ -39,7 +39,7 @@ pub fn monitor(context: &Context<'_>, settings: &Settings) -> Result<Status, Fai
         _ => {}
     }
     let described = instance::describe(context, &settings.identity);
-    let found = look(context, settings, &described.instance);
+    let found = look(context, settings, &described.instance, false);
     // It was started or reloaded with other addresses by other means: from now on these.
     if matches!(found, Ok(Status::Running | Status::Degraded(_)))
         && nix::unistd::geteuid().is_root()
@@ -47,7 +47,9 @@ pub fn monitor(context: &Context<'_>, settings: &Settings) -> Result<Status, Fai
         let known = Record::load(context.invocation);
         let serial = known.map_or_else(|| settings.config_serial.clone(), |known| known.serial);
         let now = Record { serial, ..described.instance.record.clone() };
-        if let Err(failure) = now.save(context.invocation) {
+        let saved = now.save(context.invocation);
+        // The note about its master, too: only that knows the workers of one that dies.
+        if let Err(failure) = saved.and(described.instance.observe_recorded(context)) {
             context.log.debug(format_args!("there is no new record: {failure}"));
         }
     }
@@ -62,16 +64,21 @@ fn look(
     context: &Context<'_>,
     settings: &Settings,
     instance: &Instance,
+    is_recorded: bool,
 ) -> Result<Status, Failure> {
     // Workers without a master may be those of an upgrade: for a moment there is no pid file. A
     // master that was killed leaves its own.
     let work = context.budget.work();
     let is_upgrading = || !instance.pid_file().exists();
-    let whole = Deadline::after(UPGRADING).min(work).poll(|| match instance.observe(work) {
+    let observe = || match is_recorded {
+        true => instance.observe_recorded(context),
+        false => instance.observe(work),
+    };
+    let whole = Deadline::after(UPGRADING).min(work).poll(|| match observe() {
         Ok(found) if found.master.is_none() && !found.orphans.is_empty() && is_upgrading() => None,
         other => Some(other),
     });
-    let found = whole.unwrap_or_else(|| instance.observe(work))?;
+    let found = whole.unwrap_or_else(observe)?;
     if found.master.is_none() {
         let count = found.orphans.len();
         return if count == 0 {

@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
+use super::keep::session;
 use super::look::{self, Look};
 use super::polite::{self, Polite};
-use super::{Daemon, END, KILL, session};
+use super::shown::{described, named};
+use super::{Daemon, END, KILL};
 use crate::failure::{Failure, OrFail};
 use crate::sys::clock::Deadline;
 use crate::sys::process::{Member, Process, end_all, everybody};
@@ -56,7 +58,7 @@ pub fn end<S: Daemon + ?Sized>(
     // one that is just detaching, from a start that was killed, the rest of its life. So the last
     // look is one that finds nothing.
     loop {
-        let Look { found, doubt } = look::look(server, &former, deadline)?;
+        let Look { found, doubt, sessions } = look::look(server, &former, deadline)?;
         if found.is_empty() {
             // What is ours is ended by now, whatever the other is.
             let Some(doubt) = doubt else { break };
@@ -67,7 +69,7 @@ pub fn end<S: Daemon + ?Sized>(
         in_time(server, &all, deadline)?;
         end_orphans(server, &found.orphans, deadline)?;
         end_each(server, &all, &END, deadline)?;
-        former.extend(all.iter().map(|process| process.pid));
+        former.extend(all.iter().map(|process| process.pid).chain(sessions));
     }
     await_ending(server, deadline)?;
     forget(server);
@@ -120,7 +122,7 @@ fn in_time<S: Daemon + ?Sized>(
         Some(one) if deadline.expired() => Err(Failure::generic(format!(
             "{}: new processes keep appearing: {}; end what starts them",
             server.name(),
-            look::described(one)
+            described(one)
         ))),
         _ => Ok(()),
     }
@@ -172,7 +174,7 @@ fn end_each<S: Daemon + ?Sized>(
     let more = if left.len() > 1 { format!(" and {} more", left.len() - 1) } else { String::new() };
     Err(Failure::generic(format!(
         "process {}{more} survived SIGKILL (uninterruptible sleep?)",
-        look::named(one)
+        named(one)
     )))
 }
 

@@ -146,7 +146,13 @@ fn bring_up<S: Daemon + ?Sized>(
     server.remember(&master)?;
     let mut last = None;
     let served = deadline.poll(|| match (ready(&master), master.lives()) {
-        (Readiness::Serves, _) => Some(Ok(())),
+        (Readiness::Serves, _) => {
+            // What it has started by now was seen with it; the note itself is there.
+            if server.has_helpers() {
+                let _ = server.remember(&master);
+            }
+            Some(Ok(()))
+        }
         (_, Ok(false)) => {
             Some(Err(Failure::generic(format!("{name} has ended: see its error log"))))
         }

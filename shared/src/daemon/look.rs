@@ -22,6 +22,8 @@ pub struct Look {
     pub found: Found,
     /// A process that may be of the instance, and cannot be looked at.
     pub doubt: Option<Doubt>,
+    /// The sessions that are proven to be the instance's now.
+    pub sessions: Vec<i32>,
 }
 
 /// A process of which nothing can be said.
@@ -60,6 +62,10 @@ pub struct Session {
     pub number: i32,
     /// Where that is known from: the pid file alone, or better.
     pub standing: Standing,
+    /// Whether it is known to be that session still: its first process lives and is the
+    /// instance's, or it was there a moment ago. Else all of it may have ended long since, and its
+    /// number may be that of a session of somebody else, whose first process has ended as well.
+    pub is_proven: bool,
 }
 
 /// Looks by the pid file and the note first: a healthy instance has its master there. Only else is
@@ -71,12 +77,12 @@ pub fn look<S: Daemon + ?Sized>(
 ) -> Result<Look, Failure> {
     let (named, doubt) = by_pid_file(server).or_fail("/proc")?;
     if let Some(master) = named {
-        return Ok(Look { found: Found::master(master), doubt: None });
+        return Ok(Look { found: Found::master(master), ..Look::default() });
     }
     if let Some(note) = Note::load(server.note())
         && let Some(master) = by_note(server, &note).or_fail("/proc")?
     {
-        return Ok(Look { found: Found::master(master), doubt: None });
+        return Ok(Look { found: Found::master(master), ..Look::default() });
     }
     let mut all = look_at_all(server, former, deadline)?;
     all.doubt = all.doubt.or(doubt);
@@ -105,6 +111,25 @@ fn by_pid_file<S: Daemon + ?Sized>(server: &S) -> io::Result<(Option<Process>, O
         }
     }
     Ok((None, doubt))
+}
+
+/// A process of one of the programs that the pid file names and that is not the instance's: it has
+/// written that file, if it began before.
+pub fn other_in_pid_file<S: Daemon + ?Sized>(server: &S) -> io::Result<Option<Process>> {
+    for pid in pidfile::others(server.pid_file()).unwrap_or_default() {
+        let Some((entry, member)) = living(pid)? else { continue };
+        let Some(facts) = facts(&entry, server.programs())? else { continue };
+        // Another user's cannot have written root's file.
+        let may_write = facts.owner == 0 || server.drops_rights();
+        let is_server = may_write && facts.program == Seen::Same && facts.numbers == Seen::Same;
+        if is_server
+            && judge(server, &entry, &facts, Standing::PidFile) == Answer::NotOurs
+            && pidfile::is_younger_than(server.pid_file(), &member.process)?
+        {
+            return Ok(Some(member.process));
+        }
+    }
+    Ok(None)
 }
 
 /// The noted master, if it lives and still is this instance's. Where the kernel's numbers alone are
@@ -174,10 +199,22 @@ fn look_at_all<S: Daemon + ?Sized>(
         }
     }
     let mut found = tell_apart(&own, server.forks_twice());
+    let proven: Vec<i32> = proven(&sessions, &own);
     if found.master.is_none() {
+        let note = Note::load(server.note());
+        let is_seen = |process: &Process| note.is_some_and(|note| note.has_seen(process));
+        others.retain(|member| proven.contains(&member.session) || is_seen(&member.process));
         found.orphans.extend(others.iter().map(|member| member.process));
     }
-    Ok(Look { found, doubt })
+    Ok(Look { found, doubt, sessions: proven })
+}
+
+/// The sessions in which whatever runs is the instance's: a process of the server itself that is
+/// in one shows it, too.
+pub fn proven(sessions: &[Session], own: &[Member]) -> Vec<i32> {
+    let has_own = |number: i32| own.iter().any(|member| member.session == number);
+    let proven = sessions.iter().filter(|session| session.is_proven || has_own(session.number));
+    proven.map(|session| session.number).collect()
 }
 
 /// Whether a process of the instance's session is one that the server has started and that runs
@@ -200,39 +237,49 @@ pub fn tell_apart(own: &[Member], forks_twice: bool) -> Found {
 
 /// The sessions that are the instance's: of the note, of masters of a moment ago, and of the pid
 /// file. The number of a session is not used again while one of its processes lives, so a session
-/// whose first process lives belongs to whatever that process belongs to. A first process that is
-/// ending has no program to judge by: its session is the instance's if it began before the note or
-/// the pid file was written.
+/// whose first process lives belongs to whatever that process belongs to. One whose first process
+/// has ended may be the instance's or, once nothing of that was left, anybody's. A first process
+/// that is ending has no program to judge by: its session is the instance's if it began before the
+/// note or the pid file was written.
 fn sessions<S: Daemon + ?Sized>(server: &S, former: &[i32]) -> io::Result<Vec<Session>> {
     let note = Note::load(server.note());
     let recorded = note.iter().map(|note| note.session).chain(former.iter().copied());
-    let mut all: Vec<Session> =
-        recorded.map(|number| Session { number, standing: Standing::Recorded }).collect();
-    for number in pidfile::others(server.pid_file()).unwrap_or_default() {
-        all.push(Session { number, standing: Standing::PidFileSession });
-    }
-    let mut ours = Vec::new();
-    for session in all {
-        if ours.iter().any(|known: &Session| known.number == session.number) {
+    let named = pidfile::others(server.pid_file()).unwrap_or_default();
+    let all = recorded
+        .map(|number| (number, Standing::Recorded))
+        .chain(named.into_iter().map(|number| (number, Standing::PidFileSession)));
+    let mut ours: Vec<Session> = Vec::new();
+    for (number, standing) in all {
+        if ours.iter().any(|known| known.number == number) {
             continue;
         }
-        if is_ours(server, session.number, note.as_ref())? {
-            ours.push(session);
-        }
+        let is_proven = match is_ours(server, number, note.as_ref())? {
+            Some(false) => continue,
+            Some(true) => true,
+            None => former.contains(&number),
+        };
+        ours.push(Session { number, standing, is_proven });
     }
     Ok(ours)
 }
 
-fn is_ours<S: Daemon + ?Sized>(server: &S, number: i32, note: Option<&Note>) -> io::Result<bool> {
-    let Some((entry, member)) = living(number)? else { return Ok(true) };
+/// Whether the session with this number is the instance's by its first process; `None` when that
+/// has ended.
+fn is_ours<S: Daemon + ?Sized>(
+    server: &S,
+    number: i32,
+    note: Option<&Note>,
+) -> io::Result<Option<bool>> {
+    let Some((entry, member)) = living(number)? else { return Ok(None) };
     let is_noted = note.is_some_and(|note| note.is_about(&member.process));
     let standing = if is_noted { Standing::Recorded } else { Standing::None };
     if let Some(answer) = answer(server, &entry, standing)? {
-        return Ok(answer == Answer::Ours);
+        return Ok(Some(answer == Answer::Ours));
     }
     let began = member.process.start_time;
     let is_older = note.and_then(|note| note.start_time).is_some_and(|start| began <= start);
-    Ok(is_older || pidfile::is_younger_than(server.pid_file(), &member.process).unwrap_or(false))
+    let is_named = || pidfile::is_younger_than(server.pid_file(), &member.process).unwrap_or(false);
+    Ok(Some(is_older || is_named()))
 }
 
 /// What the session of a process makes of it.
@@ -259,7 +306,8 @@ pub fn is_foreign<S: Daemon + ?Sized>(server: &S, pid: i32) -> io::Result<bool> 
     Ok(answer(server, &entry, Standing::None)?.is_some_and(|answer| answer != Answer::Ours))
 }
 
-fn living(pid: i32) -> io::Result<Option<(Entry, Member)>> {
+/// A process that lives, and what is known of it.
+pub fn living(pid: i32) -> io::Result<Option<(Entry, Member)>> {
     let Some(entry) = Entry::open(pid)? else { return Ok(None) };
     Ok(entry.member()?.map(|member| (entry, member)))
 }
@@ -348,31 +396,4 @@ impl Doubt {
             missing,
         }
     }
-}
-
-/// A process in words: `4711 (nginx) of user 33, started by 1 (systemd)`.
-pub fn described(process: &Process) -> String {
-    let name =
-        |entry: &Entry| String::from_utf8_lossy(&entry.name().unwrap_or_default()).into_owned();
-    let Ok(Some((entry, member))) = living(process.pid) else { return process.pid.to_string() };
-    let owner = match entry.owner() {
-        Ok(0) => "root".to_owned(),
-        Ok(owner) => format!("user {owner}"),
-        Err(_) => "an unknown user".to_owned(),
-    };
-    let parent =
-        Entry::open(member.parent).ok().flatten().map_or_else(String::new, |parent| name(&parent));
-    format!(
-        "{} ({}) of {owner}, started by {} ({parent})",
-        process.pid,
-        name(&entry),
-        member.parent
-    )
-}
-
-/// A process with its name: `4711 (nginx)`.
-pub fn named(process: &Process) -> String {
-    let name =
-        process.entry().ok().flatten().and_then(|entry| entry.name().ok()).unwrap_or_default();
-    format!("{} ({})", process.pid, String::from_utf8_lossy(&name))
 }

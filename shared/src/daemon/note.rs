@@ -21,6 +21,8 @@ pub struct Note {
     pub session: i32,
     /// When it began; `None` in notes of the first release.
     pub start_time: Option<u64>,
+    /// When it was last seen alive, as [`Process::start_time`]; `None` in notes of former releases.
+    pub seen: Option<u64>,
 }
 
 impl Note {
@@ -36,8 +38,9 @@ impl Note {
     fn from_pairs(pairs: &Pairs) -> Option<Self> {
         let value = |key: &str| pairs.iter().find(|(name, _)| name == key).map(|(_, it)| it);
         let number = |key: &str| value(key)?.parse().ok().filter(|number| *number > 1);
-        let start_time = value("start_time").map(|text| text.parse()).transpose().ok()?;
-        Some(Self { pid: number("pid")?, session: number("session")?, start_time })
+        let time = |key: &str| value(key).map(|text| text.parse()).transpose().ok();
+        let (start_time, seen) = (time("start_time")?, time("seen")?);
+        Some(Self { pid: number("pid")?, session: number("session")?, start_time, seen })
     }
 
     /// What the first release wrote; notes before that had fewer lines.
@@ -47,12 +50,13 @@ impl Note {
         let pid = number(lines.next()?)?;
         let session = lines.next().map_or(Some(pid), number)?;
         let start_time = lines.next().map(|line| line.parse()).transpose().ok()?;
-        Some(Self { pid, session, start_time })
+        Some(Self { pid, session, start_time, seen: None })
     }
 
     fn to_pairs(self) -> Vec<(&'static str, String)> {
         let mut pairs = vec![("pid", self.pid.to_string()), ("session", self.session.to_string())];
         pairs.extend(self.start_time.map(|start| ("start_time", start.to_string())));
+        pairs.extend(self.seen.map(|seen| ("seen", seen.to_string())));
         pairs
     }
 
@@ -67,6 +71,12 @@ impl Note {
     /// Whether it is about this process, and not an earlier one of the same number.
     pub fn is_about(&self, process: &Process) -> bool {
         process.pid == self.pid && self.start_time.is_none_or(|start| start == process.start_time)
+    }
+
+    /// Whether a process had begun when the master was last seen. One of its session that had can
+    /// be nobody else's: the kernel gives the session's number away only after all of it has ended.
+    pub fn has_seen(&self, process: &Process) -> bool {
+        self.seen.is_some_and(|seen| process.start_time <= seen)
     }
 }
 
@@ -85,7 +95,7 @@ mod tests {
 
     #[test]
     fn notes_of_the_first_release_are_read() {
-        let note = |pid, session, start_time| Some(Note { pid, session, start_time });
+        let note = |pid, session, start_time| Some(Note { pid, session, start_time, seen: None });
         for (text, expected) in [
             ("12\n11\n4711\n", note(12, 11, Some(4711))),
             ("12\n11\n", note(12, 11, None)),
@@ -97,7 +107,8 @@ mod tests {
         ] {
             assert_eq!(Note::from_lines(text), expected, "{text:?}");
         }
-        for note in [note(12, 11, Some(4711)), note(12, 11, None)].into_iter().flatten() {
+        let whole = Note { pid: 12, session: 11, start_time: Some(4711), seen: Some(4712) };
+        for note in [Some(whole), note(12, 11, None)].into_iter().flatten() {
             let owned = |(key, value): (&str, String)| (key.to_owned(), value);
             assert_eq!(
                 Note::from_pairs(&note.to_pairs().into_iter().map(owned).collect()),
@@ -108,9 +119,11 @@ mod tests {
 
     #[test]
     fn a_number_that_is_used_again_is_another_process() {
-        let note = Note { pid: 12, session: 12, start_time: Some(7) };
+        let note = Note { pid: 12, session: 12, start_time: Some(7), seen: Some(9) };
         assert!(note.is_about(&Process { pid: 12, start_time: 7 }));
         assert!(!note.is_about(&Process { pid: 12, start_time: 8 }));
         assert!(Note { start_time: None, ..note }.is_about(&Process { pid: 12, start_time: 8 }));
+        assert!(note.has_seen(&Process { pid: 13, start_time: 9 }));
+        assert!(!note.has_seen(&Process { pid: 13, start_time: 10 }));
     }
 }

@@ -1,5 +1,8 @@
-use super::look::tell_apart;
+use super::identity::Standing;
+use super::keep::session;
+use super::look::{Session, proven, tell_apart};
 use super::*;
+use crate::sys::process::Member;
 
 fn member(pid: i32, session: i32) -> Member {
     Member { process: Process { pid, start_time: 1 }, parent: 1, session, held: false }
@@ -46,6 +49,16 @@ fn a_complaint_is_one_line() {
     assert_eq!(complaint(b"a\nb\n\nc\nd\n", b""), "b / c / d");
     assert_eq!(complaint(b" \n", b"from stdout"), "from stdout");
     assert_eq!(complaint(b"", b""), "it failed without a word");
+}
+
+/// The number of a session is anybody's, once all of it has ended: a stop killed the daemon of
+/// somebody else whose first process had got it.
+#[test]
+fn a_session_without_its_first_process_needs_another_proof() {
+    let session = |number, is_proven| Session { number, standing: Standing::Recorded, is_proven };
+    assert_eq!(proven(&[session(10, true), session(20, false)], &[]), [10]);
+    assert_eq!(proven(&[session(20, false)], &[member(21, 20)]), [20], "the server's own process");
+    assert_eq!(proven(&[session(20, false)], &[member(31, 30)]), [0; 0]);
 }
 
 /// A server whose master is one program, and whose worker is another.

@@ -15,6 +15,7 @@ use std::time::Duration;
 use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
+use nix::time::{ClockId, clock_gettime};
 
 use super::clock::Deadline;
 use super::file;
@@ -22,6 +23,9 @@ use super::file;
 mod entry;
 
 pub use entry::{Entry, Executable, FileId, LONGEST_ARGUMENTS};
+
+/// Clock ticks in a second: USER_HZ, the same on every Linux that Rust runs on.
+const TICKS: u64 = 100;
 
 /// One process, for as long as it lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -151,17 +155,25 @@ impl Process {
             .map(|stat| stat.session))
     }
 
+    /// This moment, as the start time of a process that begins now.
+    ///
+    /// # Errors
+    /// When the kernel does not say.
+    pub fn now() -> io::Result<u64> {
+        // A container's /proc/uptime may be that of the container; the kernel's clock is not.
+        let now = Duration::from(clock_gettime(ClockId::CLOCK_BOOTTIME)?);
+        Ok((now.as_millis() as u64) / (1000 / TICKS))
+    }
+
     /// How long ago it began.
     ///
     /// # Errors
     /// When /proc cannot be read.
     pub fn age(&self) -> io::Result<Duration> {
-        /// USER_HZ, the same on every Linux that Rust runs on.
-        const TICKS: f64 = 100.0;
         let text = file::read_kernel_text(Path::new("/proc/uptime"))?;
         let up = text.split_whitespace().next().and_then(|seconds| seconds.parse::<f64>().ok());
         let up = up.ok_or_else(|| io::Error::other("/proc/uptime has no number"))?;
-        Ok(Duration::from_secs_f64((up - self.start_time as f64 / TICKS).max(0.0)))
+        Ok(Duration::from_secs_f64((up - self.start_time as f64 / TICKS as f64).max(0.0)))
     }
 
     /// How long its main thread has run or waited for a processor since it began; `None` when it

@@ -22,6 +22,31 @@ fn ap_05_a_stale_number_is_nobody_of_ours() {
     assert!(stranger.is_alive());
 }
 
+/// A start removed the pid file of an apache that had the same by its configuration: what ended
+/// that one by the file ended the new one.
+#[test]
+fn the_pid_file_of_another_server_is_left_to_it() {
+    let Some(site) = Site::new() else { return };
+    let first = site.usual();
+    site.config("b.conf", "Listen 127.0.0.1:8082");
+    site.host.sh(&format!("sed -i 's#b.conf.pid#a.conf.pid#' {ROOT}/b.conf"));
+    let second = site.agent("b.conf").instance("web2");
+    first.start().expect_code(0);
+    let read = || site.host.sh(&format!("cat {ROOT}/a.conf.pid")).trim().to_owned();
+    let number = read();
+    second.probe().expect_code(7);
+    let whose = [&*format!("the pid file of another server, process {number}"), "PidFile"];
+    second.start().expect_code(1).expect_reason(&whose);
+    second.stop().expect_code(0);
+    assert_eq!(read(), number);
+    first.monitor().expect_code(0);
+    // One that is gone has no pid file, whatever is left of that.
+    first.stop().expect_code(0);
+    site.host.sh(&format!("echo {number} >{ROOT}/a.conf.pid"));
+    second.start().expect_code(0);
+    second.stop().expect_code(0);
+}
+
 /// The shell agent looks for command lines that begin alike (RA:b80837e51).
 #[test]
 fn ap_06_an_instance_whose_name_begins_alike_is_left_alone() {

@@ -227,6 +227,46 @@ fn ha_f4_the_program_of_a_dead_master_is_ended() {
     assert!(bystander.is_alive());
 }
 
+/// A haproxy ends while nothing watches it, and the number of its session goes to a daemon that
+/// begins one, forks, and leaves: a monitor was 1, and stop killed the daemon.
+#[test]
+fn the_number_of_a_session_that_has_ended_may_be_anybodys() {
+    let Some(host) = machine() else { return };
+    let agent = balancer(&host, &configure(&host, "a", PLAIN));
+    let end = || {
+        let number = master(&host);
+        host.sh(&format!("kill -TERM {number}"));
+        eventually("it has ended", || processes(&host).is_empty());
+        number
+    };
+    let daemon = |number: &str| {
+        let fork = format!(
+            "import ctypes, os\nnumber = {number}\nopen('/proc/sys/kernel/ns_last_pid', \
+             'w').write(str(number - 1))\nif (child := os.fork()) == 0:\n  os.setsid()\n  if \
+             os.fork() == 0: os.execv('/bin/sleep', ['sleep', '602'])\n  os._exit(0)\nassert child \
+             == number\nos.waitpid(child, 0)\n"
+        );
+        write(&host, "/srv/fork.py", &fork);
+        host.sh("python3 /srv/fork.py");
+        host.sh("pgrep -x sleep").trim().to_owned()
+    };
+    for is_watched in [false, true] {
+        agent.start().expect_code(0);
+        let number = end();
+        if is_watched {
+            agent.monitor().expect_code(7);
+            let left = host.sh("ls /run/resource-agents");
+            assert!(!left.contains(".master"), "no note outlives what it is about: {left}");
+        }
+        let sleeper = daemon(&number);
+        agent.monitor().expect_code(7);
+        agent.stop().expect_code(0);
+        expect_gone(&host);
+        assert_eq!(host.sh("pgrep -x sleep").trim(), sleeper, "it is left alone");
+        host.crash(&sleeper);
+    }
+}
+
 /// The resource is renamed while nothing watches it: the probe was 7, and a start made a second
 /// master.
 #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::client::Session;
 use crate::{
     PLAIN, answers, at, balancer, client, configure, eventually, expect_gone, machine, master,
-    processes, workers,
+    processes, workers, write,
 };
 
 #[test]
@@ -90,6 +90,44 @@ fn a_reload_by_hand_does_not_confuse_a_monitor() {
         at(&agent, level).expect_code(0).expect_silent();
     }
     agent.stop().expect_code(0);
+    expect_gone(&host);
+}
+
+/// A configuration that took more than three seconds to read made the monitor fail, though
+/// everything was served.
+#[test]
+fn a_reload_by_hand_that_takes_long_fails_no_monitor() {
+    let Some(host) = machine() else { return };
+    let slow = "local f = io.open('/srv/delay'); os.execute('sleep ' .. f:read('*n')); f:close()";
+    write(&host, "/srv/slow.lua", slow);
+    let delay = |seconds: &str| write(&host, "/srv/delay", seconds);
+    delay("0");
+    let path = configure(&host, "a", PLAIN);
+    host.sh(&format!("sed -i 's#^global#global\\n  lua-load /srv/slow.lua#' {path}"));
+    let agent = balancer(&host, &path);
+    agent.start().expect_code(0);
+    let number = master(&host);
+    delay("9");
+    host.sh(&format!("kill -USR2 {number}"));
+    eventually("it reads", || host.run("pgrep", &["-f", "sleep 9"]).code == Some(0));
+    let hasty = agent.clone().timeout(Duration::from_secs(5));
+    hasty.monitor().expect_code(190).expect_reason(&["reads its configuration since a reload"]);
+    assert!(answers(&host, 8081));
+    agent.monitor().expect_code(0).expect_silent();
+    // Whatever else keeps it from answering is a failure, after a reload, too.
+    host.sh("rm /run/resource-agents/haproxy-lb.sock");
+    agent.monitor().expect_code(1).expect_reason(&["does not answer"]);
+    delay("0");
+    agent.start().expect_code(0);
+    // One that is frozen does not read.
+    let number = master(&host);
+    delay("9");
+    host.sh(&format!("kill -USR2 {number}"));
+    eventually("it reads", || host.run("pgrep", &["-f", "sleep 9"]).code == Some(0));
+    host.sh(&format!("kill -STOP {number}"));
+    hasty.monitor().expect_code(1).expect_reason(&["does not answer"]);
+    agent.stop().expect_code(0);
+    host.sh("pkill -x sleep || true");
     expect_gone(&host);
 }
 

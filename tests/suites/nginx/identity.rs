@@ -206,5 +206,40 @@ fn a_faulty_configfile_does_not_mean_the_usual_server() {
     faulty.stop().expect_code(0);
     assert_eq!(page(&host, &["http://127.0.0.1:8081/"]), "");
     assert!(page(&host, &["http://127.0.0.1:8099/"]).contains("alive"));
-    host.sh("pkill -KILL -x nginx");
+    host.sh("/usr/sbin/nginx -s stop");
+}
+
+/// The server was found by a probe alone, and its program upgraded then: no note said which session
+/// it has, and with the master killed, a monitor was 7 and a stop 0 while its workers served.
+#[test]
+fn the_workers_of_an_upgraded_master_that_no_start_has_seen_are_found() {
+    let Some((host, path)) = with_users() else { return };
+    let agent = web(&host, &path);
+    for (is_probed, is_watched) in [(true, false), (true, true), (false, false), (false, true)] {
+        host.sh(&format!("/usr/sbin/nginx -c {path}"));
+        wait(|| count(&host) == 3);
+        if is_probed {
+            agent.probe().expect_code(0);
+        }
+        let old = master(&host, "a");
+        host.sh(&format!("kill -USR2 {old}"));
+        wait(|| host.sh("cat /run/a.pid || true").trim() != old && count(&host) == 6);
+        if is_watched {
+            agent.monitor().expect_code(0);
+        }
+        host.sh(&format!("kill -QUIT {old}"));
+        wait(|| count(&host) == 3);
+        if !is_probed {
+            agent.monitor().expect_code(0);
+        }
+        host.crash(&master(&host, "a"));
+        agent.monitor().expect_code(1).expect_reason(&["workers"]);
+        agent.stop().expect_code(0);
+        expect_gone(&host);
+    }
+}
+
+#[track_caller]
+fn wait(mut question: impl FnMut() -> bool) {
+    assert!(wait_until(Duration::from_secs(10), || question().then_some(())).is_some());
 }

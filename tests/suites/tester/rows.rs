@@ -201,6 +201,18 @@ fn random_actions_find_a_stop_that_forgets() {
     assert_eq!((said.verdict("stress"), said.code), ("pass", Some(0)), "{said:?}");
 }
 
+/// It said that it left the resource alone, and stopped it all the same.
+#[test]
+fn random_actions_leave_alone_what_may_be_in_use() {
+    let (host, agent) =
+        with_agent(&file_agent("echo $1 >>/media/calls; [ \"$1\" != monitor ] || exit 1"));
+    let said = Said::of(&run(&host, &["--format", "json", "--stress", "1", agent]));
+    assert_eq!(said.verdict("stress"), "skip", "{said:?}");
+    assert!(said.report().contains("left alone"), "{}", said.report());
+    let calls = host.sh("cat /media/calls");
+    assert!(calls.contains("monitor") && !calls.contains("stop"), "{calls}");
+}
+
 #[test]
 fn a_life_takes_a_bounded_number_of_calls() {
     let (host, agent) = with_agent(&file_agent(""));
