@@ -13,7 +13,8 @@ use crate::record::Record;
 use crate::settings::Identity;
 use crate::table;
 
-/// Ends what was started, and what the parameters mean now if that is something else.
+/// Ends what was started, and what the parameters mean now if that is something else. A record that
+/// cannot be removed is no failure: it names what is gone.
 ///
 /// # Errors
 /// What is left, or could not be looked at.
@@ -34,10 +35,13 @@ pub fn stop(context: &Context<'_>, identity: Option<&Identity>) -> Result<(), Fa
             end(context, &Record { identity, confs, ..Record::default() }, false, deadline).err(),
         );
     }
-    match Failure::collect(failures) {
-        Some(failure) => Err(failure),
-        None => Record::forget(context.invocation),
+    if let Some(failure) = Failure::collect(failures) {
+        return Err(failure);
     }
+    if let Err(failure) = Record::forget(context.invocation) {
+        context.log.warn(format_args!("nothing runs any more, but {failure}"));
+    }
+    Ok(())
 }
 
 /// Looks for what a stop would end.
