@@ -26,6 +26,9 @@ const FIRST_ROUND: Duration = Duration::from_secs(30);
 /// How long the name servers may take where the start's answers can do.
 const NAMES: Duration = Duration::from_secs(10);
 
+/// How long they may take for a record of a daemon that was started by other means.
+const ADOPTION: Duration = Duration::from_secs(3);
+
 /// More bytes than a pid file has.
 const LARGEST_PID_FILE: u64 = 4096;
 
@@ -34,8 +37,9 @@ const LARGEST_PID_FILE: u64 = 4096;
 /// # Errors
 /// Why it is neither running nor cleanly stopped.
 pub fn monitor(context: &Context<'_>, settings: &Settings) -> Result<Status, Failure> {
-    let known = known(context, settings);
-    let instances = instances(context, settings, known.as_ref());
+    let record = Record::load(context.invocation);
+    let known = record.as_ref().filter(|record| record.identity == settings.identity);
+    let instances = instances(context, settings, known);
     let Some((main, executed)) = instances.split_first() else { return Ok(Status::STOPPED) };
     let found = main.observe(context.budget.work())?;
     let Some(master) = found.master else {
@@ -62,11 +66,38 @@ pub fn monitor(context: &Context<'_>, settings: &Settings) -> Result<Status, Fai
             )));
         }
     }
-    match context.depth {
-        0 => Ok(Status::Running),
-        10 => own_status(context, settings, main, &master),
-        _ => directs(context, settings, &master, known.map(|known| known.wanted)),
+    let status = match context.depth {
+        0 => Status::Running,
+        10 => own_status(context, settings, main, &master)?,
+        _ => directs(context, settings, &master, known.map(|known| known.wanted.clone()))?,
+    };
+    if record.is_none() {
+        adopt(context, settings, main, &master);
     }
+    Ok(status)
+}
+
+/// A daemon that was started by other means (the peer, before a change of agents) becomes ours: a
+/// stop knows it then without its pid file, and what it had in the kernel's table when it is dead.
+fn adopt(context: &Context<'_>, settings: &Settings, main: &Instance, master: &Process) {
+    if context.invocation.is_explanation() || !nix::unistd::geteuid().is_root() {
+        return;
+    }
+    if let Err(failure) = main.remember(master) {
+        context.log.warn(format_args!("{failure}; without its pid file a stop may not find it"));
+    }
+    let limit = Deadline::after(ADOPTION).min(context.budget.work());
+    let described = match check::describe(&main.conf, limit) {
+        Ok(described) => described,
+        Err(failure) => return context.log.debug(format_args!("there is no record: {failure}")),
+    };
+    let mut record = Record::of(settings, &described);
+    // The file may have changed since the daemon read it: what it executes now may never have run.
+    let all = instances(context, settings, Some(&record));
+    let runs = |it: &Instance| it.observe(limit).is_ok_and(|found| found.master.is_some());
+    let running = all.into_iter().filter(|it| it.conf == main.conf || runs(it));
+    record.confs = running.map(|it| it.conf).collect();
+    record.save_or_warn(context, "a stop would leave what a daemon that died had in the kernel");
 }
 
 /// What is known of the daemons that were started with these parameters.

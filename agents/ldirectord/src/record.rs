@@ -7,8 +7,9 @@ use std::path::PathBuf;
 use ocf::prelude::*;
 use ocf::state::{self, Pairs};
 
+use crate::check::Described;
 use crate::ipvs::Attribute;
-use crate::settings::Identity;
+use crate::settings::{Identity, Settings};
 use crate::table::{Id, Server, Service, Wanted};
 
 /// What a running instance was made of.
@@ -108,6 +109,18 @@ impl StateFile for Record {
 pub const LEFT: &str = "left";
 
 impl Record {
+    /// What a daemon has that reads its configuration now, in a table that had nothing before.
+    pub fn of(settings: &Settings, described: &Described) -> Self {
+        Self {
+            identity: settings.identity.clone(),
+            confs: described.confs.clone(),
+            wanted: described.wanted.clone(),
+            pending: Vec::new(),
+            before: Vec::new(),
+            serial: settings.config_serial.clone(),
+        }
+    }
+
     /// Reads what a daemon has left.
     pub fn load_left(invocation: &Invocation) -> Option<Self> {
         Self::from_pairs(state::read(&Self::path(invocation, LEFT))?)

@@ -54,14 +54,7 @@ pub fn start(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> 
     };
     let kernel = kernel(context.budget.work())?;
     let known = Record::load(context.invocation).filter(|known| known.identity == *identity);
-    let mut new = Record {
-        identity: identity.clone(),
-        confs: described.confs,
-        wanted: described.wanted,
-        pending: Vec::new(),
-        before: Vec::new(),
-        serial: settings.config_serial.clone(),
-    };
+    let mut new = Record::of(settings, &described);
     let table = || kernel.table().or_fail("the kernel's table of virtual services");
     if let Some(master) = main.observe(context.budget.work())?.master {
         let lacks = table::judge(&new.wanted, &table()?);
