@@ -158,6 +158,10 @@ pub trait Daemon {
         Ok(())
     }
 
+    /// Told in [`Self::end`] when its master has ended and was not killed for it, before anything
+    /// that it has left is ended or removed.
+    fn has_ended(&self) {}
+
     /// Removes files that only a running server needs, and that one that was killed leaves.
     ///
     /// # Errors

@@ -27,6 +27,8 @@ pub struct Record {
     pub before: Vec<Service>,
     /// The parameter `config_serial` when the daemon last read its configuration.
     pub serial: Option<String>,
+    /// Whether the daemon reads its file again when that changes, and may have more by now.
+    pub autoreload: bool,
 }
 
 impl StateFile for Record {
@@ -39,6 +41,9 @@ impl StateFile for Record {
         add("program", &self.identity.program.to_string_lossy());
         self.confs.iter().for_each(|conf| add("conf", &conf.to_string_lossy()));
         self.serial.iter().for_each(|serial| add("serial", serial));
+        if self.autoreload {
+            add("autoreload", &"yes");
+        }
         for wanted in &self.wanted {
             let key = match (wanted.kept, wanted.off) {
                 (false, false) => "virtual",
@@ -69,6 +74,7 @@ impl StateFile for Record {
                 "program" => record.identity.program = value.into(),
                 "conf" => record.confs.push(value.into()),
                 "serial" => record.serial = Some(value),
+                "autoreload" => record.autoreload = value == "yes",
                 "before" => {
                     record.before.push(Service {
                         id: Id::parse(&value)?,
@@ -118,7 +124,14 @@ impl Record {
             pending: Vec::new(),
             before: Vec::new(),
             serial: settings.config_serial.clone(),
+            autoreload: described.autoreload,
         }
+    }
+
+    /// A daemon of which nothing is known but its parameters.
+    pub fn unknown(identity: &Identity) -> Self {
+        let confs = vec![identity.configfile.clone()];
+        Self { identity: identity.clone(), confs, ..Self::default() }
     }
 
     /// Reads what a daemon has left.
@@ -181,6 +194,7 @@ mod tests {
                 servers,
             }],
             serial: Some("2026-11-29".into()),
+            autoreload: true,
         };
         let least = Record { confs: vec!["/x".into()], ..Record::default() };
         for record in [full, least] {

@@ -65,7 +65,9 @@ pub fn start(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> 
             return known.map_or_else(|| new.save(context.invocation), |_| Ok(()));
         }
         context.log.warn(format_args!("starting anew a daemon that does not direct"));
-        stop::end(context, known.as_ref().unwrap_or(&new), true, context.budget.work())?;
+        let (running, started) = (known.clone(), known.is_some());
+        let running = running.unwrap_or_else(|| Record::unknown(identity));
+        stop::end(context, &running, Some(&described), started, context.budget.work())?;
     }
     for instance in &instances {
         instance.clear(context.budget.work())?;
@@ -170,7 +172,7 @@ fn explained(failure: Failure) -> Failure {
 }
 
 fn roll_back(context: &Context<'_>, record: &Record, failure: Failure) -> Failure {
-    let left = stop::end(context, record, true, context.budget.rollback())
+    let left = stop::end(context, record, None, true, context.budget.rollback())
         .and_then(|()| Record::forget(context.invocation));
     rolled_back(failure, left)
 }

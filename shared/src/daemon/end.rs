@@ -49,6 +49,7 @@ pub fn end<S: Daemon + ?Sized>(
         } else if master.lives().or_fail("/proc")? {
             end_each(server, &all, &END, deadline)?;
         } else {
+            server.has_ended();
             end_orphans(server, &all, deadline)?;
         }
     }

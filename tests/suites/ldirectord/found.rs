@@ -1,7 +1,47 @@
-//! Daemons that were started by other means.
+//! Daemons that were started by other means, and services that move from one director to another.
+
+use harness::Host;
+use harness::process::wait_until;
 
 use crate::life::{FILLED, PLAIN};
-use crate::{CONF, daemon, director, expect_gone, expect_table, machine, with_ipvs, write};
+use crate::{
+    CONF, PATIENCE, daemon, director, expect_gone, expect_table, log, machine, table, with_ipvs,
+    write,
+};
+
+/// Another configuration.
+const OTHER: &str = "/etc/ha.d/other.cf";
+
+/// A configuration with a service at each of these ports, whose real server needs no check.
+fn configuration(ports: &[u16]) -> String {
+    let section = |port: &u16| {
+        format!(
+            "virtual=10.9.0.50:{port}\n\treal=10.240.0.20:80 masq\n\tscheduler=rr\n\
+             \tchecktype=on\n"
+        )
+    };
+    let sections: String = ports.iter().map(section).collect();
+    format!("checkinterval=1\nquiescent=no\n{sections}")
+}
+
+/// Waits until the kernel's table has services at these ports, and no others.
+#[track_caller]
+fn expect_ports(host: &Host, ports: &[u16]) {
+    let expected: Vec<String> =
+        ports.iter().map(|port| format!("TCP 10.9.0.50:{port} rr")).collect();
+    let now = || {
+        let mut now: Vec<_> = table(host).into_iter().filter(|it| it.starts_with("TCP")).collect();
+        now.sort_unstable();
+        now
+    };
+    let same = wait_until(PATIENCE, || (now() == expected).then_some(()));
+    assert!(same.is_some(), "{expected:?} is expected, not {:?}\n{}", now(), log(host));
+}
+
+/// Ends the daemon of a configuration in the folder of these at once.
+fn kill(host: &Host, name: &str) {
+    host.sh(&format!("kill -9 $(cat /run/ldirectord.{name}.pid)"));
+}
 
 /// After a change from the shell agent, which keeps no record: the daemon runs already, and ends
 /// before the next start. What its file executes since it has read it does not run, and must not
@@ -36,5 +76,58 @@ fn a_daemon_that_was_found_is_known_to_a_stop_when_it_is_dead() {
             expect_table(&host, &[]);
             expect_gone(&host);
         }
+    });
+}
+
+/// The section of a service is moved to the file of another director, which has not read it, or
+/// has: a stop of that one took the service away from the daemon that has it still.
+#[test]
+fn a_stop_leaves_a_service_that_the_daemon_never_had() {
+    with_ipvs(|| {
+        let host = machine("lvs01");
+        let agent = director(&host);
+        let other = director(&host).instance("other").param("configfile", OTHER);
+        write(&host, CONF, &configuration(&[80]));
+        for is_killed in [false, true] {
+            write(&host, OTHER, &configuration(&[81]));
+            other.start().expect_code(0);
+            agent.start().expect_code(0);
+            write(&host, OTHER, &configuration(&[80, 81]));
+            expect_ports(&host, &[80, 81]);
+            if is_killed {
+                kill(&host, "other.cf");
+            }
+            other.stop().expect_code(0).expect_silent();
+            expect_ports(&host, &[80]);
+            agent.stop().expect_code(0);
+        }
+        // Nothing is recorded, and the daemon ends by itself.
+        write(&host, OTHER, &configuration(&[81]));
+        host.sh(&format!("ldirectord {OTHER} start"));
+        agent.start().expect_code(0);
+        expect_ports(&host, &[80, 81]);
+        write(&host, OTHER, &configuration(&[80, 81]));
+        other.stop().expect_code(0).expect_silent();
+        expect_ports(&host, &[80]);
+        // What a daemon has read by itself goes with it, whatever ended it.
+        write(&host, OTHER, &format!("autoreload=yes\n{}", configuration(&[81])));
+        other.start().expect_code(0);
+        // Again and again: what the daemon finds at its first look is nothing new to it.
+        let mut count = 0;
+        let has_read = wait_until(PATIENCE, || {
+            count += 1;
+            write(&host, "/srv/new.cf", &format!("# {count}\n{}", configuration(&[81, 82])));
+            // Whole, at once: half of a file is one, too.
+            host.sh(&format!("mv /srv/new.cf {OTHER}"));
+            table(&host).contains(&"TCP 10.9.0.50:82 rr".to_owned()).then_some(())
+        });
+        assert!(has_read.is_some(), "{}", log(&host));
+        expect_ports(&host, &[80, 81, 82]);
+        kill(&host, "other.cf");
+        other.stop().expect_code(0).expect_silent();
+        expect_ports(&host, &[80]);
+        agent.stop().expect_code(0);
+        expect_table(&host, &[]);
+        expect_gone(&host);
     });
 }
