@@ -53,7 +53,13 @@ pub fn start(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> 
         return Err(Failure::generic("there is no configuration"));
     };
     let kernel = kernel(context.budget.work())?;
-    let known = Record::load(context.invocation).filter(|known| known.identity == *identity);
+    let (known, former) = match Record::load(context.invocation) {
+        Some(record) if record.identity != *identity => (None, Some(record)),
+        known => (known, None),
+    };
+    if let Some(former) = former {
+        stop::end_former(context, main, &former)?;
+    }
     let mut new = Record::of(settings, &described);
     let table = || kernel.table().or_fail("the kernel's table of virtual services");
     if let Some(master) = main.observe(context.budget.work())?.master {

@@ -63,6 +63,20 @@ pub fn probe_without_params(
     )
 }
 
+/// Ends what was started with other parameters, before a start forgets it. Where a daemon of this
+/// configuration runs, it is that one: only its program has another name now, and it goes on.
+///
+/// # Errors
+/// What is left, or could not be looked at.
+pub fn end_former(context: &Context<'_>, main: &Instance, former: &Record) -> Result<(), Failure> {
+    let (deadline, conf) = (context.budget.work(), &former.identity.configfile);
+    if *conf == main.conf && main.observe(deadline)?.master.is_some() {
+        return Ok(());
+    }
+    context.log.info(format_args!("ending first what was started with {}", conf.display()));
+    end(context, former, check::describe_offline(conf).ok().as_ref(), true, deadline)
+}
+
 /// Ends the daemons of a record, and puts the table right. `today` is what the file says by now, as
 /// far as that is known; `started` says that the record is of a start.
 ///

@@ -1,12 +1,13 @@
-//! Daemons that were started by other means, and services that move from one director to another.
+//! Daemons that were started by other means or with other parameters, and services that move from
+//! one director to another.
 
 use harness::Host;
 use harness::process::wait_until;
 
 use crate::life::{FILLED, PLAIN};
 use crate::{
-    CONF, PATIENCE, daemon, director, expect_gone, expect_table, log, machine, table, with_ipvs,
-    write,
+    CONF, PATIENCE, daemon, director, expect_gone, expect_table, log, machine, processes, table,
+    with_ipvs, write,
 };
 
 /// Another configuration.
@@ -129,5 +130,43 @@ fn a_stop_leaves_a_service_that_the_daemon_never_had() {
         agent.stop().expect_code(0);
         expect_table(&host, &[]);
         expect_gone(&host);
+    });
+}
+
+/// The parameters change in maintenance mode, and Pacemaker is started again: it probes, and
+/// starts, with the new ones.
+#[test]
+fn a_daemon_of_former_parameters_is_reported_and_ended() {
+    with_ipvs(|| {
+        let host = machine("lvs01");
+        let former = director(&host);
+        let agent = director(&host).param("configfile", OTHER);
+        write(&host, CONF, &configuration(&[80]));
+        write(&host, OTHER, &configuration(&[81]));
+        former.start().expect_code(0);
+        for outcome in [agent.probe(), agent.monitor()] {
+            let runs = format!("the ldirectord of {CONF} still runs: ");
+            outcome.expect_code(1).expect_reason(&[&runs, "other parameters", "stop the resource"]);
+        }
+        former.monitor().expect_code(0).expect_silent();
+        agent.stop().expect_code(0);
+        expect_table(&host, &[]);
+        expect_gone(&host);
+        for is_dead in [false, true] {
+            former.start().expect_code(0);
+            if is_dead {
+                kill(&host, "ldirectord.cf");
+                agent.probe().expect_code(7);
+            }
+            agent.start().expect_code(0);
+            expect_ports(&host, &[81]);
+            let all = processes(&host);
+            // A command that the daemon is about to run has its words, too.
+            assert!(all.iter().all(|it| it.contains(OTHER)), "{all:?}");
+            agent.monitor().expect_code(0).expect_silent();
+            agent.stop().expect_code(0);
+            expect_table(&host, &[]);
+            expect_gone(&host);
+        }
     });
 }
