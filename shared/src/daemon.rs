@@ -175,6 +175,10 @@ pub trait Daemon {
         }
     }
 
+    /// Told in [`Self::end`] when its master has ended and was not killed for it, before anything
+    /// that it has left is ended or removed.
+    fn seen_to_end(&self) {}
+
     /// Removes files that only a running server needs, and that one that was killed leaves.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! Which daemons belong to a resource, and how they are recognised.
 #![forbid(unsafe_code)]
 
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -28,6 +29,8 @@ pub struct Instance {
     programs: Vec<PathBuf>,
     /// The file with the note about its master.
     note: PathBuf,
+    /// Whether the daemon has ended by itself.
+    has_purged: Cell<bool>,
 }
 
 impl Instance {
@@ -43,7 +46,13 @@ impl Instance {
             program: program.to_owned(),
             programs: programs(program),
             note: Record::path(invocation, &kind),
+            has_purged: Cell::new(false),
         }
+    }
+
+    /// Whether the daemon was seen to end by itself: it has taken its virtual services away then.
+    pub fn has_purged(&self) -> bool {
+        self.has_purged.get()
     }
 
     /// A call of the daemon's program with this configuration and a word.
@@ -90,6 +99,11 @@ impl Daemon for Instance {
     /// children to end. A second SIGTERM would end it in the middle of that.
     fn polite(&self, _invocation: &Invocation) -> Polite {
         Polite::until_it_ends(Signal::SIGTERM)
+    }
+
+    /// The last that it does as it ends by itself is to remove its pid file.
+    fn seen_to_end(&self) {
+        self.has_purged.set(!self.pid_file.exists());
     }
 
     fn forks_twice(&self) -> bool {

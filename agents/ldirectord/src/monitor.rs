@@ -16,7 +16,7 @@ use crate::instance::Instance;
 use crate::kernel::Kernel;
 use crate::params::OnLow;
 use crate::record::Record;
-use crate::settings::Settings;
+use crate::settings::{Identity, Settings};
 use crate::table::{self, Service, Wanted};
 
 /// How long a daemon may take to look at every real server for the first time. It begins with all
@@ -26,6 +26,9 @@ const FIRST_ROUND: Duration = Duration::from_secs(30);
 /// How long the name servers may take where the start's answers can do.
 const NAMES: Duration = Duration::from_secs(10);
 
+/// How long they may take for a record of a daemon that was started by other means.
+const ADOPTION: Duration = Duration::from_secs(3);
+
 /// More bytes than a pid file has.
 const LARGEST_PID_FILE: u64 = 4096;
 
@@ -34,13 +37,14 @@ const LARGEST_PID_FILE: u64 = 4096;
 /// # Errors
 /// Why it is neither running nor cleanly stopped.
 pub fn monitor(context: &Context<'_>, settings: &Settings) -> Result<Status, Failure> {
-    let known = known(context, settings);
-    let instances = instances(context, settings, known.as_ref());
+    let record = Record::load(context.invocation);
+    let known = record.as_ref().filter(|record| record.identity == settings.identity);
+    let instances = instances(context, &settings.identity, known);
     let Some((main, executed)) = instances.split_first() else { return Ok(Status::STOPPED) };
     let found = main.observe(context.budget.work())?;
     let Some(master) = found.master else {
         return match found.orphans.len() {
-            0 => Ok(Status::STOPPED),
+            0 => without_daemon(context, settings, record.as_ref()),
             count => Err(Failure::generic(format!(
                 "the daemon has died, or lost its pid file {}, and {count} processes of it are \
                  left; stop ends them",
@@ -62,11 +66,59 @@ pub fn monitor(context: &Context<'_>, settings: &Settings) -> Result<Status, Fai
             )));
         }
     }
-    match context.depth {
-        0 => Ok(Status::Running),
-        10 => own_status(context, settings, main, &master),
-        _ => directs(context, settings, &master, known.map(|known| known.wanted)),
+    let status = match context.depth {
+        0 => Status::Running,
+        10 => own_status(context, settings, main, &master)?,
+        _ => directs(context, settings, &master, known.map(|known| known.wanted.clone()))?,
+    };
+    if record.is_none() {
+        adopt(context, settings, main, &master);
     }
+    Ok(status)
+}
+
+/// The answer where no daemon of these parameters runs. One may that was started with other ones,
+/// which were changed while nothing stopped it.
+fn without_daemon(
+    context: &Context<'_>,
+    settings: &Settings,
+    record: Option<&Record>,
+) -> Result<Status, Failure> {
+    let former = record.filter(|record| record.identity != settings.identity);
+    let Some(former) = former else { return Ok(Status::STOPPED) };
+    for instance in instances(context, &former.identity, Some(former)) {
+        if !instance.observe(context.budget.work())?.is_empty() {
+            return Err(Failure::generic(format!(
+                "the ldirectord of {} still runs: it was started with other parameters; stop the \
+                 resource",
+                instance.conf.display()
+            )));
+        }
+    }
+    Ok(Status::STOPPED)
+}
+
+/// A daemon that was started by other means (the peer, before a change of agents) becomes ours: a
+/// stop knows it then without its pid file, and what it had in the kernel's table when it is dead.
+fn adopt(context: &Context<'_>, settings: &Settings, main: &Instance, master: &Process) {
+    if context.invocation.is_explanation() || !nix::unistd::geteuid().is_root() {
+        return;
+    }
+    if let Err(failure) = main.remember(master) {
+        context.log.warn(format_args!("{failure}; without its pid file a stop may not find it"));
+    }
+    let limit = Deadline::after(ADOPTION).min(context.budget.work());
+    let described = match check::describe(&main.conf, limit) {
+        Ok(described) => described,
+        Err(failure) => return context.log.debug(format_args!("there is no record: {failure}")),
+    };
+    let mut record = Record::of(settings, &described);
+    // The file may have changed since the daemon read it: what it executes now may never have run.
+    let all = instances(context, &settings.identity, Some(&record));
+    let runs = |it: &Instance| it.observe(limit).is_ok_and(|found| found.master.is_some());
+    let running = all.into_iter().filter(|it| it.conf == main.conf || runs(it));
+    record.confs = running.map(|it| it.conf).collect();
+    record.save_or_warn(context, "a stop would leave what a daemon that died had in the kernel");
 }
 
 /// What is known of the daemons that were started with these parameters.
@@ -75,8 +127,7 @@ fn known(context: &Context<'_>, settings: &Settings) -> Option<Record> {
 }
 
 /// The daemon of the parameters first, then those that its configuration executes.
-fn instances(context: &Context<'_>, settings: &Settings, known: Option<&Record>) -> Vec<Instance> {
-    let identity = &settings.identity;
+fn instances(context: &Context<'_>, identity: &Identity, known: Option<&Record>) -> Vec<Instance> {
     let confs =
         known.map_or_else(|| vec![identity.configfile.clone()], |known| known.confs.clone());
     let instance = |(number, conf): (usize, &PathBuf)| {
@@ -91,7 +142,7 @@ fn instances(context: &Context<'_>, settings: &Settings, known: Option<&Record>)
 /// When they cannot be looked at.
 pub fn sources(context: &Context<'_>, settings: &Settings) -> Result<Sources, Failure> {
     let mut sources = Sources::default();
-    for instance in instances(context, settings, known(context, settings).as_ref()) {
+    for instance in instances(context, &settings.identity, known(context, settings).as_ref()) {
         if let Some(master) = instance.observe(context.budget.work())?.master {
             sources.add_process(master, "the daemon")?;
         }

@@ -7,8 +7,9 @@ use std::path::PathBuf;
 use ocf::prelude::*;
 use ocf::state::{self, Pairs};
 
+use crate::check::Described;
 use crate::ipvs::Attribute;
-use crate::settings::Identity;
+use crate::settings::{Identity, Settings};
 use crate::table::{Id, Server, Service, Wanted};
 
 /// What a running instance was made of.
@@ -26,6 +27,8 @@ pub struct Record {
     pub before: Vec<Service>,
     /// The parameter `config_serial` when the daemon last read its configuration.
     pub serial: Option<String>,
+    /// Whether the daemon reads its file again when that changes, and may have more by now.
+    pub autoreload: bool,
 }
 
 impl StateFile for Record {
@@ -38,6 +41,9 @@ impl StateFile for Record {
         add("program", &self.identity.program.to_string_lossy());
         self.confs.iter().for_each(|conf| add("conf", &conf.to_string_lossy()));
         self.serial.iter().for_each(|serial| add("serial", serial));
+        if self.autoreload {
+            add("autoreload", &"yes");
+        }
         for wanted in &self.wanted {
             let key = match (wanted.kept, wanted.off) {
                 (false, false) => "virtual",
@@ -68,6 +74,7 @@ impl StateFile for Record {
                 "program" => record.identity.program = value.into(),
                 "conf" => record.confs.push(value.into()),
                 "serial" => record.serial = Some(value),
+                "autoreload" => record.autoreload = value == "yes",
                 "before" => {
                     record.before.push(Service {
                         id: Id::parse(&value)?,
@@ -108,6 +115,25 @@ impl StateFile for Record {
 pub const LEFT: &str = "left";
 
 impl Record {
+    /// What a daemon has that reads its configuration now, in a table that had nothing before.
+    pub fn of(settings: &Settings, described: &Described) -> Self {
+        Self {
+            identity: settings.identity.clone(),
+            confs: described.confs.clone(),
+            wanted: described.wanted.clone(),
+            pending: Vec::new(),
+            before: Vec::new(),
+            serial: settings.config_serial.clone(),
+            autoreload: described.autoreload,
+        }
+    }
+
+    /// A daemon of which nothing is known but its parameters.
+    pub fn unknown(identity: &Identity) -> Self {
+        let confs = vec![identity.configfile.clone()];
+        Self { identity: identity.clone(), confs, ..Self::default() }
+    }
+
     /// Reads what a daemon has left.
     pub fn load_left(invocation: &Invocation) -> Option<Self> {
         Self::from_pairs(state::read(&Self::path(invocation, LEFT))?)
@@ -168,6 +194,7 @@ mod tests {
                 servers,
             }],
             serial: Some("2026-11-29".into()),
+            autoreload: true,
         };
         let least = Record { confs: vec!["/x".into()], ..Record::default() };
         for record in [full, least] {

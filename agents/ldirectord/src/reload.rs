@@ -82,6 +82,7 @@ fn renew(
     record.before.retain(|it| !has(&new, it.id));
     record.before.extend(others);
     record.pending.extend(new);
+    record.autoreload |= described.autoreload;
     if let Err(failure) = record.save(context.invocation) {
         return Ok(kept(&failure));
     }
@@ -101,6 +102,7 @@ fn renew(
     record.pending.clear();
     record.confs = described.confs;
     record.wanted = described.wanted;
+    record.autoreload = described.autoreload;
     record.serial.clone_from(&settings.config_serial);
     record.save_or_warn(context, "the next reload will repeat this one");
     Ok(Reloaded::Done)

@@ -53,15 +53,14 @@ pub fn start(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> 
         return Err(Failure::generic("there is no configuration"));
     };
     let kernel = kernel(context.budget.work())?;
-    let known = Record::load(context.invocation).filter(|known| known.identity == *identity);
-    let mut new = Record {
-        identity: identity.clone(),
-        confs: described.confs,
-        wanted: described.wanted,
-        pending: Vec::new(),
-        before: Vec::new(),
-        serial: settings.config_serial.clone(),
+    let (known, former) = match Record::load(context.invocation) {
+        Some(record) if record.identity != *identity => (None, Some(record)),
+        known => (known, None),
     };
+    if let Some(former) = former {
+        stop::end_former(context, main, &former)?;
+    }
+    let mut new = Record::of(settings, &described);
     let table = || kernel.table().or_fail("the kernel's table of virtual services");
     if let Some(master) = main.observe(context.budget.work())?.master {
         let lacks = table::judge(&new.wanted, &table()?);
@@ -72,7 +71,9 @@ pub fn start(context: &Context<'_>, settings: &Settings) -> Result<(), Failure> 
             return known.map_or_else(|| new.save(context.invocation), |_| Ok(()));
         }
         context.log.warn(format_args!("starting anew a daemon that does not direct"));
-        stop::end(context, known.as_ref().unwrap_or(&new), true, context.budget.work())?;
+        let (running, started) = (known.clone(), known.is_some());
+        let running = running.unwrap_or_else(|| Record::unknown(identity));
+        stop::end(context, &running, Some(&described), started, context.budget.work())?;
     }
     for instance in &instances {
         instance.clear(context.budget.work())?;
@@ -177,7 +178,7 @@ fn explained(failure: Failure) -> Failure {
 }
 
 fn roll_back(context: &Context<'_>, record: &Record, failure: Failure) -> Failure {
-    let left = stop::end(context, record, true, context.budget.rollback())
+    let left = stop::end(context, record, None, true, context.budget.rollback())
         .and_then(|()| Record::forget(context.invocation));
     rolled_back(failure, left)
 }

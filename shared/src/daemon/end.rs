@@ -51,6 +51,7 @@ pub fn end<S: Daemon + ?Sized>(
         } else if master.lives().or_fail("/proc")? {
             end_each(server, &all, &END, deadline)?;
         } else {
+            server.seen_to_end();
             end_orphans(server, &all, deadline)?;
         }
     }

@@ -67,6 +67,7 @@ struct Fake {
     folder: tempfile::TempDir,
     note: PathBuf,
     forks_twice: bool,
+    has_ended: std::cell::Cell<bool>,
 }
 
 impl Fake {
@@ -76,7 +77,8 @@ impl Fake {
             Path::new(path).canonicalize().unwrap_or_else(|error| panic!("{path}: {error}"))
         });
         let note = folder.path().join("master");
-        Self { programs: programs.into(), folder, note, forks_twice: false }
+        let has_ended = std::cell::Cell::new(false);
+        Self { programs: programs.into(), folder, note, forks_twice: false, has_ended }
     }
 }
 
@@ -101,6 +103,10 @@ impl Daemon for Fake {
 
     fn forks_twice(&self) -> bool {
         self.forks_twice
+    }
+
+    fn seen_to_end(&self) {
+        self.has_ended.set(true);
     }
 
     fn save(&self, _invocation: &Invocation) -> Result<(), Failure> {
@@ -163,4 +169,30 @@ fn a_master_that_is_ending_hides_no_worker_and_is_waited_for() {
     assert!(!worker.lives().unwrap());
     assert!(!master.lives().unwrap(), "it has its addresses until then");
     child.wait().unwrap();
+}
+
+/// Does with SIGTERM what the first word says.
+const ASKED: &str = "import os, signal, sys, time\n\
+                     os.setsid()\n\
+                     signal.signal(signal.SIGTERM, getattr(signal, sys.argv[1]))\n\
+                     print('up', flush=True)\n\
+                     time.sleep(60)\n";
+
+#[test]
+fn a_master_that_ends_when_it_is_asked_is_told_from_one_that_is_killed() {
+    use std::io::Read as _;
+    for (does, expected) in [("SIG_DFL", true), ("SIG_IGN", false)] {
+        let server = Fake::new();
+        let mut child = Command::new("/usr/bin/python3")
+            .args(["-c", ASKED, does, &server.folder_name()])
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdout.as_mut().unwrap().read_exact(&mut [0; 3]).unwrap();
+        server.remember(&Process::find(child.id() as i32).unwrap().unwrap()).unwrap();
+        let polite = Polite::until_it_ends(Signal::SIGTERM);
+        server.end(Some(polite), Deadline::after(Duration::from_secs(3))).unwrap();
+        assert_eq!(server.has_ended.get(), expected, "{does}");
+        child.wait().unwrap();
+    }
 }

@@ -85,6 +85,22 @@ fn a_kernel_without_ip_virtual_server_is_named() {
     host.sh("! ls /run/resource-agents/*.record");
 }
 
+/// The record of a daemon that has ended cannot be removed any more.
+#[test]
+fn a_state_directory_that_is_read_only_fails_no_stop() {
+    let host = machine("nodea");
+    let record = format!("version=1\nconfigfile={CONF}\nprogram=/usr/sbin/ldirectord\nconf={CONF}");
+    host.sh("mkdir -p /run/resource-agents; mount -t tmpfs -o mode=755 state /run/resource-agents");
+    write(&host, "/run/resource-agents/ldirectord-director.record", &record);
+    let agent = director(&host);
+    agent.stop().expect_code(0).expect_silent();
+    host.sh("! ls /run/resource-agents/*.record");
+    write(&host, "/run/resource-agents/ldirectord-director.record", &record);
+    host.sh("mount -o remount,ro /run/resource-agents");
+    agent.stop().expect_code(0).expect_stderr(&["nothing runs any more, but", "Read-only"]);
+    agent.probe().expect_code(7);
+}
+
 #[test]
 fn a_process_that_only_looks_like_it_is_left_alone() {
     let host = machine("nodea");

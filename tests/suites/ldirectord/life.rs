@@ -17,7 +17,7 @@ pub const PLAIN: &str = "checkinterval=1\nquiescent=no\nvirtual=10.9.0.50:80\n\
                      gate\n\tscheduler=rr\n\tchecktype=on\n\tprotocol=fwm\n";
 
 /// What the kernel has then.
-const FILLED: [&str; 4] =
+pub const FILLED: [&str; 4] =
     ["TCP 10.9.0.50:80 rr", "-> 10.240.0.20:80 Masq 1", "FWM 7 rr", "-> 10.240.0.20:0 Route 1"];
 
 #[test]

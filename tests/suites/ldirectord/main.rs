@@ -15,6 +15,7 @@ mod defaults;
 mod direct;
 mod explain;
 mod failover;
+mod found;
 mod identity;
 mod life;
 mod one_node;
