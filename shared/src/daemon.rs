@@ -24,6 +24,7 @@ use crate::outcome::Status;
 use crate::sys::clock::Deadline;
 use crate::sys::process::Process;
 
+mod earlier;
 mod end;
 pub mod identity;
 mod keep;
@@ -33,6 +34,7 @@ mod note;
 mod polite;
 mod shown;
 
+pub use earlier::{end_earlier, none_of_earlier};
 pub use launch::{WORDLESS, complaint, one_start_at_a_time, rolled_back};
 pub use polite::{Polite, STOP_GRACE};
 pub use shown::described;

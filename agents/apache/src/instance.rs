@@ -34,6 +34,12 @@ pub fn remembered(context: &Context<'_>, identity: &Identity) -> Option<Record> 
     Record::load(context.invocation).filter(|known| known.key == identity.key())
 }
 
+/// The instance on record, where it was started with other parameters.
+pub fn earlier(context: &Context<'_>, identity: &Identity) -> Option<Instance> {
+    let known = Record::load(context.invocation).filter(|known| known.key != identity.key())?;
+    Some(Instance::new(context, known))
+}
+
 /// An instance, by what is known of it.
 pub struct Instance {
     known: Record,

@@ -4,7 +4,7 @@
 //! Only when that gives no good answer the configuration is read.
 #![forbid(unsafe_code)]
 
-use ocf::daemon::{Daemon as _, Found};
+use ocf::daemon::{self, Daemon as _, Found};
 use ocf::prelude::*;
 use ocf::sys::process::Process;
 
@@ -28,7 +28,12 @@ pub enum Depth {
 /// # Errors
 /// Why it is neither running nor cleanly stopped.
 pub fn monitor(context: &Context<'_>, settings: &Settings) -> Result<Status, Failure> {
-    status(context, settings, if context.depth >= 10 { Depth::Deep } else { Depth::Basic })
+    let depth = if context.depth >= 10 { Depth::Deep } else { Depth::Basic };
+    let status = status(context, settings, depth)?;
+    if let Status::NotRunning(_) = status {
+        daemon::none_of_earlier(context, instance::earlier(context, &settings.identity))?;
+    }
+    Ok(status)
 }
 
 /// Returns the state.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use nix::unistd::{Uid, User};
-use ocf::daemon::{Daemon as _, Readiness, one_start_at_a_time};
+use ocf::daemon::{self, Daemon as _, Readiness, one_start_at_a_time};
 use ocf::prelude::*;
 use ocf::sys::clock::Deadline;
 use ocf::sys::file::{Owner, make_dir};
@@ -91,6 +91,7 @@ fn start_alone(context: &Context<'_>, settings: &Settings, server: Server) -> Re
             }
         };
     }
+    daemon::end_earlier(context, instance::earlier(context, &settings.identity))?;
     let Plan { program, mut server } = plan(server, settings)?;
     make_directories(&server)?;
     server.prepare_distribution(Deadline::after(PREPARING).min(context.budget.work()))?;

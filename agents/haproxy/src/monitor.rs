@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use ocf::daemon::Daemon;
+use ocf::daemon::{self, Daemon};
 use ocf::prelude::*;
 use ocf::sys::clock::Deadline;
 use ocf::sys::process::Process;
@@ -35,7 +35,10 @@ pub fn monitor(context: &Context<'_>, settings: &Settings) -> Result<Status, Fai
     let Running { instance, master, is_recorded, view } = match running(context, settings)? {
         Seen::Running(running) => *running,
         Seen::Reading => return Ok(Status::Degraded(READS.to_owned())),
-        Seen::Nothing => return Ok(Status::STOPPED),
+        Seen::Nothing => {
+            let earlier = Instance::earlier(context.invocation, &settings.identity);
+            return daemon::none_of_earlier(context, earlier).map(|()| Status::STOPPED);
+        }
     };
     let seen = judge(context, settings, view.as_ref())?;
     if is_recorded {

@@ -1,7 +1,7 @@
 //! Starts haproxy, and returns when all its frontends listen.
 #![forbid(unsafe_code)]
 
-use ocf::daemon::{Daemon, STARTING, one_start_at_a_time};
+use ocf::daemon::{self, Daemon, STARTING, one_start_at_a_time};
 use ocf::prelude::*;
 use ocf::state;
 use ocf::sys::clock::Deadline;
@@ -41,6 +41,7 @@ fn start_alone(context: &Context<'_>, settings: &Settings) -> Result<(), Failure
             return adopt(context, settings, &running);
         }
     }
+    daemon::end_earlier(context, Instance::earlier(context.invocation, &settings.identity))?;
     let mut instance = described();
     instance.expect_own_pid_file("pidfile")?;
     instance.record.serial.clone_from(&settings.config_serial);

@@ -59,6 +59,11 @@ impl Instance {
         Some(Self::new(invocation, record, programs))
     }
 
+    /// As [`Self::recorded`], where it was started with other parameters.
+    pub fn earlier(invocation: &Invocation, identity: &Identity) -> Option<Self> {
+        Self::recorded(invocation).filter(|instance| instance.record.identity != *identity)
+    }
+
     fn new(invocation: &Invocation, record: Record, programs: Vec<PathBuf>) -> Self {
         Self { record, programs, note: Record::path(invocation, "master") }
     }

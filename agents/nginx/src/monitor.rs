@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use ocf::daemon::Daemon;
+use ocf::daemon::{self, Daemon};
 use ocf::ere::Ere;
 use ocf::external;
 use ocf::prelude::*;
@@ -56,6 +56,10 @@ pub fn monitor(context: &Context<'_>, settings: &Settings) -> Result<Status, Fai
     match (found, recorded) {
         // Processes that only the record knows of.
         (Ok(Status::NotRunning(_)), Some(Err(failure))) => Err(failure),
+        (Ok(status @ Status::NotRunning(_)), _) => {
+            let earlier = Instance::earlier(context.invocation, &settings.identity);
+            daemon::none_of_earlier(context, earlier).map(|()| status)
+        }
         (found, _) => found,
     }
 }

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use ocf::daemon::{Daemon, STARTING, one_start_at_a_time};
+use ocf::daemon::{self, Daemon, STARTING, one_start_at_a_time};
 use ocf::prelude::*;
 
 use crate::ask;
@@ -36,6 +36,7 @@ fn start_alone(
     {
         return adopt(context, &instance);
     }
+    daemon::end_earlier(context, Instance::earlier(context.invocation, &settings.identity))?;
     let described = Described { instance, ..described };
     check::check(context, &described)?.for_start()?;
     let instance = described.instance;

@@ -197,3 +197,20 @@ fn ap_f3_a_failed_start_that_leaves_processes_keeps_its_record() {
 
 /// Number of the capability that signals to other users' processes need.
 const CAP_KILL: i32 = 5;
+
+/// Parameters that were changed while the cluster did not look: a probe said that nothing runs, and
+/// the server of the earlier ones stayed after a start and a stop.
+#[test]
+fn a_server_that_was_started_with_other_parameters_does_not_stay() {
+    let Some(site) = Site::new() else { return };
+    site.usual().start().expect_code(0);
+    site.config("b.conf", "Listen 127.0.0.1:8082");
+    let changed = site.agent("b.conf");
+    changed.probe().expect_code(1).expect_reason(&["earlier parameters", "stop the resource"]);
+    changed.start().expect_code(0);
+    site.expect_nothing("a.conf");
+    assert!(site.get("127.0.0.1:8082", "/").is_some());
+    changed.probe().expect_code(0);
+    changed.stop().expect_code(0);
+    site.expect_nothing("b.conf");
+}

@@ -303,3 +303,20 @@ fn ha_f3_a_haproxy_that_was_started_under_another_name_is_adopted() {
     let gone = wait_until(Duration::from_secs(2), || processes(&host).is_empty().then_some(()));
     assert!(gone.is_some());
 }
+
+/// Parameters that were changed while the cluster did not look: a probe said that nothing runs, and
+/// the haproxy of the earlier ones stayed after a start and a stop.
+#[test]
+fn a_haproxy_that_was_started_with_other_parameters_does_not_stay() {
+    let Some(host) = machine() else { return };
+    let former = configure(&host, "a", PLAIN);
+    let now = configure(&host, "b", &PLAIN.replace("8081", "8082"));
+    balancer(&host, &former).param("pidfile", "/run/a.pid").start().expect_code(0);
+    let changed = balancer(&host, &now);
+    changed.probe().expect_code(1).expect_reason(&["earlier parameters", "stop the resource"]);
+    changed.start().expect_code(0);
+    assert!(!answers(&host, 8081) && answers(&host, 8082));
+    changed.probe().expect_code(0);
+    changed.stop().expect_code(0);
+    expect_gone(&host);
+}

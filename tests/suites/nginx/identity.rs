@@ -243,3 +243,21 @@ fn the_workers_of_an_upgraded_master_that_no_start_has_seen_are_found() {
 fn wait(mut question: impl FnMut() -> bool) {
     assert!(wait_until(Duration::from_secs(10), || question().then_some(())).is_some());
 }
+
+/// Parameters that were changed while the cluster did not look: a probe said that nothing runs, and
+/// the server of the earlier ones stayed after a start and a stop.
+#[test]
+fn a_server_that_was_started_with_other_parameters_does_not_stay() {
+    let Some(host) = machine() else { return };
+    let former = configure(&host, "a", PLAIN);
+    let now = configure(&host, "b", &PLAIN.replace("8081", "8082"));
+    web(&host, &former).start().expect_code(0);
+    let changed = web(&host, &now);
+    changed.probe().expect_code(1).expect_reason(&["earlier parameters", "stop the resource"]);
+    changed.start().expect_code(0);
+    assert_eq!(page(&host, &["http://127.0.0.1:8081/"]), "");
+    assert!(page(&host, &["http://127.0.0.1:8082/"]).contains("alive"));
+    changed.probe().expect_code(0);
+    changed.stop().expect_code(0);
+    expect_gone(&host);
+}
