@@ -135,8 +135,8 @@ fn runs_unnamed(conf: &Path, own: &Path) -> bool {
 /// As much of a script as the kernel looks at for the name of its interpreter (BINPRM_BUF_SIZE).
 const FIRST_LINE: u64 = 256;
 
-/// What runs a program: itself, or for a script its interpreter. Processes are found by the name
-/// that the kernel has.
+/// What runs a program: itself, or for a script its interpreter. Where the kernel hides that, as
+/// from users without rights, a script has its own name.
 fn programs(program: &Path) -> Vec<PathBuf> {
     let start = file::read_start(program, FIRST_LINE).unwrap_or_default();
     let named = argv::interpreter(&start).unwrap_or_else(|| program.to_owned());
@@ -145,6 +145,7 @@ fn programs(program: &Path) -> Vec<PathBuf> {
         .into_iter()
         .flat_map(|path: PathBuf| [path.canonicalize().unwrap_or_else(|_| path.clone()), path])
         .collect();
+    all.push(program.to_owned());
     all.dedup();
     all
 }

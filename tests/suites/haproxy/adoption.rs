@@ -1,5 +1,7 @@
 //! haproxy that was started by other means.
 
+use std::time::Duration;
+
 use harness::adoption::{Adoption, leaders};
 
 use crate::{PLAIN, answers, balancer, configure, eventually, expect_gone, machine, page};
@@ -56,6 +58,13 @@ fn a_haproxy_that_a_probe_has_found_is_reloaded_when_its_configuration_changes()
     let agent = balancer(&host, &path).param("reload_on", "change");
     host.sh(&format!("haproxy -W -D -f {path} -p /run/haproxy.pid -S /run/haproxy-master.sock"));
     eventually("it serves", || answers(&host, 8081));
+    // Its master executes itself once more when its worker serves, and makes its socket anew.
+    let socket = || host.sh("stat -c '%i %z' /run/haproxy-master.sock || true");
+    eventually("its master is there", || {
+        let before = socket();
+        std::thread::sleep(Duration::from_millis(300));
+        before == socket()
+    });
     agent.explain().expect_code(0);
     let kept = || host.sh("mkdir -p /run/resource-agents; ls /run/resource-agents");
     assert!(!kept().contains("record"), "an explanation changes nothing");
