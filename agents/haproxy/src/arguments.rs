@@ -97,7 +97,9 @@ impl Arguments {
         };
         let (theirs, ours) = (given(&self.configs), given(known.configs));
         let is_former = || known.former.is_some_and(|former| given(former) == theirs);
-        if theirs == ours || is_named && (known.is_own_pid_file || is_former()) {
+        // A unit may add a directory (Red Hat's: -f haproxy.cfg -f conf.d).
+        let has_ours = || !ours.is_empty() && ours.iter().all(|config| theirs.contains(config));
+        if theirs == ours || is_named && (known.is_own_pid_file || is_former() || has_ours()) {
             return Some(true);
         }
         let alike = |theirs: &Path, ours: &Path| {
@@ -174,6 +176,8 @@ mod tests {
             ("haproxy -p /run/a.pid", Some(false)),
             ("haproxy -f a.cfg -p /run/a.pid", Some(true)),
             ("haproxy -f /e/former.cfg -p /run/a.pid", Some(true)),
+            ("haproxy -f /e/a.cfg -f /e/conf.d -p /run/a.pid", Some(true)),
+            ("haproxy -f /e/a.cfg -f /e/conf.d -p /run/b.pid", Some(false)),
             ("haproxy -f /e/former.cfg -p /run/other.pid", Some(false)),
             ("haproxy -f /e/a.cfg2", Some(false)),
             ("haproxy -f /e/a.cfg -f /e/b.cfg", Some(false)),
