@@ -125,9 +125,18 @@ fn configure(host: &Host, globals: &str, section: &str) {
 fn settled(nat: &Nat) {
     for _ in 0..2 {
         let served = || (page(nat.client(), &["http://10.9.0.50/"]) == "rs0").then_some(());
-        assert!(wait_until(PATIENCE, served).is_some(), "{:?}", table(nat.director()));
+        assert!(wait_until(PATIENCE, served).is_some(), "{}", story(nat));
         std::thread::sleep(Duration::from_secs(2));
     }
+}
+
+/// What there is to see of a director that does not serve.
+fn story(nat: &Nat) -> String {
+    let lvs = nat.director();
+    let said = |host: &Host, script| host.run("/bin/sh", &["-c", script]).stdout;
+    let seen = "cat /proc/net/ip_vs_conn; ip neighbour; ip address; ps ax; ss -tan";
+    let client = "curl -sv --max-time 5 http://10.9.0.50/ 2>&1; ip neighbour";
+    [format!("{:?}", table(lvs)), log(lvs), said(lvs, seen), said(nat.client(), client)].join("\n")
 }
 
 /// The daemon's own way: it served nothing, or ended at its first check, after the start.
@@ -157,7 +166,7 @@ fn a_faulty_configuration_is_named_and_costs_no_service() {
             agent.start().expect_code(0).expect_stderr(fault.says);
             // Of several services, one may get its real servers a moment after the others.
             let served = || (page(nat.client(), &["http://10.9.0.50/"]) == "rs0").then_some(());
-            assert!(wait_until(PATIENCE, served).is_some(), "{}: {:?}", fault.name, table(lvs));
+            assert!(wait_until(PATIENCE, served).is_some(), "{}: {}", fault.name, story(&nat));
             for level in [0, 10] {
                 at(&agent, level).expect_code(0);
             }
