@@ -69,7 +69,9 @@ impl Nat {
         let nat = Nat { net: Net::new(&all), reals };
         let forward = [
             "net.ipv4.ip_forward=1",
+            // Only both together switch it off.
             "net.ipv4.conf.all.send_redirects=0",
+            "net.ipv4.conf.eth0.send_redirects=0",
             "net.ipv6.conf.all.forwarding=1",
         ];
         let own = format!(
@@ -92,12 +94,13 @@ impl Nat {
                 0x20 + number
             );
             // Redirected by the director to a shorter way, it would answer clients behind the
-            // director's back.
-            set_up(
-                nat.real(number),
-                &["net.ipv6.conf.eth0.accept_redirects=0", "net.ipv4.conf.eth0.accept_redirects=0"],
-                &lines,
-            );
+            // director's back, for minutes.
+            let settings = [
+                "net.ipv6.conf.eth0.accept_redirects=0",
+                "net.ipv4.conf.all.accept_redirects=0",
+                "net.ipv4.conf.eth0.accept_redirects=0",
+            ];
+            set_up(nat.real(number), &settings, &lines);
             serve(nat.real(number), &format!("rs{number}"));
         }
         nat
