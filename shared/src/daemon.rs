@@ -5,8 +5,9 @@
 //! namespace and root directory, its program by device and inode, its arguments if root owns it,
 //! and what was noted about the master. What a master leaves behind when it dies is known by its
 //! session: a server that detaches begins one, and its number is the master's, which no other
-//! process can get while a worker lives. Once nothing lives of it, anybody can: so a note says when
-//! its master was last seen, and does not outlive a monitor that finds nothing.
+//! process can get while a worker lives. When all of them have ended, the kernel may give the
+//! number to another program. So the note also says when the master was last seen, and a monitor
+//! that finds nothing removes it.
 //!
 //! An agent says what its server is by [`Daemon`]; everything else is the same for all of them.
 #![forbid(unsafe_code)]
@@ -177,8 +178,8 @@ pub trait Daemon {
         }
     }
 
-    /// Told in [`Self::end`] when its master has ended and was not killed for it, before anything
-    /// that it has left is ended or removed.
+    /// [`Self::end`] calls this when the master has ended by itself, and before it ends the other
+    /// processes and removes files.
     fn seen_to_end(&self) {}
 
     /// Removes files that only a running server needs, and that one that was killed leaves.

@@ -126,9 +126,9 @@ impl Identity {
         }
     }
 
-    /// What the parameters mean; `None` where a faulty one has the say: the server of the
-    /// distribution's configuration is not the resource's then, and what was started is known by
-    /// its record.
+    /// Which server the parameters mean; `None` where the one that says it is faulty. The default
+    /// would be the distribution's server, which is not the resource's; what a start has started
+    /// is known by its record.
     pub fn meant(invocation: &Invocation) -> Option<Self> {
         let values = &invocation.values;
         let has_other_faults =

@@ -49,8 +49,8 @@ pub fn parse(arguments: &[Vec<u8>]) -> Arguments {
     found
 }
 
-/// The workers that a master was told to let finish, as it begins anew for a reload. They stay in
-/// its arguments when it is done.
+/// The old workers that a master lets finish after a reload (`-sf` and their numbers). The numbers
+/// stay in its arguments when the workers have ended.
 pub fn finishing(arguments: &[Vec<u8>]) -> Vec<i32> {
     match arguments.get(1..) {
         Some([order, rest @ ..]) if order == b"-sf" => {
@@ -82,8 +82,9 @@ pub struct Known<'a> {
 }
 
 impl Arguments {
-    /// Whether they are those of an instance: with its configuration, or with a pid file that
-    /// nobody else has. One that a parameter names may be another server's, as the system's own is.
+    /// Whether they are those of an instance: with its configuration, or with a pid file that this
+    /// agent has named. A pid file that a parameter names may be that of another server, such as
+    /// the system's haproxy.
     /// `None` when they cannot tell, as with a relative name, for what it was relative to is not
     /// known by now. `is_added` says which files this agent adds to a configuration, for whatever
     /// resource: the resource may have had another name.

@@ -31,8 +31,9 @@ impl Identity {
         }
     }
 
-    /// What the values mean; `None` where a faulty one has the say: the server of the usual
-    /// configuration is not the resource's then, and what was started is known by its record.
+    /// Which server the parameters mean; `None` where the one that says it is faulty. The default
+    /// would be the distribution's server, which is not the resource's; what a start has started
+    /// is known by its record.
     pub fn meant(values: &Values) -> Option<Self> {
         let has_other_faults =
             values.is_faulty(&params::HTTPD) || values.is_faulty(&params::OPTIONS);

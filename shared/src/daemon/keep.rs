@@ -42,8 +42,8 @@ fn renew<S: Daemon + ?Sized>(
     now.save(server.note())
 }
 
-/// Removes the note about a master of which nothing is left, if it is still that one: the number of
-/// its session may be somebody else's soon.
+/// Removes the note about a master of which no process is left, unless a newer note has taken its
+/// place: the kernel may give the number of the session to another program.
 fn forget_gone<S: Daemon + ?Sized>(server: &S, noted: &Note) -> Result<(), Failure> {
     // One that is ending has its addresses yet, and a stop waits for it.
     let lives = Process::find(noted.pid).or_fail("/proc")?.is_some();
@@ -89,9 +89,9 @@ pub fn session<S: Daemon + ?Sized>(server: &S, master: &Process) -> Result<i32, 
     Ok(if is_own { session } else { master.pid })
 }
 
-/// Whether a session that another process began is a master's own by now. After an upgrade of its
-/// program, it is in the session of the one before, which has ended. That is noted; if not, nobody
-/// else is in it.
+/// Whether a session that another process began is a master's own by now: after an upgrade of the
+/// program, the new master is in the session of the old one, which has ended. Proof is the note, or
+/// that the session has no other process than the master and those below it.
 fn is_inherited<S: Daemon + ?Sized>(
     server: &S,
     master: &Process,

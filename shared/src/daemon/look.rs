@@ -63,8 +63,8 @@ pub struct Session {
     /// Where that is known from: the pid file alone, or better.
     pub standing: Standing,
     /// Whether it is known to be that session still: its first process lives and is the
-    /// instance's, or it was there a moment ago. Else all of it may have ended long since, and its
-    /// number may be that of a session of somebody else, whose first process has ended as well.
+    /// instance's, or it was there a moment ago. Else all of it may have ended, and another program
+    /// may have a session with this number, whose first process has ended as well.
     pub is_proven: bool,
 }
 

@@ -73,8 +73,9 @@ impl Note {
         process.pid == self.pid && self.start_time.is_none_or(|start| start == process.start_time)
     }
 
-    /// Whether a process had begun when the master was last seen. One of its session that had can
-    /// be nobody else's: the kernel gives the session's number away only after all of it has ended.
+    /// Whether a process had begun when the master was last seen. One of the master's session that
+    /// had is the server's: the kernel gives the number of a session to another program only when
+    /// all of the session has ended.
     pub fn has_seen(&self, process: &Process) -> bool {
         self.seen.is_some_and(|seen| process.start_time <= seen)
     }

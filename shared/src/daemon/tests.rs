@@ -51,8 +51,8 @@ fn a_complaint_is_one_line() {
     assert_eq!(complaint(b"", b""), "it failed without a word");
 }
 
-/// The number of a session is anybody's, once all of it has ended: a stop killed the daemon of
-/// somebody else whose first process had got it.
+/// The kernel gives the number of a session to another program when all of the session has ended: a
+/// stop killed the foreign daemon that had got it.
 #[test]
 fn a_session_without_its_first_process_needs_another_proof() {
     let session = |number, is_proven| Session { number, standing: Standing::Recorded, is_proven };

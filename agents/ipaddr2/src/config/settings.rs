@@ -46,8 +46,8 @@ impl Identity {
         let unheard = &mut Faults::default();
         let nic = values.get(&params::NIC).map(|nic| nic.name);
         let network_namespace = values.get(&params::NETWORK_NAMESPACE);
-        let is_lost = values.is_given(&params::NIC) && nic.is_none()
-            || values.is_given(&params::NETWORK_NAMESPACE) && network_namespace.is_none();
+        let is_lost =
+            values.is_faulty(&params::NIC) || values.is_faulty(&params::NETWORK_NAMESPACE);
         let ip = effective_address(values, invocation, unheard).filter(|_| !is_lost);
         let is_loopback = nic.as_deref() == Some("lo");
         let v6 = ip.is_some_and(|ip| ip.is_ipv6());
